@@ -1,0 +1,11 @@
+//! effigy learns an audio effect from dry/wet recordings, plays it on new audio, measures it
+//! against classical regression, and hands it to the plugins musicians already use.
+//!
+//! The modules are layers; imports point downwards only (`tests/it/layers.rs` holds them to
+//! it). Only [`cli`] prints.
+
+pub mod audio;
+pub mod cli;
+pub mod files;
+pub mod progress;
+pub mod report;

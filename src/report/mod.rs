@@ -1,0 +1,5 @@
+//! Figures and how they are shown: metric definitions on plain slices, text tables, plots.
+//!
+//! Knows nothing of tensors, networks or the terminal.
+
+pub mod table;
