@@ -630,8 +630,7 @@ fn a_writer_tells_what_it_clipped_refuses_what_it_cannot_store_and_leaves_nothin
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
-/// Changes of valid small files, at random places and at all places of the header, must give
-/// a sound or an error.
+/// Changes of valid small files, half of them in the header, must give a sound or an error.
 #[test]
 fn no_change_of_a_file_makes_the_reader_panic() {
     let float = riff(&[
@@ -643,11 +642,11 @@ fn no_change_of_a_file_makes_the_reader_panic() {
         bytes[..len.min(bytes.len())].to_vec()
     };
     let seeds = [
-        (mono_16(&[1, 2, 3, 4]), 700),
-        (float, 700),
-        (start("tone.flac", 1200), 500),
+        (mono_16(&[1, 2, 3, 4]), 2000),
+        (float, 1000),
+        (start("tone.flac", 1200), 1000),
         (start("tone.ogg", 6000), 300),
-        (start("tone.mp3", 1500), 500),
+        (start("tone.mp3", 1500), 1000),
     ];
     let dir = tempdir().unwrap();
     let path = dir.path().join("x");
@@ -668,6 +667,8 @@ fn no_change_of_a_file_makes_the_reader_panic() {
             }
             fs::write(&path, &bytes).unwrap();
             let _ = read(&path);
+            // Overwriting instead makes ext4 flush to disk each time.
+            fs::remove_file(&path).unwrap();
         }
     }
 }
