@@ -1,0 +1,87 @@
+//! What can be wrong with a fit. Each message is one line: the thing, the value received, what
+//! is allowed, what to do next.
+
+use std::path::PathBuf;
+
+/// A failure to fit, apply, save or load a classical model.
+#[derive(Debug, thiserror::Error)]
+pub enum RegressError {
+    /// A setting lies outside what the estimator accepts.
+    #[error("{name} = {value}: {allowed}")]
+    Parameter {
+        /// The setting's name as the user writes it.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be accepted, and what to do.
+        allowed: String,
+    },
+    /// Fewer samples than the estimator needs.
+    #[error("{estimator}: {samples} samples, but at least {needed} are needed; {hint}")]
+    TooFewSamples {
+        /// The estimator or program that was to be run.
+        estimator: String,
+        /// Samples received.
+        samples: usize,
+        /// Samples needed.
+        needed: usize,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Input without any sound in it.
+    #[error("{what} is silent (every sample is zero); nothing can be fitted to it")]
+    Silent {
+        /// Which input.
+        what: String,
+    },
+    /// A sample is infinite or not a number.
+    #[error("{what} holds {value} at sample {index}; samples must be finite numbers")]
+    NotFinite {
+        /// Which input.
+        what: String,
+        /// The value found.
+        value: f64,
+        /// Where, counted from 0.
+        index: usize,
+    },
+    /// Two inputs that must be of one length are not.
+    #[error("{what}: {left} and {right} differ; they must be equal")]
+    UnequalLengths {
+        /// Which inputs and which measure.
+        what: String,
+        /// The first length.
+        left: usize,
+        /// The second length.
+        right: usize,
+    },
+    /// The normal equations stay singular even with the largest penalty that is tried.
+    #[error(
+        "{estimator}: the features are linearly dependent; use fewer of them or a ridge penalty"
+    )]
+    Singular {
+        /// The estimator that failed.
+        estimator: String,
+    },
+    /// The user asked to stop.
+    #[error("{task}: interrupted")]
+    Interrupted {
+        /// What was being done.
+        task: String,
+    },
+    /// A model file cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not a model that this program wrote.
+    #[error("{path}: {reason}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
