@@ -2,6 +2,13 @@
 //!
 //! Knows nothing of networks.
 
+pub mod conv;
+pub mod encoder_decoder;
+pub mod reference;
+mod rows;
+mod scratch;
+mod spread;
+
 use burn::prelude::*;
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
