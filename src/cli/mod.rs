@@ -61,7 +61,15 @@ enum Command {
 /// Exit codes: 0 done, 1 a requested criterion was not met, 2 error.
 pub fn main() -> ExitCode {
     ui::report_panics_in_one_line();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", one_line(&error.to_string()));
+            return ExitCode::from(2);
+        }
+        // --help and --version.
+        Err(text) => text.exit(),
+    };
     let ui = Ui::new(cli.json, cli.quiet);
     ui::catch_interrupts();
     match std::panic::catch_unwind(|| run(&cli.command, &ui)) {
@@ -74,6 +82,17 @@ pub fn main() -> ExitCode {
         // The panic hook has spoken.
         Err(_) => ExitCode::from(2),
     }
+}
+
+/// What is wrong and what is allowed, without the usage that follows.
+fn one_line(message: &str) -> String {
+    let said = message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty());
+    let said: Vec<&str> = said.collect();
+    format!("{}; see effigy --help", said.join(" "))
 }
 
 fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {

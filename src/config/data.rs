@@ -1,7 +1,7 @@
 //! Which recordings or generated signals a run uses, and how they are cut.
 
 use super::ConfigError;
-use crate::effects::{Effect, Signal};
+use crate::effects::{Effect, signals::Signal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::path::{Path, PathBuf};
 
@@ -223,9 +223,19 @@ impl PairConfig {
     pub fn label(&self) -> String {
         match (&self.dry, &self.signal) {
             (Some(dry), _) => dry.display().to_string(),
-            (None, Some(signal)) => format!("generated {signal}"),
+            (None, Some(signal)) => format!("generated {}", kind(signal)),
             (None, None) => "empty pair".to_string(),
         }
+    }
+}
+
+fn kind(signal: &Signal) -> &'static str {
+    match signal {
+        Signal::MovingWave(_) => "moving wave",
+        Signal::Noise(_) => "noise",
+        Signal::PluckedString(_) => "plucked string",
+        Signal::SineSweep(_) => "sine sweep",
+        Signal::Impulse(_) => "impulse",
     }
 }
 

@@ -102,6 +102,11 @@ impl ModelConfig {
         match self {
             Self::Linear(dense) | Self::Nonlinear(dense) => {
                 check_range("model.hidden_size", dense.hidden_size, 1, 65_536)?;
+                if windows.window_len % 2 == 1 {
+                    // Prediction cross-fades windows by halves.
+                    let key = "windows.window_len";
+                    return Err(ConfigError::value(key, windows.window_len, "an even length"));
+                }
                 // The dense layers are window_len wide: beyond this, one layer alone
                 // would not fit into memory.
                 let weights = dense.hidden_size.saturating_mul(windows.window_len);

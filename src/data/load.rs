@@ -3,12 +3,13 @@
 //!
 //! Knows no network: what a span may be used for depends on a reach that is asked for later.
 
-use super::check;
+use super::check::{self, Expectations, Severity};
 use super::pair::{DryWetPair, Span};
 use crate::audio::{Audio, AudioError, SampleRate, decode};
 use crate::config::{DataConfig, Latency, PairConfig, Polarity};
 use crate::dsp::align::{self, AlignError, AlignOptions, Alignment};
-use crate::effects::{Effect, Signal};
+use crate::effects::signals::{self, Signal};
+use crate::effects::{Effect, ParameterError};
 use crate::progress::{Event, Observer};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ pub enum DataError {
     /// A recording or a pair is unfit.
     #[error("{0}")]
     Unfit(String),
+    /// A generated signal or effect has a parameter out of range.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// The latency cannot be measured.
     #[error("{label}: {source}")]
     Align {
@@ -220,7 +224,7 @@ impl Library<'_> {
             }
             (.., Some(signal), Some(effect)) => {
                 let seconds = pair.seconds.unwrap_or_default();
-                let (dry, wet) = self.generate(signal, effect, seconds, self.sources.len());
+                let (dry, wet) = self.generate(signal, effect, seconds, self.sources.len())?;
                 // Generated effects answer at once: nothing to measure.
                 let known = pair.latency.unwrap_or(Latency::Samples(0));
                 (dry, wet, known)
@@ -257,19 +261,12 @@ impl Library<'_> {
                 dry.sample_rate()
             )));
         }
-        for finding in check::check_pair(&dry, &wet) {
-            match finding.severity() {
-                check::Severity::Error => {
-                    return Err(DataError::Unfit(format!("{label}: {finding}")));
-                }
-                check::Severity::Warning => {
-                    self.observer
-                        .event(Event::Warning(&format!("{label}: {finding}")));
-                }
-                check::Severity::Note => {
-                    self.observer
-                        .event(Event::Note(&format!("{label}: {finding}")));
-                }
+        for finding in check::check_pair(&dry, &wet, Expectations::default()) {
+            let text = format!("{label}: {}", finding.fact);
+            match finding.severity {
+                Severity::Error => return Err(DataError::Unfit(text)),
+                Severity::Warning => self.observer.event(Event::Warning(&text)),
+                Severity::Note => self.observer.event(Event::Note(&text)),
             }
         }
         if dry.channels().len() != wet.channels().len() && dry.channels().len() != 1 {
@@ -288,12 +285,12 @@ impl Library<'_> {
         effect: &Effect,
         seconds: f64,
         index: usize,
-    ) -> (Audio, Audio) {
+    ) -> Result<(Audio, Audio), DataError> {
         let rate = *self.rate.get_or_insert(DEFAULT_RATE);
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
-        let dry = signal.render(rate, seconds, seed);
-        let wet = effect.process(&dry, rate);
-        (Audio::mono(rate, dry), Audio::mono(rate, wet))
+        let dry = signals::render(signal, rate, seconds, seed)?;
+        let wet = effect.process(&dry, rate)?;
+        Ok((Audio::mono(rate, dry), Audio::mono(rate, wet)))
     }
 
     /// One chain, one latency: measured on all training pairs together that leave it to be

@@ -1,0 +1,321 @@
+//! Training from outside: the table, the log, resuming after kills, other devices, reuse of
+//! layers, every committed config.
+
+use crate::support::{Place, noise, place, through_effect};
+use effigy::config::{self, ModelConfig};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// Each network of the seed, small.
+const NETWORKS: &[(&str, &str)] = &[
+    ("linear", "kind = \"linear\"\nhidden_size = 16"),
+    ("nonlinear", "kind = \"nonlinear\"\nhidden_size = 16"),
+    ("conv", "kind = \"conv\"\nchannels = 4\nkernel_size = 8"),
+    ("conv-tied", "kind = \"conv-tied\"\nchannels = 4\nkernel_size = 8"),
+    ("conv-no-middle", "kind = \"conv-no-middle\"\nchannels = 4\nkernel_size = 8"),
+    ("conv-dense-middle", "kind = \"conv-dense-middle\"\nchannels = 4\nkernel_size = 8"),
+    ("conv-multiscale", "kind = \"conv-multiscale\"\nchannels = 3\nkernel_sizes = [2, 5, 8]"),
+];
+
+const CONV: &str = "kind = \"conv\"\nchannels = 4\nkernel_size = 8";
+
+fn figure(row: &Value, name: &str) -> f64 {
+    row[name].as_f64().unwrap_or_else(|| panic!("no {name} in {row}"))
+}
+
+fn log(place: &Place, run: &str) -> Vec<Value> {
+    let text = fs::read_to_string(place.path(run).join("metrics.jsonl")).unwrap();
+    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+#[test]
+fn every_network_of_the_seed_learns_and_reports() {
+    for (kind, model) in NETWORKS {
+        let place = place(model, "epochs = 12\nlearning_rate = 0.01\nweight_decay = 1e-5");
+        let outcome = place.effigy(&["train", "-c", "t.toml", "--run", "r", "--json"]).json();
+        assert_eq!(outcome["run"], "r");
+        assert!(outcome["seconds"].as_f64().unwrap() > 0.0);
+        let rows = outcome["rows"].as_array().unwrap();
+        let names: Vec<&str> = rows.iter().map(|r| r["name"].as_str().unwrap()).collect();
+        assert_eq!(names, [*kind, "identity", "fir-4"]);
+        for row in rows {
+            for name in ["mse", "rmse", "std", "esr", "mae"] {
+                assert!(figure(row, name) > 0.0, "{kind}: {name} of {row}");
+            }
+            assert!((figure(row, "rmse").powi(2) / figure(row, "mse") - 1.0).abs() < 1e-9);
+        }
+        let log = log(&place, "r");
+        assert_eq!(log.len(), 12);
+        let valid = |i: usize| figure(&log[i]["valid"], "mse");
+        assert!(valid(11) < 0.9 * valid(0), "{kind}: {} → {}", valid(0), valid(11));
+        for side in ["dry", "wet", "predicted"] {
+            assert!(place.path(&format!("r/test/1-dry-{side}.wav")).is_file(), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_plain_terminal_gets_a_table_and_a_next_step() {
+    let place = place(CONV, "epochs = 2");
+    let said = place.effigy(&["train", "-c", "t.toml"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for word in ["RMSE", "identity", "fir-4", "reference STD", "effigy infer --model"] {
+        assert!(said.stdout.contains(word), "{}", said.stdout);
+    }
+    for word in ["device: flex", "train MSE", "ref. STD", "no test pairs named"] {
+        assert!(said.stderr.contains(word), "{}", said.stderr);
+    }
+    // The same command again keeps the first run.
+    assert_eq!(place.effigy(&["-q", "train", "-c", "t.toml"]).code, 0);
+    assert!(place.path("checkpoints/t/report.json").is_file());
+    assert!(place.path("checkpoints/t-2/report.json").is_file());
+    let runs = place.effigy(&["runs", "--json"]).json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_missed_criterion_is_exit_code_one() {
+    let place = place(CONV, "epochs = 1");
+    let hard = ["-q", "train", "-c", "t.toml", "--require-esr", "1e-9"];
+    assert_eq!(place.effigy(&hard).code, 1);
+    let easy = ["-q", "train", "-c", "t.toml", "--require-esr", "1e9"];
+    assert_eq!(place.effigy(&easy).code, 0);
+}
+
+fn weights(place: &Place, run: &str) -> Vec<u8> {
+    fs::read(place.path(run).join("best/weights.bpk")).unwrap()
+}
+
+/// Parameters carry random ids in the file, so equality is that of what the network says.
+fn voice(place: &Place, run: &str) -> Vec<u8> {
+    let out = format!("{run}.wav");
+    let said = place.effigy(&["-q", "infer", "-m", run, "dry.wav", "-o", &out]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    fs::read(place.path(&out)).unwrap()
+}
+
+/// Everything in the log but the clock.
+fn figures(place: &Place, run: &str) -> Vec<Value> {
+    let mut log = log(place, run);
+    for row in &mut log {
+        row.as_object_mut().unwrap().remove("seconds");
+    }
+    log
+}
+
+const RESUMED: &str = "epochs = 8\nlearning_rate = 0.01\nschedule = { kind = \"cosine\" }";
+
+#[test]
+fn a_run_killed_at_any_moment_and_resumed_equals_an_uninterrupted_one() {
+    let place = place(CONV, RESUMED);
+    let whole = place.effigy(&["-q", "train", "-c", "t.toml", "--run", "whole"]);
+    assert_eq!(whole.code, 0, "{}", whole.stderr);
+    let mut first = true;
+    // Kills ever later, so that some fall before the first epoch, some into a checkpoint.
+    for kill_after in (10..).step_by(17) {
+        let mut command = place.command();
+        command.args(["-q", "train", "-c", "t.toml", "--run", "cut"]);
+        if place.path("cut/config.toml").is_file() {
+            command.arg("--resume");
+        }
+        let mut child = command.spawn().unwrap();
+        if first {
+            // The folder appears, then the process dies.
+            while !place.path("cut/config.toml").is_file() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            first = false;
+        }
+        std::thread::sleep(Duration::from_millis(kill_after));
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(figures(&place, "cut"), figures(&place, "whole"));
+    assert_eq!(voice(&place, "cut"), voice(&place, "whole"));
+}
+
+#[test]
+fn more_epochs_continue_where_fewer_ended() {
+    let place = place(CONV, "epochs = 6\nlearning_rate = 0.01");
+    let train = |run: &str, more: &[&str]| {
+        let mut all = vec!["-q", "train", "-c", "t.toml", "--run", run];
+        all.extend(more);
+        let said = place.effigy(&all);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    };
+    train("whole", &[]);
+    train("cut", &["--set", "training.epochs=2"]);
+    train("cut", &["--resume"]);
+    assert_eq!(figures(&place, "cut"), figures(&place, "whole"));
+    assert_eq!(voice(&place, "cut"), voice(&place, "whole"));
+    let epochs: Vec<String> = place
+        .files()
+        .into_iter()
+        .filter(|f| f.starts_with("cut/epoch-"))
+        .collect();
+    assert!(epochs.iter().all(|f| f.starts_with("cut/epoch-6/")), "{epochs:?}");
+}
+
+#[test]
+fn seeds_decide() {
+    let place = place(CONV, "epochs = 1");
+    for (run, seed) in [("a", "3"), ("b", "3"), ("c", "4")] {
+        let said = place.effigy(&["-q", "train", "-c", "t.toml", "--run", run, "--seed", seed]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+    assert_eq!(voice(&place, "a"), voice(&place, "b"));
+    assert_ne!(voice(&place, "a"), voice(&place, "c"));
+}
+
+#[test]
+fn frozen_layers_keep_the_weights_they_came_with() {
+    let place = place(CONV, "epochs = 1\nlearning_rate = 0.05");
+    assert_eq!(place.effigy(&["-q", "train", "-c", "t.toml", "--run", "a"]).code, 0);
+    // Everything frozen: the second run can only repeat the first one's voice.
+    let all = ["-q", "train", "-c", "t.toml", "--run", "b", "--init-from", "a", "--freeze", "branches"];
+    let said = place.effigy(&all);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(voice(&place, "a"), voice(&place, "b"));
+    // The encoder frozen: the rest moves on.
+    let some = [
+        "-q", "train", "-c", "t.toml", "--run", "c", "--init-from", "a", "--freeze",
+        "branches.0.encoder",
+    ];
+    assert_eq!(place.effigy(&some).code, 0);
+    assert_ne!(voice(&place, "a"), voice(&place, "c"));
+    assert_ne!(weights(&place, "a"), weights(&place, "c"));
+}
+
+#[test]
+fn a_diverging_loss_stops_with_advice() {
+    let place = place(CONV, "epochs = 5\noptimiser = \"sgd\"\nlearning_rate = 900.0");
+    let said = place.effigy(&["-q", "train", "-c", "t.toml", "--run", "r"]);
+    assert_eq!(said.code, 2);
+    for word in ["loss became", "learning_rate", "clip_norm"] {
+        assert!(said.stderr.contains(word), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn patience_ends_a_run_that_no_longer_improves() {
+    let place = place(CONV, "epochs = 500\nlearning_rate = 1e-12\npatience = 3\noptimiser = \"sgd\"");
+    let outcome = place.effigy(&["-q", "train", "-c", "t.toml", "--json"]).json();
+    assert!(outcome["epochs"].as_u64().unwrap() < 500, "{outcome}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_cleanly_and_can_be_resumed() {
+    let place = place(CONV, "epochs = 100000");
+    let mut child = place
+        .command()
+        .args(["train", "-c", "t.toml", "--run", "r"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !place.path("r/best/weights.bpk").is_file() || !place.path("r/metrics.jsonl").is_file() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let id = child.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(sent.success());
+    let mut stderr = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{stderr}");
+    assert!(stderr.contains("--run r --resume"), "{stderr}");
+    assert!(!place.files().iter().any(|f| f.contains("scratch")), "{:?}", place.files());
+    voice(&place, "r");
+    let said = place.effigy(&[
+        "-q", "train", "--run", "r", "--resume", "--set", "training.epochs=1",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+}
+
+/// Ten steps of one batch each, as logged: the same weights and data on another backend may
+/// differ by rounding alone.
+fn agrees_with_flex(device: &str) {
+    for model in [CONV, NETWORKS[1].1] {
+        let place = Place::new();
+        let dry = noise(8 * 64 + 120, 1);
+        place.wav("wet.wav", vec![through_effect(&dry)]);
+        place.wav("dry.wav", vec![dry]);
+        let more = "epochs = 10\nlearning_rate = 0.01\nbatch_size = 64";
+        let text = crate::support::config(model, "").replace("batch_size = 8\n", more);
+        place.write("t.toml", text);
+        let losses = |device: &str| -> Vec<f64> {
+            let run = device.replace(':', "-");
+            let said = place.effigy(&[
+                "-q", "train", "-c", "t.toml", "--run", &run, "--device", device,
+            ]);
+            assert_eq!(said.code, 0, "{device}: {}", said.stderr);
+            log(&place, &run).iter().map(|row| figure(&row["train"], "mse")).collect()
+        };
+        let (expected, found) = (losses("flex"), losses(device));
+        assert_eq!((expected.len(), found.len()), (10, 10));
+        for (a, b) in expected.iter().zip(&found) {
+            assert!((a - b).abs() < 1e-3 * a, "{device}: {found:?} is not {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_steps_on_ndarray_agree_with_flex() {
+    agrees_with_flex("ndarray");
+}
+
+#[test]
+fn ten_steps_on_wgpu_agree_with_flex() {
+    let devices = Place::new().effigy(&["devices", "--json"]).json();
+    let listed = devices["devices"].as_array().unwrap();
+    if !listed.iter().any(|d| d["id"] == "wgpu:0") {
+        eprintln!("skipped: no Vulkan driver here (Debian: mesa-vulkan-drivers)");
+        return;
+    }
+    agrees_with_flex("wgpu:0");
+}
+
+#[test]
+fn every_committed_config_loads_builds_and_takes_two_steps() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let mut kinds = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let config = config::load(&path, &[]).unwrap_or_else(|e| panic!("{e}"));
+        kinds.push(config.model.kind());
+        let place = Place::new();
+        let dry = noise(3 * config.windows.window_len + 600, 1);
+        let hz = config.data.sample_rate.unwrap_or(44_100);
+        let format = effigy::audio::SampleFormat::Float(32);
+        place.wav_at("wet.wav", vec![through_effect(&dry)], hz, format);
+        place.wav_at("dry.wav", vec![dry], hz, format);
+        let mut small = config.clone();
+        small.data = config::DataConfig {
+            latency: config::Latency::Samples(0),
+            train: vec![config::PairConfig {
+                dry: Some("dry.wav".into()),
+                wet: Some("wet.wav".into()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        small.training.epochs = 1;
+        small.training.batch_size = 1;
+        small.baselines.fir_taps = 4;
+        // The seed's dense networks are 45 million weights wide; their shape is what counts.
+        if let ModelConfig::Linear(dense) | ModelConfig::Nonlinear(dense) = &mut small.model {
+            dense.hidden_size = 8;
+        }
+        place.write("t.toml", toml::to_string(&small).unwrap());
+        let said = place.effigy(&["-q", "train", "-c", "t.toml", "--device", "flex"]);
+        assert_eq!(said.code, 0, "{}: {}", path.display(), said.stderr);
+    }
+    for (kind, _) in NETWORKS {
+        assert!(kinds.contains(kind), "no committed config for {kind}");
+    }
+}
