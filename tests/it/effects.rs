@@ -415,8 +415,8 @@ fn a_phaser_reaches_its_highest_corner_after_a_quarter_period() {
     let wet = wet(&Effect::Phaser(phaser(0.5)), &dry);
     // 441 samples are 20 periods, around 0.5 s.
     let mut seen = Complex(0.0, 0.0);
-    for n in 22_050 - 220..22_050 + 221 {
-        seen = seen + z(hz, n as f64) * (2.0 * f64::from(wet[n]) / 441.0).into();
+    for (n, x) in wet.iter().enumerate().skip(22_050 - 220).take(441) {
+        seen = seen + z(hz, n as f64) * (2.0 * f64::from(*x) / 441.0).into();
     }
     let k = (PI * 3000.0 / HZ).tan();
     let c = Complex::from((k - 1.0) / (k + 1.0));
@@ -752,7 +752,7 @@ mod signals {
         let len = 1 << 14;
         let fft = realfft::RealFftPlanner::<f64>::new().plan_fft_forward(len);
         let bin = |hz: f64| (hz / HZ * len as f64).round() as usize;
-        let (mut sum, mut count) = (0.0, 0.0);
+        let (mut sum, mut count) = (0.0, 0f64);
         for part in sound.chunks_exact(len) {
             let mut input: Vec<f64> = part.iter().map(|x| f64::from(*x)).collect();
             let mut output = fft.make_output_vec();
@@ -762,7 +762,7 @@ mod signals {
                 count += 1.0;
             }
         }
-        10.0 * (sum / count as f64).log10()
+        10.0 * (sum / count).log10()
     }
 
     #[test]
