@@ -302,7 +302,8 @@ fn chunks_before_and_after_the_sound_do_not_disturb_it() {
         ),
     ] {
         let channels = read_bytes(&bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
-        assert_eq!(channels, [expected.clone()], "{what}");
+        assert_eq!(channels.len(), 1, "{what}");
+        assert_eq!(channels[0], expected, "{what}");
     }
 }
 
