@@ -116,7 +116,7 @@ pub struct Alignment {
     pub latency_samples: i64,
     /// 0 ..= 1: the product of four doubts, each 1 when there is none. *Clarity*: the response
     /// stands above the noise (0 at 8 times the floor or less, ½ at 16). *Agreement*: the share
-    /// of the views, by weight, that say the same within their own width. *Uniqueness*: no
+    /// of the views, by their clarity, that say the same within their width. *Uniqueness*: no
     /// other lag answers nearly as loudly. *Variety*: the dry sound does not repeat itself (a
     /// held note fits at every period). See [`TRUSTED_CONFIDENCE`].
     pub confidence: f64,
@@ -258,19 +258,18 @@ fn decide(
 ) -> Option<Alignment> {
     readings.sort_by(|a, b| b.sharpness().total_cmp(&a.sharpness()));
     let best = *readings.first()?;
-    let weight = |r: &Reading| (r.significance - SIGNIFICANT).max(0.0) / r.width;
+    let clarity = |r: &Reading| 1.0 - SIGNIFICANT / r.significance.max(SIGNIFICANT);
     let agrees =
         |r: &&Reading| (r.onset as f64 - best.onset as f64).abs() <= 2.0 + r.width.max(best.width);
-    let total: f64 = readings.iter().map(weight).sum();
-    let agreeing: f64 = readings.iter().filter(agrees).map(weight).sum();
-    let clarity = 1.0 - SIGNIFICANT / best.significance.max(SIGNIFICANT);
+    let total: f64 = readings.iter().map(clarity).sum();
+    let agreeing: f64 = readings.iter().filter(agrees).map(clarity).sum();
     let agreement = if total > 0.0 { agreeing / total } else { 0.0 };
     let uniqueness = ramp(best.rival, 0.6, 1.0);
     let variety = ramp(repetition, 0.7, 0.95);
     let lag = |index: usize| lags.start() + index as i64;
     Some(Alignment {
         latency_samples: lag(best.onset),
-        confidence: clarity * agreement * uniqueness * variety,
+        confidence: clarity(&best) * agreement * uniqueness * variety,
         inverted: best.first_swing < 0.0,
         repetition,
         candidates: readings

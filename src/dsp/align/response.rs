@@ -27,19 +27,11 @@ pub const SIGNIFICANT: f64 = 8.0;
 /// How far the parts of one response (its beginning, its largest swing) may lie apart.
 const REACH: usize = 64;
 
-/// A way of looking: how both sounds are whitened, and whether loudness is levelled too.
-#[derive(Clone, Copy, Debug)]
-pub struct View {
-    /// The whitening of both.
-    pub whitening: Whitening,
-    /// Whether every moment counts alike ([`level_loudness`]): decides whether a held note is
-    /// heard by its attack or by its noise.
-    pub levelled: bool,
-}
-
-/// Both sounds of a pair as a [`View`] shows them.
+/// Both sounds of a pair, whitened.
 pub struct Whitened {
+    /// Dry, of unit variance.
     pub dry: Vec<f64>,
+    /// Wet, of unit variance.
     pub wet: Vec<f64>,
 }
 
@@ -62,66 +54,51 @@ impl Whitened {
     }
 }
 
-/// The views every estimate takes: the fine and the coarse floor suit clean and noisy material,
-/// the long and the short filter periodic and changing material, the two kinds of loudness
-/// steady and decaying material.
-pub const VIEWS: [View; 6] = {
-    const FINE: Whitening = Whitening {
-        taps: 16_384,
-        floor: 1e-8,
-    };
-    const COARSE: Whitening = Whitening {
-        taps: 16_384,
-        floor: 1e-5,
-    };
-    const SHORT: Whitening = Whitening {
-        taps: 4096,
-        floor: 1e-8,
-    };
+/// A way of looking: how both sounds are whitened, and with which loudness.
+struct View {
+    whitening: Whitening,
+    /// With the loudness as it is.
+    plain: bool,
+    /// With every moment counting alike, which lets a decaying note be heard by its noise too.
+    levelled: bool,
+}
+
+/// The views every estimate takes: finer and coarser floors suit clean and noisy material,
+/// longer and shorter filters periodic and changing material. The finest is of use only where
+/// noise is all there is to hear; with the loudness as it is, it rings at the edge of a band. The
+/// coarsest hardly whitens: for sweeps, white already, which whitening would only disperse.
+const VIEWS: [View; 5] = {
+    const fn view(taps: usize, floor: f64, plain: bool) -> View {
+        View {
+            whitening: Whitening { taps, floor },
+            plain,
+            levelled: true,
+        }
+    }
     [
-        View {
-            whitening: FINE,
-            levelled: false,
-        },
-        View {
-            whitening: FINE,
-            levelled: true,
-        },
-        View {
-            whitening: COARSE,
-            levelled: false,
-        },
-        View {
-            whitening: COARSE,
-            levelled: true,
-        },
-        View {
-            whitening: SHORT,
-            levelled: false,
-        },
-        View {
-            whitening: SHORT,
-            levelled: true,
-        },
+        view(16_384, 1e-10, false),
+        view(16_384, 1e-8, true),
+        view(16_384, 1e-5, true),
+        view(4096, 1e-8, true),
+        view(4096, 1e-2, true),
     ]
 };
 
-/// The responses of one pair in all [`VIEWS`], in their order.
+/// The responses of one pair in all views, always in the same order.
 pub fn responses(dry: &[f64], wet: &[f64], lags: &RangeInclusive<i64>) -> Vec<Vec<f64>> {
-    VIEWS
-        .chunks(2)
-        .flat_map(|plain_and_levelled| {
-            let how = plain_and_levelled[0].whitening;
-            let pair = Whitened {
-                dry: whiten(dry, how),
-                wet: whiten(wet, how),
-            };
-            [
-                pair.response(lags.clone()),
-                pair.levelled().response(lags.clone()),
-            ]
-        })
-        .collect()
+    let look = |view: &View| {
+        let how = view.whitening;
+        let pair = Whitened {
+            dry: whiten(dry, how),
+            wet: whiten(wet, how),
+        };
+        let plain = view.plain.then(|| pair.response(lags.clone()));
+        let levelled = view
+            .levelled
+            .then(|| pair.levelled().response(lags.clone()));
+        [plain, levelled].into_iter().flatten()
+    };
+    VIEWS.iter().flat_map(look).collect()
 }
 
 /// What one response says.
@@ -131,7 +108,7 @@ pub struct Reading {
     pub onset: usize,
     /// Index of the largest swing.
     pub peak: usize,
-    /// Value of the first swing's extreme: its sign is the polarity.
+    /// Extreme of the first swing of at least half the largest: its sign is the polarity.
     pub first_swing: f64,
     /// The largest swing in multiples of the floor.
     pub significance: f64,
@@ -210,12 +187,14 @@ fn onset_before(g: &[f64], peak: usize, floor: f64) -> usize {
     onset
 }
 
-/// The first extreme at or after the onset.
+/// The first swing of at least half the largest: its extreme.
 fn first_swing(g: &[f64], onset: usize, peak: usize) -> f64 {
+    let half = 0.5 * g[peak].abs();
+    let start = (onset..peak).find(|&n| g[n].abs() >= half).unwrap_or(peak);
     let rising = |n: &usize| g[n + 1].abs() > g[*n].abs() && g[n + 1] * g[*n] > 0.0;
-    let top = (onset..peak)
+    let top = (start..peak)
         .take_while(rising)
         .last()
-        .map_or(onset, |n| n + 1);
+        .map_or(start, |n| n + 1);
     g[top]
 }
