@@ -6,6 +6,17 @@
 
 pub mod audio;
 pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod data;
+pub mod device;
+pub mod dsp;
+pub mod effects;
 pub mod files;
+pub mod kernels;
+pub mod models;
 pub mod progress;
+pub mod regress;
 pub mod report;
+pub mod simd;
+pub mod training;

@@ -1,1 +1,5 @@
-fn main(){}
+//! The `effigy` program: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    effigy::cli::main()
+}

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use super::SampleFormat;
+
 /// A failure to decode, build or encode audio.
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
@@ -18,11 +20,101 @@ pub enum AudioError {
         other: usize,
     },
     /// The file cannot be opened, read or written.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A folder was named where a file is needed.
+    #[error("{}: is a folder; name one audio file (WAV, FLAC, MP3 or OGG Vorbis)", path.display())]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file holds no bytes, or a valid header followed by no sound.
+    #[error("{}: holds no sound ({what}); record or export it again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What is missing: "0 bytes" or "0 frames".
+        what: &'static str,
+    },
+    /// The first bytes are those of no known sound format.
+    #[error("{}: is not a sound file ({what}); give WAV, FLAC, MP3 or OGG Vorbis", path.display())]
+    NotAudio {
+        /// The file.
+        path: PathBuf,
+        /// What was found instead.
+        what: String,
+    },
+    /// A known container or codec that is not decoded here.
+    #[error("{}: is stored as {codec}, which is not decoded here; \
+             convert it to WAV with 16- or 24-bit integer or 32-bit float samples", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// The container or codec, with its number where it has one.
+        codec: String,
+    },
+    /// The file contradicts its own format.
+    #[error("{}: is damaged: {what}; copy or export it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the value found.
+        what: String,
+    },
+    /// The file ends before the sound that its header promises.
+    #[error("{}: promises {promised} frames but ends after {found}; the copy or recording was cut \
+             short: copy or export it again", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Frames (samples per channel) that the header promises.
+        promised: u64,
+        /// Complete frames that are there.
+        found: u64,
+    },
+    /// A sample format that no WAV file written here has.
+    #[error("{}: cannot be written as {format}; allowed are 8-, 16-, 24- and 32-bit integer and \
+             32- and 64-bit float", path.display())]
+    Unwritable {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The format asked for.
+        format: SampleFormat,
+    },
+    /// More channels than the format can hold, or none.
+    #[error("{}: cannot be written with {given} channels; allowed are 1 to {allowed}", path.display())]
+    ChannelCount {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Channels asked for.
+        given: usize,
+        /// The most that fit.
+        allowed: usize,
+    },
+    /// A block has other channels than the file it is written to.
+    #[error("{}: was opened with {expected} channels and got a block with {given}", path.display())]
+    BlockChannels {
+        /// The file being written.
+        path: PathBuf,
+        /// Channels the file was opened with.
+        expected: usize,
+        /// Channels in the block.
+        given: usize,
+    },
+    /// A sample that is not a number was to be written as an integer.
+    #[error("{}: frame {frame} of channel {channel} is not a number and has no integer form; \
+             write 32-bit float to keep it, or find what produced it", path.display())]
+    NotANumber {
+        /// The file being written.
+        path: PathBuf,
+        /// Position from the start of the file, from 0.
+        frame: u64,
+        /// Channel, from 0.
+        channel: usize,
     },
 }

@@ -3,11 +3,19 @@
 //! Knows nothing of effects, windows, tensors or progress bars. Samples are `f32` with full
 //! scale at ±1.0, stored one vector per channel (planar).
 
+pub mod decode;
+pub mod encode;
 mod error;
 
 pub use error::AudioError;
 
 use std::fmt;
+
+/// The bytes that follow the codec number in the 16-byte codec name of an extensible WAV
+/// file, where that number is one of the registered ones.
+const REGISTERED_CODEC: [u8; 14] = [
+    0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x80, 0x00, 0x00, 0xaa, 0x00, 0x38, 0x9b, 0x71,
+];
 
 /// A sample rate in hertz, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +51,15 @@ pub enum SampleFormat {
     Int(u16),
     /// IEEE float of this many bits (32 or 64).
     Float(u16),
+}
+
+impl fmt::Display for SampleFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(bits) => write!(f, "{bits}-bit integer"),
+            Self::Float(bits) => write!(f, "{bits}-bit float"),
+        }
+    }
 }
 
 /// Decoded sound: at least one channel, all channels of one length, at one rate.

@@ -130,3 +130,19 @@ impl Observer for Ui {
         STOP.load(Ordering::SeqCst)
     }
 }
+
+/// Turns a panic, which only a fault in effigy can cause, into one line.
+pub fn report_panics_in_one_line() {
+    std::panic::set_hook(Box::new(|info| {
+        let what = info.to_string().replace('\n', " ");
+        eprintln!("error: internal fault ({what}); please report it with the command you ran");
+    }));
+}
+
+impl Ui {
+    /// Prints an error, one line, after clearing any bar.
+    pub fn fail(&self, message: &str) {
+        self.event(Event::Finish);
+        eprintln!("error: {}", message.replace('\n', " "));
+    }
+}

@@ -2,4 +2,5 @@
 //!
 //! Knows nothing of tensors, networks or the terminal.
 
+pub mod metrics;
 pub mod table;

@@ -1,0 +1,434 @@
+//! WAV: walks the chunks of a RIFF (or RF64, BW64) file to its sound and decodes linear PCM.
+//!
+//! Reads what well-meaning writers produce: chunks of any kind and order before the sound,
+//! odd chunks with or without their pad byte, sizes left open by programs that write to a
+//! pipe or were killed, and anything after the sound. Refuses what would be a guess.
+//!
+//! Layout: IBM and Microsoft, *Multimedia Programming Interface and Data Specifications 1.0*
+//! (1991); `WAVE_FORMAT_EXTENSIBLE`: Microsoft's `mmreg.h`; RF64: EBU Tech 3306. The bytes of
+//! single samples are hound's subject.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use hound::Sample;
+
+use super::{Properties, shown};
+use crate::audio::{AudioError, REGISTERED_CODEC, SampleFormat, SampleRate};
+
+const TAG_PCM: u16 = 0x0001;
+const TAG_FLOAT: u16 = 0x0003;
+const TAG_EXTENSIBLE: u16 = 0xfffe;
+
+/// Sizes that writers to a pipe put where the true size would be: all bits set (most), the
+/// largest and smallest signed number (ALSA's `arecord`), 2 GiB less a page (SoX).
+const OPEN_SIZES: [u32; 4] = [u32::MAX, 0x7fff_ffff, 0x8000_0000, 0x7fff_f000];
+
+/// The samples of an open WAV file.
+pub(super) struct WavSource {
+    path: PathBuf,
+    file: BufReader<File>,
+    coding: Coding,
+    frames_left: u64,
+    /// The undecoded block, kept to save allocations.
+    bytes: Vec<u8>,
+}
+
+/// How one sample is laid out.
+#[derive(Clone, Copy, Debug)]
+struct Coding {
+    float: bool,
+    /// Bytes a sample occupies.
+    bytes: usize,
+    /// Bits that decide the scale: `8 · bytes`, but 24 for 24 bits in the low end of 4 bytes.
+    bits: u16,
+}
+
+/// The `fmt ` chunk, checked.
+struct Format {
+    sample_rate: SampleRate,
+    channel_count: usize,
+    coding: Coding,
+    /// What to tell the user: 24 for 24 valid bits in 32.
+    told: SampleFormat,
+}
+
+impl Format {
+    fn frame_bytes(&self) -> u64 {
+        (self.channel_count * self.coding.bytes) as u64
+    }
+}
+
+impl WavSource {
+    /// Reads the header and stops at the first sample.
+    pub(super) fn open(file: File, path: &Path) -> Result<(Properties, Self), AudioError> {
+        let mut chunks = Chunks::new(file, path)?;
+        let (format, frames) = chunks.find_sound()?;
+        let properties = Properties {
+            sample_rate: format.sample_rate,
+            channel_count: format.channel_count,
+            format: format.told,
+            frames: Some(frames),
+        };
+        let source = Self {
+            path: path.to_path_buf(),
+            file: chunks.file,
+            coding: format.coding,
+            frames_left: frames,
+            bytes: Vec::new(),
+        };
+        Ok((properties, source))
+    }
+
+    /// Appends up to `max_frames` frames to the channels of `block`.
+    pub(super) fn read_block(
+        &mut self,
+        block: &mut [Vec<f32>],
+        max_frames: usize,
+    ) -> Result<usize, AudioError> {
+        let frames = self.frames_left.min(max_frames as u64) as usize;
+        self.bytes
+            .resize(frames * block.len() * self.coding.bytes, 0);
+        self.file
+            .read_exact(&mut self.bytes)
+            .map_err(|source| AudioError::Io {
+                path: self.path.clone(),
+                source,
+            })?;
+        self.frames_left -= frames as u64;
+        self.coding
+            .decode(&self.bytes, block)
+            .map_err(|e| AudioError::Damaged {
+                path: self.path.clone(),
+                what: format!("samples cannot be decoded ({e})"),
+            })?;
+        Ok(frames)
+    }
+}
+
+impl Coding {
+    /// Decodes interleaved samples and appends them to their channels.
+    fn decode(self, bytes: &[u8], channels: &mut [Vec<f32>]) -> hound::Result<()> {
+        match (self.float, self.bytes) {
+            (true, 8) => deinterleave(bytes, channels, 8, |sample| {
+                let mut word = [0; 8];
+                word.copy_from_slice(sample);
+                Ok(f64::from_le_bytes(word) as f32)
+            }),
+            (true, _) => deinterleave(bytes, channels, 4, |mut sample| {
+                f32::read(&mut sample, hound::SampleFormat::Float, 4, 32)
+            }),
+            (false, width) => {
+                let full_scale = 2f32.powi(i32::from(self.bits) - 1);
+                deinterleave(bytes, channels, width, |mut sample| {
+                    i32::read(
+                        &mut sample,
+                        hound::SampleFormat::Int,
+                        width as u16,
+                        self.bits,
+                    )
+                    // Exact up to 24 bits; beyond, the conversion rounds to nearest and the
+                    // division by a power of two adds nothing to that.
+                    .map(|i| i as f32 / full_scale)
+                })
+            }
+        }
+    }
+}
+
+fn deinterleave(
+    bytes: &[u8],
+    channels: &mut [Vec<f32>],
+    width: usize,
+    decode: impl Fn(&[u8]) -> hound::Result<f32>,
+) -> hound::Result<()> {
+    for frame in bytes.chunks_exact(width * channels.len()) {
+        for (sample, channel) in frame.chunks_exact(width).zip(channels.iter_mut()) {
+            channel.push(decode(sample)?);
+        }
+    }
+    Ok(())
+}
+
+/// A RIFF file seen as a row of chunks.
+struct Chunks<'a> {
+    path: &'a Path,
+    file: BufReader<File>,
+    /// Bytes in the file.
+    file_len: u64,
+    /// The size in the first chunk's header: bytes after it, where the writer told it.
+    riff_len: u32,
+}
+
+impl<'a> Chunks<'a> {
+    fn new(file: File, path: &'a Path) -> Result<Self, AudioError> {
+        let mut chunks = Self {
+            path,
+            file: BufReader::new(file),
+            file_len: 0,
+            riff_len: 0,
+        };
+        let metadata = chunks.file.get_ref().metadata();
+        chunks.file_len = metadata.map_err(|e| chunks.io(e))?.len();
+        let Some(start) = chunks.read_array::<12>()? else {
+            return Err(chunks.damaged("it ends within the first 12 bytes".into()));
+        };
+        if &start[8..] != b"WAVE" {
+            return Err(AudioError::NotAudio {
+                path: path.to_path_buf(),
+                what: format!("a RIFF file of type {}", shown(&start[8..])),
+            });
+        }
+        chunks.riff_len = u32_at(&start, 4);
+        Ok(chunks)
+    }
+
+    /// Moves to the first sample. Returns the format and the number of frames.
+    fn find_sound(&mut self) -> Result<(Format, u64), AudioError> {
+        let mut format = None;
+        let mut wide_len = None;
+        while let Some(header) = self.read_array::<8>()? {
+            let (id, len) = (&header[..4], u32_at(&header, 4));
+            match id {
+                b"fmt " => format = Some(self.read_format(len)?),
+                b"ds64" => wide_len = Some(self.read_wide_len(len)?),
+                b"data" => {
+                    let Some(format) = format else {
+                        return Err(self.damaged("the sound comes before its format".into()));
+                    };
+                    let frames = self.count_frames(&format, len, wide_len)?;
+                    return Ok((format, frames));
+                }
+                _ => self.skip_chunk(u64::from(len), len % 2 == 1)?,
+            }
+        }
+        let missing = match format {
+            None => "it has no format (\"fmt \") and no sound (\"data\") chunk",
+            Some(_) => "it has no sound (\"data\") chunk",
+        };
+        Err(self.damaged(missing.into()))
+    }
+
+    /// Reads the `fmt ` chunk of `len` bytes.
+    fn read_format(&mut self, len: u32) -> Result<Format, AudioError> {
+        // Past these 40 bytes there is nothing that linear PCM needs.
+        let mut body = [0; 40];
+        let kept = (len as usize).min(body.len());
+        let cut = |chunks: &Self| {
+            chunks.damaged(format!(
+                "its format chunk of {len} bytes is cut off; at least 16 are needed"
+            ))
+        };
+        if kept < 16 {
+            return Err(cut(self));
+        }
+        match self.file.read_exact(&mut body[..kept]) {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(cut(self)),
+            other => other.map_err(|e| self.io(e))?,
+        }
+        let format = self.check_format(&body, kept)?;
+        self.skip_chunk(u64::from(len) - kept as u64, len % 2 == 1)?;
+        Ok(format)
+    }
+
+    fn check_format(&self, body: &[u8; 40], kept: usize) -> Result<Format, AudioError> {
+        let word = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
+        let (tag, channel_count, hz) = (word(0), usize::from(word(2)), u32_at(body, 4));
+        let (frame_bytes, bits) = (usize::from(word(12)), word(14));
+        let (codec, valid_bits) = match tag {
+            TAG_EXTENSIBLE if kept == 40 => {
+                if body[26..] != REGISTERED_CODEC {
+                    return Err(self.unsupported(format!("a private codec {}", hex(&body[24..]))));
+                }
+                (word(24), word(18))
+            }
+            TAG_EXTENSIBLE => {
+                return Err(self.damaged(format!(
+                    "its extensible format chunk has {kept} bytes; 40 are needed"
+                )));
+            }
+            tag => (tag, bits),
+        };
+        if codec != TAG_PCM && codec != TAG_FLOAT {
+            return Err(self.unsupported(codec_name(codec)));
+        }
+        if channel_count == 0 {
+            return Err(self.damaged("it declares 0 channels; at least 1 is needed".into()));
+        }
+        let Some(sample_rate) = SampleRate::new(hz) else {
+            return Err(self.damaged("it declares a sample rate of 0 Hz".into()));
+        };
+        if frame_bytes == 0 || frame_bytes % channel_count != 0 {
+            return Err(self.damaged(format!(
+                "it declares frames of {frame_bytes} bytes for {channel_count} channels"
+            )));
+        }
+        let bytes = frame_bytes / channel_count;
+        let (coding, told) = match (codec, bytes, bits) {
+            (TAG_FLOAT, 4, 32) | (TAG_FLOAT, 8, 64) => (
+                Coding {
+                    float: true,
+                    bytes,
+                    bits,
+                },
+                SampleFormat::Float(bits),
+            ),
+            (TAG_PCM, 1..=4, _) if usize::from(bits.div_ceil(8)) == bytes => (
+                // Fewer valid bits than the slot has sit at its upper end: same scale.
+                Coding {
+                    float: false,
+                    bytes,
+                    bits: 8 * bytes as u16,
+                },
+                SampleFormat::Int(8 * valid_bits.clamp(1, bits).div_ceil(8)),
+            ),
+            (TAG_PCM, 4, 24) => (
+                Coding {
+                    float: false,
+                    bytes,
+                    bits,
+                },
+                SampleFormat::Int(24),
+            ),
+            (codec, ..) => {
+                let kind = if codec == TAG_FLOAT {
+                    "float"
+                } else {
+                    "integer"
+                };
+                return Err(
+                    self.unsupported(format!("{bits}-bit {kind} samples in {bytes} bytes each"))
+                );
+            }
+        };
+        Ok(Format {
+            sample_rate,
+            channel_count,
+            coding,
+            told,
+        })
+    }
+
+    /// Reads the true size of the sound from the `ds64` chunk of an RF64 file.
+    fn read_wide_len(&mut self, len: u32) -> Result<u64, AudioError> {
+        match self.read_array::<16>()? {
+            Some(body) if len >= 16 => {
+                self.skip_chunk(u64::from(len) - 16, len % 2 == 1)?;
+                let mut word = [0; 8];
+                word.copy_from_slice(&body[8..]);
+                Ok(u64::from_le_bytes(word))
+            }
+            _ => Err(self.damaged(format!(
+                "its \"ds64\" chunk of {len} bytes is cut off; at least 16 are needed"
+            ))),
+        }
+    }
+
+    /// The number of frames in the `data` chunk of declared size `len` that begins here.
+    fn count_frames(
+        &mut self,
+        format: &Format,
+        len: u32,
+        wide_len: Option<u64>,
+    ) -> Result<u64, AudioError> {
+        let start = self.file.stream_position().map_err(|e| self.io(e))?;
+        let there = self.file_len.saturating_sub(start);
+        let promised = match (len, wide_len) {
+            (u32::MAX, Some(wide)) => wide,
+            (len, _) if OPEN_SIZES.contains(&len) => there,
+            // Nothing promised, not even by the size of the whole: a writer that never came
+            // back to fill in the sizes.
+            (0, _) if self.is_open_ended(start) => there,
+            (len, _) => u64::from(len),
+        };
+        // A last frame of too few bytes is dropped, as every reader does.
+        let (promised, found) = (
+            promised / format.frame_bytes(),
+            there / format.frame_bytes(),
+        );
+        if found < promised {
+            return Err(AudioError::Truncated {
+                path: self.path.to_path_buf(),
+                promised,
+                found,
+            });
+        }
+        Ok(promised)
+    }
+
+    /// Whether the size of the whole file was never filled in, given where its sound starts.
+    fn is_open_ended(&self, sound_start: u64) -> bool {
+        OPEN_SIZES.contains(&self.riff_len) || u64::from(self.riff_len) + 8 <= sound_start
+    }
+
+    /// Skips the rest of a chunk and the pad byte after an odd one. Writers that forget to
+    /// pad are known by what follows: a pad byte is 0, the next chunk's name is not.
+    fn skip_chunk(&mut self, rest: u64, odd: bool) -> Result<(), AudioError> {
+        // Seeking past the end is no error; the next header is then missing.
+        self.file
+            .seek_relative(rest as i64)
+            .map_err(|e| self.io(e))?;
+        if odd && self.read_array::<1>()?.is_some_and(|pad| pad != [0]) {
+            self.file.seek_relative(-1).map_err(|e| self.io(e))?;
+        }
+        Ok(())
+    }
+
+    /// The next `N` bytes, or `None` when fewer are left.
+    fn read_array<const N: usize>(&mut self) -> Result<Option<[u8; N]>, AudioError> {
+        let mut bytes = [0; N];
+        match self.file.read_exact(&mut bytes) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(e) => Err(self.io(e)),
+        }
+    }
+
+    fn io(&self, source: io::Error) -> AudioError {
+        AudioError::Io {
+            path: self.path.to_path_buf(),
+            source,
+        }
+    }
+
+    fn damaged(&self, what: String) -> AudioError {
+        AudioError::Damaged {
+            path: self.path.to_path_buf(),
+            what,
+        }
+    }
+
+    fn unsupported(&self, codec: String) -> AudioError {
+        AudioError::Unsupported {
+            path: self.path.to_path_buf(),
+            codec,
+        }
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A codec's name for its number in `mmreg.h`.
+fn codec_name(tag: u16) -> String {
+    let name = match tag {
+        0x0002 => "Microsoft ADPCM",
+        0x0006 => "A-law",
+        0x0007 => "mu-law",
+        0x0011 => "IMA ADPCM",
+        0x0031 => "GSM 6.10",
+        0x0050 => "MPEG layer 1 or 2 in WAV",
+        0x0055 => "MP3 in WAV",
+        0x00ff => "AAC in WAV",
+        0x0161 => "Windows Media Audio",
+        0x2000 => "AC-3 in WAV",
+        _ => "an unknown codec",
+    };
+    format!("{name} (codec 0x{tag:04x})")
+}

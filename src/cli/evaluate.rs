@@ -1,0 +1,63 @@
+//! `effigy evaluate`.
+
+use super::Status;
+use super::rows;
+use super::ui::Ui;
+use crate::commands::evaluate::{self, EvaluateRequest};
+use crate::config::Latency;
+use std::path::PathBuf;
+
+/// Arguments of `effigy evaluate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The run whose best weights are used, such as checkpoints/conv.
+    #[arg(long, short)]
+    model: PathBuf,
+    /// Recording without the effect.
+    #[arg(long)]
+    dry: PathBuf,
+    /// The same passage through the effect.
+    #[arg(long)]
+    wet: PathBuf,
+    /// Samples by which wet lags, or auto to measure it.
+    #[arg(long, default_value = "auto", value_parser = latency, allow_hyphen_values = true)]
+    latency: Latency,
+    /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Exit with code 1 unless the network's ESR is at most this.
+    #[arg(long, value_name = "ESR")]
+    require_esr: Option<f64>,
+}
+
+fn latency(text: &str) -> Result<Latency, String> {
+    match text {
+        "auto" => Ok(Latency::Auto),
+        number => number
+            .parse()
+            .map(Latency::Samples)
+            .map_err(|_| "auto or a whole number of samples".to_string()),
+    }
+}
+
+/// Prints the network's figures beside identity's.
+pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
+    let request = EvaluateRequest {
+        model: args.model.clone(),
+        dry: args.dry.clone(),
+        wet: args.wet.clone(),
+        latency: args.latency,
+        device: args.device.clone(),
+    };
+    let outcome = evaluate::evaluate(&request, ui)?;
+    ui.report(&outcome, |outcome| rows::table(&outcome.rows).to_string())?;
+    let met = match (args.require_esr, outcome.rows.first()) {
+        (Some(wanted), Some(row)) => row.metrics.esr <= wanted,
+        _ => true,
+    };
+    Ok(if met {
+        Status::Done
+    } else {
+        Status::CriterionMissed
+    })
+}

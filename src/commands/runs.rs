@@ -1,0 +1,90 @@
+//! Reviews the logged figures of all runs, best first.
+
+use crate::report::metrics::{Metrics, Row};
+use crate::training::run_dir::RunDir;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// One run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunSummary {
+    /// Its folder.
+    pub run: PathBuf,
+    /// Kind of network.
+    pub model: String,
+    /// Completed epochs.
+    pub epochs: usize,
+    /// Epoch with the lowest validation ESR.
+    pub best_epoch: Option<usize>,
+    /// Validation figures of that epoch.
+    pub valid: Option<Metrics>,
+    /// Test figures; absent while the run is unfinished.
+    pub test: Option<Metrics>,
+    /// Training time so far.
+    pub seconds: f64,
+}
+
+/// All runs of a folder.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunsOutcome {
+    /// Lowest test ESR first, then the unfinished by validation ESR.
+    pub runs: Vec<RunSummary>,
+    /// Folders that look like runs but cannot be read, and why.
+    pub unreadable: Vec<String>,
+}
+
+/// The part of `report.json` that is needed here.
+#[derive(Deserialize)]
+struct Report {
+    rows: Vec<Row>,
+}
+
+/// Looks for runs directly inside `folder`.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn runs(folder: &Path) -> Result<RunsOutcome> {
+    let entries = std::fs::read_dir(folder).with_context(|| {
+        let folder = folder.display();
+        format!("{folder}: no such folder of runs; train one, or name another with --dir")
+    })?;
+    let mut outcome = RunsOutcome {
+        runs: Vec::new(),
+        unreadable: Vec::new(),
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|p| p.join("config.toml").is_file()) {
+        match summary(path) {
+            Ok(run) => outcome.runs.push(run),
+            Err(error) => outcome.unreadable.push(format!("{error:#}")),
+        }
+    }
+    let esr = |metrics: Option<Metrics>| metrics.map_or(f64::INFINITY, |m| m.esr);
+    outcome.runs.sort_by(|a, b| {
+        let by_test = esr(a.test).total_cmp(&esr(b.test));
+        by_test.then(esr(a.valid).total_cmp(&esr(b.valid)))
+    });
+    Ok(outcome)
+}
+
+fn summary(path: &Path) -> Result<RunSummary> {
+    let run = RunDir::open(path)?;
+    let config = run.config()?;
+    let rows = run.metrics()?;
+    let best = rows
+        .iter()
+        .min_by(|a, b| a.valid.esr.total_cmp(&b.valid.esr));
+    let report = std::fs::read(run.file("report.json")).ok();
+    let report: Option<Report> = report.and_then(|text| serde_json::from_slice(&text).ok());
+    Ok(RunSummary {
+        run: path.to_path_buf(),
+        model: config.model.kind().to_string(),
+        epochs: rows.len(),
+        best_epoch: best.map(|row| row.epoch),
+        valid: best.map(|row| row.valid),
+        test: report.and_then(|r| r.rows.first().map(|row| row.metrics)),
+        seconds: rows.iter().map(|row| row.seconds).sum(),
+    })
+}

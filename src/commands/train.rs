@@ -1,0 +1,385 @@
+//! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
+//! run folder behind.
+
+use crate::audio::{Audio, SampleFormat, encode};
+use crate::config::{self, Baselines, Config};
+use crate::data::load::{self, Excerpt, LatencyReport, Recordings};
+use crate::data::pair::{Reach, Span};
+use crate::data::windows::Windows;
+use crate::device::{self, DeviceChoice};
+use crate::models::{self, EffectModel};
+use crate::progress::{Event, Observer};
+use crate::regress::baseline::{Baseline, BaselineConfig, Segment};
+use crate::report::metrics::{ErrorSums, Row};
+use crate::training::history::{BestEpoch, EpochRow};
+use crate::training::optimiser;
+use crate::training::run_dir::RunDir;
+use crate::training::{self, Session, TrainingError, evaluate};
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Where runs go unless told otherwise.
+pub const CHECKPOINTS: &str = "checkpoints";
+
+/// What to train and how.
+#[derive(Clone, Debug, Default)]
+pub struct TrainRequest {
+    /// The config; may be left out when resuming a run.
+    pub config: Option<PathBuf>,
+    /// `a.b=c`, applied to the config in order.
+    pub overrides: Vec<String>,
+    /// The run's folder; absent: the first free one of `checkpoints/<name>`, `…-2`, ….
+    pub run: Option<PathBuf>,
+    /// Continue the run in that folder.
+    pub resume: bool,
+    /// Start from the best weights of this run.
+    pub init_from: Option<PathBuf>,
+    /// Wins over the config's device.
+    pub device: Option<String>,
+}
+
+/// How a training run ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrainOutcome {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Wall time of the command.
+    pub seconds: f64,
+    /// Test figures: the network, identity, then the classical rows.
+    pub rows: Vec<Row>,
+    /// What it ran on.
+    pub device: String,
+    /// Trainable weights.
+    pub weights: usize,
+    /// Epochs in the log.
+    pub epochs: usize,
+    /// Whose weights were tested and kept.
+    pub best: Option<BestEpoch>,
+    /// Wet delays that were removed.
+    pub latencies: Vec<LatencyReport>,
+    /// The test audio: dry, wet and predicted.
+    pub files: Vec<PathBuf>,
+}
+
+/// Trains. `on_epoch` sees every finished epoch, and whether it is the best so far.
+///
+/// # Errors
+/// A config or recording that is unfit, a device that is missing, divergence, Ctrl-C; the
+/// run folder then holds every completed epoch.
+pub fn train(
+    request: &TrainRequest,
+    observer: &dyn Observer,
+    on_epoch: impl FnMut(&EpochRow, bool),
+) -> Result<TrainOutcome> {
+    let started = Instant::now();
+    let mut config = resolve(request)?;
+    let choice: DeviceChoice = request.device.as_ref().unwrap_or(&config.device).parse()?;
+    let selected = device::select(choice)?;
+    let note = format!("device: {} ({})", selected.id, selected.name);
+    observer.event(Event::Note(&note));
+
+    let recordings = load::load(&config.data, config.seed, observer)?;
+    for latency in &recordings.latencies {
+        observer.event(Event::Note(&describe(latency)));
+    }
+    config.data.sample_rate = Some(recordings.sample_rate.hz());
+    let model = new_model(request, &config, &selected.device)?;
+    let windows = cut(&config, &recordings, &model)?;
+    let run = open_run(request, &config)?;
+    let note = format!(
+        "{}: {} weights, {} windows of {} samples; run folder {}",
+        config.model.kind(),
+        model.num_params(),
+        windows.len(),
+        windows.window_len(),
+        run.path().display()
+    );
+    observer.event(Event::Note(&note));
+
+    let valid = load::spans(&recordings.valid);
+    let session = Session {
+        config: &config,
+        device: &selected.device,
+        windows: &windows,
+        valid: &valid,
+    };
+    // Parameters are created where gradients can reach them.
+    let state = run.load_state(model.train(), &config)?;
+    let progress = training::train(&session, &run, state, observer, on_epoch);
+    let progress = progress.map_err(|e| explain_disk(e, &run))?;
+    let (best, _) = run.load_best(&selected.device)?;
+    let reach = evaluate::reach(&best);
+    let mut outcome = TrainOutcome {
+        rows: Vec::new(),
+        device: selected.id,
+        weights: best.num_params(),
+        epochs: progress.history.len(),
+        best: progress.best,
+        latencies: recordings.latencies.clone(),
+        files: Vec::new(),
+        seconds: 0.0,
+        run: run.path().to_path_buf(),
+    };
+    let mut tester = Tester::new(&recordings, reach, &config.baselines);
+    outcome.rows.push(tester.network(&config, &best, &selected.device));
+    outcome.rows.push(tester.identity());
+    outcome.rows.extend(tester.baselines(&config.baselines, observer)?);
+    outcome.files = tester.write_audio(&run.file("test"))?;
+    outcome.seconds = started.elapsed().as_secs_f64();
+    run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
+    Ok(outcome)
+}
+
+fn explain_disk(error: TrainingError, run: &RunDir) -> anyhow::Error {
+    let context = format!("training in {}", run.path().display());
+    match error {
+        TrainingError::Run(e) => anyhow::Error::new(e).context(context),
+        other => other.into(),
+    }
+}
+
+fn resolve(request: &TrainRequest) -> Result<Config> {
+    let path = match (&request.config, &request.run) {
+        (Some(path), _) => path.clone(),
+        (None, Some(run)) if request.resume => RunDir::open(run)?.file("config.toml"),
+        _ => bail!("no config; give --config FILE (see configs/), or --run DIR --resume"),
+    };
+    Ok(config::load(&path, &request.overrides)?)
+}
+
+/// "latency 118 samples (measured …)" for people.
+pub fn describe(report: &LatencyReport) -> String {
+    let origin = match report.confidence {
+        Some(confidence) => format!("measured, confidence {confidence:.2}"),
+        None => "given".to_string(),
+    };
+    let polarity = match report.inverted {
+        Some(true) => ", inverted polarity",
+        _ => "",
+    };
+    format!(
+        "latency {} samples ({origin}{polarity}): {}",
+        report.latency_samples, report.label
+    )
+}
+
+fn new_model(request: &TrainRequest, config: &Config, device: &Device) -> Result<EffectModel> {
+    let model = models::build(&config.model, &config.windows, config.seed, device);
+    let model = match &request.init_from {
+        Some(other) => RunDir::open(other)?
+            .load_best_into(model)
+            .context("--init-from needs a run with the same [model] and window_len")?,
+        None => model,
+    };
+    optimiser::freeze(model, &config.training.freeze)
+        .map_err(|reason| anyhow::anyhow!("training.freeze: {reason}"))
+}
+
+fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<Windows> {
+    let spans = load::spans(&recordings.train);
+    let longest = spans.iter().map(|s| s.samples().len()).max().unwrap_or(0);
+    let reach = evaluate::reach(model);
+    let windows = Windows::cut(spans, config.windows.window_len, config.windows.hop, reach);
+    if windows.is_empty() {
+        bail!(
+            "the longest training span has {longest} samples, but a window needs {} ({} of \
+             output, {} around it): lower windows.window_len or record more",
+            windows.input_len(),
+            windows.window_len(),
+            reach.context + reach.lookahead,
+        );
+    }
+    for (part, excerpts) in [("validation", &recordings.valid), ("test", &recordings.test)] {
+        let predictable: usize = load::spans(excerpts)
+            .iter()
+            .map(|s| s.predictable(reach).len())
+            .sum();
+        if predictable == 0 {
+            bail!(
+                "no {part} sample can be predicted: every {part} span is shorter than the \
+                 network's context of {} samples; use longer spans",
+                reach.context + reach.lookahead
+            );
+        }
+    }
+    Ok(windows)
+}
+
+fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
+    let first = Path::new(CHECKPOINTS).join(&config.name);
+    let wanted = request.run.clone().unwrap_or(first);
+    if request.resume {
+        let run = RunDir::open(&wanted)?;
+        refuse_other_config(&run.config()?, config)?;
+        return Ok(run);
+    }
+    let path = match &request.run {
+        Some(path) if path.exists() => bail!(
+            "{} exists; add --resume to continue it, or name another folder",
+            path.display()
+        ),
+        Some(path) => path.clone(),
+        None => first_free(&wanted),
+    };
+    Ok(RunDir::create(&path, config)?)
+}
+
+fn first_free(wanted: &Path) -> PathBuf {
+    if !wanted.exists() {
+        return wanted.to_path_buf();
+    }
+    let name = wanted.display();
+    (2_u64..)
+        .map(|n| PathBuf::from(format!("{name}-{n}")))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| wanted.to_path_buf())
+}
+
+/// Resuming may lengthen a run; anything else would make its log a lie.
+fn refuse_other_config(saved: &Config, given: &Config) -> Result<()> {
+    let mut given = given.clone();
+    given.training.epochs = saved.training.epochs;
+    given.training.patience = saved.training.patience;
+    given.device.clone_from(&saved.device);
+    let (saved, given) = (toml::Table::try_from(saved)?, toml::Table::try_from(&given)?);
+    for (key, value) in &saved {
+        if given.get(key) != Some(value) {
+            bail!(
+                "the config differs from the run's own in [{key}]; resume with --run DIR --resume \
+                 alone, or train anew without --resume"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The test spans and, per row, the figures over one and the same range.
+struct Tester<'a> {
+    recordings: &'a Recordings,
+    reach: Reach,
+    /// Predicted samples of every test channel, for the audio files.
+    predicted: Vec<Vec<f32>>,
+}
+
+impl<'a> Tester<'a> {
+    /// Rows are compared over samples that the longest memory among them can predict.
+    fn new(recordings: &'a Recordings, network: Reach, baselines: &Baselines) -> Self {
+        let fir = Reach {
+            context: baselines.fir_taps - 1,
+            lookahead: 0,
+        };
+        let shared = network.max(fir);
+        let any = |reach: Reach| {
+            let mut spans = recordings.test.iter().flat_map(|e| &e.channels);
+            spans.any(|s| !s.predictable(reach).is_empty())
+        };
+        Self {
+            recordings,
+            reach: if any(shared) { shared } else { network },
+            predicted: Vec::new(),
+        }
+    }
+
+    fn spans(&self) -> impl Iterator<Item = &'a Span> + use<'a> {
+        self.recordings.test.iter().flat_map(|e| &e.channels)
+    }
+
+    fn row(&self, name: &str, predict: impl Fn(&Span, std::ops::Range<usize>) -> Vec<f32>) -> Row {
+        let mut sums = ErrorSums::default();
+        for span in self.spans() {
+            let range = span.predictable(self.reach);
+            let predicted = predict(span, range.clone());
+            sums.add(&span.pair().wet()[range], &predicted);
+        }
+        Row {
+            name: name.to_string(),
+            metrics: sums.metrics(),
+        }
+    }
+
+    fn network(&mut self, config: &Config, model: &EffectModel, device: &Device) -> Row {
+        let mut sums = ErrorSums::default();
+        for span in self.spans() {
+            let range = span.predictable(self.reach);
+            let predicted = evaluate::predict_span(model, device, span, &range);
+            sums.add(&span.pair().wet()[range], &predicted);
+            self.predicted.push(predicted);
+        }
+        Row {
+            name: config.model.kind().to_string(),
+            metrics: sums.metrics(),
+        }
+    }
+
+    fn identity(&self) -> Row {
+        self.row("identity", |span, range| span.pair().dry()[range].to_vec())
+    }
+
+    fn baselines(&self, wanted: &Baselines, observer: &dyn Observer) -> Result<Vec<Row>> {
+        let fir = BaselineConfig::Fir {
+            taps: wanted.fir_taps,
+            ridge: 0.0,
+        };
+        let memory = Reach {
+            context: wanted.fir_taps - 1,
+            lookahead: 0,
+        };
+        let spans = load::spans(&self.recordings.train);
+        let segments: Vec<Segment<'_>> = spans.iter().map(|s| segment(s, memory)).collect();
+        let fitted = Baseline::fit(&fir, &segments, observer)
+            .with_context(|| format!("fitting {fir} on the training spans"))?;
+        let name = fitted.to_string();
+        Ok(vec![self.row(&name, |span, range| {
+            let dry = span.pair().dry();
+            let past = range.start.saturating_sub(memory.context);
+            fitted.predict(&dry[range.clone()], &dry[past..range.start])
+        })])
+    }
+
+    /// Aligned dry, wet and predicted test audio, one file per config pair, all channels.
+    fn write_audio(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        let mut predicted = self.predicted.iter();
+        for (index, excerpt) in self.recordings.test.iter().enumerate() {
+            let mut sides: [Vec<Vec<f32>>; 3] = Default::default();
+            for span in &excerpt.channels {
+                let range = span.predictable(self.reach);
+                sides[0].push(span.pair().dry()[range.clone()].to_vec());
+                sides[1].push(span.pair().wet()[range].to_vec());
+                sides[2].extend(predicted.next().cloned());
+            }
+            let stem = stem(excerpt);
+            for (side, channels) in ["dry", "wet", "predicted"].iter().zip(sides) {
+                let path = folder.join(format!("{}-{stem}-{side}.wav", index + 1));
+                let audio = Audio::new(self.recordings.sample_rate, channels)?;
+                encode::write(&path, &audio, SampleFormat::Float(32))?;
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+}
+
+fn segment<'a>(span: &'a Span, memory: Reach) -> Segment<'a> {
+    let range = span.predictable(memory);
+    let pair = span.pair();
+    Segment {
+        dry: &pair.dry()[range.clone()],
+        wet: &pair.wet()[range.clone()],
+        context: &pair.dry()[span.samples().start.min(range.start)..range.start],
+    }
+}
+
+/// A file name made of an excerpt's label.
+fn stem(excerpt: &Excerpt) -> String {
+    let name = Path::new(&excerpt.label).file_stem();
+    let name = name.map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let name = name.strip_suffix("-dry").unwrap_or(&name);
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let cleaned: String = name.chars().take(40).map(plain).collect();
+    cleaned.trim_matches('-').to_string()
+}

@@ -1,0 +1,284 @@
+//! Which recordings or generated signals a run uses, and how they are cut.
+
+use super::ConfigError;
+use crate::effects::{Effect, Signal};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::path::{Path, PathBuf};
+
+/// The `[data]` table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Folder that relative file names start from; itself relative to the config file.
+    pub root: Option<PathBuf>,
+    /// Rate to train at in hertz. Absent: the first file's, or 44100 for generated data.
+    /// Files of another rate are refused, for resampling both sides would hide a mistake.
+    pub sample_rate: Option<u32>,
+    /// Delay of the wet side; `"auto"` measures it on the training pairs together.
+    pub latency: Latency,
+    /// Whether an inverted wet side is turned over before training.
+    pub polarity: Polarity,
+    /// The effect behind every generated pair that names none.
+    pub effect: Option<Effect>,
+    /// What to learn from.
+    pub train: Vec<PairConfig>,
+    /// What chooses the best epoch. Empty: the last tenth of every training pair.
+    pub valid: Vec<PairConfig>,
+    /// What the final figures are taken on. Empty: the last tenth of every training pair,
+    /// before which validation ends.
+    pub test: Vec<PairConfig>,
+}
+
+/// One dry/wet pair: two files, or a signal and an effect.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PairConfig {
+    /// Recording without the effect.
+    pub dry: Option<PathBuf>,
+    /// The same passage through the effect.
+    pub wet: Option<PathBuf>,
+    /// Generated dry side.
+    pub signal: Option<Signal>,
+    /// Effect on the generated dry side; absent: `data.effect`.
+    pub effect: Option<Effect>,
+    /// Length of the generated signal.
+    pub seconds: Option<f64>,
+    /// Where the used span begins; absent: at the beginning.
+    pub from: Option<Position>,
+    /// Where the used span ends; absent: at the end.
+    pub to: Option<Position>,
+    /// This pair's own delay, instead of `data.latency`.
+    pub latency: Option<Latency>,
+}
+
+/// Delay of the wet side behind the dry side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Latency {
+    /// Measured on the onset of the response.
+    #[default]
+    Auto,
+    /// Known, in samples; positive: wet lags.
+    Samples(i64),
+}
+
+/// What to do with a wet side of opposite sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Polarity {
+    /// Leave it: the network learns the inversion as part of the effect.
+    #[default]
+    Keep,
+    /// Turn the wet side over.
+    Correct,
+}
+
+/// A place in a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Position {
+    /// Seconds from the beginning (`from = 12.5`).
+    Seconds(f64),
+    /// Share of the length (`to = "80%"`), 0 to 100.
+    Percent(f64),
+}
+
+impl Position {
+    /// The sample this place falls on in a recording of `len` samples, at most `len`.
+    pub fn sample(self, len: usize, rate_hz: u32) -> usize {
+        let at = match self {
+            Self::Seconds(seconds) => seconds * f64::from(rate_hz),
+            Self::Percent(percent) => percent / 100.0 * len as f64,
+        };
+        (at.round() as usize).min(len)
+    }
+}
+
+/// The `[windows]` table: training excerpts of the spans.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowConfig {
+    /// Output samples of one window; the network's context comes on top.
+    pub window_len: usize,
+    /// Samples between the starts of neighbouring windows; less than `window_len` overlaps.
+    pub hop: usize,
+}
+
+impl Default for WindowConfig {
+    fn default() -> Self {
+        Self {
+            window_len: 8192,
+            hop: 8192,
+        }
+    }
+}
+
+impl WindowConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("windows.window_len", self.window_len, 1, 1 << 24)?;
+        check_range("windows.hop", self.hop, 1, 1 << 24)
+    }
+}
+
+pub(super) fn check_range(
+    key: &str,
+    value: usize,
+    low: usize,
+    high: usize,
+) -> Result<(), ConfigError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::value(key, value, format!("{low} to {high}")))
+}
+
+impl DataConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.train.is_empty() {
+            return Err(ConfigError::value(
+                "data.train",
+                "no pair",
+                "at least one [[data.train]] table with dry and wet, or with a signal",
+            ));
+        }
+        if self.sample_rate.is_some_and(|hz| !(1000..=768_000).contains(&hz)) {
+            let hz = self.sample_rate.unwrap_or_default();
+            return Err(ConfigError::value("data.sample_rate", hz, "1000 to 768000"));
+        }
+        for (part, pairs) in [
+            ("train", &self.train),
+            ("valid", &self.valid),
+            ("test", &self.test),
+        ] {
+            for (index, pair) in pairs.iter().enumerate() {
+                pair.check(&format!("data.{part}.{index}"), self.effect.is_some())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes every path absolute: `root` starts at `base` (the config file's folder), files
+    /// start at `root`. Afterwards `root` is gone, so the saved config is complete in itself.
+    pub(super) fn resolve_paths(&mut self, base: &Path) {
+        let root = match self.root.take() {
+            Some(root) => base.join(root),
+            None => base.to_path_buf(),
+        };
+        for pair in self
+            .train
+            .iter_mut()
+            .chain(&mut self.valid)
+            .chain(&mut self.test)
+        {
+            for file in [&mut pair.dry, &mut pair.wet].into_iter().flatten() {
+                *file = root.join(&file);
+            }
+        }
+    }
+}
+
+impl PairConfig {
+    fn check(&self, key: &str, has_default_effect: bool) -> Result<(), ConfigError> {
+        let files = (self.dry.is_some(), self.wet.is_some());
+        let wrong = |value: &str, allowed: &str| Err(ConfigError::value(key, value, allowed));
+        match (files, &self.signal) {
+            ((true, true), None) => {
+                if self.effect.is_some() || self.seconds.is_some() {
+                    return wrong(
+                        "files with effect or seconds",
+                        "dry and wet alone; effect and seconds belong to a generated signal",
+                    );
+                }
+            }
+            ((false, false), Some(_)) => {
+                if self.effect.is_none() && !has_default_effect {
+                    return wrong("a signal without effect", "effect here or in [data]");
+                }
+                let seconds = self.seconds.unwrap_or_default();
+                if !(seconds > 0.0 && seconds <= 36_000.0) {
+                    return wrong(
+                        &format!("seconds = {seconds}"),
+                        "more than 0, at most 36000",
+                    );
+                }
+            }
+            _ => return wrong("an incomplete pair", "both dry and wet, or a signal"),
+        }
+        for (name, position) in [("from", self.from), ("to", self.to)] {
+            let fine = match position {
+                None => true,
+                Some(Position::Seconds(s)) => s >= 0.0 && s.is_finite(),
+                Some(Position::Percent(p)) => (0.0..=100.0).contains(&p),
+            };
+            if !fine {
+                return Err(ConfigError::value(
+                    format!("{key}.{name}"),
+                    format!("{position:?}"),
+                    "seconds from 0, or \"0%\" to \"100%\"",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// How messages name this pair.
+    pub fn label(&self) -> String {
+        match (&self.dry, &self.signal) {
+            (Some(dry), _) => dry.display().to_string(),
+            (None, Some(signal)) => format!("generated {signal}"),
+            (None, None) => "empty pair".to_string(),
+        }
+    }
+}
+
+impl Serialize for Latency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Samples(n) => serializer.serialize_i64(*n),
+        }
+    }
+}
+
+/// A string or a number, as TOML has it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Integer(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Latency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const ALLOWED: &str = "latency must be \"auto\" or a whole number of samples";
+        match Scalar::deserialize(deserializer) {
+            Ok(Scalar::Integer(n)) => Ok(Self::Samples(n)),
+            Ok(Scalar::Text(text)) if text == "auto" => Ok(Self::Auto),
+            _ => Err(de::Error::custom(ALLOWED)),
+        }
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Seconds(s) => serializer.serialize_f64(*s),
+            Self::Percent(p) => serializer.serialize_str(&format!("{p}%")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const ALLOWED: &str = "a position is a number of seconds or a share such as \"80%\"";
+        match Scalar::deserialize(deserializer) {
+            Ok(Scalar::Integer(n)) => Ok(Self::Seconds(n as f64)),
+            Ok(Scalar::Float(s)) => Ok(Self::Seconds(s)),
+            Ok(Scalar::Text(text)) => text
+                .strip_suffix('%')
+                .and_then(|digits| digits.trim().parse().ok())
+                .map(Self::Percent)
+                .ok_or_else(|| de::Error::custom(ALLOWED)),
+            Err(_) => Err(de::Error::custom(ALLOWED)),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a run is to do, as typed values: loaded from TOML, unknown keys refused, overrides
+//! applied, checked, and saved back in full before the first step.
+//!
+//! Defaults are stated once, here. Knows nothing of tensors, and opens no audio file.
+
+mod data;
+mod load;
+mod model;
+mod training;
+
+pub use data::{DataConfig, Latency, PairConfig, Polarity, Position, WindowConfig};
+pub use load::{ConfigError, load, parse};
+pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
+pub use training::{Baselines, LossConfig, Optimiser, Schedule, TrainingConfig};
+
+use serde::{Deserialize, Serialize};
+
+/// One training run, complete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names the run and its folder `checkpoints/<name>`: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Seeds weights, window order and generated signals.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// `auto`, `flex`, `ndarray`, `wgpu[:n]` or `cuda[:n]`; the command line's `--device`
+    /// wins over it.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// Which recordings or generated signals to learn from and to test on.
+    pub data: DataConfig,
+    /// How spans are cut into training windows.
+    #[serde(default)]
+    pub windows: WindowConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// What training minimises.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// Optimiser, schedule, length.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// Classical rows shown beside the network.
+    #[serde(default)]
+    pub baselines: Baselines,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn auto() -> String {
+    "auto".to_string()
+}
+
+impl Config {
+    /// Checks every value against what is allowed.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] names the first key that is out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let named = !self.name.is_empty()
+            && !self.name.starts_with('.')
+            && self
+                .name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !named {
+            return Err(ConfigError::value(
+                "name",
+                &self.name,
+                "letters, digits, '-', '_' and '.', not starting with '.'",
+            ));
+        }
+        self.data.check()?;
+        self.windows.check()?;
+        self.model.check(&self.windows)?;
+        self.loss.check()?;
+        self.training.check()?;
+        self.baselines.check()
+    }
+}

@@ -1,0 +1,198 @@
+//! Loss, optimiser, schedule, length of training, and the classical rows beside it.
+
+use super::ConfigError;
+use super::data::check_range;
+use serde::{Deserialize, Serialize};
+
+/// The `[loss]` table: weights of the terms that are added up. Absent altogether: ESR alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// Mean squared error.
+    pub mse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Error-to-signal ratio of the batch, Σ(wet−p)² / Σ wet². Scale-free, so one learning
+    /// rate serves quiet and loud recordings.
+    pub esr: f64,
+    /// Squared mean error over mean squared wet: a constant offset.
+    pub dc: f64,
+    /// Mean of log cosh(wet − p): quadratic near zero, linear far from it.
+    pub log_cosh: f64,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self {
+            mse: 0.0,
+            mae: 0.0,
+            esr: 1.0,
+            dc: 0.0,
+            log_cosh: 0.0,
+        }
+    }
+}
+
+impl LossConfig {
+    /// Names and weights of all terms.
+    pub fn terms(&self) -> [(&'static str, f64); 5] {
+        [
+            ("mse", self.mse),
+            ("mae", self.mae),
+            ("esr", self.esr),
+            ("dc", self.dc),
+            ("log_cosh", self.log_cosh),
+        ]
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for (name, weight) in self.terms() {
+            check_number(&format!("loss.{name}"), weight, 0.0, 1e9)?;
+        }
+        let sum: f64 = self.terms().iter().map(|(_, weight)| weight).sum();
+        if sum > 0.0 {
+            return Ok(());
+        }
+        Err(ConfigError::value("loss", "all weights 0", "one weight above 0"))
+    }
+}
+
+/// The `[training]` table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Passes over all windows.
+    pub epochs: usize,
+    /// Windows per optimiser step.
+    pub batch_size: usize,
+    /// `adam`, `adam-w` or `sgd`.
+    pub optimiser: Optimiser,
+    /// Largest learning rate of the schedule.
+    pub learning_rate: f64,
+    /// How the learning rate moves.
+    pub schedule: Schedule,
+    /// Steps over which the learning rate rises linearly from zero.
+    pub warm_up_steps: usize,
+    /// L2 penalty: this times the weight is added to the gradient (for `adam-w`: decoupled).
+    /// Kernels only, never biases, scales or shifts.
+    pub weight_decay: f64,
+    /// Largest global norm of all gradients together; absent: no clipping.
+    pub clip_norm: Option<f64>,
+    /// Epochs without a better validation ESR after which training stops; absent: never.
+    pub patience: Option<usize>,
+    /// Layers that keep their weights (prefixes of parameter paths, as `effigy inspect`
+    /// lists them).
+    pub freeze: Vec<String>,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            batch_size: 16,
+            optimiser: Optimiser::Adam,
+            learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            warm_up_steps: 0,
+            weight_decay: 0.0,
+            clip_norm: None,
+            patience: None,
+            freeze: Vec::new(),
+        }
+    }
+}
+
+/// Gradient descent rules. Adam's: β₁ 0.9, β₂ 0.999, ε 1e-8 (Kingma & Ba 2015).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimiser {
+    /// Adam with the L2 penalty in the gradient.
+    Adam,
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    AdamW,
+    /// Plain stochastic gradient descent.
+    Sgd,
+}
+
+/// The learning rate over time, as a factor of `learning_rate`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Schedule {
+    /// 1 throughout.
+    Constant,
+    /// Half a cosine from 1 to `final_factor` at the last step.
+    Cosine {
+        /// Where it ends.
+        #[serde(default)]
+        final_factor: f64,
+    },
+    /// `factor` to the power of the epoch.
+    Exponential {
+        /// Per epoch, such as 0.993.
+        factor: f64,
+    },
+    /// A rise from 1/25 to 1 over the first `rise` of all steps, then half a cosine to
+    /// 1/10,000 (Smith & Topin 2018).
+    OneCycle {
+        /// Share of the steps that rise.
+        #[serde(default = "default_rise")]
+        rise: f64,
+    },
+}
+
+fn default_rise() -> f64 {
+    0.3
+}
+
+/// The `[baselines]` table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Baselines {
+    /// Taps of the least-squares FIR row.
+    pub fir_taps: usize,
+}
+
+impl Default for Baselines {
+    fn default() -> Self {
+        Self { fir_taps: 128 }
+    }
+}
+
+impl Baselines {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("baselines.fir_taps", self.fir_taps, 1, 65_536)
+    }
+}
+
+impl TrainingConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("training.epochs", self.epochs, 1, 1_000_000)?;
+        check_range("training.batch_size", self.batch_size, 1, 65_536)?;
+        check_range("training.warm_up_steps", self.warm_up_steps, 0, 1 << 40)?;
+        check_number("training.learning_rate", self.learning_rate, 1e-12, 1e3)?;
+        check_number("training.weight_decay", self.weight_decay, 0.0, 1e3)?;
+        if let Some(norm) = self.clip_norm {
+            check_number("training.clip_norm", norm, 1e-12, 1e12)?;
+        }
+        if self.patience == Some(0) {
+            return Err(ConfigError::value("training.patience", 0, "1 or more"));
+        }
+        match self.schedule {
+            Schedule::Constant => Ok(()),
+            Schedule::Cosine { final_factor: f } => {
+                check_number("training.schedule.final_factor", f, 0.0, 1.0)
+            }
+            Schedule::Exponential { factor } => {
+                check_number("training.schedule.factor", factor, 1e-6, 1.0)
+            }
+            Schedule::OneCycle { rise } => check_number("training.schedule.rise", rise, 0.0, 1.0),
+        }
+    }
+}
+
+fn check_number(key: &str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::value(key, value, format!("{low} to {high}")))
+}

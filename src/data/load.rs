@@ -1,0 +1,464 @@
+//! From a config's pairs to aligned spans: decode or generate, check, measure the latency,
+//! shift, split.
+//!
+//! Knows no network: what a span may be used for depends on a reach that is asked for later.
+
+use super::check;
+use super::pair::{DryWetPair, Span};
+use crate::audio::{Audio, AudioError, SampleRate, decode};
+use crate::config::{DataConfig, Latency, PairConfig, Polarity};
+use crate::dsp::align::{self, AlignError, AlignOptions, Alignment};
+use crate::effects::{Effect, Signal};
+use crate::progress::{Event, Observer};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why recordings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file cannot be decoded.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// A recording or a pair is unfit.
+    #[error("{0}")]
+    Unfit(String),
+    /// The latency cannot be measured.
+    #[error("{label}: {source}")]
+    Align {
+        /// The pair.
+        label: String,
+        /// Why not.
+        source: AlignError,
+    },
+    /// The latency was measured but may be wrong.
+    #[error(
+        "the latency of the training pairs measures {latency} samples with confidence \
+         {confidence:.2}, below {needed:.2}; look at it and set data.latency to a number \
+         (0 is safe when the recording was made in one session)"
+    )]
+    Unsure {
+        /// Measured.
+        latency: i64,
+        /// Its confidence.
+        confidence: f64,
+        /// What is needed.
+        needed: f64,
+    },
+    /// Two parts of the split share samples.
+    #[error(
+        "{first} and {second} share samples of {pair}; a network tested on what it learned \
+         proves nothing: change from/to"
+    )]
+    Overlap {
+        /// "train", "valid" or "test".
+        first: &'static str,
+        /// Likewise.
+        second: &'static str,
+        /// The pair.
+        pair: String,
+    },
+}
+
+/// One pair of the config, all channels.
+#[derive(Clone, Debug)]
+pub struct Excerpt {
+    /// File or generated signal.
+    pub label: String,
+    /// One span per channel.
+    pub channels: Vec<Span>,
+}
+
+/// What was measured or decided about the wet side's delay.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LatencyReport {
+    /// Which pairs.
+    pub label: String,
+    /// Positive: wet lags.
+    pub latency_samples: i64,
+    /// `None` where it was given, not measured.
+    pub confidence: Option<f64>,
+    /// Whether the response begins downwards; `None` where it was not measured.
+    pub inverted: Option<bool>,
+}
+
+/// Everything a run learns from and is judged on.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    /// Of all pairs.
+    pub sample_rate: SampleRate,
+    /// To learn from.
+    pub train: Vec<Excerpt>,
+    /// To choose the best epoch.
+    pub valid: Vec<Excerpt>,
+    /// For the final figures.
+    pub test: Vec<Excerpt>,
+    /// The delays that were removed.
+    pub latencies: Vec<LatencyReport>,
+}
+
+/// All spans of some excerpts.
+pub fn spans(excerpts: &[Excerpt]) -> Vec<Span> {
+    let channels = excerpts.iter().flat_map(|e| &e.channels);
+    channels.cloned().collect()
+}
+
+/// Loads everything the config names. `seed` draws the generated signals.
+///
+/// # Errors
+/// The first recording that is unfit, with what is allowed and what to do.
+pub fn load(
+    config: &DataConfig,
+    seed: u64,
+    observer: &dyn Observer,
+) -> Result<Recordings, DataError> {
+    let config = &with_default_splits(config, observer);
+    let mut library = Library {
+        config,
+        seed,
+        observer,
+        sources: BTreeMap::new(),
+        rate: config.sample_rate.and_then(SampleRate::new),
+    };
+    for pair in config.train.iter().chain(&config.valid).chain(&config.test) {
+        library.load(pair)?;
+    }
+    let common = library.common_latency()?;
+    let mut latencies: Vec<LatencyReport> = common.iter().cloned().collect();
+    library.align(common.as_ref(), &mut latencies)?;
+    let recordings = Recordings {
+        train: library.excerpts(&config.train)?,
+        valid: library.excerpts(&config.valid)?,
+        test: library.excerpts(&config.test)?,
+        sample_rate: library.rate.unwrap_or(DEFAULT_RATE),
+        latencies,
+    };
+    refuse_overlap(&recordings)?;
+    Ok(recordings)
+}
+
+const DEFAULT_RATE: SampleRate = match SampleRate::new(44_100) {
+    Some(rate) => rate,
+    None => unreachable!(),
+};
+
+/// Where no validation (or test) pair is named, it is the last tenth of every training pair
+/// (before the test tenth), never random excerpts: neighbouring samples are too alike.
+fn with_default_splits(config: &DataConfig, observer: &dyn Observer) -> DataConfig {
+    use crate::config::Position::Percent;
+    let mut config = config.clone();
+    let mut end = 100.0;
+    for (missing, part, name) in [
+        (config.test.is_empty(), &mut config.test, "test"),
+        (config.valid.is_empty(), &mut config.valid, "validation"),
+    ] {
+        let whole = config.train.iter().all(|p| p.from.is_none() && p.to.is_none());
+        if !missing || (!whole && end == 100.0) {
+            continue;
+        }
+        part.clone_from(&config.train);
+        for pair in part.iter_mut() {
+            pair.from = Some(Percent(end - 10.0));
+            pair.to = Some(Percent(end));
+        }
+        end -= 10.0;
+        for pair in &mut config.train {
+            pair.to = Some(Percent(end));
+        }
+        let note = format!("no {name} pairs named: taking {end}% to {}% of each training pair", end + 10.0);
+        observer.event(Event::Note(&note));
+    }
+    config
+}
+
+/// What a pair is loaded under, so that several spans of one file share its samples.
+type Key = String;
+
+/// A decoded or generated pair before and after alignment.
+struct Source {
+    label: String,
+    dry: Audio,
+    wet: Audio,
+    latency: Latency,
+    generated: bool,
+    pairs: Vec<Arc<DryWetPair>>,
+}
+
+struct Library<'a> {
+    config: &'a DataConfig,
+    seed: u64,
+    observer: &'a dyn Observer,
+    sources: BTreeMap<Key, Source>,
+    rate: Option<SampleRate>,
+}
+
+impl Library<'_> {
+    fn key(&self, pair: &PairConfig) -> Key {
+        let effect = pair.effect.as_ref().or(self.config.effect.as_ref());
+        match (&pair.dry, &pair.wet) {
+            (Some(dry), Some(wet)) => format!("{dry:?} {wet:?} {:?}", self.latency_of(pair)),
+            _ => format!("{:?} {effect:?} {:?}", pair.signal, pair.seconds),
+        }
+    }
+
+    fn latency_of(&self, pair: &PairConfig) -> Latency {
+        pair.latency.unwrap_or(self.config.latency)
+    }
+
+    fn load(&mut self, pair: &PairConfig) -> Result<(), DataError> {
+        let key = self.key(pair);
+        if self.sources.contains_key(&key) {
+            return Ok(());
+        }
+        let label = pair.label();
+        let effect = pair.effect.as_ref().or(self.config.effect.as_ref());
+        let (dry, wet, latency) = match (&pair.dry, &pair.wet, &pair.signal, effect) {
+            (Some(dry), Some(wet), ..) => {
+                let (dry, wet) = self.read(dry, wet, &label)?;
+                (dry, wet, self.latency_of(pair))
+            }
+            (.., Some(signal), Some(effect)) => {
+                let seconds = pair.seconds.unwrap_or_default();
+                let (dry, wet) = self.generate(signal, effect, seconds, self.sources.len());
+                // Generated effects answer at once: nothing to measure.
+                let known = pair.latency.unwrap_or(Latency::Samples(0));
+                (dry, wet, known)
+            }
+            _ => return Err(DataError::Unfit(format!("{label}: neither files nor a signal"))),
+        };
+        self.sources.insert(
+            key,
+            Source {
+                label,
+                dry,
+                wet,
+                latency,
+                generated: pair.signal.is_some(),
+                pairs: Vec::new(),
+            },
+        );
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        dry: &PathBuf,
+        wet: &PathBuf,
+        label: &str,
+    ) -> Result<(Audio, Audio), DataError> {
+        let dry = decode::read(dry)?.audio;
+        let wet = decode::read(wet)?.audio;
+        let rate = *self.rate.get_or_insert(dry.sample_rate());
+        if dry.sample_rate() == wet.sample_rate() && dry.sample_rate() != rate {
+            return Err(DataError::Unfit(format!(
+                "{label}: {}, but this run is at {rate}; one run has one rate: convert it, or \
+                 set data.sample_rate and leave the others out",
+                dry.sample_rate()
+            )));
+        }
+        for finding in check::check_pair(&dry, &wet) {
+            match finding.severity() {
+                check::Severity::Error => {
+                    return Err(DataError::Unfit(format!("{label}: {finding}")));
+                }
+                check::Severity::Warning => {
+                    self.observer
+                        .event(Event::Warning(&format!("{label}: {finding}")));
+                }
+                check::Severity::Note => {
+                    self.observer
+                        .event(Event::Note(&format!("{label}: {finding}")));
+                }
+            }
+        }
+        if dry.channels().len() != wet.channels().len() && dry.channels().len() != 1 {
+            return Err(DataError::Unfit(format!(
+                "{label}: dry has {} channels, wet {}; they must be equal, or dry mono",
+                dry.channels().len(),
+                wet.channels().len()
+            )));
+        }
+        Ok((dry, wet))
+    }
+
+    fn generate(
+        &mut self,
+        signal: &Signal,
+        effect: &Effect,
+        seconds: f64,
+        index: usize,
+    ) -> (Audio, Audio) {
+        let rate = *self.rate.get_or_insert(DEFAULT_RATE);
+        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
+        let dry = signal.render(rate, seconds, seed);
+        let wet = effect.process(&dry, rate);
+        (Audio::mono(rate, dry), Audio::mono(rate, wet))
+    }
+
+    /// One chain, one latency: measured on all training pairs together that leave it to be
+    /// measured. `None` when there is nothing to measure.
+    fn common_latency(&self) -> Result<Option<LatencyReport>, DataError> {
+        let keys: Vec<Key> = self.config.train.iter().map(|p| self.key(p)).collect();
+        let mut chosen: Vec<&Source> = Vec::new();
+        for (key, source) in &self.sources {
+            if keys.contains(key) && source.latency == Latency::Auto {
+                chosen.push(source);
+            }
+        }
+        let any_auto = self.sources.values().any(|s| s.latency == Latency::Auto);
+        if chosen.is_empty() && any_auto {
+            // Only validation or test pairs are to be measured: they then speak for themselves.
+            chosen = self.sources.values().filter(|s| s.latency == Latency::Auto).collect();
+        }
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        self.observer.event(Event::Start {
+            task: "measuring latency",
+            total: None,
+        });
+        let mut pairs: Vec<(&[f32], &[f32])> = Vec::new();
+        for source in &chosen {
+            for (index, wet) in source.wet.channels().iter().enumerate() {
+                let dry = source.dry.channels();
+                pairs.push((&dry[index.min(dry.len() - 1)], wet));
+            }
+        }
+        let label = match chosen.as_slice() {
+            [one] => one.label.clone(),
+            several => format!("{} training pairs together", several.len()),
+        };
+        let measured = align::estimate_joint(&pairs, &AlignOptions::default());
+        self.observer.event(Event::Finish);
+        let Alignment {
+            latency_samples,
+            confidence,
+            inverted,
+            ..
+        } = measured.map_err(|source| DataError::Align {
+            label: label.clone(),
+            source,
+        })?;
+        if confidence < align::TRUSTED_CONFIDENCE {
+            return Err(DataError::Unsure {
+                latency: latency_samples,
+                confidence,
+                needed: align::TRUSTED_CONFIDENCE,
+            });
+        }
+        Ok(Some(LatencyReport {
+            label,
+            latency_samples,
+            confidence: Some(confidence),
+            inverted: Some(inverted),
+        }))
+    }
+
+    /// Builds the aligned pairs of every source.
+    fn align(
+        &mut self,
+        common: Option<&LatencyReport>,
+        latencies: &mut Vec<LatencyReport>,
+    ) -> Result<(), DataError> {
+        for source in self.sources.values_mut() {
+            let (latency, inverted) = match source.latency {
+                Latency::Samples(n) => {
+                    if !source.generated {
+                        latencies.push(LatencyReport {
+                            label: source.label.clone(),
+                            latency_samples: n,
+                            confidence: None,
+                            inverted: None,
+                        });
+                    }
+                    (n, false)
+                }
+                Latency::Auto => match common {
+                    Some(c) => (c.latency_samples, c.inverted == Some(true)),
+                    None => (0, false),
+                },
+            };
+            let turn = inverted && self.config.polarity == Polarity::Correct;
+            source.build_pairs(latency, turn);
+            if source.pairs.iter().any(|p| p.is_empty()) {
+                return Err(DataError::Unfit(format!(
+                    "{}: nothing is left after removing a latency of {latency} samples",
+                    source.label
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn excerpts(&self, pairs: &[PairConfig]) -> Result<Vec<Excerpt>, DataError> {
+        let mut excerpts = Vec::new();
+        for pair in pairs {
+            let Some(source) = self.sources.get(&self.key(pair)) else {
+                continue;
+            };
+            let mut channels = Vec::new();
+            for track in &source.pairs {
+                let (len, hz) = (track.len(), track.sample_rate().hz());
+                let from = pair.from.map_or(0, |p| p.sample(len, hz));
+                let to = pair.to.map_or(len, |p| p.sample(len, hz));
+                if from >= to {
+                    return Err(DataError::Unfit(format!(
+                        "{}: from (sample {from}) is not before to (sample {to}); the pair has \
+                         {len} samples",
+                        source.label
+                    )));
+                }
+                channels.push(Span::new(track.clone(), from..to));
+            }
+            excerpts.push(Excerpt {
+                label: source.label.clone(),
+                channels,
+            });
+        }
+        Ok(excerpts)
+    }
+}
+
+impl Source {
+    fn build_pairs(&mut self, latency: i64, turn_over: bool) {
+        let rate = self.dry.sample_rate();
+        let dry = self.dry.channels();
+        let count = self.wet.channels().len();
+        for (index, wet) in self.wet.channels().iter().enumerate() {
+            let name = match count {
+                1 => self.label.clone(),
+                _ => format!("{} channel {}", self.label, index + 1),
+            };
+            let mut wet = wet.clone();
+            if turn_over {
+                wet.iter_mut().for_each(|x| *x = -*x);
+            }
+            let dry = dry[index.min(dry.len() - 1)].clone();
+            let pair = DryWetPair::aligned(name, rate, dry, wet, latency);
+            self.pairs.push(Arc::new(pair));
+        }
+    }
+}
+
+fn refuse_overlap(recordings: &Recordings) -> Result<(), DataError> {
+    let parts = [
+        ("train", spans(&recordings.train)),
+        ("valid", spans(&recordings.valid)),
+        ("test", spans(&recordings.test)),
+    ];
+    for (i, (first, left)) in parts.iter().enumerate() {
+        for (second, right) in &parts[i + 1..] {
+            for a in left {
+                if right.iter().any(|b| a.overlaps(b)) {
+                    return Err(DataError::Overlap {
+                        first,
+                        second,
+                        pair: a.pair().name().to_string(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}

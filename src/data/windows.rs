@@ -1,0 +1,162 @@
+//! Training windows: overlapping excerpts of spans, reshuffled each epoch.
+//!
+//! Windows are places, not copies; samples are gathered from the shared recordings when a
+//! batch is made. Knows nothing of tensors.
+
+use super::pair::{Reach, Span};
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// Every window of a set of spans.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    spans: Vec<Span>,
+    places: Vec<Place>,
+    window_len: usize,
+    reach: Reach,
+}
+
+/// The first output sample of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    span: usize,
+    start: usize,
+}
+
+/// Samples of several windows, row after row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Windows.
+    pub size: usize,
+    /// `[size, context + window_len + lookahead]`.
+    pub dry: Vec<f32>,
+    /// `[size, window_len]`.
+    pub wet: Vec<f32>,
+}
+
+impl Windows {
+    /// Cuts each span every `hop` samples into windows of `window_len` output samples, each
+    /// with the input around it that `reach` asks for. A span shorter than a window gives
+    /// none.
+    pub fn cut(spans: Vec<Span>, window_len: usize, hop: usize, reach: Reach) -> Self {
+        let mut places = Vec::new();
+        for (span, part) in spans.iter().enumerate() {
+            let range = part.predictable(reach);
+            if range.len() >= window_len {
+                let starts = (range.start..=range.end - window_len).step_by(hop);
+                places.extend(starts.map(|start| Place { span, start }));
+            }
+        }
+        Self {
+            spans,
+            places,
+            window_len,
+            reach,
+        }
+    }
+
+    /// Number of windows.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether no span was long enough.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Samples of one window's input.
+    pub fn input_len(&self) -> usize {
+        self.reach.context + self.window_len + self.reach.lookahead
+    }
+
+    /// Samples of one window's output.
+    pub fn window_len(&self) -> usize {
+        self.window_len
+    }
+
+    /// The order of this epoch: a permutation that depends on `seed` and `epoch` alone, so a
+    /// resumed run continues as if it had not stopped.
+    pub fn order(&self, seed: u64, epoch: usize) -> Vec<usize> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(epoch as u64);
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.shuffle(&mut rng);
+        order
+    }
+
+    /// Gathers the windows of these indices (from [`Windows::order`]).
+    pub fn gather(&self, indices: &[usize]) -> Batch {
+        let input_len = self.input_len();
+        let mut dry = vec![0.0; indices.len() * input_len];
+        let mut wet = Vec::with_capacity(indices.len() * self.window_len);
+        for (row, &index) in dry.chunks_exact_mut(input_len).zip(indices) {
+            let Place { span, start } = self.places[index];
+            let pair = self.spans[span].pair();
+            pair.copy_dry(start as i64 - self.reach.context as i64, row);
+            wet.extend_from_slice(&pair.wet()[start..start + self.window_len]);
+        }
+        Batch {
+            size: indices.len(),
+            dry,
+            wet,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::SampleRate;
+    use crate::data::pair::DryWetPair;
+    use std::sync::Arc;
+
+    fn spans() -> Vec<Span> {
+        let rate = SampleRate::new(100).unwrap();
+        let ramp: Vec<f32> = (1..=40).map(|i| i as f32).collect();
+        let wet = ramp.iter().map(|x| -x).collect();
+        let pair = Arc::new(DryWetPair::aligned("p", rate, ramp, wet, 0));
+        vec![
+            Span::new(pair.clone(), 0..20),
+            Span::new(pair.clone(), 20..23),
+            Span::new(pair, 23..40),
+        ]
+    }
+
+    const REACH: Reach = Reach {
+        context: 3,
+        lookahead: 1,
+    };
+
+    #[test]
+    fn every_window_is_the_stretch_it_says_it_is() {
+        let windows = Windows::cut(spans(), 5, 2, REACH);
+        // 0..19 holds starts 0, 2 … 14; the short span none; 26..40 holds 26, 28 … 34.
+        assert_eq!(windows.len(), 8 + 5);
+        let all: Vec<usize> = (0..windows.len()).collect();
+        let batch = windows.gather(&all);
+        for (dry, wet) in batch.dry.chunks(9).zip(batch.wet.chunks(5)) {
+            let first = -wet[0] as i64;
+            for (i, &sample) in dry.iter().enumerate() {
+                let expected = first - 3 + i as i64;
+                let inside = (1..=40).contains(&expected);
+                assert_eq!(sample, if inside { expected as f32 } else { 0.0 });
+            }
+        }
+        // Inside a recording nothing of the neighbour is heard.
+        assert_eq!(batch.dry[8 * 9], 24.0);
+    }
+
+    #[test]
+    fn order_is_a_permutation_fixed_by_seed_and_epoch() {
+        let windows = Windows::cut(spans(), 2, 1, Reach::default());
+        let order = windows.order(7, 3);
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..windows.len()).collect::<Vec<_>>());
+        assert_eq!(order, windows.order(7, 3));
+        assert_ne!(order, windows.order(7, 4));
+        assert_ne!(order, windows.order(8, 3));
+    }
+}

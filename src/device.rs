@@ -1,0 +1,207 @@
+//! Which processor the tensors live on: from what the user typed to a burn device.
+//!
+//! Knows nothing of what is computed there.
+
+use burn::tensor::{Device, DeviceType};
+use serde::Serialize;
+use std::str::FromStr;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A hardware GPU when there is one, else `flex`.
+    Auto,
+    /// burn's maintained CPU backend.
+    Flex,
+    /// burn's older CPU backend.
+    NdArray,
+    /// The n-th GPU through Vulkan, Metal or DirectX.
+    Wgpu(usize),
+    /// The n-th NVIDIA GPU through CUDA.
+    Cuda(usize),
+}
+
+/// Why a device cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// Not a device name.
+    #[error("device '{0}' is unknown; allowed: auto, flex, ndarray, wgpu[:n], cuda[:n]")]
+    Unknown(String),
+    /// The machine has no such device.
+    #[error(
+        "device {wanted} is not on this machine ({found} of that kind found); \
+         `effigy devices` lists what is, `--device flex` always works"
+    )]
+    Missing {
+        /// As typed.
+        wanted: String,
+        /// How many of the kind there are.
+        found: usize,
+    },
+    /// Left out of this build.
+    #[error("this build has no CUDA; build with `cargo build --release --features cuda`")]
+    NoCuda,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown(text.to_string());
+        let (kind, index) = match text.split_once(':') {
+            Some((kind, index)) => (kind, Some(index.parse().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        match (kind, index) {
+            ("auto", None) => Ok(Self::Auto),
+            ("flex", None) => Ok(Self::Flex),
+            ("ndarray", None) => Ok(Self::NdArray),
+            ("wgpu", index) => Ok(Self::Wgpu(index.unwrap_or(0))),
+            ("cuda", index) => Ok(Self::Cuda(index.unwrap_or(0))),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// A device that tensors can be created on, and how to ask for it again.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// Without autodiff.
+    pub device: Device,
+    /// `flex`, `wgpu:0`, …
+    pub id: String,
+    /// The part as it names itself.
+    pub name: String,
+}
+
+/// One line of `effigy devices`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// What to give to `--device`.
+    pub id: String,
+    /// The part as it names itself.
+    pub name: String,
+    /// A processor posing as a GPU; `auto` passes it over.
+    pub software: bool,
+    /// What `auto` takes.
+    pub auto: bool,
+}
+
+/// Finds the device, opening no others.
+///
+/// # Errors
+/// [`DeviceError::Missing`] when the machine lacks it, [`DeviceError::NoCuda`] when the build does.
+pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
+    match choice {
+        DeviceChoice::Auto => Ok(hardware_gpu().unwrap_or_else(flex)),
+        DeviceChoice::Flex => Ok(flex()),
+        DeviceChoice::NdArray => Ok(ndarray()),
+        DeviceChoice::Wgpu(index) => nth("wgpu", index, &gpus()),
+        DeviceChoice::Cuda(index) => nth("cuda", index, &cuda()?),
+    }
+}
+
+/// Everything this build can reach on this machine.
+pub fn list() -> Vec<Listed> {
+    let chosen = hardware_gpu().map_or_else(|| "flex".to_string(), |gpu| gpu.id);
+    let line = |id: String, name: String, software| Listed {
+        auto: id == chosen,
+        id,
+        name,
+        software,
+    };
+    let mut lines: Vec<Listed> = [flex(), ndarray()]
+        .into_iter()
+        .map(|s| line(s.id, s.name, false))
+        .collect();
+    for (kind, devices) in [("cuda", cuda().unwrap_or_default()), ("wgpu", gpus())] {
+        for (index, device) in devices.iter().enumerate() {
+            let software = !is_hardware(device);
+            lines.push(line(format!("{kind}:{index}"), name_of(device), software));
+        }
+    }
+    lines
+}
+
+fn hardware_gpu() -> Option<Selected> {
+    for (kind, devices) in [("cuda", cuda().unwrap_or_default()), ("wgpu", gpus())] {
+        if let Some(index) = devices.iter().position(is_hardware) {
+            return nth(kind, index, &devices).ok();
+        }
+    }
+    None
+}
+
+fn nth(kind: &str, index: usize, devices: &[Device]) -> Result<Selected, DeviceError> {
+    let id = format!("{kind}:{index}");
+    match devices.get(index) {
+        Some(device) => Ok(Selected {
+            device: device.clone(),
+            name: name_of(device),
+            id,
+        }),
+        None => Err(DeviceError::Missing {
+            wanted: id,
+            found: devices.len(),
+        }),
+    }
+}
+
+fn flex() -> Selected {
+    Selected {
+        device: Device::flex(),
+        id: "flex".to_string(),
+        name: "this processor (burn-flex)".to_string(),
+    }
+}
+
+#[expect(deprecated, reason = "asked for by name; deprecated upstream, still in 0.22")]
+fn ndarray() -> Selected {
+    Selected {
+        device: Device::ndarray(),
+        id: "ndarray".to_string(),
+        name: "this processor (burn-ndarray)".to_string(),
+    }
+}
+
+fn gpus() -> Vec<Device> {
+    Device::enumerate(DeviceType::Wgpu).into_vec()
+}
+
+#[cfg(feature = "cuda")]
+fn cuda() -> Result<Vec<Device>, DeviceError> {
+    Ok(Device::enumerate(DeviceType::Cuda).into_vec())
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda() -> Result<Vec<Device>, DeviceError> {
+    Err(DeviceError::NoCuda)
+}
+
+/// burn reports no physical card behind a software rasteriser.
+fn is_hardware(device: &Device) -> bool {
+    device.identity().is_some_and(|id| id.physical.is_some())
+}
+
+fn name_of(device: &Device) -> String {
+    device
+        .identity()
+        .map_or_else(|| format!("{device:?}"), |id| id.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_nonsense_is_refused() {
+        assert_eq!("auto".parse::<DeviceChoice>().unwrap(), DeviceChoice::Auto);
+        assert_eq!("wgpu:2".parse::<DeviceChoice>().unwrap(), DeviceChoice::Wgpu(2));
+        for bad in ["", "gpu", "flex:1", "wgpu:x", "wgpu:-1"] {
+            let error = bad.parse::<DeviceChoice>().unwrap_err().to_string();
+            assert!(error.contains("allowed: auto, flex"), "{error}");
+        }
+        let error = select(DeviceChoice::Wgpu(99)).unwrap_err().to_string();
+        assert!(error.contains("wgpu:99 is not on this machine"), "{error}");
+    }
+}

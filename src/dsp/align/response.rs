@@ -1,0 +1,221 @@
+//! One look at the response from dry to wet: whitened, cross-correlated, and read.
+//!
+//! If dry is `a ∗ e` (white `e`, minimum-phase `a`) and wet is `h ∗ dry + noise`, whitening
+//! both by causal filters leaves `h ∗ a / b` with `b` the wet's own minimum-phase factor: zero
+//! before the first sample of `h`, and for a minimum-phase `h` a single spike on it. Whitening by
+//! a zero-phase filter (PHAT, Wiener) would smear the spike to earlier samples instead.
+
+use super::correlate::correlate;
+use super::whiten::{Whitening, level_loudness, median, whiten};
+use std::ops::RangeInclusive;
+
+/// Samples over which loudness is measured: shorter than a note, longer than its period.
+const LOUDNESS_WINDOW: usize = 2048;
+
+/// A fraction of the peak below which a swing before it counts as leakage of the whitening,
+/// not as the response's beginning. Band-limited converters leak 0.22 (a sinc's first lobe).
+const ONSET_FRACTION: f64 = 0.3;
+
+/// The same for an earlier cluster further than [`REACH`] away, where a repeating sound (a held
+/// note) shows copies of the response.
+const DISTANT_FRACTION: f64 = 0.5;
+
+/// Multiples of the floor a swing must reach to be no accident: of 5000 lags of normal noise
+/// none exceeds six in 10⁵ recordings; sounds are not normal, hence eight.
+pub const SIGNIFICANT: f64 = 8.0;
+
+/// How far the parts of one response (its beginning, its largest swing) may lie apart.
+const REACH: usize = 64;
+
+/// A way of looking: how both sounds are whitened, and whether loudness is levelled too.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// The whitening of both.
+    pub whitening: Whitening,
+    /// Whether every moment counts alike ([`level_loudness`]): decides whether a held note is
+    /// heard by its attack or by its noise.
+    pub levelled: bool,
+}
+
+/// Both sounds of a pair as a [`View`] shows them.
+pub struct Whitened {
+    pub dry: Vec<f64>,
+    pub wet: Vec<f64>,
+}
+
+impl Whitened {
+    /// The correlation coefficients of dry and later wet, one per lag.
+    pub fn response(&self, lags: RangeInclusive<i64>) -> Vec<f64> {
+        let mut g = correlate(&self.dry, &self.wet, 0..self.dry.len(), lags);
+        let scale = 1.0 / self.dry.len().min(self.wet.len()).max(1) as f64;
+        for v in &mut g {
+            *v *= scale;
+        }
+        g
+    }
+
+    fn levelled(&self) -> Self {
+        Self {
+            dry: level_loudness(&self.dry, LOUDNESS_WINDOW),
+            wet: level_loudness(&self.wet, LOUDNESS_WINDOW),
+        }
+    }
+}
+
+/// The views every estimate takes: the fine and the coarse floor suit clean and noisy material,
+/// the long and the short filter periodic and changing material, the two kinds of loudness
+/// steady and decaying material.
+pub const VIEWS: [View; 6] = {
+    const FINE: Whitening = Whitening {
+        taps: 16_384,
+        floor: 1e-8,
+    };
+    const COARSE: Whitening = Whitening {
+        taps: 16_384,
+        floor: 1e-5,
+    };
+    const SHORT: Whitening = Whitening {
+        taps: 4096,
+        floor: 1e-8,
+    };
+    [
+        View {
+            whitening: FINE,
+            levelled: false,
+        },
+        View {
+            whitening: FINE,
+            levelled: true,
+        },
+        View {
+            whitening: COARSE,
+            levelled: false,
+        },
+        View {
+            whitening: COARSE,
+            levelled: true,
+        },
+        View {
+            whitening: SHORT,
+            levelled: false,
+        },
+        View {
+            whitening: SHORT,
+            levelled: true,
+        },
+    ]
+};
+
+/// The responses of one pair in all [`VIEWS`], in their order.
+pub fn responses(dry: &[f64], wet: &[f64], lags: &RangeInclusive<i64>) -> Vec<Vec<f64>> {
+    VIEWS
+        .chunks(2)
+        .flat_map(|plain_and_levelled| {
+            let how = plain_and_levelled[0].whitening;
+            let pair = Whitened {
+                dry: whiten(dry, how),
+                wet: whiten(wet, how),
+            };
+            [
+                pair.response(lags.clone()),
+                pair.levelled().response(lags.clone()),
+            ]
+        })
+        .collect()
+}
+
+/// What one response says.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Index of the first significant sample.
+    pub onset: usize,
+    /// Index of the largest swing.
+    pub peak: usize,
+    /// Value of the first swing's extreme: its sign is the polarity.
+    pub first_swing: f64,
+    /// The largest swing in multiples of the floor.
+    pub significance: f64,
+    /// Largest swing elsewhere than around the peak, as a fraction of it.
+    pub rival: f64,
+    /// Equivalent width of the response around its peak in samples.
+    pub width: f64,
+}
+
+impl Reading {
+    /// How well this response fixes a sample: significance per sample of width.
+    pub fn sharpness(&self) -> f64 {
+        self.significance / self.width
+    }
+}
+
+/// Typical size of `g` where there is no response: as a standard deviation, from the median.
+/// Before the peak if there is enough of it (after it the effect itself rings), else overall.
+pub fn floor_of(g: &[f64]) -> f64 {
+    let peak = largest(g);
+    let quiet = if peak >= 4 * REACH {
+        &g[..peak - REACH]
+    } else {
+        g
+    };
+    // For a normal distribution the median of |x| is 0.6745 standard deviations.
+    (median(quiet.iter().map(|v| v.abs())) / 0.6745).max(1e-12)
+}
+
+fn largest(g: &[f64]) -> usize {
+    (0..g.len()).fold(
+        0,
+        |best, n| if g[n].abs() > g[best].abs() { n } else { best },
+    )
+}
+
+/// Reads a response; `None` for an empty one.
+pub fn read(g: &[f64]) -> Option<Reading> {
+    if g.is_empty() {
+        return None;
+    }
+    let floor = floor_of(g);
+    let peak = largest(g);
+    let height = g[peak].abs().max(f64::MIN_POSITIVE);
+    let near = peak.saturating_sub(REACH)..(peak + REACH + 1).min(g.len());
+    let energy: f64 = g[near.clone()].iter().map(|v| v * v).sum();
+    let onset = onset_before(g, peak, floor);
+    let outside = |n: &usize| *n + REACH < onset || *n > peak + REACH;
+    let rival = (0..g.len())
+        .filter(outside)
+        .map(|n| g[n].abs())
+        .fold(0.0, f64::max);
+    Some(Reading {
+        onset,
+        peak,
+        first_swing: first_swing(g, onset, peak),
+        significance: height / floor,
+        rival: rival / height,
+        width: energy / (height * height),
+    })
+}
+
+/// The first significant sample of the response whose largest swing is at `peak`.
+fn onset_before(g: &[f64], peak: usize, floor: f64) -> usize {
+    let height = g[peak].abs();
+    let enough = |fraction: f64| (fraction * height).max(SIGNIFICANT * floor).min(height);
+    let distant = (0..=peak).find(|&n| g[n].abs() >= enough(DISTANT_FRACTION));
+    let mut onset = distant.unwrap_or(peak);
+    let mut n = onset;
+    while n > 0 && onset - n < REACH {
+        n -= 1;
+        if g[n].abs() >= enough(ONSET_FRACTION) {
+            onset = n;
+        }
+    }
+    onset
+}
+
+/// The first extreme at or after the onset.
+fn first_swing(g: &[f64], onset: usize, peak: usize) -> f64 {
+    let rising = |n: &usize| g[n + 1].abs() > g[*n].abs() && g[n + 1] * g[*n] > 0.0;
+    let top = (onset..peak)
+        .take_while(rising)
+        .last()
+        .map_or(onset, |n| n + 1);
+    g[top]
+}

@@ -1,0 +1,704 @@
+//! The two products every operator here is made of, on rows of samples `[row][time]`:
+//!
+//! - [`Combine`]: output row m = Σ over taps j of weight(m, j) · input row j. A convolution is
+//!   this with tap (i, k) = input row i read k·dilation later; a 1×1 convolution has one tap per
+//!   row.
+//! - [`RowProducts`]: product(m, j) = Σ over time of gradient row m · input row j, which is that
+//!   weight's gradient.
+//!
+//! Both keep a tile of results in registers (for 32 registers 8 rows × 3 vectors, and 4 × 6
+//! products) so that each value loaded serves several multiply-adds. Callers cut time into
+//! blocks that stay in cache. This module knows nothing of layers.
+
+use std::marker::PhantomData;
+
+use crate::simd::{Isa, Kernel, Simd};
+
+/// Rows to read: `data[row · stride + t]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    data: &'a [f32],
+    stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows that start every `stride` floats of `data`.
+    pub fn new(data: &'a [f32], stride: usize) -> Rows<'a> {
+        Rows { data, stride }
+    }
+
+    /// Row `row` from sample `from` on, `len` samples.
+    pub fn row(&self, row: usize, from: usize, len: usize) -> &'a [f32] {
+        &self.data[row * self.stride + from..][..len]
+    }
+
+    /// The same rows from sample `from` on.
+    pub fn after(self, from: usize) -> Rows<'a> {
+        Rows {
+            data: &self.data[from..],
+            stride: self.stride,
+        }
+    }
+
+    /// Without the first `rows` rows.
+    pub fn below(self, rows: usize) -> Rows<'a> {
+        self.after(rows * self.stride)
+    }
+
+    /// The distance between rows, in floats.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+}
+
+/// Rows to write, `len` samples each; the samples between two rows belong to someone else.
+pub(crate) struct RowsMut<'a> {
+    data: *mut f32,
+    stride: usize,
+    rows: usize,
+    len: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> RowsMut<'a> {
+    /// `rows` rows of `len` samples that start every `stride` floats of `data`.
+    pub fn new(data: &'a mut [f32], stride: usize, rows: usize, len: usize) -> RowsMut<'a> {
+        assert!(rows == 0 || (rows - 1) * stride + len <= data.len());
+        assert!(rows <= 1 || len <= stride);
+        RowsMut {
+            data: data.as_mut_ptr(),
+            stride,
+            rows,
+            len,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The same rows, for a shorter time.
+    pub fn reborrow(&mut self) -> RowsMut<'_> {
+        RowsMut {
+            data: self.data,
+            stride: self.stride,
+            rows: self.rows,
+            len: self.len,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// Row `row`.
+    pub fn row(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows);
+        // SAFETY: the constructors made sure that `rows` rows of `len` floats are ours alone.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(row * self.stride), self.len) }
+    }
+}
+
+/// An output buffer that several tasks write, each its own samples of every row.
+pub(crate) struct Shared<'a> {
+    data: *mut f32,
+    len: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: access goes through `rows`, whose caller keeps the tasks' samples apart.
+unsafe impl Sync for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Send for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    /// Shares `data` out.
+    pub fn new(data: &'a mut [f32]) -> Shared<'a> {
+        Shared {
+            data: data.as_mut_ptr(),
+            len: data.len(),
+            lifetime: PhantomData,
+        }
+    }
+
+    /// `rows` rows of `len` samples, every `stride` floats from float `from` on.
+    ///
+    /// # Safety
+    /// No other live [`RowsMut`] of this buffer covers any of these samples.
+    pub unsafe fn rows(&self, from: usize, stride: usize, rows: usize, len: usize) -> RowsMut<'_> {
+        assert!(rows == 0 || from + (rows - 1) * stride + len <= self.len);
+        assert!(rows <= 1 || len <= stride);
+        RowsMut {
+            // SAFETY: `from` lies within the buffer, or no row is ever touched.
+            data: unsafe { self.data.add(from.min(self.len)) },
+            stride,
+            rows,
+            len,
+            lifetime: PhantomData,
+        }
+    }
+}
+
+/// The widths rows are grouped in for packing, widest first.
+const GROUPS: [usize; 4] = [8, 4, 2, 1];
+
+/// A weight matrix in the order [`Combine`] reads it: rows in groups of 8, then at most one each
+/// of 4, 2 and 1; within a group tap by tap.
+pub(crate) struct Packed {
+    rows: usize,
+    taps: usize,
+    values: Vec<f32>,
+}
+
+impl Packed {
+    /// Packs `weight(row, tap)`.
+    pub fn new(rows: usize, taps: usize, weight: impl Fn(usize, usize) -> f32) -> Packed {
+        let mut values = Vec::with_capacity(rows * taps);
+        for (first, width) in groups(rows) {
+            for tap in 0..taps {
+                values.extend((first..first + width).map(|row| weight(row, tap)));
+            }
+        }
+        Packed { rows, taps, values }
+    }
+
+    /// How many output rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+/// The groups of `rows` rows: (first row, width).
+fn groups(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let width = *GROUPS.iter().find(|&&width| first + width <= rows)?;
+        first += width;
+        Some((first - width, width))
+    })
+}
+
+/// What an output row holds before the taps are added.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a> {
+    /// Nothing.
+    Zero,
+    /// One number per row.
+    Bias(&'a [f32]),
+    /// These rows.
+    Rows(Rows<'a>),
+    /// What it already holds.
+    Itself,
+}
+
+/// Output row m (+)= Σ_j weight(m, j) · input[tap j .. tap j + len].
+pub(crate) struct Combine<'a> {
+    /// The weights.
+    pub weights: &'a Packed,
+    /// The input; tap j reads it from float `taps[j]` on.
+    pub input: &'a [f32],
+    /// Where each tap's row starts in `input`.
+    pub taps: &'a [usize],
+    /// What to add to.
+    pub start: Start<'a>,
+    /// As many rows as the weights; their length is the time computed.
+    pub output: RowsMut<'a>,
+}
+
+impl Combine<'_> {
+    /// Computes it.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+
+    fn check(&self) {
+        assert_eq!(self.taps.len(), self.weights.taps);
+        assert_eq!(self.output.rows, self.weights.rows);
+        let len = self.output.len;
+        assert!(self.taps.iter().all(|tap| tap + len <= self.input.len()));
+        match self.start {
+            Start::Bias(bias) => assert_eq!(bias.len(), self.output.rows),
+            Start::Rows(rows) => assert!(
+                self.output.rows == 0
+                    || (self.output.rows - 1) * rows.stride + len <= rows.data.len()
+            ),
+            Start::Zero | Start::Itself => {}
+        }
+    }
+}
+
+impl Kernel for Combine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.check();
+        let mut offset = 0;
+        for (first, width) in groups(self.weights.rows) {
+            let weights = self.weights.values[offset..].as_ptr();
+            offset += width * self.weights.taps;
+            // SAFETY: `check` held every row and tap to its bounds, and a group's weights are
+            // `width` per tap.
+            unsafe {
+                match (width, S::REGISTERS >= 32) {
+                    (8, true) => strip::<S, 8, 3>(s, &self, weights, 8, first),
+                    (8, false) => {
+                        strip::<S, 4, 3>(s, &self, weights, 8, first);
+                        strip::<S, 4, 3>(s, &self, weights.add(4), 8, first + 4);
+                    }
+                    (4, true) => strip::<S, 4, 6>(s, &self, weights, 4, first),
+                    (4, false) => strip::<S, 4, 3>(s, &self, weights, 4, first),
+                    (2, _) => strip::<S, 2, 6>(s, &self, weights, 2, first),
+                    _ => strip::<S, 1, 6>(s, &self, weights, 1, first),
+                }
+            }
+        }
+    }
+}
+
+/// `M` output rows from row `first` on, all their time, in tiles of `M` × `V` registers.
+///
+/// # Safety
+/// `task` passed its check; `weights` holds `M` weights per tap, every `stride` floats.
+#[inline(always)]
+unsafe fn strip<S: Simd, const M: usize, const V: usize>(
+    s: S,
+    task: &Combine<'_>,
+    weights: *const f32,
+    stride: usize,
+    first: usize,
+) {
+    let len = task.output.len;
+    let mut t = 0;
+    // SAFETY: every tile lies within `len`; the rest is the caller's promise.
+    unsafe {
+        while t + V * S::LANES <= len {
+            tile::<S, M, V, true>(s, task, weights, stride, first, t, S::LANES);
+            t += V * S::LANES;
+        }
+        while t + S::LANES <= len {
+            tile::<S, M, 1, true>(s, task, weights, stride, first, t, S::LANES);
+            t += S::LANES;
+        }
+        if t < len {
+            tile::<S, M, 1, false>(s, task, weights, stride, first, t, len - t);
+        }
+    }
+}
+
+/// A whole register, or its first `part` floats.
+///
+/// # Safety
+/// As many floats can be read.
+#[inline(always)]
+unsafe fn load<S: Simd, const FULL: bool>(s: S, part: usize, from: *const f32) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if FULL {
+            s.load_ptr(from)
+        } else {
+            s.load_part(from, part)
+        }
+    }
+}
+
+/// One register tile: `M` rows × `V` vectors from sample `t` on; `V` = 1 and only `part` samples
+/// of the vector unless `FULL`.
+///
+/// # Safety
+/// As [`strip`], and the tile's samples lie within the rows.
+#[inline(always)]
+unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
+    s: S,
+    task: &Combine<'_>,
+    weights: *const f32,
+    stride: usize,
+    first: usize,
+    t: usize,
+    part: usize,
+) {
+    let mut sums = [[s.zero(); V]; M];
+    // SAFETY: the caller's promise.
+    unsafe {
+        let output = task.output.data.add(first * task.output.stride + t);
+        match task.start {
+            Start::Zero => {}
+            Start::Bias(bias) => {
+                for m in 0..M {
+                    sums[m] = [s.splat(*bias.get_unchecked(first + m)); V];
+                }
+            }
+            Start::Rows(rows) => {
+                let from = rows.data.as_ptr().add(first * rows.stride + t);
+                for m in 0..M {
+                    for v in 0..V {
+                        sums[m][v] =
+                            load::<S, FULL>(s, part, from.add(m * rows.stride + v * S::LANES));
+                    }
+                }
+            }
+            Start::Itself => {
+                for m in 0..M {
+                    for v in 0..V {
+                        sums[m][v] = load::<S, FULL>(
+                            s,
+                            part,
+                            output.add(m * task.output.stride + v * S::LANES),
+                        );
+                    }
+                }
+            }
+        }
+        let mut weights = weights;
+        for &tap in task.taps {
+            let from = task.input.as_ptr().add(tap + t);
+            let mut x = [s.zero(); V];
+            for v in 0..V {
+                x[v] = load::<S, FULL>(s, part, from.add(v * S::LANES));
+            }
+            for m in 0..M {
+                let w = s.splat(*weights.add(m));
+                for v in 0..V {
+                    sums[m][v] = s.fma(w, x[v], sums[m][v]);
+                }
+            }
+            weights = weights.add(stride);
+        }
+        for m in 0..M {
+            for v in 0..V {
+                let to = output.add(m * task.output.stride + v * S::LANES);
+                if FULL {
+                    s.store_ptr(to, sums[m][v]);
+                } else {
+                    s.store_part(to, sums[m][v], part);
+                }
+            }
+        }
+    }
+}
+
+/// Floats that [`RowProducts`] keeps per product: one per lane of the widest register, so that
+/// the sum across lanes is taken once per task and not once per block.
+const LANES: usize = 16;
+
+/// How many floats the running sums of `rows` × `taps` products take.
+pub(crate) fn sums_len(rows: usize, taps: usize) -> usize {
+    rows * taps * LANES
+}
+
+/// sums(m, j) += Σ_t gradient row m [t] · input[tap j + t], lane by lane.
+pub(crate) struct RowProducts<'a> {
+    /// The rows of the one factor.
+    pub gradient: Rows<'a>,
+    /// How many.
+    pub rows: usize,
+    /// The other factor; tap j reads it from float `taps[j]` on.
+    pub input: &'a [f32],
+    /// Where each tap's row starts in `input`.
+    pub taps: &'a [usize],
+    /// How many samples.
+    pub len: usize,
+    /// Running sums, [`sums_len`] floats, made into numbers by [`fold`].
+    pub sums: &'a mut [f32],
+}
+
+impl RowProducts<'_> {
+    /// Computes it.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+}
+
+impl Kernel for RowProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let taps = self.taps.len();
+        assert!(
+            self.taps
+                .iter()
+                .all(|tap| tap + self.len <= self.input.len())
+        );
+        assert!(
+            self.rows == 0
+                || (self.rows - 1) * self.gradient.stride + self.len <= self.gradient.data.len()
+        );
+        assert!(self.sums.len() >= sums_len(self.rows, taps));
+        let wide = S::REGISTERS >= 32;
+        let mut m = 0;
+        while m < self.rows {
+            let left = self.rows - m;
+            // SAFETY: the lengths were checked above.
+            unsafe {
+                m += match (left, wide) {
+                    (4.., true) => columns::<S, 4, 6>(s, &mut self, m),
+                    (3.., false) => columns::<S, 3, 4>(s, &mut self, m),
+                    (2.., _) => columns::<S, 2, 6>(s, &mut self, m),
+                    _ => columns::<S, 1, 6>(s, &mut self, m),
+                }
+            }
+        }
+    }
+}
+
+/// `M` gradient rows from `m` on against every tap, `J` taps at a time; gives `M`.
+///
+/// # Safety
+/// `task`'s rows, taps and sums are within their bounds.
+#[inline(always)]
+unsafe fn columns<S: Simd, const M: usize, const J: usize>(
+    s: S,
+    task: &mut RowProducts<'_>,
+    m: usize,
+) -> usize {
+    let taps = task.taps.len();
+    let mut j = 0;
+    while j < taps {
+        // SAFETY: the caller's promise.
+        unsafe {
+            j += match taps - j {
+                left if left >= J => product_tile::<S, M, J>(s, task, m, j),
+                left if left >= 3 && J > 3 => product_tile::<S, M, 3>(s, task, m, j),
+                _ => product_tile::<S, M, 1>(s, task, m, j),
+            }
+        }
+    }
+    M
+}
+
+/// `M` × `J` products; gives `J`.
+///
+/// # Safety
+/// As [`columns`].
+#[inline(always)]
+unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
+    s: S,
+    task: &mut RowProducts<'_>,
+    m: usize,
+    j: usize,
+) -> usize {
+    // SAFETY: the caller's promise: rows m..m+M, taps j..j+J, and their sums exist.
+    unsafe {
+        let mut g = [std::ptr::null::<f32>(); M];
+        for (i, g) in g.iter_mut().enumerate() {
+            *g = task
+                .gradient
+                .data
+                .as_ptr()
+                .add((m + i) * task.gradient.stride);
+        }
+        let mut x = [std::ptr::null::<f32>(); J];
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = task.input.as_ptr().add(*task.taps.get_unchecked(j + i));
+        }
+        let mut sums = [[s.zero(); J]; M];
+        let mut t = 0;
+        while t + S::LANES <= task.len {
+            let mut a = [s.zero(); M];
+            for i in 0..M {
+                a[i] = s.load_ptr(g[i].add(t));
+            }
+            for k in 0..J {
+                let b = s.load_ptr(x[k].add(t));
+                for i in 0..M {
+                    sums[i][k] = s.fma(a[i], b, sums[i][k]);
+                }
+            }
+            t += S::LANES;
+        }
+        if t < task.len {
+            let part = task.len - t;
+            for k in 0..J {
+                let b = s.load_part(x[k].add(t), part);
+                for i in 0..M {
+                    sums[i][k] = s.fma(s.load_part(g[i].add(t), part), b, sums[i][k]);
+                }
+            }
+        }
+        let taps = task.taps.len();
+        for i in 0..M {
+            for k in 0..J {
+                let at = task.sums.as_mut_ptr().add(((m + i) * taps + j + k) * LANES);
+                s.store_ptr(at, s.add(s.load_ptr(at), sums[i][k]));
+            }
+        }
+    }
+    J
+}
+
+/// sums(m) += Σ_t row m [t].
+pub(crate) struct RowSums<'a> {
+    /// The rows.
+    pub rows: Rows<'a>,
+    /// How many samples of each.
+    pub len: usize,
+    /// One number per row.
+    pub sums: &'a mut [f32],
+}
+
+impl RowSums<'_> {
+    /// Computes it.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+}
+
+impl Kernel for RowSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (m, sum) in self.sums.iter_mut().enumerate() {
+            let row = self.rows.row(m, 0, self.len);
+            let mut total = s.zero();
+            let mut vectors = row.chunks_exact(S::LANES);
+            for vector in vectors.by_ref() {
+                total = s.add(total, s.load(vector));
+            }
+            let rest: f32 = vectors.remainder().iter().sum();
+            *sum += s.sum(total) + rest;
+        }
+    }
+}
+
+struct Fold<'a> {
+    sums: &'a [f32],
+    products: &'a mut [f32],
+}
+
+impl Kernel for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (product, lanes) in self.products.iter_mut().zip(self.sums.chunks_exact(LANES)) {
+            *product += s.sum(s.load(lanes));
+        }
+    }
+}
+
+/// Adds each product's lanes to `products`.
+pub(crate) fn fold(isa: Isa, sums: &[f32], products: &mut [f32]) {
+    isa.run(Fold { sums, products });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        (0..n)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+            })
+            .collect()
+    }
+
+    #[test]
+    fn groups_cover_every_row_once() {
+        for rows in 0..40 {
+            let mut next = 0;
+            for (first, width) in groups(rows) {
+                assert_eq!(first, next);
+                next += width;
+            }
+            assert_eq!(next, rows);
+        }
+    }
+
+    #[test]
+    fn combine_and_row_products_equal_their_sums_written_out() {
+        for isa in Isa::available() {
+            for (rows, taps, len) in [
+                (1, 1, 1),
+                (2, 3, 17),
+                (5, 4, 48),
+                (8, 7, 100),
+                (15, 13, 131),
+                (23, 2, 67),
+            ] {
+                let weights = noise(rows * taps, 1);
+                let input = noise(taps * 5 + len, 2);
+                let offsets: Vec<usize> = (0..taps).map(|j| (j * 7) % (taps * 5)).collect();
+                let bias = noise(rows, 3);
+                let stride = len + 3;
+                let mut output = vec![9.0; rows * stride];
+                Combine {
+                    weights: &Packed::new(rows, taps, |m, j| weights[m * taps + j]),
+                    input: &input,
+                    taps: &offsets,
+                    start: Start::Bias(&bias),
+                    output: RowsMut::new(&mut output, stride, rows, len),
+                }
+                .run(isa);
+                let mut sums = vec![0.0; sums_len(rows, taps)];
+                RowProducts {
+                    gradient: Rows::new(&output, stride),
+                    rows,
+                    input: &input,
+                    taps: &offsets,
+                    len,
+                    sums: &mut sums,
+                }
+                .run(isa);
+                let mut products = vec![0.0; rows * taps];
+                fold(isa, &sums, &mut products);
+                for m in 0..rows {
+                    for t in 0..len {
+                        let exact: f64 = (0..taps)
+                            .map(|j| {
+                                f64::from(weights[m * taps + j]) * f64::from(input[offsets[j] + t])
+                            })
+                            .sum();
+                        let got = f64::from(output[m * stride + t]);
+                        // `taps` roundings of sums below `taps` + 1.
+                        let bound = f64::from(f32::EPSILON) * ((taps + 1) * (taps + 1)) as f64;
+                        assert!(
+                            (got - exact - f64::from(bias[m])).abs() <= bound,
+                            "{isa} {rows} {taps} {len}"
+                        );
+                    }
+                    assert!(
+                        output[m * stride + len..(m + 1) * stride]
+                            .iter()
+                            .all(|&x| x == 9.0)
+                    );
+                    for j in 0..taps {
+                        let exact: f64 = (0..len)
+                            .map(|t| {
+                                f64::from(output[m * stride + t]) * f64::from(input[offsets[j] + t])
+                            })
+                            .sum();
+                        let got = f64::from(products[m * taps + j]);
+                        let bound = f64::from(f32::EPSILON) * (len * (taps + 1)) as f64;
+                        assert!((got - exact).abs() <= bound, "{isa} {rows} {taps} {len}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn combine_starts_from_what_it_is_told() {
+        let input = noise(20, 1);
+        let residual = noise(40, 2);
+        let packed = Packed::new(2, 1, |_, _| 2.0);
+        let run = |start: Start<'_>| {
+            let mut output = vec![1.0; 40];
+            Combine {
+                weights: &packed,
+                input: &input,
+                taps: &[0],
+                start,
+                output: RowsMut::new(&mut output, 20, 2, 20),
+            }
+            .run(Isa::detect());
+            output
+        };
+        for (i, &x) in input.iter().enumerate() {
+            assert_eq!(run(Start::Zero)[i], 2.0 * x);
+            assert_eq!(run(Start::Itself)[20 + i], 2.0f32.mul_add(x, 1.0));
+            assert_eq!(
+                run(Start::Rows(Rows::new(&residual, 20)))[20 + i],
+                2.0f32.mul_add(x, residual[20 + i])
+            );
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The seed's fully connected networks: a window in, a window out, two hidden layers between,
+//! without activation (`linear`) or with ReLU (`nonlinear`).
+
+use super::init::WeightInit;
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::activation::relu;
+
+/// `window_len → hidden → hidden → window_len`.
+#[derive(Module, Debug)]
+pub struct DenseNetwork {
+    /// `[window_len, hidden]`.
+    first_weight: Param<Tensor<2>>,
+    first_bias: Param<Tensor<1>>,
+    /// `[hidden, hidden]`.
+    second_weight: Param<Tensor<2>>,
+    second_bias: Param<Tensor<1>>,
+    /// `[hidden, window_len]`.
+    third_weight: Param<Tensor<2>>,
+    third_bias: Param<Tensor<1>>,
+    rectified: bool,
+}
+
+impl DenseNetwork {
+    /// Weights uniform in ±√(gain/inputs) with gain 3 (6 before ReLU), which keeps the
+    /// variance of a signal from layer to layer (He et al. 2015); biases 0.
+    pub fn new(window_len: usize, hidden: usize, rectified: bool, init: &mut WeightInit) -> Self {
+        let gain = if rectified { 6.0 } else { 3.0 };
+        let bound = |inputs: usize, gain: f32| (gain / inputs as f32).sqrt();
+        Self {
+            first_weight: init.uniform([window_len, hidden], bound(window_len, 3.0)),
+            first_bias: init.constant([hidden], 0.0),
+            second_weight: init.uniform([hidden, hidden], bound(hidden, gain)),
+            second_bias: init.constant([hidden], 0.0),
+            third_weight: init.uniform([hidden, window_len], bound(hidden, gain)),
+            third_bias: init.constant([window_len], 0.0),
+            rectified,
+        }
+    }
+
+    /// `[batch, 1, window_len]` → the same shape.
+    pub fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
+        let [batch, _, window_len] = dry.dims();
+        let activate = |x: Tensor<2>| if self.rectified { relu(x) } else { x };
+        let x = dry.reshape([batch, window_len]);
+        let x = activate(layer(x, &self.first_weight, &self.first_bias));
+        let x = activate(layer(x, &self.second_weight, &self.second_bias));
+        layer(x, &self.third_weight, &self.third_bias).reshape([batch, 1, window_len])
+    }
+
+    /// Samples of a window.
+    pub fn window_len(&self) -> usize {
+        self.third_bias.dims()[0]
+    }
+}
+
+fn layer(x: Tensor<2>, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>) -> Tensor<2> {
+    x.matmul(weight.val()) + bias.val().unsqueeze()
+}

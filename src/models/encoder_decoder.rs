@@ -1,0 +1,156 @@
+//! The seed's convolution networks: filters, a middle, filters back, one or several filter
+//! sizes side by side.
+//!
+//! Convolution and transposed convolution are both "valid": every output sample is computed
+//! from real input only, so windows have no edges. With kernels of K taps an output sample
+//! depends on 2K − 1 input samples; `lookahead` says how many of these lie in its future.
+
+use super::init::WeightInit;
+use crate::kernels;
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::activation::relu;
+
+/// Branches of different filter sizes, outputs summed.
+#[derive(Module, Debug)]
+pub struct EncoderDecoder {
+    branches: Vec<Branch>,
+    lookahead: usize,
+}
+
+/// Convolution → ReLU → middle → transposed convolution.
+#[derive(Module, Debug)]
+pub struct Branch {
+    /// `[channels, 1, kernel]`, correlated with the input.
+    encoder: Param<Tensor<3>>,
+    /// `[channels, 1, kernel]`, added up at the output; `None`: the encoder's.
+    decoder: Option<Param<Tensor<3>>>,
+    middle: Middle,
+}
+
+/// What happens between the rectified channels and the way back.
+#[derive(Module, Debug)]
+pub struct Middle {
+    /// `[channels]`, per-channel factor, followed by ReLU.
+    scale: Option<Param<Tensor<1>>>,
+    /// `[channels, channels, 1]`, out × in, followed by ReLU.
+    dense: Option<Param<Tensor<3>>>,
+    /// `[channels]`, added after either.
+    shift: Option<Param<Tensor<1>>>,
+}
+
+impl Middle {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self {
+            scale: None,
+            dense: None,
+            shift: None,
+        }
+    }
+
+    /// `relu(scale · x + shift)` per channel, at first the identity.
+    pub fn scale_shift(channels: usize, init: &mut WeightInit) -> Self {
+        Self {
+            scale: Some(init.constant([channels], 1.0)),
+            dense: None,
+            shift: Some(init.constant([channels], 0.0)),
+        }
+    }
+
+    /// `relu(W x + shift)` over the channels of one moment.
+    pub fn dense(channels: usize, init: &mut WeightInit) -> Self {
+        let bound = (6.0 / channels as f32).sqrt();
+        Self {
+            scale: None,
+            dense: Some(init.uniform([channels, channels, 1], bound)),
+            shift: Some(init.constant([channels], 0.0)),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let per_channel = |p: &Param<Tensor<1>>| p.val().reshape([1, -1, 1]);
+        let x = match (&self.scale, &self.dense) {
+            (Some(scale), _) => x * per_channel(scale),
+            (None, Some(dense)) => kernels::conv1d(x, dense.val()),
+            (None, None) => x,
+        };
+        match &self.shift {
+            Some(shift) => relu(x + per_channel(shift)),
+            None => x,
+        }
+    }
+}
+
+impl Branch {
+    /// Encoder weights uniform in ±√(3/K), which gives channels the variance of a white
+    /// input; decoder weights so that the sum over channels and taps does too.
+    pub fn new(
+        channels: usize,
+        kernel: usize,
+        tied: bool,
+        middle: Middle,
+        init: &mut WeightInit,
+    ) -> Self {
+        // A tied filter is met twice: its gain is squared.
+        let inputs = if tied {
+            kernel as f32 * (channels as f32).sqrt()
+        } else {
+            kernel as f32
+        };
+        let decoder_bound = (3.0 / (channels * kernel) as f32).sqrt();
+        Self {
+            encoder: init.uniform([channels, 1, kernel], (3.0 / inputs).sqrt()),
+            decoder: (!tied).then(|| init.uniform([channels, 1, kernel], decoder_bound)),
+            middle,
+        }
+    }
+
+    fn kernel_size(&self) -> usize {
+        self.encoder.dims()[2]
+    }
+
+    /// `[batch, 1, n + 2(K − 1)]` → `[batch, 1, n]`.
+    fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
+        let hidden = relu(kernels::conv1d(dry, self.encoder.val()));
+        let hidden = self.middle.forward(hidden);
+        let decoder = self.decoder.as_ref().unwrap_or(&self.encoder);
+        kernels::conv_transpose1d(hidden, decoder.val())
+    }
+}
+
+impl EncoderDecoder {
+    /// At least one branch; `lookahead` at most 2(K − 1) of the largest kernel K.
+    pub fn new(branches: Vec<Branch>, lookahead: usize) -> Self {
+        Self {
+            branches,
+            lookahead,
+        }
+    }
+
+    /// `[batch, 1, context + n + lookahead]` → `[batch, 1, n]`.
+    pub fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
+        let len = dry.dims()[2];
+        let largest = self.receptive_field();
+        let outputs = self.branches.iter().map(|branch| {
+            // Smaller filters answer at the same moment as the largest: they hear the
+            // latest part of its field.
+            let unheard = largest - (2 * branch.kernel_size() - 1);
+            branch.forward(dry.clone().slice([0..dry.dims()[0], 0..1, unheard..len]))
+        });
+        outputs
+            .reduce(|sum, output| sum + output)
+            .unwrap_or_else(|| dry.clone())
+    }
+
+    /// 2K − 1 of the largest kernel.
+    pub fn receptive_field(&self) -> usize {
+        let largest = self.branches.iter().map(Branch::kernel_size).max();
+        2 * largest.unwrap_or(1) - 1
+    }
+
+    /// Future samples among them.
+    pub fn lookahead(&self) -> usize {
+        self.lookahead
+    }
+}

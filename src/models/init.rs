@@ -1,0 +1,46 @@
+//! First weights, drawn on the host from a seeded generator, so that every backend and every
+//! platform starts from the same network.
+
+use burn::module::Param;
+use burn::prelude::*;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// A source of first weights for one device.
+#[derive(Debug)]
+pub struct WeightInit {
+    rng: ChaCha8Rng,
+    device: Device,
+}
+
+impl WeightInit {
+    /// Weights on `device` from `seed`.
+    pub fn new(seed: u64, device: &Device) -> Self {
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            device: device.clone(),
+        }
+    }
+
+    /// Uniform in ±`bound`.
+    pub fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        let count = shape.iter().product();
+        let values: Vec<f32> = (0..count)
+            .map(|_| self.rng.random_range(-bound..=bound))
+            .collect();
+        self.parameter(shape, values)
+    }
+
+    /// One value throughout.
+    pub fn constant<const D: usize>(&self, shape: [usize; D], value: f32) -> Param<Tensor<D>> {
+        self.parameter(shape, vec![value; shape.iter().product()])
+    }
+
+    fn parameter<const D: usize>(&self, shape: [usize; D], values: Vec<f32>) -> Param<Tensor<D>> {
+        Param::from_tensor(Tensor::from_data(
+            TensorData::new(values, shape),
+            &self.device,
+        ))
+    }
+}

@@ -1,0 +1,180 @@
+//! t-SNE of frame features to one or two dimensions, repeatable bit for bit.
+//!
+//! The optimiser is the crate `bhtsne` (interpolated repulsion: FIt-SNE, Linderman et al.,
+//! Nature Methods 2019); neighbours are exact and the start is the principal components,
+//! scaled as scikit-learn does it, so nothing is random. Knows nothing of sound.
+
+use super::ResynthError;
+use super::neighbours::Neighbour;
+use crate::progress::{Event, Observer};
+use bhtsne::{Dim, FftDim, SparseAffinities, tSNE};
+use rayon::prelude::*;
+
+/// How t-SNE is run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Effective number of neighbours whose distances are kept; three times as many are
+    /// looked at.
+    pub perplexity: f64,
+    /// Gradient steps.
+    pub iterations: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            perplexity: 30.0,
+            iterations: 1500,
+        }
+    }
+}
+
+impl Settings {
+    /// Neighbours needed per row.
+    pub fn neighbours(&self) -> usize {
+        (3.0 * self.perplexity) as usize
+    }
+}
+
+/// An embedding and how well it keeps neighbourhoods.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    /// One list of coordinates per dimension.
+    pub coordinates: Vec<Vec<f64>>,
+    /// Kullback–Leibler divergence of the neighbourhoods in the embedding from those of the
+    /// features, in nats, all pairs: what t-SNE minimises.
+    pub kl_divergence: f64,
+}
+
+/// Embeds rows, given their nearest neighbours and one list of starting coordinates per
+/// dimension `D` (principal component scores, the first with the largest spread).
+///
+/// # Errors
+/// [`ResynthError::Setting`] for a perplexity or number of iterations out of range.
+pub fn embed<const D: usize>(
+    neighbours: &[Vec<Neighbour>],
+    start: &[Vec<f64>; D],
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Embedding, ResynthError>
+where
+    Dim<D>: FftDim,
+{
+    check(settings)?;
+    let count = neighbours.len();
+    let near = neighbours.first().map_or(0, Vec::len);
+    let seed = seed(start);
+    if near < 3 || seed.iter().all(|x| *x == 0.0) {
+        // Too few frames for a neighbourhood, or all frames alike: nothing to optimise.
+        return Ok(Embedding {
+            coordinates: start.to_vec(),
+            kl_divergence: 0.0,
+        });
+    }
+    let distances: Vec<Vec<bhtsne::Neighbor<f64>>> =
+        neighbours.iter().map(|row| metric(row)).collect();
+    observer.event(Event::Start {
+        task: "t-SNE",
+        total: Some(settings.iterations as u64),
+    });
+    let points = vec![(); count];
+    let fit = || {
+        let mut tsne = tSNE::<f64, (), D>::new(&points);
+        tsne.perplexity(settings.perplexity.min(near as f64 / 3.0))
+            .learning_rate(learning_rate(count))
+            .epochs(settings.iterations)
+            .initial_embedding(seed)
+            .epoch_callback(|_, _| observer.event(Event::Advance(1)));
+        tsne.fit_sne_with_neighbors(&distances);
+        (tsne.embedding(), tsne.affinities())
+    };
+    let (points, affinities) = single_threaded(fit)?;
+    observer.event(Event::Finish);
+    let kl_divergence = affinities.map_or(0.0, |p| kl_divergence::<D>(&p, &points));
+    let dimension = |d: usize| points.iter().skip(d).step_by(D).copied().collect();
+    Ok(Embedding {
+        coordinates: (0..D).map(dimension).collect(),
+        kl_divergence,
+    })
+}
+
+fn check(settings: &Settings) -> Result<(), ResynthError> {
+    if !(1.0..=1000.0).contains(&settings.perplexity) {
+        return Err(ResynthError::Setting {
+            name: "perplexity",
+            value: settings.perplexity.to_string(),
+            allowed: "it must be 1 to 1000 (5 to 50 is usual)",
+        });
+    }
+    if !(250..=100_000).contains(&settings.iterations) {
+        return Err(ResynthError::Setting {
+            name: "iterations",
+            value: settings.iterations.to_string(),
+            allowed: "it must be 250 to 100000",
+        });
+    }
+    Ok(())
+}
+
+/// Four times scikit-learn's automatic rate: one-dimensional embeddings untangle slowly, and
+/// at the automatic rate 1500 steps end at twice the divergence.
+fn learning_rate(count: usize) -> f64 {
+    (count as f64 / 12.0).max(50.0) * LEARNING_RATE_FACTOR
+}
+
+const LEARNING_RATE_FACTOR: f64 = 4.0;
+
+/// The start, point by point, scaled so that the first dimension's deviation is 1e-4.
+fn seed<const D: usize>(start: &[Vec<f64>; D]) -> Vec<f64> {
+    let count = start[0].len();
+    let mean = start[0].iter().sum::<f64>() / count.max(1) as f64;
+    let squares = start[0].iter().map(|x| (x - mean).powi(2));
+    let deviation = (squares.sum::<f64>() / count.max(1) as f64).sqrt();
+    let scale = if deviation > 0.0 { 1e-4 / deviation } else { 0.0 };
+    (0..count)
+        .flat_map(|i| start.iter().map(move |axis| axis[i] * scale))
+        .collect()
+}
+
+fn metric(row: &[Neighbour]) -> Vec<bhtsne::Neighbor<f64>> {
+    row.iter()
+        .map(|n| bhtsne::Neighbor {
+            index: n.index,
+            distance: f64::from(n.squared).sqrt(),
+        })
+        .collect()
+}
+
+/// Runs on one thread: `bhtsne` sums across threads in whatever order they finish, and t-SNE
+/// amplifies the last bit to a different map.
+fn single_threaded<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, ResynthError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.map_err(|e| ResynthError::NoThread(e.to_string()))?;
+    Ok(pool.install(work))
+}
+
+/// Σ p ln(p / q) over the kept pairs, q normalised over all pairs. (The crate's own figure
+/// weights every pair of a row by one and the same entry, so it is not used.)
+fn kl_divergence<const D: usize>(p: &SparseAffinities<f64>, points: &[f64]) -> f64 {
+    let count = points.len() / D;
+    let closeness = |i: usize, j: usize| {
+        let pair = points[i * D..][..D].iter().zip(&points[j * D..][..D]);
+        1.0 / (1.0 + pair.map(|(a, b)| (a - b).powi(2)).sum::<f64>())
+    };
+    let row_sums: Vec<f64> = (0..count)
+        .into_par_iter()
+        .map(|i| (0..count).filter(|&j| j != i).map(|j| closeness(i, j)).sum())
+        .collect();
+    let total: f64 = row_sums.iter().sum();
+    let mut divergence = 0.0;
+    for (i, range) in p.rows().windows(2).enumerate() {
+        for entry in range[0]..range[1] {
+            let value = p.values()[entry];
+            if value > 0.0 {
+                let q = closeness(i, p.columns()[entry] as usize) / total;
+                divergence += value * (value / q).ln();
+            }
+        }
+    }
+    divergence
+}

@@ -1,0 +1,133 @@
+//! AVX2 with FMA: 8 lanes, 16 registers.
+
+use core::arch::x86_64::*;
+
+use super::vector::{Kernel, Simd};
+
+/// The AVX2 token.
+#[derive(Debug, Clone, Copy)]
+pub struct Avx2(());
+
+/// Runs `kernel` compiled for AVX2 and FMA.
+///
+/// # Safety
+/// The processor has both features.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2(()))
+}
+
+/// The sum of eight lanes.
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+pub(super) unsafe fn sum(a: __m256) -> f32 {
+    // SAFETY: the caller vouches for AVX.
+    unsafe {
+        let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+        let one = _mm_add_ss(two, _mm_shuffle_ps::<1>(two, two));
+        _mm_cvtss_f32(one)
+    }
+}
+
+/// Lane masks: reading 8 entries from `8 − len` gives `len` set lanes.
+static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[inline(always)]
+fn first(len: usize) -> __m256i {
+    assert!(len <= 8);
+    // SAFETY: `8 − len ..  16 − len` lies within the 16 entries; a token exists where this is
+    // called, so AVX is available.
+    unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - len).cast()) }
+}
+
+// SAFETY of every `unsafe` block below: the token exists, so the features are available; the
+// memory accesses are those the trait's callers vouch for.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m256 {
+        unsafe { _mm256_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, from: *const f32) -> __m256 {
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, value: __m256) {
+        unsafe { _mm256_storeu_ps(to, value) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(self, from: *const f32, len: usize) -> __m256 {
+        unsafe { _mm256_maskload_ps(from, first(len)) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, value: __m256, len: usize) {
+        unsafe { _mm256_maskstore_ps(to, first(len), value) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn fnma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fnmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_min_ps(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn recip(self, a: __m256) -> __m256 {
+        // The estimate instruction gives 12 bits only: two Newton steps cost what this costs.
+        unsafe { _mm256_div_ps(_mm256_set1_ps(1.0), a) }
+    }
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
+    fn exp2i(self, n: __m256) -> __m256 {
+        unsafe {
+            let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+        }
+    }
+    #[inline(always)]
+    fn select_positive(self, condition: __m256, a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(condition, _mm256_setzero_ps());
+            _mm256_blendv_ps(b, a, positive)
+        }
+    }
+    #[inline(always)]
+    fn sum(self, a: __m256) -> f32 {
+        unsafe { sum(a) }
+    }
+}

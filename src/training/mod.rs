@@ -1,0 +1,231 @@
+//! Training: the loop, its optimiser and schedule, checkpoints, the metric log, early stop.
+//!
+//! Knows networks and spans, not where recordings come from nor what is shown to the user.
+
+pub mod evaluate;
+pub mod history;
+pub mod optimiser;
+pub mod run_dir;
+pub mod schedule;
+
+use crate::config::Config;
+use crate::data::batcher;
+use crate::data::pair::Span;
+use crate::data::windows::Windows;
+use crate::models::predict::to_host;
+use crate::models::{EffectModel, loss};
+use crate::progress::{Event, Observer};
+use crate::report::metrics::ErrorSums;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::prelude::*;
+use history::{BestEpoch, EpochRow};
+use run_dir::{Progress, RunDir, RunError};
+use std::time::Instant;
+
+/// Why training did not reach its end.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The run's folder failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// NaN or infinity.
+    #[error(
+        "the loss became {loss} in epoch {epoch}; lower training.learning_rate (now {rate}), set \
+         training.clip_norm = 1.0, or check the recordings with `effigy check`"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f32,
+        /// From 1.
+        epoch: usize,
+        /// At that step.
+        rate: f64,
+    },
+    /// Ctrl-C.
+    #[error("stopped in epoch {epoch}; {kept}")]
+    Interrupted {
+        /// The epoch that was cut short, from 1.
+        epoch: usize,
+        /// What there is and how to go on.
+        kept: String,
+    },
+}
+
+/// Everything a run needs beside its folder.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The resolved config.
+    pub config: &'a Config,
+    /// Without autodiff; training adds it.
+    pub device: &'a Device,
+    /// What to learn from.
+    pub windows: &'a Windows,
+    /// What chooses the best epoch.
+    pub valid: &'a [Span],
+}
+
+/// Trains until the last epoch, early stop, divergence or Ctrl-C, from wherever `state`
+/// stands. `on_epoch` sees every finished row.
+///
+/// # Errors
+/// [`TrainingError`]; completed epochs and best weights are on disk in every case.
+pub fn train(
+    session: &Session<'_>,
+    run: &RunDir,
+    state: (EffectModel, ModuleOptimizer, Progress),
+    observer: &dyn Observer,
+    mut on_epoch: impl FnMut(&EpochRow, bool),
+) -> Result<Progress, TrainingError> {
+    let (model, mut optimiser, mut progress) = state;
+    let mut model = model.train();
+    let training = &session.config.training;
+    while progress.history.len() < training.epochs && !out_of_patience(&progress, training.patience)
+    {
+        let started = Instant::now();
+        let epoch = progress.history.len() + 1;
+        let trained = train_epoch(session, run, model, &mut optimiser, &progress, observer)?;
+        model = trained.model;
+        let valid = evaluate::score(&model.valid(), session.device, session.valid);
+        let row = EpochRow {
+            epoch,
+            train: trained.sums.metrics(),
+            valid: valid.metrics(),
+            learning_rate: trained.learning_rate,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        let better = BestEpoch::is_beaten_by(progress.best, &row);
+        if better {
+            run.save_best(&model)?;
+            progress.best = Some(BestEpoch {
+                epoch,
+                esr: row.valid.esr,
+            });
+        }
+        on_epoch(&row, better);
+        progress.history.push(row);
+        run.save_state(&model, &optimiser, &progress)?;
+    }
+    Ok(progress)
+}
+
+fn out_of_patience(progress: &Progress, patience: Option<usize>) -> bool {
+    let best = progress.best.map_or(0, |b| b.epoch);
+    patience.is_some_and(|patience| progress.history.len() >= best + patience)
+}
+
+struct Trained {
+    model: EffectModel,
+    sums: ErrorSums,
+    learning_rate: f64,
+}
+
+/// One pass over all windows.
+fn train_epoch(
+    session: &Session<'_>,
+    run: &RunDir,
+    mut model: EffectModel,
+    optimiser: &mut ModuleOptimizer,
+    progress: &Progress,
+    observer: &dyn Observer,
+) -> Result<Trained, TrainingError> {
+    let Config { training, seed, .. } = session.config;
+    let device = session.device.clone().autodiff();
+    let epoch = progress.history.len();
+    let order = session.windows.order(*seed, epoch);
+    let steps = order.len().div_ceil(training.batch_size);
+    let mut log = StepLog::default();
+    let mut rate = 0.0;
+    observer.event(Event::Start {
+        task: &format!("epoch {}/{}", epoch + 1, training.epochs),
+        total: Some(steps as u64),
+    });
+    for (step, indices) in order.chunks(training.batch_size).enumerate() {
+        if observer.stop_requested() {
+            observer.event(Event::Finish);
+            return Err(interrupted(run, progress));
+        }
+        let batch = session.windows.gather(indices);
+        let wet_samples = batch.wet.clone();
+        let (dry, wet) = batcher::tensors(batch, &device);
+        let predicted = model.forward(dry);
+        let loss = loss::loss(&session.config.loss, wet, predicted.clone());
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let grads = match training.clip_norm {
+            Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
+            None => grads,
+        };
+        rate = schedule::learning_rate(training, epoch * steps + step, steps);
+        model = optimiser.step(rate, model, grads);
+        log.push(wet_samples, predicted.inner(), loss.inner());
+        if let Some(loss) = log.drain_when_full() {
+            return Err(diverged(loss, epoch, rate));
+        }
+        observer.event(Event::Advance(1));
+    }
+    observer.event(Event::Finish);
+    match log.drain() {
+        Some(loss) => Err(diverged(loss, epoch, rate)),
+        None => Ok(Trained {
+            model,
+            sums: log.sums,
+            learning_rate: rate,
+        }),
+    }
+}
+
+/// Predictions wait here so that a GPU is not stopped after every step to hand them over.
+#[derive(Default)]
+struct StepLog {
+    sums: ErrorSums,
+    waiting: Vec<(Vec<f32>, Tensor<3>, Tensor<1>)>,
+}
+
+impl StepLog {
+    const CAPACITY: usize = 8;
+
+    fn push(&mut self, wet: Vec<f32>, predicted: Tensor<3>, loss: Tensor<1>) {
+        self.waiting.push((wet, predicted, loss));
+    }
+
+    fn drain_when_full(&mut self) -> Option<f32> {
+        (self.waiting.len() >= Self::CAPACITY).then(|| self.drain())?
+    }
+
+    /// Adds what waits to the sums; returns a loss that is not finite.
+    fn drain(&mut self) -> Option<f32> {
+        let mut broken = None;
+        for (wet, predicted, loss) in self.waiting.drain(..) {
+            self.sums.add(&wet, &to_host(predicted));
+            let loss = loss.into_scalar::<f32>();
+            if !loss.is_finite() && broken.is_none() {
+                broken = Some(loss);
+            }
+        }
+        broken
+    }
+}
+
+fn diverged(loss: f32, epoch: usize, rate: f64) -> TrainingError {
+    TrainingError::Diverged {
+        loss,
+        epoch: epoch + 1,
+        rate,
+    }
+}
+
+fn interrupted(run: &RunDir, progress: &Progress) -> TrainingError {
+    let path = run.path().display();
+    let kept = match progress.best {
+        Some(best) => format!(
+            "the best weights (epoch {}, validation ESR {:.4}) are in {path}; continue with \
+             `effigy train --run {path} --resume`",
+            best.epoch, best.esr
+        ),
+        None => format!("no epoch was completed, so {path} holds no weights yet"),
+    };
+    TrainingError::Interrupted {
+        epoch: progress.history.len() + 1,
+        kept,
+    }
+}

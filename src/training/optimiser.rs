@@ -1,0 +1,157 @@
+//! From a config to burn's optimiser: which weights decay, which are frozen, and the clipping
+//! of all gradients by one norm.
+
+use crate::config::{Optimiser, TrainingConfig};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{
+    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer, SgdConfig,
+};
+use burn::prelude::*;
+
+/// Kingma & Ba's ε; burn's own default is 1e-5, which quiet recordings would feel.
+const ADAM_EPSILON: f32 = 1e-8;
+
+/// A parameter as the user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// `branches.0.encoder`, …
+    pub path: String,
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
+    id: ParamId,
+}
+
+/// All parameters of a network, in order.
+pub fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
+    #[derive(Default)]
+    struct Collect {
+        path: Vec<String>,
+        found: Vec<Parameter>,
+    }
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push(Parameter {
+                path: self.path.join("."),
+                shape: param.shape().to_vec(),
+                id: param.id,
+            });
+        }
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+    }
+    let mut collect = Collect::default();
+    model.visit(&mut collect);
+    collect.found
+}
+
+/// The optimiser of `config` for `model`. Weight decay falls on kernels only: parameters of
+/// two or more axes.
+pub fn build<M: Module>(config: &TrainingConfig, model: &M) -> ModuleOptimizer {
+    let kernels = parameters(model)
+        .into_iter()
+        .filter(|p| p.shape.len() >= 2)
+        .map(|p| p.id)
+        .collect();
+    let decay = config.weight_decay as f32;
+    let l2 = Some(WeightDecayConfig::new(decay));
+    match config.optimiser {
+        Optimiser::Adam => {
+            let adam = AdamConfig::new().with_epsilon(ADAM_EPSILON);
+            let decayed = adam.clone().with_weight_decay(l2);
+            grouped(adam.build(), decayed.build(), kernels)
+        }
+        Optimiser::AdamW => {
+            let adam = AdamWConfig::new().with_epsilon(ADAM_EPSILON);
+            let free = adam.clone().with_weight_decay(0.0);
+            grouped(free.build(), adam.with_weight_decay(decay).build(), kernels)
+        }
+        Optimiser::Sgd => {
+            let decayed = SgdConfig::new().with_weight_decay(l2);
+            grouped(SgdConfig::new().build(), decayed.build(), kernels)
+        }
+    }
+}
+
+fn grouped<O: Optimizer>(free: O, decayed: O, kernels: Vec<ParamId>) -> ModuleOptimizer {
+    ModuleOptimizer::from(free).with_group(ParamGroup::from_ids(kernels), decayed, None)
+}
+
+/// Scales all gradients so that their common L2 norm is at most `largest`.
+pub fn clip_global_norm<M: Module>(
+    grads: GradientsParams,
+    model: &M,
+    largest: f64,
+) -> GradientsParams {
+    let mut sum = SumOfSquares {
+        grads: &grads,
+        total: 0.0,
+    };
+    model.visit(&mut sum);
+    let norm = sum.total.sqrt();
+    // NaN stays NaN: the loop notices and stops.
+    if norm <= largest {
+        return grads;
+    }
+    let mut scale = Scale {
+        grads,
+        factor: largest / norm,
+    };
+    model.visit(&mut scale);
+    scale.grads
+}
+
+struct SumOfSquares<'a> {
+    grads: &'a GradientsParams,
+    total: f64,
+}
+
+impl ModuleVisitor for SumOfSquares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.get::<D>(param.id) {
+            self.total += f64::from(grad.square().sum().into_scalar::<f32>());
+        }
+    }
+}
+
+struct Scale {
+    grads: GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.remove::<D>(param.id) {
+            self.grads.register(param.id, grad * self.factor);
+        }
+    }
+}
+
+/// Freezes every parameter whose path starts with one of `prefixes`.
+///
+/// # Errors
+/// The prefix that no parameter has, with the paths there are.
+pub fn freeze<M: Module>(model: M, prefixes: &[String]) -> Result<M, String> {
+    let all = parameters(&model);
+    let mut frozen = Vec::new();
+    for prefix in prefixes {
+        let before = frozen.len();
+        frozen.extend(
+            all.iter()
+                .filter(|p| p.path.starts_with(prefix.as_str()))
+                .map(|p| p.id),
+        );
+        if frozen.len() == before {
+            let paths: Vec<&str> = all.iter().map(|p| p.path.as_str()).collect();
+            return Err(format!(
+                "no layer starts with '{prefix}'; there are {}",
+                paths.join(", ")
+            ));
+        }
+    }
+    Ok(model.freeze_group(ParamGroup::from_ids(frozen)))
+}

@@ -1,0 +1,297 @@
+//! The fused operators against their slow forms in double precision, on every instruction set
+//! this machine has.
+
+use effigy::kernels::conv::Conv1d;
+use effigy::kernels::encoder_decoder::{EncoderDecoder, Middle, Weights};
+use effigy::kernels::reference;
+use effigy::simd::Isa;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Outputs: f32 sums of products of numbers around 1, scaled so that they are of size 1.
+const OUTPUT: f64 = 1e-5;
+/// Gradients, relative to the largest of the tensor.
+const GRADIENT: f64 = 1e-4;
+
+fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// `n` numbers within ±`size`.
+fn noise(rng: &mut ChaCha8Rng, n: usize, size: f32) -> Vec<f32> {
+    (0..n).map(|_| rng.random_range(-size..=size)).collect()
+}
+
+fn double(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+#[track_caller]
+fn assert_outputs(what: &str, got: &[f32], exact: &[f64]) {
+    assert_eq!(got.len(), exact.len(), "{what}");
+    for (at, (&got, &exact)) in got.iter().zip(exact).enumerate() {
+        let error = (f64::from(got) - exact).abs();
+        assert!(error <= OUTPUT, "{what} [{at}]: {got} for {exact}");
+    }
+}
+
+#[track_caller]
+fn assert_gradients(what: &str, got: &[f32], exact: &[f64]) {
+    assert_eq!(got.len(), exact.len(), "{what}");
+    let largest = exact.iter().fold(1e-6, |a: f64, b| a.max(b.abs()));
+    for (at, (&got, &exact)) in got.iter().zip(exact).enumerate() {
+        let error = (f64::from(got) - exact).abs();
+        assert!(
+            error <= GRADIENT * largest,
+            "{what} [{at}]: {got} for {exact}"
+        );
+    }
+}
+
+/// Shapes that meet every edge: one of everything, odd lengths, filters longer than the signal,
+/// more padding than context, several blocks and several tasks.
+fn conv_shapes() -> Vec<(Conv1d, usize, usize)> {
+    let mut shapes = Vec::new();
+    for &(in_channels, out_channels, kernel_size, dilation, left, right, batch, len) in &[
+        (1, 1, 1, 1, 0, 0, 1, 1),
+        (1, 1, 1, 1, 2, 3, 1, 7),
+        (1, 50, 51, 1, 25, 25, 2, 333),
+        (1, 50, 51, 1, 50, 0, 1, 20),
+        (1, 7, 3, 1, 0, 0, 3, 101),
+        (50, 1, 51, 1, 25, 25, 2, 131),
+        (50, 1, 51, 1, 0, 0, 1, 60),
+        (6, 1, 16, 1, 15, 0, 3, 77),
+        (16, 16, 3, 64, 0, 0, 2, 301),
+        (16, 8, 3, 7, 14, 0, 2, 150),
+        (3, 5, 4, 2, 9, 1, 2, 53),
+        (8, 3, 6, 3, 0, 20, 1, 40),
+        (5, 1, 4, 100, 300, 0, 1, 64),
+        (2, 2, 9, 1, 8, 0, 1, 4_001),
+        (4, 1, 5, 1, 2, 2, 1, 4_001),
+    ] {
+        let shape = Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size,
+            dilation,
+            left,
+            right,
+        };
+        shapes.push((shape, batch, len));
+    }
+    shapes
+}
+
+#[test]
+fn convolution_equals_its_sum_forward_and_backward() {
+    for (case, (shape, batch, len)) in conv_shapes().into_iter().enumerate() {
+        let mut rng = rng(case as u64);
+        let fan_in = (shape.in_channels * shape.kernel_size) as f32;
+        let x = noise(&mut rng, batch * shape.in_channels * len, 1.0);
+        let w = noise(&mut rng, shape.weights(), 1.0 / fan_in.sqrt());
+        let b = noise(&mut rng, shape.out_channels, 1.0);
+        let outputs = batch * shape.out_channels * shape.output_len(len);
+        assert!(outputs > 0, "{shape:?}");
+        let dy = noise(&mut rng, outputs, 1.0);
+        let (x64, w64, dy64) = (double(&x), double(&w), double(&dy));
+        let y_exact = reference::conv1d(&shape, batch, &x64, &w64, &double(&b));
+        let (dx_exact, dw_exact, db_exact) =
+            reference::conv1d_gradients(&shape, batch, &x64, &w64, &dy64);
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?} batch {batch} length {len}");
+            let mut y = vec![f32::NAN; outputs];
+            shape.forward(isa, batch, &x, &w, Some(&b), &mut y);
+            assert_outputs(&format!("y of {what}"), &y, &y_exact);
+            let mut dx = vec![f32::NAN; x.len()];
+            shape.input_gradient(isa, batch, &dy, &w, &mut dx);
+            assert_gradients(&format!("dx of {what}"), &dx, &dx_exact);
+            let (mut dw, mut db) = (vec![f32::NAN; w.len()], vec![f32::NAN; b.len()]);
+            shape.weight_gradient(isa, batch, &x, &dy, &mut dw, Some(&mut db));
+            assert_gradients(&format!("dw of {what}"), &dw, &dw_exact);
+            assert_gradients(&format!("db of {what}"), &db, &db_exact);
+        }
+    }
+}
+
+#[test]
+fn a_transposed_convolution_adds_its_bias() {
+    let shape = Conv1d {
+        in_channels: 2,
+        out_channels: 3,
+        kernel_size: 2,
+        dilation: 1,
+        left: 0,
+        right: 0,
+    };
+    let (mut plain, mut biased) = (vec![0.0; 22], vec![0.0; 22]);
+    let mut rng = rng(1);
+    let (dy, w) = (noise(&mut rng, 30, 1.0), noise(&mut rng, 12, 1.0));
+    shape.input_gradient(Isa::detect(), 1, &dy, &w, &mut plain);
+    shape.transposed(Isa::detect(), 1, &dy, &w, Some(&[1.0, 2.0]), &mut biased);
+    for (at, (plain, biased)) in plain.iter().zip(&biased).enumerate() {
+        let bias = if at < 11 { 1.0 } else { 2.0 };
+        assert!((plain + bias - biased).abs() < 1e-6);
+    }
+}
+
+fn encoder_decoder_shapes() -> Vec<(EncoderDecoder, usize, usize)> {
+    let shape = |channels, enc, left, right, middle, dec, crop_left, crop_right| EncoderDecoder {
+        channels,
+        encoder_kernel_size: enc,
+        left,
+        right,
+        middle,
+        decoder_kernel_size: dec,
+        crop_left,
+        crop_right,
+    };
+    use Middle::{Plain, ScaleShift, ScaleShiftRelu};
+    vec![
+        (shape(1, 1, 0, 0, Plain, 1, 0, 0), 1, 1),
+        (shape(50, 51, 25, 25, ScaleShiftRelu, 51, 25, 25), 2, 701),
+        (shape(50, 51, 50, 0, ScaleShift, 51, 0, 50), 1, 33),
+        (shape(3, 5, 4, 0, Plain, 7, 0, 6), 3, 97),
+        (shape(9, 4, 0, 0, ScaleShiftRelu, 3, 0, 0), 2, 400),
+        (shape(2, 3, 1, 1, ScaleShiftRelu, 1, 0, 0), 1, 4_500),
+    ]
+}
+
+#[test]
+fn encoder_decoder_equals_its_stages_forward_and_backward() {
+    for (case, (shape, batch, len)) in encoder_decoder_shapes().into_iter().enumerate() {
+        let mut rng = rng(100 + case as u64);
+        let fan = (shape.encoder_kernel_size as f32).sqrt();
+        let c = shape.channels;
+        let x = noise(&mut rng, batch * len, 1.0);
+        let encoder = noise(&mut rng, c * shape.encoder_kernel_size, 1.0 / fan);
+        let encoder_bias = noise(&mut rng, c, 0.5);
+        let scale = noise(&mut rng, c, 1.5);
+        let shift = noise(&mut rng, c, 0.5);
+        let fan = ((c * shape.decoder_kernel_size) as f32).sqrt();
+        let decoder = noise(&mut rng, c * shape.decoder_kernel_size, 1.0 / fan);
+        let dy = noise(&mut rng, batch * shape.output_len(len), 1.0);
+        let weights = Weights {
+            encoder: &encoder,
+            encoder_bias: &encoder_bias,
+            scale: &scale,
+            shift: &shift,
+            decoder: &decoder,
+            decoder_bias: 0.3,
+        };
+        let exact_weights = reference::EncoderDecoderWeights {
+            encoder: double(&encoder),
+            encoder_bias: double(&encoder_bias),
+            scale: double(&scale),
+            shift: double(&shift),
+            decoder: double(&decoder),
+            decoder_bias: f64::from(0.3f32),
+        };
+        let x64 = double(&x);
+        let y_exact = reference::encoder_decoder(&shape, batch, &x64, &exact_weights);
+        let (dx_exact, exact) =
+            reference::encoder_decoder_gradients(&shape, batch, &x64, &exact_weights, &double(&dy));
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?} batch {batch} length {len}");
+            let mut y = vec![f32::NAN; y_exact.len()];
+            shape.forward(isa, batch, &x, &weights, &mut y);
+            assert_outputs(&what, &y, &y_exact);
+            let got = shape.backward(isa, batch, &x, &weights, &dy, true);
+            let dx = got.x.as_deref().unwrap_or_default();
+            assert_gradients(&format!("dx of {what}"), dx, &dx_exact);
+            assert_gradients(&format!("encoder of {what}"), &got.encoder, &exact.encoder);
+            assert_gradients(
+                &format!("bias of {what}"),
+                &got.encoder_bias,
+                &exact.encoder_bias,
+            );
+            assert_gradients(&format!("scale of {what}"), &got.scale, &exact.scale);
+            assert_gradients(&format!("shift of {what}"), &got.shift, &exact.shift);
+            assert_gradients(&format!("decoder of {what}"), &got.decoder, &exact.decoder);
+            assert_gradients(
+                &format!("decoder bias of {what}"),
+                &[got.decoder_bias],
+                &[exact.decoder_bias],
+            );
+            let without = shape.backward(isa, batch, &x, &weights, &dy, false);
+            assert!(without.x.is_none() && without.encoder == got.encoder);
+        }
+    }
+}
+
+/// The reference gradients themselves, against differences of the reference output.
+#[test]
+fn reference_gradients_agree_with_finite_differences() {
+    const STEP: f64 = 1e-5;
+    let (shape, batch, len) = (
+        Conv1d {
+            in_channels: 2,
+            out_channels: 3,
+            kernel_size: 3,
+            dilation: 2,
+            left: 3,
+            right: 1,
+        },
+        2,
+        9,
+    );
+    let mut rng = rng(7);
+    let x = double(&noise(&mut rng, batch * 2 * len, 1.0));
+    let w = double(&noise(&mut rng, shape.weights(), 1.0));
+    let b = double(&noise(&mut rng, 3, 1.0));
+    let dy = double(&noise(&mut rng, batch * 3 * shape.output_len(len), 1.0));
+    let loss = |x: &[f64], w: &[f64]| -> f64 {
+        let y = reference::conv1d(&shape, batch, x, w, &b);
+        y.iter().zip(&dy).map(|(y, dy)| y * dy).sum()
+    };
+    let (dx, dw, _) = reference::conv1d_gradients(&shape, batch, &x, &w, &dy);
+    let slope = |f: &dyn Fn(f64) -> f64| (f(STEP) - f(-STEP)) / (2.0 * STEP);
+    let moved = |values: &[f64], at: usize, by: f64| {
+        let mut values = values.to_vec();
+        values[at] += by;
+        values
+    };
+    for (at, dx) in dx.iter().enumerate() {
+        // The loss is linear in each: only rounding, 1e-16 · 50 / 1e-5, separates the two.
+        assert!((slope(&|by| loss(&moved(&x, at, by), &w)) - dx).abs() < 1e-8);
+    }
+    for (at, dw) in dw.iter().enumerate() {
+        assert!((slope(&|by| loss(&x, &moved(&w, at, by))) - dw).abs() < 1e-8);
+    }
+}
+
+/// Resuming a run must give the same bits as never stopping: no result may depend on which
+/// thread came first or on how many there are.
+#[test]
+fn results_are_the_same_bits_whatever_the_threads() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map(|pool| {
+            pool.install(|| {
+                let (shape, batch, len) = encoder_decoder_shapes()[1];
+                let mut rng = rng(5);
+                let c = shape.channels;
+                let x = noise(&mut rng, batch * len, 1.0);
+                let filters = noise(&mut rng, c * shape.encoder_kernel_size, 0.1);
+                let per_channel = noise(&mut rng, c, 1.0);
+                let weights = Weights {
+                    encoder: &filters,
+                    encoder_bias: &per_channel,
+                    scale: &per_channel,
+                    shift: &per_channel,
+                    decoder: &filters,
+                    decoder_bias: 0.1,
+                };
+                let mut y = vec![0.0; batch * shape.output_len(len)];
+                shape.forward(Isa::detect(), batch, &x, &weights, &mut y);
+                let g = shape.backward(Isa::detect(), batch, &x, &weights, &y, true);
+                (y, g.x, g.encoder, g.decoder, g.scale)
+            })
+        })
+        .map_err(|error| error.to_string())
+    };
+    let one = run(1);
+    assert!(one.is_ok());
+    for threads in [1, 2, 3, 8] {
+        assert!(run(threads) == one, "{threads} threads");
+    }
+}
