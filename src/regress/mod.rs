@@ -1,10 +1,27 @@
 //! Classical regression: what can be said about sound without a neural network.
 //!
-//! [`baseline`] models an effect by filters fitted in closed form, to be put beside every
-//! network. Knows nothing of tensors, networks, files' layout or the terminal.
+//! Linear estimators with scikit-learn's names, defaults and stopping rules, most of them on
+//! [`moments`] (memory independent of the samples), two on [`rows`]; [`baseline`] models an
+//! effect by filters fitted in closed form, to be put beside every network. Knows nothing of
+//! tensors, networks, files' layout or the terminal.
 
 pub mod baseline;
+pub mod bayesian_ridge;
 mod cholesky;
 mod error;
+pub mod estimator;
+pub mod features;
+pub mod lars;
+pub mod lasso_lars;
+pub mod moments;
+pub mod ols;
+pub mod passive_aggressive;
+pub mod predictive;
+pub mod random;
+pub mod ransac;
+pub mod ridge;
+pub mod rows;
+mod small;
+mod spectrum;
 
 pub use error::RegressError;

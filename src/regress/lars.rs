@@ -1,0 +1,248 @@
+//! The lasso path by least angle regression (Efron, Hastie, Johnstone & Tibshirani 2004) from
+//! moments, with the conventions of scikit-learn's `lars_path(method="lasso")`.
+
+use super::moments::Problem;
+use super::small::ScaledCholesky;
+use nalgebra::{DMatrix, DVector};
+
+/// Penalties closer than this are one (single-precision epsilon, as in scikit-learn).
+const EQUALITY_TOLERANCE: f64 = f32::EPSILON as f64;
+/// Keeps divisions defined without changing any quotient.
+const TINY: f64 = f32::MIN_POSITIVE as f64;
+
+/// Coefficients at the penalties where the path bends; between them they are linear in `alpha`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Path {
+    /// Penalties, decreasing: `max|xᵀ(y − X·w)|/n`.
+    pub alphas: Vec<f64>,
+    /// Coefficients at each penalty.
+    pub coefs: Vec<DVector<f64>>,
+    /// Features in use at the end, in order of entry.
+    pub active: Vec<usize>,
+    /// Steps done.
+    pub n_iter: usize,
+}
+
+impl Path {
+    /// Coefficients where the path ended.
+    pub fn last(&self) -> DVector<f64> {
+        self.coefs.last().cloned().unwrap_or_default()
+    }
+
+    /// Coefficients at any penalty, by linear interpolation; those at the ends beyond them.
+    pub fn at(&self, alpha: f64) -> DVector<f64> {
+        let after = self.alphas.partition_point(|&a| a > alpha);
+        match (after.checked_sub(1), self.alphas.get(after)) {
+            (None, _) => self.coefs.first().cloned().unwrap_or_default(),
+            (Some(_), None) => self.last(),
+            (Some(before), Some(&low)) => {
+                let high = self.alphas[before];
+                let share = (alpha - low) / (high - low);
+                &self.coefs[after] + (&self.coefs[before] - &self.coefs[after]) * share
+            }
+        }
+    }
+}
+
+/// Follows the path from the largest useful penalty down to `alpha_min`, at most `max_iter`
+/// steps. `eps` is the least Cholesky pivot of the features in use.
+pub fn lasso_path(problem: &Problem, alpha_min: f64, max_iter: usize, eps: f64) -> Path {
+    let features = problem.gram.ncols();
+    let samples = problem.samples as f64;
+    let mut state = State::new(problem);
+    let mut path = Path {
+        alphas: Vec::new(),
+        coefs: Vec::new(),
+        active: Vec::new(),
+        n_iter: 0,
+    };
+    let mut coef = DVector::zeros(features);
+    let mut dropped = false;
+    loop {
+        let (entering, strength) = state.strongest();
+        let alpha = strength / samples;
+        if alpha <= alpha_min + EQUALITY_TOLERANCE {
+            let (alpha, coef) = match (path.alphas.last(), path.coefs.last()) {
+                (Some(&before), Some(old)) if (alpha - alpha_min).abs() > EQUALITY_TOLERANCE => {
+                    let share = (before - alpha_min) / (before - alpha);
+                    (alpha_min, old + (&coef - old) * share)
+                }
+                (None, _) if (alpha - alpha_min).abs() > EQUALITY_TOLERANCE => (alpha_min, coef),
+                _ => (alpha, coef),
+            };
+            path.alphas.push(alpha);
+            path.coefs.push(coef);
+            break;
+        }
+        // Rounding in the correlations has overtaken what is left of them.
+        let rising = path.alphas.last().is_some_and(|&before| before < alpha);
+        path.alphas.push(alpha);
+        path.coefs.push(coef.clone());
+        if path.n_iter >= max_iter || state.active.len() >= features {
+            break;
+        }
+        if !dropped && !state.enter(entering, eps) {
+            path.alphas.pop();
+            path.coefs.pop();
+            continue;
+        }
+        if rising {
+            break;
+        }
+        let step = state.step(&coef, strength);
+        coef = step.coef;
+        dropped = !step.leaving.is_empty();
+        state.leave(&step.leaving, problem, &coef);
+        path.n_iter += 1;
+    }
+    path.active = state.active;
+    path
+}
+
+struct State<'a> {
+    gram: &'a DMatrix<f64>,
+    /// `xᵀ(y − X·w)` of every feature; kept up only for the idle ones.
+    correlation: DVector<f64>,
+    active: Vec<usize>,
+    signs: Vec<f64>,
+    /// Features never to enter: they depend on the active ones.
+    banned: Vec<usize>,
+}
+
+struct Step {
+    coef: DVector<f64>,
+    /// Places in `active` whose coefficient has reached zero, last first.
+    leaving: Vec<usize>,
+}
+
+impl<'a> State<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        Self {
+            gram: &problem.gram,
+            correlation: problem.xty.clone(),
+            active: Vec::new(),
+            signs: Vec::new(),
+            banned: Vec::new(),
+        }
+    }
+
+    fn idle(&self) -> Vec<usize> {
+        let taken = |j: &usize| self.active.contains(j) || self.banned.contains(j);
+        (0..self.correlation.len()).filter(|j| !taken(j)).collect()
+    }
+
+    /// The idle feature that correlates most with the residual, and how much; strength 0 when
+    /// none is idle.
+    fn strongest(&self) -> (usize, f64) {
+        let mut best = (0, 0.0);
+        for j in self.idle() {
+            let strength = self.correlation[j].abs();
+            if strength > best.1 {
+                best = (j, strength);
+            }
+        }
+        best
+    }
+
+    /// Takes a feature into use; `false` when it depends on those in use (pivot below 10⁻⁷).
+    fn enter(&mut self, feature: usize, eps: f64) -> bool {
+        let mut explained = 0.0;
+        if let Some(cholesky) = self.cholesky() {
+            let shared = self.column(feature);
+            explained = shared.dot(&cholesky.solve(&shared));
+        }
+        let pivot = (self.gram[(feature, feature)] - explained)
+            .abs()
+            .sqrt()
+            .max(eps);
+        if pivot < 1e-7 {
+            self.banned.push(feature);
+            return false;
+        }
+        self.active.push(feature);
+        self.signs.push(self.correlation[feature].signum());
+        true
+    }
+
+    /// Entries of `feature`'s Gram column at the active features.
+    fn column(&self, feature: usize) -> DVector<f64> {
+        DVector::from_iterator(
+            self.active.len(),
+            self.active.iter().map(|&i| self.gram[(i, feature)]),
+        )
+    }
+
+    fn cholesky(&self) -> Option<ScaledCholesky> {
+        let n = self.active.len();
+        let part = DMatrix::from_fn(n, n, |i, j| self.gram[(self.active[i], self.active[j])]);
+        (n > 0).then(|| ScaledCholesky::new(&part)).flatten()
+    }
+
+    /// Moves the active coefficients along the direction that keeps their correlations equal,
+    /// until an idle feature correlates as much or a coefficient reaches zero.
+    fn step(&mut self, coef: &DVector<f64>, strength: f64) -> Step {
+        let signs = DVector::from_column_slice(&self.signs);
+        let (direction, slope) = self.direction(&signs);
+        let mut length = strength / slope;
+        let mut falls = Vec::new();
+        for j in self.idle() {
+            // Rounded as scikit-learn does, so that exact orthogonality stays exact.
+            let fall = (self.column(j).dot(&direction) * 1e15).round_ties_even() / 1e15;
+            let correlation = self.correlation[j];
+            for candidate in [
+                (strength - correlation) / (slope - fall + TINY),
+                (strength + correlation) / (slope + fall + TINY),
+            ] {
+                if candidate > 0.0 {
+                    length = length.min(candidate);
+                }
+            }
+            falls.push((j, fall));
+        }
+        let zeros: Vec<f64> = (0..self.active.len())
+            .map(|k| -coef[self.active[k]] / (direction[k] + TINY))
+            .collect();
+        let first_zero = zeros
+            .iter()
+            .copied()
+            .filter(|&z| z > 0.0)
+            .fold(f64::INFINITY, f64::min);
+        let mut leaving = Vec::new();
+        if first_zero < length {
+            length = first_zero;
+            leaving = (0..zeros.len())
+                .rev()
+                .filter(|&k| zeros[k] == length)
+                .collect();
+        }
+        let mut moved = DVector::zeros(coef.len());
+        for (k, &j) in self.active.iter().enumerate() {
+            moved[j] = coef[j] + length * direction[k];
+        }
+        for (j, fall) in falls {
+            self.correlation[j] -= length * fall;
+        }
+        Step {
+            coef: moved,
+            leaving,
+        }
+    }
+
+    /// Unit equiangular direction `A·G⁻¹·s` and the common slope `A = 1/√(sᵀG⁻¹s)`.
+    fn direction(&self, signs: &DVector<f64>) -> (DVector<f64>, f64) {
+        let solved = self
+            .cholesky()
+            .map_or_else(|| signs.clone(), |cholesky| cholesky.solve(signs));
+        let slope = solved.dot(signs).sqrt().recip();
+        (solved * slope, slope)
+    }
+
+    /// Takes features out of use and recomputes their correlations from the start.
+    fn leave(&mut self, places: &[usize], problem: &Problem, coef: &DVector<f64>) {
+        for &place in places {
+            let j = self.active.remove(place);
+            self.signs.remove(place);
+            self.correlation[j] = problem.xty[j] - self.gram.row(j).transpose().dot(coef);
+        }
+    }
+}
