@@ -385,7 +385,7 @@ pub(crate) fn add_parts(parts: &[Vec<f32>], total: &mut [f32]) {
 }
 
 /// The sum of every channel of `y [batch, channels, len]` over items and time.
-fn channel_sums(isa: Isa, batch: usize, y: &[f32], len: usize, sums: &mut [f32]) {
+pub(crate) fn channel_sums(isa: Isa, batch: usize, y: &[f32], len: usize, sums: &mut [f32]) {
     let channels = sums.len();
     let parts: Vec<Vec<f32>> = (0..batch)
         .into_par_iter()

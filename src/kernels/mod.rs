@@ -1,28 +1,200 @@
-//! Operators that carry the load of training, behind one face for every backend.
+//! Fused operators that carry the load of training, behind one face for every backend.
 //!
-//! Knows nothing of networks.
+//! On flex and ndarray tensors of f32 the functions below run hand-written vector code with
+//! hand-written gradients; on every other backend they are the same composition of burn's
+//! operators that [`composed`] keeps as their oracle. The slice forms ([`conv`],
+//! [`encoder_decoder`](mod@encoder_decoder)) know nothing of tensors.
+//!
+//! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
+mod buffers;
+pub mod composed;
 pub mod conv;
+mod convolutions;
 pub mod encoder_decoder;
+mod operator;
 pub mod reference;
 mod rows;
 mod scratch;
 mod spread;
 
-use burn::prelude::*;
-use burn::tensor::module;
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::backend::DispatchTensor;
+use burn::tensor::Tensor;
 
-/// "Valid" correlation: `[batch, in, n + K − 1]` with `[out, in, K]` → `[batch, out, n]`,
-/// y[t] = Σ w[k]·x[t + k].
-pub fn conv1d(x: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
-    module::conv1d(x, weight, None, ConvOptions::new([1], [0], [1], 1))
+use conv::Conv1d;
+use convolutions::{Conv1dOperator, ConvTranspose1dOperator, EncoderDecoderOperator};
+use encoder_decoder::{EncoderDecoder, Middle};
+use operator::{on_host, run};
+
+/// Convolution, stride 1: x `[batch, in, time]`, weight `[out, in, kernel]` (tap 0 the oldest),
+/// bias `[out]`; `padding` zeros before and after x. Gives `[batch, out, time + left + right −
+/// (kernel − 1)·dilation]`; `[(kernel − 1)·dilation, 0]` is causal, `[0, 0]` "valid".
+///
+/// # Panics
+/// Channels do not match, or the filter is longer than the padded input.
+pub fn conv1d(
+    x: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+    padding: [usize; 2],
+    dilation: usize,
+) -> Tensor<3> {
+    let [_, in_channels, len] = x.dims();
+    let [out_channels, weight_channels, kernel_size] = weight.dims();
+    let shape = Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        dilation,
+        left: padding[0],
+        right: padding[1],
+    };
+    assert_eq!(
+        weight_channels, in_channels,
+        "conv1d: the weight has {weight_channels} input channels, x has {in_channels}"
+    );
+    assert!(
+        shape.output_len(len) > 0,
+        "conv1d: {kernel_size} taps of dilation {dilation} do not fit {len} samples with padding {padding:?}"
+    );
+    if !on_host(&x) {
+        return composed::conv1d(x, weight, bias, padding, dilation);
+    }
+    run(Conv1dOperator(shape), inputs([x, weight], [bias]))
 }
 
-/// "Valid" transposed convolution: `[batch, in, n + K − 1]` with `[in, out, K]` →
-/// `[batch, out, n]`, y[t] = Σ w[k]·x[t + K − 1 − k]: the sums that all K taps reach.
-pub fn conv_transpose1d(x: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
-    let trimmed = weight.dims()[2] - 1;
-    let options = ConvTransposeOptions::new([1], [trimmed], [0], [1], 1);
-    module::conv_transpose1d(x, weight, None, options)
+/// Transposed convolution, stride 1: x `[batch, in, time]`, weight `[in, out, kernel]`, bias
+/// `[out]`: x[t] is added to y[t + k·dilation] with the weight of tap k, then `crop` samples are
+/// dropped at start and end. Gives `[batch, out, time + (kernel − 1)·dilation − crop]`;
+/// `[0, (kernel − 1)·dilation]` is causal.
+///
+/// # Panics
+/// Channels do not match, or nothing is left of the output.
+pub fn conv_transpose1d(
+    x: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+    crop: [usize; 2],
+    dilation: usize,
+) -> Tensor<3> {
+    let [_, in_channels, len] = x.dims();
+    let [weight_channels, out_channels, kernel_size] = weight.dims();
+    let operator = ConvTranspose1dOperator(Conv1d {
+        in_channels: out_channels,
+        out_channels: in_channels,
+        kernel_size,
+        dilation,
+        left: crop[0],
+        right: crop[1],
+    });
+    assert_eq!(
+        weight_channels, in_channels,
+        "conv_transpose1d: the weight has {weight_channels} input channels, x has {in_channels}"
+    );
+    assert!(
+        operator.output_len(len) > 0,
+        "conv_transpose1d: crop {crop:?} leaves nothing of {len} samples and {kernel_size} taps"
+    );
+    if !on_host(&x) {
+        return composed::conv_transpose1d(x, weight, bias, crop, dilation);
+    }
+    run(operator, inputs([x, weight], [bias]))
+}
+
+/// The weights of an [`encoder_decoder()`].
+#[derive(Debug, Clone)]
+pub struct Filters {
+    /// `[channels, 1, kernel]`, correlated with the input.
+    pub encoder: Tensor<3>,
+    /// `[channels]`.
+    pub encoder_bias: Option<Tensor<1>>,
+    /// The stage between the rectified channels and the way back.
+    pub middle: Option<ScaleShift>,
+    /// `[channels, 1, kernel]`, added up at the output; tied filters pass the encoder's again.
+    pub decoder: Tensor<3>,
+    /// `[1]`.
+    pub decoder_bias: Option<Tensor<1>>,
+}
+
+/// `scale · x + shift` per channel.
+#[derive(Debug, Clone)]
+pub struct ScaleShift {
+    /// `[channels]`.
+    pub scale: Tensor<1>,
+    /// `[channels]`.
+    pub shift: Tensor<1>,
+    /// Whether a ReLU follows.
+    pub rectified: bool,
+}
+
+/// Convolution 1 → channels, ReLU, the middle stage, transposed convolution channels → 1, on x
+/// `[batch, 1, time]`, in one pass that never holds the channels of more than a block of time.
+/// `padding` as in [`conv1d`], `crop` as in [`conv_transpose1d`].
+///
+/// # Panics
+/// x has more than one channel, the filters' channels differ, or nothing is left of the output.
+pub fn encoder_decoder(
+    x: Tensor<3>,
+    filters: Filters,
+    padding: [usize; 2],
+    crop: [usize; 2],
+) -> Tensor<3> {
+    let [_, x_channels, len] = x.dims();
+    let [channels, encoder_channels, encoder_kernel_size] = filters.encoder.dims();
+    let [decoder_in, decoder_channels, decoder_kernel_size] = filters.decoder.dims();
+    let shape = EncoderDecoder {
+        channels,
+        encoder_kernel_size,
+        left: padding[0],
+        right: padding[1],
+        middle: match &filters.middle {
+            None => Middle::Plain,
+            Some(middle) if middle.rectified => Middle::ScaleShiftRelu,
+            Some(_) => Middle::ScaleShift,
+        },
+        decoder_kernel_size,
+        crop_left: crop[0],
+        crop_right: crop[1],
+    };
+    assert_eq!(
+        [x_channels, encoder_channels, decoder_channels, decoder_in],
+        [1, 1, 1, channels],
+        "encoder_decoder: x, encoder and decoder lead from one channel to {channels} and back"
+    );
+    assert!(
+        shape.output_len(len) > 0,
+        "encoder_decoder: nothing is left of {len} samples with padding {padding:?}, crop {crop:?}"
+    );
+    if !on_host(&x) {
+        return composed::encoder_decoder(x, filters, padding, crop);
+    }
+    let operator = EncoderDecoderOperator {
+        shape,
+        encoder_bias: filters.encoder_bias.is_some(),
+        decoder_bias: filters.decoder_bias.is_some(),
+    };
+    let (scale, shift) = filters
+        .middle
+        .map(|middle| (middle.scale, middle.shift))
+        .unzip();
+    run(
+        operator,
+        inputs(
+            [x, filters.encoder, filters.decoder],
+            [filters.encoder_bias, scale, shift, filters.decoder_bias],
+        ),
+    )
+}
+
+/// The tensors that are there, in order.
+fn inputs<const N: usize, const M: usize>(
+    tensors: [Tensor<3>; N],
+    optional: [Option<Tensor<1>>; M],
+) -> Vec<DispatchTensor> {
+    let optional = optional.into_iter().flatten().map(Tensor::into_dispatch);
+    tensors
+        .into_iter()
+        .map(Tensor::into_dispatch)
+        .chain(optional)
+        .collect()
 }

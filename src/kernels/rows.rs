@@ -33,6 +33,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The same rows from sample `from` on.
+    #[allow(dead_code)]
     pub fn after(self, from: usize) -> Rows<'a> {
         Rows {
             data: &self.data[from..],
@@ -41,11 +42,13 @@ impl<'a> Rows<'a> {
     }
 
     /// Without the first `rows` rows.
+    #[allow(dead_code)]
     pub fn below(self, rows: usize) -> Rows<'a> {
         self.after(rows * self.stride)
     }
 
     /// The distance between rows, in floats.
+    #[allow(dead_code)]
     pub fn stride(&self) -> usize {
         self.stride
     }

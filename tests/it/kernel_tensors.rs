@@ -1,0 +1,309 @@
+//! The fused operators on burn tensors: against the composed form, gradients included, on flex
+//! and ndarray.
+
+// burn has announced that its ndarray backend will go; while it is there, it is tested too.
+#![allow(deprecated)]
+
+use burn::tensor::{Device, Tensor, TensorData};
+use effigy::kernels::{self, Filters, ScaleShift, composed};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// f32 sums of a few hundred terms of size 1, both sides rounding.
+const OUTPUT: f32 = 1e-5;
+/// Gradients, relative to the largest of the tensor.
+const GRADIENT: f32 = 1e-4;
+
+/// Numbers within ±`size`, the same for every device.
+struct Noise(ChaCha8Rng);
+
+impl Noise {
+    fn new(seed: u64) -> Noise {
+        Noise(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    fn data<const D: usize>(&mut self, shape: [usize; D], size: f32) -> TensorData {
+        let n = shape.iter().product();
+        let values: Vec<f32> = (0..n).map(|_| self.0.random_range(-size..=size)).collect();
+        TensorData::new(values, shape)
+    }
+}
+
+fn host_devices() -> [Device; 2] {
+    [Device::flex(), Device::ndarray()]
+}
+
+fn values(data: TensorData) -> Vec<f32> {
+    data.try_into_vec().unwrap_or_default()
+}
+
+#[track_caller]
+fn assert_close(what: &str, got: TensorData, expected: TensorData, relative: bool) {
+    assert_eq!(got.shape, expected.shape, "{what}");
+    let (got, expected) = (values(got), values(expected));
+    assert!(!got.is_empty(), "{what}");
+    let largest = expected.iter().fold(1e-6f32, |a, b| a.max(b.abs()));
+    let bound = if relative { GRADIENT * largest } else { OUTPUT };
+    for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        assert!(
+            (got - expected).abs() <= bound,
+            "{what} [{at}]: {got} for {expected}"
+        );
+    }
+}
+
+/// Runs `operator` on the inputs as autodiff tensors and gives its output and every input's
+/// gradient for an output gradient of noise.
+fn output_and_gradients(
+    device: &Device,
+    inputs: &[TensorData],
+    operator: &dyn Fn(&[Parameter]) -> Tensor<3>,
+) -> Vec<TensorData> {
+    let device = device.clone().autodiff();
+    let inputs: Vec<Parameter> = inputs
+        .iter()
+        .map(|data| match data.shape.len() {
+            1 => Parameter::One(Tensor::from_data(data.clone(), &device).require_grad()),
+            _ => Parameter::Three(Tensor::from_data(data.clone(), &device).require_grad()),
+        })
+        .collect();
+    let y = operator(&inputs);
+    let dy = Noise::new(99).data(y.dims(), 1.0);
+    let grads = (y.clone() * Tensor::from_data(dy, &device))
+        .sum()
+        .backward();
+    let mut results = vec![y.into_data()];
+    for input in &inputs {
+        let gradient = match input {
+            Parameter::One(tensor) => tensor.grad(&grads).map(Tensor::into_data),
+            Parameter::Three(tensor) => tensor.grad(&grads).map(Tensor::into_data),
+        };
+        results.extend(gradient);
+    }
+    results
+}
+
+/// A tensor of either rank.
+enum Parameter {
+    One(Tensor<1>),
+    Three(Tensor<3>),
+}
+
+impl Parameter {
+    fn one(&self) -> Tensor<1> {
+        match self {
+            Parameter::One(tensor) => tensor.clone(),
+            Parameter::Three(tensor) => tensor.clone().reshape([-1]),
+        }
+    }
+
+    fn three(&self) -> Tensor<3> {
+        match self {
+            Parameter::Three(tensor) => tensor.clone(),
+            Parameter::One(tensor) => tensor.clone().reshape([1, 1, -1]),
+        }
+    }
+}
+
+/// Holds the fused form to the composed one on every host device.
+fn compare(
+    what: &str,
+    inputs: &[TensorData],
+    fused: &dyn Fn(&[Parameter]) -> Tensor<3>,
+    composed: &dyn Fn(&[Parameter]) -> Tensor<3>,
+) {
+    let expected = output_and_gradients(&Device::flex(), inputs, composed);
+    for device in host_devices() {
+        let got = output_and_gradients(&device, inputs, fused);
+        assert_eq!(got.len(), inputs.len() + 1, "{what}: a gradient is missing");
+        for (at, (got, expected)) in got.into_iter().zip(expected.clone()).enumerate() {
+            let what = format!("{what} on {device:?}, result {at}");
+            assert_close(&what, got, expected, at > 0);
+        }
+    }
+}
+
+#[test]
+fn conv1d_equals_the_composed_form() {
+    for (case, (batch, ins, outs, kernel, len, padding, dilation)) in [
+        (1, 1, 1, 1, 1, [0, 0], 1),
+        (2, 1, 50, 51, 301, [25, 25], 1),
+        (2, 3, 5, 4, 77, [9, 0], 3),
+        (1, 6, 1, 16, 64, [15, 0], 1),
+        (1, 2, 2, 9, 5, [8, 0], 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut noise = Noise::new(case as u64);
+        let size = 1.0 / ((ins * kernel) as f32).sqrt();
+        let inputs = [
+            noise.data([batch, ins, len], 1.0),
+            noise.data([outs, ins, kernel], size),
+            noise.data([outs], 1.0),
+        ];
+        compare(
+            &format!("conv1d case {case}"),
+            &inputs,
+            &|p| {
+                kernels::conv1d(
+                    p[0].three(),
+                    p[1].three(),
+                    Some(p[2].one()),
+                    padding,
+                    dilation,
+                )
+            },
+            &|p| {
+                composed::conv1d(
+                    p[0].three(),
+                    p[1].three(),
+                    Some(p[2].one()),
+                    padding,
+                    dilation,
+                )
+            },
+        );
+        compare(
+            &format!("conv1d without bias, case {case}"),
+            &inputs[..2],
+            &|p| kernels::conv1d(p[0].three(), p[1].three(), None, padding, dilation),
+            &|p| composed::conv1d(p[0].three(), p[1].three(), None, padding, dilation),
+        );
+    }
+}
+
+#[test]
+fn conv_transpose1d_equals_the_composed_form() {
+    for (case, (batch, ins, outs, kernel, len, crop, dilation)) in [
+        (1, 1, 1, 1, 1, [0, 0], 1),
+        (2, 50, 1, 51, 301, [25, 25], 1),
+        (2, 3, 5, 4, 77, [0, 9], 3),
+        (1, 6, 2, 16, 64, [1, 2], 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut noise = Noise::new(10 + case as u64);
+        let size = 1.0 / ((ins * kernel) as f32).sqrt();
+        let inputs = [
+            noise.data([batch, ins, len], 1.0),
+            noise.data([ins, outs, kernel], size),
+            noise.data([outs], 1.0),
+        ];
+        compare(
+            &format!("conv_transpose1d case {case}"),
+            &inputs,
+            &|p| {
+                kernels::conv_transpose1d(
+                    p[0].three(),
+                    p[1].three(),
+                    Some(p[2].one()),
+                    crop,
+                    dilation,
+                )
+            },
+            &|p| {
+                composed::conv_transpose1d(
+                    p[0].three(),
+                    p[1].three(),
+                    Some(p[2].one()),
+                    crop,
+                    dilation,
+                )
+            },
+        );
+    }
+}
+
+#[test]
+fn encoder_decoder_equals_the_composed_form() {
+    for (case, (rectified, tied)) in [(true, false), (false, true), (true, true)]
+        .into_iter()
+        .enumerate()
+    {
+        let (batch, channels, kernel, len) = (2, 11, 7, 203);
+        let mut noise = Noise::new(20 + case as u64);
+        let inputs = [
+            noise.data([batch, 1, len], 1.0),
+            noise.data([channels, 1, kernel], 0.4),
+            noise.data([channels, 1, kernel], 0.1),
+            noise.data([channels], 0.5),
+            noise.data([channels], 1.0),
+            noise.data([channels], 0.5),
+            noise.data([1], 0.5),
+        ];
+        let inputs = if tied {
+            // Without a decoder of its own.
+            [&inputs[..2], &inputs[3..]].concat()
+        } else {
+            inputs.to_vec()
+        };
+        let filters = move |p: &[Parameter]| {
+            let rest = if tied { 2 } else { 3 };
+            Filters {
+                encoder: p[1].three(),
+                decoder: p[rest - 1].three(),
+                encoder_bias: Some(p[rest].one()),
+                middle: Some(ScaleShift {
+                    scale: p[rest + 1].one(),
+                    shift: p[rest + 2].one(),
+                    rectified,
+                }),
+                decoder_bias: Some(p[rest + 3].one()),
+            }
+        };
+        compare(
+            &format!("encoder_decoder case {case}"),
+            &inputs,
+            &|p| kernels::encoder_decoder(p[0].three(), filters(p), [3, 3], [3, 3]),
+            &|p| composed::encoder_decoder(p[0].three(), filters(p), [3, 3], [3, 3]),
+        );
+        compare(
+            &format!("plain encoder_decoder case {case}"),
+            &inputs[..2],
+            &|p| kernels::encoder_decoder(p[0].three(), plain(p), [0, 0], [6, 6]),
+            &|p| composed::encoder_decoder(p[0].three(), plain(p), [0, 0], [6, 6]),
+        );
+    }
+}
+
+/// Tied filters and nothing else.
+fn plain(p: &[Parameter]) -> Filters {
+    Filters {
+        encoder: p[1].three(),
+        encoder_bias: None,
+        middle: None,
+        decoder: p[1].three(),
+        decoder_bias: None,
+    }
+}
+
+/// A view whose values do not lie row after row must be read as what it shows.
+#[test]
+fn strided_inputs_are_read_as_their_shape_says() {
+    for device in host_devices() {
+        let mut noise = Noise::new(30);
+        let wide = Tensor::<3>::from_data(noise.data([4, 3, 90], 1.0), &device);
+        let x = wide.swap_dims(0, 1).slice([0..3, 1..3, 5..75]);
+        let w = Tensor::<3>::from_data(noise.data([3, 4, 2], 0.3), &device).swap_dims(1, 2);
+        let got = kernels::conv1d(x.clone(), w.clone(), None, [3, 0], 1);
+        let expected = composed::conv1d(x, w, None, [3, 0], 1);
+        assert_close("strided", got.into_data(), expected.into_data(), false);
+    }
+}
+
+/// Inputs that want no gradient (data, frozen weights) get none, and cost none.
+#[test]
+fn gradients_reach_only_what_wants_them() {
+    let device = Device::flex().autodiff();
+    let mut noise = Noise::new(31);
+    let x = Tensor::<3>::from_data(noise.data([1, 1, 40], 1.0), &device);
+    let w = Tensor::<3>::from_data(noise.data([2, 1, 3], 1.0), &device).require_grad();
+    let y = kernels::conv1d(x.clone(), w.clone(), None, [2, 0], 1);
+    let grads = y.sum().backward();
+    assert!(x.grad(&grads).is_none());
+    assert!(w.grad(&grads).is_some());
+    let frozen = kernels::conv1d(x.clone(), w.detach(), None, [2, 0], 1);
+    assert_eq!(frozen.dims(), [1, 2, 40]);
+}
