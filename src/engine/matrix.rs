@@ -1,0 +1,294 @@
+//! The one hot loop of all convolutions: weighted sums of sample rows, in register tiles.
+//!
+//! A convolution is a matrix times rows of samples that stand at fixed offsets from the present:
+//! row (input channel i, tap k) begins `i · stride − (K − 1 − k) · dilation` from it. The matrix
+//! is packed so that a tile of several outputs reads its weights one after another; a tile keeps
+//! `outputs × vectors of time` sums in registers. Every output sample adds its products in the
+//! same order wherever it stands in a block, so the result does not depend on block length.
+
+use crate::models::description::Conv1d;
+use crate::simd::Simd;
+
+/// A matrix over sample rows, packed for tiles.
+#[derive(Clone, Debug)]
+pub(crate) struct Matrix {
+    outputs: usize,
+    bias: Vec<f32>,
+    blocks: Vec<Rows>,
+    lowest: isize,
+    highest: isize,
+}
+
+/// Outputs that read the same rows (all of them, or those of one group).
+#[derive(Clone, Debug)]
+struct Rows {
+    /// From the present of row 0 to each row read.
+    offsets: Vec<isize>,
+    tiles: Vec<Tile>,
+    /// `[tile][row read][output of the tile]`
+    weights: Vec<f32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    first: usize,
+    outputs: usize,
+    weights_at: usize,
+}
+
+/// Sums of one tile: `[output][vector of time]`.
+pub(crate) type Sums<S, const M: usize, const T: usize> = [[<S as Simd>::V; T]; M];
+
+/// What to do with the sums of one tile.
+pub(crate) trait Finish<S: Simd> {
+    /// `sums` belong to outputs `first..first + M` and to the samples from `t` on.
+    ///
+    /// # Safety
+    /// As for [`Matrix::apply`], whose caller vouches for rows of the implementor's own.
+    unsafe fn finish<const M: usize, const T: usize>(
+        &mut self,
+        s: S,
+        sums: &mut Sums<S, M, T>,
+        first: usize,
+        t: usize,
+    );
+}
+
+/// The samples a matrix reads: a slice and the place of the present sample of row 0 in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) samples: &'a [f32],
+    pub(crate) at: usize,
+}
+
+impl Matrix {
+    /// Packs a convolution over rows `stride` apart, in tiles of at most `widest` outputs.
+    pub(crate) fn new(conv: &Conv1d, stride: usize, widest: usize) -> Self {
+        let (inputs, outputs) = (
+            conv.in_channels / conv.groups,
+            conv.out_channels / conv.groups,
+        );
+        let mut blocks = Vec::with_capacity(conv.groups);
+        for group in 0..conv.groups {
+            let row = |i: usize, k: usize| {
+                let channel = (group * inputs + i) * stride;
+                channel as isize - ((conv.kernel_size - 1 - k) * conv.dilation) as isize
+            };
+            // Taps outermost: consecutive rows are then neighbours in time of all channels.
+            let taps = (0..conv.kernel_size).flat_map(|k| (0..inputs).map(move |i| (i, k)));
+            let taps: Vec<(usize, usize)> = taps.collect();
+            let weight = |o: usize, (i, k): (usize, usize)| {
+                conv.weight[(o * inputs + i) * conv.kernel_size + k]
+            };
+            let (tiles, weights) = pack(group * outputs, outputs, widest, &taps, weight);
+            let offsets = taps.iter().map(|(i, k)| row(*i, *k)).collect();
+            blocks.push(Rows {
+                offsets,
+                tiles,
+                weights,
+            });
+        }
+        let bias = if conv.bias.is_empty() {
+            vec![0.0; conv.out_channels]
+        } else {
+            conv.bias.clone()
+        };
+        let all = || blocks.iter().flat_map(|b| b.offsets.iter().copied());
+        let (lowest, highest) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+        Self {
+            outputs: conv.out_channels,
+            bias,
+            blocks,
+            lowest,
+            highest,
+        }
+    }
+
+    /// Rows written.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Whether all reads for `len` samples from `source` stay inside it.
+    pub(crate) fn fits(&self, source: Source, len: usize) -> bool {
+        let at = source.at as isize;
+        let end = at + self.highest + len as isize;
+        at + self.lowest >= 0 && end <= source.samples.len() as isize
+    }
+
+    /// All tiles over the samples `t..t + T · LANES`.
+    ///
+    /// # Safety
+    /// [`Matrix::fits`] holds for `source` and `t + T · LANES` samples; what `finish` needs.
+    #[inline(always)]
+    pub(crate) unsafe fn apply<S: Simd, const T: usize, F: Finish<S>>(
+        &self,
+        s: S,
+        source: Source,
+        t: usize,
+        finish: &mut F,
+    ) {
+        let at = source.samples.as_ptr().wrapping_add(source.at + t);
+        for block in &self.blocks {
+            for tile in &block.tiles {
+                // SAFETY: the caller's promise; tiles and weights were packed together.
+                unsafe {
+                    match tile.outputs {
+                        8 => self.tile::<S, 8, T, F>(s, block, tile, at, t, finish),
+                        4 => self.tile::<S, 4, T, F>(s, block, tile, at, t, finish),
+                        3 => self.tile::<S, 3, T, F>(s, block, tile, at, t, finish),
+                        2 => self.tile::<S, 2, T, F>(s, block, tile, at, t, finish),
+                        _ => self.tile::<S, 1, T, F>(s, block, tile, at, t, finish),
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const M: usize, const T: usize, F: Finish<S>>(
+        &self,
+        s: S,
+        block: &Rows,
+        tile: &Tile,
+        at: *const f32,
+        t: usize,
+        finish: &mut F,
+    ) {
+        debug_assert_eq!(tile.outputs, M);
+        let mut sums: Sums<S, M, T> = [[s.zero(); T]; M];
+        for (m, row) in sums.iter_mut().enumerate() {
+            *row = [s.splat(self.bias[tile.first + m]); T];
+        }
+        // SAFETY: `tile.weights_at + offsets.len() · M` weights were packed for this tile; the
+        // rows are readable by the caller's promise.
+        unsafe {
+            let weights = block.weights.as_ptr().add(tile.weights_at);
+            accumulate::<S, M, T>(s, &mut sums, weights, at, &block.offsets);
+            finish.finish::<M, T>(s, &mut sums, tile.first, t);
+        }
+    }
+
+    /// Adds this matrix's products (without bias) to the sums of one tile that starts at output
+    /// `first`. Only for matrices of one group packed with the same tiles.
+    ///
+    /// # Safety
+    /// As [`Matrix::apply`].
+    #[inline(always)]
+    pub(crate) unsafe fn add_tile<S: Simd, const M: usize, const T: usize>(
+        &self,
+        s: S,
+        sums: &mut Sums<S, M, T>,
+        first: usize,
+        source: Source,
+        t: usize,
+    ) {
+        let block = &self.blocks[0];
+        let at = source.samples.as_ptr().wrapping_add(source.at + t);
+        // SAFETY: one group's tiles follow each other, so the weights of the tile that starts at
+        // `first` begin after `first` outputs' worth of weights; reads as the caller promises.
+        unsafe {
+            let weights = block.weights.as_ptr().add(first * block.offsets.len());
+            accumulate::<S, M, T>(s, sums, weights, at, &block.offsets);
+        }
+    }
+}
+
+/// Divides `outputs` into tiles and lists each tile's weights in the order they are read.
+fn pack(
+    start: usize,
+    outputs: usize,
+    widest: usize,
+    taps: &[(usize, usize)],
+    weight: impl Fn(usize, (usize, usize)) -> f32,
+) -> (Vec<Tile>, Vec<f32>) {
+    let (mut tiles, mut weights) = (Vec::new(), Vec::with_capacity(outputs * taps.len()));
+    let mut first = start;
+    while first < start + outputs {
+        let left = start + outputs - first;
+        let size = [8, 4, 3, 2, 1]
+            .into_iter()
+            .find(|n| *n <= left && *n <= widest)
+            .unwrap_or(1);
+        tiles.push(Tile {
+            first,
+            outputs: size,
+            weights_at: weights.len(),
+        });
+        for tap in taps {
+            weights.extend((first..first + size).map(|o| weight(o, *tap)));
+        }
+        first += size;
+    }
+    (tiles, weights)
+}
+
+/// sums[m][v] += Σ_j weights[j][m] · row_j[v]
+///
+/// # Safety
+/// `weights` holds `offsets.len() · M` values; `T · LANES` samples are readable at every offset
+/// from `at`.
+#[inline(always)]
+unsafe fn accumulate<S: Simd, const M: usize, const T: usize>(
+    s: S,
+    sums: &mut Sums<S, M, T>,
+    weights: *const f32,
+    at: *const f32,
+    offsets: &[isize],
+) {
+    let mut local = *sums;
+    for (j, offset) in offsets.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let row = at.offset(*offset);
+            let mut x = [s.zero(); T];
+            for (v, x) in x.iter_mut().enumerate() {
+                *x = s.load_ptr(row.add(v * S::LANES));
+            }
+            for (m, sums) in local.iter_mut().enumerate() {
+                let w = s.splat(*weights.add(j * M + m));
+                for (sum, x) in sums.iter_mut().zip(x) {
+                    *sum = s.fma(w, x, *sum);
+                }
+            }
+        }
+    }
+    *sums = local;
+}
+
+/// The widest tile that leaves registers for the samples and the weight on `isa`.
+pub(crate) fn widest_tile(isa: crate::simd::Isa) -> usize {
+    match isa {
+        crate::simd::Isa::Avx512 | crate::simd::Isa::Neon => 8,
+        _ => 4,
+    }
+}
+
+/// Writes sums to rows.
+pub(crate) struct Store {
+    /// The present sample of row 0.
+    pub(crate) to: *mut f32,
+    /// Distance between rows.
+    pub(crate) stride: usize,
+}
+
+impl<S: Simd> Finish<S> for Store {
+    #[inline(always)]
+    unsafe fn finish<const M: usize, const T: usize>(
+        &mut self,
+        s: S,
+        sums: &mut Sums<S, M, T>,
+        first: usize,
+        t: usize,
+    ) {
+        for (m, row) in sums.iter().enumerate() {
+            for (v, sum) in row.iter().enumerate() {
+                // SAFETY: whoever made the `Store` vouches for its rows.
+                unsafe {
+                    let to = self.to.add((first + m) * self.stride + t + v * S::LANES);
+                    s.store_ptr(to, *sum);
+                }
+            }
+        }
+    }
+}

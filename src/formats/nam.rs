@@ -1,0 +1,15 @@
+//! `.nam`, the file of Neural Amp Modeler: JSON with one flat list of weights.
+//!
+//! Versions 0.5.0 to 0.7 are read; architectures WaveNet, LSTM, ConvNet, Linear and
+//! SlimmableContainer. Where the field's player and its trainer disagree about a field, the
+//! trainer's meaning is used, because that is the network that was trained:
+//! `layer1x1_post_film` acts in every gating mode (the player applies it in "blended" only), and
+//! Hardtanh honours `min_val` and `max_val` (the player ignores them).
+
+mod read;
+mod read_wavenet;
+
+pub use read::{Model, read, read_str};
+
+/// The rate of a file that names none.
+pub const DEFAULT_SAMPLE_RATE: u32 = 48_000;
