@@ -23,8 +23,11 @@ pub struct SampleRate(u32);
 
 impl SampleRate {
     /// A rate of `hz` hertz; `None` for zero, which no recording can have.
-    pub fn new(hz: u32) -> Option<Self> {
-        (hz > 0).then_some(Self(hz))
+    pub const fn new(hz: u32) -> Option<Self> {
+        match hz {
+            0 => None,
+            hz => Some(Self(hz)),
+        }
     }
 
     /// The rate in hertz.

@@ -6,7 +6,7 @@
 //! depends on 2K − 1 input samples; `lookahead` says how many of these lie in its future.
 
 use super::init::WeightInit;
-use crate::kernels;
+use crate::kernels::{self, Filters, ScaleShift};
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -23,8 +23,12 @@ pub struct EncoderDecoder {
 pub struct Branch {
     /// `[channels, 1, kernel]`, correlated with the input.
     encoder: Param<Tensor<3>>,
+    /// `[channels]`; tied filters, the seed's own, have none.
+    encoder_bias: Option<Param<Tensor<1>>>,
     /// `[channels, 1, kernel]`, added up at the output; `None`: the encoder's.
     decoder: Option<Param<Tensor<3>>>,
+    /// `[1]`; none with tied filters.
+    output_bias: Option<Param<Tensor<1>>>,
     middle: Middle,
 }
 
@@ -67,19 +71,6 @@ impl Middle {
             shift: Some(init.constant([channels], 0.0)),
         }
     }
-
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let per_channel = |p: &Param<Tensor<1>>| p.val().reshape([1, -1, 1]);
-        let x = match (&self.scale, &self.dense) {
-            (Some(scale), _) => x * per_channel(scale),
-            (None, Some(dense)) => kernels::conv1d(x, dense.val()),
-            (None, None) => x,
-        };
-        match &self.shift {
-            Some(shift) => relu(x + per_channel(shift)),
-            None => x,
-        }
-    }
 }
 
 impl Branch {
@@ -101,7 +92,9 @@ impl Branch {
         let decoder_bound = (3.0 / (channels * kernel) as f32).sqrt();
         Self {
             encoder: init.uniform([channels, 1, kernel], (3.0 / inputs).sqrt()),
+            encoder_bias: (!tied).then(|| init.constant([channels], 0.0)),
             decoder: (!tied).then(|| init.uniform([channels, 1, kernel], decoder_bound)),
+            output_bias: (!tied).then(|| init.constant([1], 0.0)),
             middle,
         }
     }
@@ -112,10 +105,33 @@ impl Branch {
 
     /// `[batch, 1, n + 2(K − 1)]` → `[batch, 1, n]`.
     fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
-        let hidden = relu(kernels::conv1d(dry, self.encoder.val()));
-        let hidden = self.middle.forward(hidden);
-        let decoder = self.decoder.as_ref().unwrap_or(&self.encoder);
-        kernels::conv_transpose1d(hidden, decoder.val())
+        let trimmed = self.kernel_size() - 1;
+        let decoder = self.decoder.as_ref().unwrap_or(&self.encoder).val();
+        let bias = |p: &Option<Param<Tensor<1>>>| p.as_ref().map(Param::val);
+        let Middle {
+            scale,
+            dense,
+            shift,
+        } = &self.middle;
+        if let Some(dense) = dense {
+            let hidden = kernels::conv1d(dry, self.encoder.val(), bias(&self.encoder_bias), [0, 0], 1);
+            let hidden = kernels::conv1d(relu(hidden), dense.val(), bias(shift), [0, 0], 1);
+            let crop = [trimmed, trimmed];
+            return kernels::conv_transpose1d(relu(hidden), decoder, bias(&self.output_bias), crop, 1);
+        }
+        let middle = bias(scale).zip(bias(shift));
+        let filters = Filters {
+            encoder: self.encoder.val(),
+            encoder_bias: bias(&self.encoder_bias),
+            middle: middle.map(|(scale, shift)| ScaleShift {
+                scale,
+                shift,
+                rectified: true,
+            }),
+            decoder,
+            decoder_bias: bias(&self.output_bias),
+        };
+        kernels::encoder_decoder(dry, filters, [0, 0], [trimmed, trimmed])
     }
 }
 

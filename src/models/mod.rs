@@ -5,6 +5,7 @@
 //! are no backend type parameters: the device decides, at run time.
 
 mod dense;
+pub mod description;
 mod encoder_decoder;
 mod init;
 pub mod predict;

@@ -10,7 +10,7 @@ use super::path::{self, shortest};
 use super::pca::Pca;
 use super::tsne::{self, Settings};
 use super::walk::walk;
-use super::{ResynthError, neighbours};
+use super::ResynthError;
 use crate::dsp::mel::hz_to_mel;
 use crate::progress::Observer;
 use rand::SeedableRng;
@@ -240,7 +240,7 @@ impl Task<'_> {
         let count = self.rows.rows();
         let values = (0..count).flat_map(|i| map.coordinates.iter().map(move |axis| axis[i] as f32));
         let points = Matrix::new(map.coordinates.len(), values.collect());
-        let near = neighbours::nearest(&points, walk_settings.neighbours, self.observer)?;
+        let near = nearest(&points, walk_settings.neighbours, self.observer)?;
         let mut random = ChaCha8Rng::seed_from_u64(self.recipe.seed);
         let steps = walk_settings.steps;
         // From the recording's beginning.
