@@ -15,11 +15,8 @@ use std::path::{Path, PathBuf};
 use hound::Sample;
 
 use super::{Properties, shown};
-use crate::audio::{AudioError, REGISTERED_CODEC, SampleFormat, SampleRate};
-
-const TAG_PCM: u16 = 0x0001;
-const TAG_FLOAT: u16 = 0x0003;
-const TAG_EXTENSIBLE: u16 = 0xfffe;
+use crate::audio::riff::{CODEC_EXTENSIBLE, CODEC_FLOAT, CODEC_PCM, REGISTERED_CODEC};
+use crate::audio::{AudioError, SampleFormat, SampleRate};
 
 /// Sizes that writers to a pipe put where the true size would be: all bits set (most), the
 /// largest and smallest signed number (ALSA's `arecord`), 2 GiB less a page (SoX).
@@ -237,20 +234,20 @@ impl<'a> Chunks<'a> {
         let (tag, channel_count, hz) = (word(0), usize::from(word(2)), u32_at(body, 4));
         let (frame_bytes, bits) = (usize::from(word(12)), word(14));
         let (codec, valid_bits) = match tag {
-            TAG_EXTENSIBLE if kept == 40 => {
+            CODEC_EXTENSIBLE if kept == 40 => {
                 if body[26..] != REGISTERED_CODEC {
                     return Err(self.unsupported(format!("a private codec {}", hex(&body[24..]))));
                 }
                 (word(24), word(18))
             }
-            TAG_EXTENSIBLE => {
+            CODEC_EXTENSIBLE => {
                 return Err(self.damaged(format!(
                     "its extensible format chunk has {kept} bytes; 40 are needed"
                 )));
             }
             tag => (tag, bits),
         };
-        if codec != TAG_PCM && codec != TAG_FLOAT {
+        if codec != CODEC_PCM && codec != CODEC_FLOAT {
             return Err(self.unsupported(codec_name(codec)));
         }
         if channel_count == 0 {
@@ -266,7 +263,7 @@ impl<'a> Chunks<'a> {
         }
         let bytes = frame_bytes / channel_count;
         let (coding, told) = match (codec, bytes, bits) {
-            (TAG_FLOAT, 4, 32) | (TAG_FLOAT, 8, 64) => (
+            (CODEC_FLOAT, 4, 32) | (CODEC_FLOAT, 8, 64) => (
                 Coding {
                     float: true,
                     bytes,
@@ -274,7 +271,7 @@ impl<'a> Chunks<'a> {
                 },
                 SampleFormat::Float(bits),
             ),
-            (TAG_PCM, 1..=4, _) if usize::from(bits.div_ceil(8)) == bytes => (
+            (CODEC_PCM, 1..=4, _) if usize::from(bits.div_ceil(8)) == bytes => (
                 // Fewer valid bits than the slot has sit at its upper end: same scale.
                 Coding {
                     float: false,
@@ -283,7 +280,7 @@ impl<'a> Chunks<'a> {
                 },
                 SampleFormat::Int(8 * valid_bits.clamp(1, bits).div_ceil(8)),
             ),
-            (TAG_PCM, 4, 24) => (
+            (CODEC_PCM, 4, 24) => (
                 Coding {
                     float: false,
                     bytes,
@@ -292,7 +289,7 @@ impl<'a> Chunks<'a> {
                 SampleFormat::Int(24),
             ),
             (codec, ..) => {
-                let kind = if codec == TAG_FLOAT {
+                let kind = if codec == CODEC_FLOAT {
                     "float"
                 } else {
                     "integer"
