@@ -62,6 +62,9 @@ pub enum RegressError {
         /// The estimator that failed.
         estimator: String,
     },
+    /// Frames that cannot be transformed.
+    #[error(transparent)]
+    Stft(#[from] crate::dsp::stft::StftError),
     /// The user asked to stop.
     #[error("{task}: interrupted")]
     Interrupted {

@@ -8,9 +8,11 @@
 pub mod baseline;
 pub mod bayesian_ridge;
 mod cholesky;
+pub mod direct;
 mod error;
 pub mod estimator;
 pub mod features;
+pub mod gate;
 pub mod lars;
 pub mod lasso_lars;
 pub mod moments;
