@@ -21,6 +21,7 @@ pub mod passive_aggressive;
 pub mod predictive;
 pub mod random;
 pub mod ransac;
+pub mod recovery;
 pub mod ridge;
 pub mod rows;
 mod small;
