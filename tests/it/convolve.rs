@@ -224,3 +224,45 @@ fn different_rates_are_noted_and_the_result_has_bs() {
         "{notes:?}"
     );
 }
+
+#[test]
+fn odd_sounds_are_refused_or_give_finite_waves() {
+    let sounds = [
+        vec![0.5; 64],
+        (0..64).map(|t| if t == 20 { 1.0 } else { 0.0 }).collect(),
+        (0..64)
+            .map(|t| if t % 2 == 0 { 0.25 } else { -0.25 })
+            .collect(),
+        bell(10, 5),
+        bell(11, 5),
+        bell(2, 5),
+        vec![1e-6; 13],
+        bell(97, 5).iter().map(|x| x * 1e6).collect(),
+    ];
+    let Scene { dir, mut request } = scene(predictive(Estimator::Ols));
+    request.both = true;
+    for (k, sound) in sounds.into_iter().enumerate() {
+        request.a = write(&dir.path().join(format!("odd{k}.wav")), 8000, vec![sound]);
+        for estimator in Estimator::ALL {
+            for mode in [Mode::Spectrum, Mode::Waveform] {
+                request.method = Method::Predictive {
+                    mode,
+                    estimator,
+                    settings: Settings::default(),
+                };
+                match convolve(&request, &Silent) {
+                    Err(error) => assert!(!format!("{error:#}").contains('\n')),
+                    Ok(outcome) => {
+                        for result in &outcome.results {
+                            let wave = samples(&result.output);
+                            assert!(wave.iter().all(|x| x.is_finite()), "{k} {estimator}");
+                            for target in &result.targets {
+                                assert!(target.fit.model.coef.iter().all(|w| w.is_finite()));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
