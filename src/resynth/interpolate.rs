@@ -90,12 +90,16 @@ mod tests {
 
     #[test]
     fn a_factor_of_one_changes_nothing_and_minus_one_reverses() {
-        let x = vec![tone(500, 17.3)];
+        let x = tone(500, 17.3);
+        let same = |a: &[f32], b: &[f32]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6)
+        };
         for between in [Between::Sinc, Between::Linear] {
-            assert_eq!(stretch(&x, 1.0, between).unwrap(), x);
-            let mut back = stretch(&x, -1.0, between).unwrap();
+            let y = stretch(std::slice::from_ref(&x), 1.0, between).unwrap();
+            assert!(same(&y[0], &x));
+            let mut back = stretch(std::slice::from_ref(&x), -1.0, between).unwrap();
             back[0].reverse();
-            assert_eq!(back, x);
+            assert!(same(&back[0], &x));
         }
     }
 

@@ -31,6 +31,19 @@ pub enum By {
     Centroid,
 }
 
+impl By {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pca => "pca",
+            Self::Tsne => "tsne",
+            Self::Path => "path",
+            Self::Loudness => "loudness",
+            Self::Centroid => "centroid",
+        }
+    }
+}
+
 /// A walk instead of a sorted order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
@@ -71,6 +84,13 @@ pub struct Ordering {
     pub kl_divergence: Option<f64>,
     /// Share of variance in the principal components used, if they were.
     pub explained: Option<f64>,
+}
+
+impl Ordering {
+    /// The order of no frames.
+    pub fn none() -> Self {
+        finish(Vec::new(), Vec::new(), Map::none())
+    }
 }
 
 impl Recipe {

@@ -22,6 +22,17 @@ pub enum Playback {
     Crossfade,
 }
 
+impl Playback {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Hold => "hold",
+            Self::Crossfade => "crossfade",
+        }
+    }
+}
+
 /// Plays frames in `order`, each for one hop. Equal to the inverse transform of the reordered
 /// spectra, but without transforms: a frame's way there and back leaves its windowed samples.
 ///
