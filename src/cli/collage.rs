@@ -87,7 +87,11 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
     let outcome = collage::run(&request, ui)?;
     ui.report(&outcome, |o| {
         let pieces = o.segments * o.inputs.len();
-        format!("{}: {pieces} segments, {}", o.sound.file.display(), describe(&o.sound))
+        format!(
+            "{}: {pieces} segments, {}",
+            o.sound.file.display(),
+            describe(&o.sound)
+        )
     })?;
     Ok(Status::Done)
 }

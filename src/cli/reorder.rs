@@ -138,7 +138,11 @@ impl Args {
         for &by in &self.by {
             for &win in &self.win {
                 let same = [win];
-                for &n_fft in if self.n_fft.is_empty() { &same[..] } else { &self.n_fft } {
+                for &n_fft in if self.n_fft.is_empty() {
+                    &same[..]
+                } else {
+                    &self.n_fft
+                } {
                     for &hop in &self.hop {
                         let transform = StftParams::new(n_fft, win, hop)?;
                         for &volume in &self.volume {
@@ -207,7 +211,10 @@ impl Args {
 /// # Errors
 /// Those of the command.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let is_file = args.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    let is_file = args
+        .output
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
     let output = if is_file {
         Output::File {
             sound: args.output.clone(),
@@ -233,7 +240,13 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
 
 fn text(outcome: &Outcome) -> String {
     let mut table = Table::new([
-        "order", "frames", "mean step", "in time", "ordering s", "length s", "file",
+        "order",
+        "frames",
+        "mean step",
+        "in time",
+        "ordering s",
+        "length s",
+        "file",
     ]);
     for row in &outcome.rows {
         table.row([

@@ -82,8 +82,16 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
     };
     let outcome = spectrum::run(&request, ui)?;
     ui.report(&outcome, |o| {
-        let picture = o.picture.as_deref().map_or(String::new(), |p| format!("\npicture: {}", p.display()));
-        format!("{}: {}, {}{picture}", o.sound.file.display(), o.effect, super::stretch::describe(&o.sound))
+        let picture = o
+            .picture
+            .as_deref()
+            .map_or(String::new(), |p| format!("\npicture: {}", p.display()));
+        format!(
+            "{}: {}, {}{picture}",
+            o.sound.file.display(),
+            o.effect,
+            super::stretch::describe(&o.sound)
+        )
     })?;
     Ok(Status::Done)
 }

@@ -54,7 +54,11 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
     let method = if args.compat {
         Method::Notebook
     } else if args.tape {
-        Method::Tape(if args.linear { Between::Linear } else { Between::Sinc })
+        Method::Tape(if args.linear {
+            Between::Linear
+        } else {
+            Between::Sinc
+        })
     } else {
         let n_fft = args.n_fft.unwrap_or(args.win);
         Method::KeepPitch(StftParams::new(n_fft, args.win, args.hop)?)
@@ -68,7 +72,12 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
     let outcome = stretch::run(&request, ui)?;
     ui.report(&outcome, |o| {
         let before = figure(o.seconds_before);
-        format!("{}: {before} s stretched by {}, {}", o.sound.file.display(), o.factor, describe(&o.sound))
+        format!(
+            "{}: {before} s stretched by {}, {}",
+            o.sound.file.display(),
+            o.factor,
+            describe(&o.sound)
+        )
     })?;
     Ok(Status::Done)
 }
@@ -85,5 +94,9 @@ pub fn describe(sound: &Written) -> String {
     } else {
         String::new()
     };
-    format!("{} s, {channels}, peak {:.3}{turned}", figure(sound.seconds), sound.peak)
+    format!(
+        "{} s, {channels}, peak {:.3}{turned}",
+        figure(sound.seconds),
+        sound.peak
+    )
 }

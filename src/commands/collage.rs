@@ -84,7 +84,10 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         (notebook(request, &recordings)?, SampleFormat::Float(32))
     } else {
         let fade = request.crossfade_ms / 1000.0 * f64::from(rate.hz());
-        (joined(request, &recordings, fade.round() as usize)?, recordings[0].format)
+        (
+            joined(request, &recordings, fade.round() as usize)?,
+            recordings[0].format,
+        )
     };
     Ok(Outcome {
         sound: recording::write(&request.output, channels, rate, format, observer)?,
@@ -100,9 +103,7 @@ fn joined(
 ) -> Result<Vec<Vec<f32>>, ResynthError> {
     let first = recordings[0].audio.channels();
     match (&request.source, recordings) {
-        (Source::Jumble { seed, .. }, _) => {
-            collage::jumble(first, request.segments, fade, *seed)
-        }
+        (Source::Jumble { seed, .. }, _) => collage::jumble(first, request.segments, fade, *seed),
         (Source::Interleave { .. }, [_, second, ..]) => {
             collage::interleave(first, second.audio.channels(), request.segments, fade)
         }

@@ -206,11 +206,18 @@ fn names(settings: &[Setting]) -> Vec<String> {
     let differs = |part: usize| parts.iter().any(|p| p[part] != parts[0][part]);
     let mut names: Vec<String> = Vec::new();
     for all in &parts {
-        let kept = all.iter().enumerate().filter(|(i, _)| *i == 0 || differs(*i));
+        let kept = all
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i == 0 || differs(*i));
         let kept: Vec<&str> = kept.map(|(_, text)| text.as_str()).collect();
         let name = kept.join("-");
         let before = names.iter().filter(|n| **n == name).count();
-        names.push(if before > 0 { format!("{name}-{}", before + 1) } else { name });
+        names.push(if before > 0 {
+            format!("{name}-{}", before + 1)
+        } else {
+            name
+        });
     }
     names
 }
@@ -242,7 +249,10 @@ fn page(input: &Path, rows: &[Row]) -> String {
             ("in time order", figure(row.mean_step_in_time)),
             ("ordering (s)", figure(row.order_seconds)),
             ("length (s)", figure(row.sound.seconds)),
-            ("divergence (nats)", row.kl_divergence.map_or(String::new(), figure)),
+            (
+                "divergence (nats)",
+                row.kl_divergence.map_or(String::new(), figure),
+            ),
         ]
         .map(|(name, value)| (name.to_string(), value))
         .to_vec(),
@@ -313,7 +323,11 @@ fn reorder(
         _ => {
             let guide = mix(sounds);
             let mono = std::slice::from_ref(&guide);
-            let played = if setting.preprocess.compat { mono } else { sounds };
+            let played = if setting.preprocess.compat {
+                mono
+            } else {
+                sounds
+            };
             engine.part(&guide, played, observer)?
         }
     };
@@ -428,7 +442,13 @@ impl Made {
         let engine = &self.engine;
         let mut figure = Figure::new(1000.0, 1180.0);
         let sound = mix(&self.channels);
-        let after = measure(&engine.stft, &engine.bank, engine.sample_rate, &sound, observer)?;
+        let after = measure(
+            &engine.stft,
+            &engine.bank,
+            engine.sample_rate,
+            &sound,
+            observer,
+        )?;
         let hop = self.engine.setting.transform.hop_length();
         let shown = |table: &FrameTable, at: [f64; 4], title: &str, figure: &mut Figure| {
             let energies: Vec<f32> = table.mel.iter().flatten().copied().collect();
@@ -439,7 +459,12 @@ impl Made {
             };
             plot::mel_spectrogram(figure, at, title, spectrogram);
         };
-        shown(&self.shown.table, [80.0, 40.0, 800.0, 250.0], "Mel spectrogram before", &mut figure);
+        shown(
+            &self.shown.table,
+            [80.0, 40.0, 800.0, 250.0],
+            "Mel spectrogram before",
+            &mut figure,
+        );
         let by = self.engine.setting.recipe.by.name();
         let title = format!("Mel spectrogram after, ordered by {by}");
         shown(&after, [80.0, 385.0, 800.0, 250.0], &title, &mut figure);
@@ -452,17 +477,39 @@ impl Made {
         let time = |frame: usize| self.engine.sample_rate.seconds(hop * frame);
         let frames: Vec<f64> = (0..self.shown.table.energy.len()).map(time).collect();
         let by = self.engine.setting.recipe.by.name();
-        let (first, second) = (format!("{by} coordinate"), format!("second {by} coordinate"));
+        let (first, second) = (
+            format!("{by} coordinate"),
+            format!("second {by} coordinate"),
+        );
         match self.shown.ordering.embedding.as_slice() {
             [x, y, ..] => {
-                let (x, y) = ((x.as_slice(), first.as_str()), (y.as_slice(), second.as_str()));
-                let shown = Scatter { x, y, seconds: &frames };
+                let (x, y) = (
+                    (x.as_slice(), first.as_str()),
+                    (y.as_slice(), second.as_str()),
+                );
+                let shown = Scatter {
+                    x,
+                    y,
+                    seconds: &frames,
+                };
                 plot::scatter(figure, at, "Every frame in the embedding", shown);
             }
             [x] => {
-                let (x, y) = ((x.as_slice(), first.as_str()), (frames.as_slice(), "time (s)"));
-                let shown = Scatter { x, y, seconds: &frames };
-                plot::scatter(figure, at, "Every frame in the embedding, by its time", shown);
+                let (x, y) = (
+                    (x.as_slice(), first.as_str()),
+                    (frames.as_slice(), "time (s)"),
+                );
+                let shown = Scatter {
+                    x,
+                    y,
+                    seconds: &frames,
+                };
+                plot::scatter(
+                    figure,
+                    at,
+                    "Every frame in the embedding, by its time",
+                    shown,
+                );
             }
             [] => {
                 let from: Vec<f64> = self.shown.ordering.order.iter().map(|&f| time(f)).collect();

@@ -79,7 +79,10 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         let bank = MelBank::new(rate, request.transform.n_fft(), MELS);
         let mut figure = Figure::new(1000.0, 690.0);
         let name = request.effect.name();
-        let sides = [(channels, "before".to_string()), (&made, format!("after {name}"))];
+        let sides = [
+            (channels, "before".to_string()),
+            (&made, format!("after {name}")),
+        ];
         for (i, (sound, title)) in sides.into_iter().enumerate() {
             let table = measure(&stft, &bank, rate, &mix(sound), observer)?;
             let energies: Vec<f32> = table.mel.iter().flatten().copied().collect();

@@ -148,7 +148,9 @@ impl Figure {
     /// The name ends in neither `.png` nor `.svg`; the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), FigureError> {
         check_ending(path)?;
-        let is_svg = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg"));
+        let is_svg = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("svg"));
         let drawn = if is_svg {
             svg::draw(self).map(String::into_bytes)
         } else {
@@ -196,7 +198,11 @@ impl Axis {
     /// An axis from `from` to `to` with round tick values.
     pub fn linear(label: &str, from: f64, to: f64) -> Self {
         // An axis needs an extent, even if all values are equal.
-        let (from, to) = if to > from { (from, to) } else { (from - 0.5, from + 0.5) };
+        let (from, to) = if to > from {
+            (from, to)
+        } else {
+            (from - 0.5, from + 0.5)
+        };
         Self {
             label: label.to_string(),
             from,
@@ -216,7 +222,10 @@ fn round_ticks(from: f64, to: f64) -> Vec<(f64, String)> {
     let rough = (to - from) / 6.0;
     let power = 10.0_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power);
-    let step = step.into_iter().find(|s| *s >= rough).unwrap_or(10.0 * power);
+    let step = step
+        .into_iter()
+        .find(|s| *s >= rough)
+        .unwrap_or(10.0 * power);
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let first = (from / step).ceil() as i64;
     let last = (to / step).floor() as i64;
@@ -391,7 +400,11 @@ mod tests {
     #[test]
     fn ticks_are_round_and_within_the_axis() {
         let texts = |from, to| -> Vec<String> {
-            Axis::linear("", from, to).ticks.into_iter().map(|t| t.1).collect()
+            Axis::linear("", from, to)
+                .ticks
+                .into_iter()
+                .map(|t| t.1)
+                .collect()
         };
         assert_eq!(texts(0.0, 18.0), ["0", "5", "10", "15"]);
         assert_eq!(texts(-0.13, 0.31), ["-0.1", "0.0", "0.1", "0.2", "0.3"]);

@@ -27,7 +27,11 @@ pub fn strokes(letter: char) -> Vec<Vec<[f64; 2]>> {
         };
         stroke.split(' ').map(point).collect()
     };
-    glyph(letter).split('|').filter(|s| !s.is_empty()).map(parse).collect()
+    glyph(letter)
+        .split('|')
+        .filter(|s| !s.is_empty())
+        .map(parse)
+        .collect()
 }
 
 fn points(letter: char) -> impl Iterator<Item = [f64; 2]> {

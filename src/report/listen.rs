@@ -47,14 +47,20 @@ pub fn page(title: &str, sounds: &[Sound]) -> String {
 }
 
 fn table(columns: &[&str], sounds: &[Sound]) -> String {
-    let headings: String = columns.iter().map(|c| format!("<th>{}</th>", escape(c))).collect();
+    let headings: String = columns
+        .iter()
+        .map(|c| format!("<th>{}</th>", escape(c)))
+        .collect();
     let row = |(i, sound): (usize, &Sound)| {
         let value = |column: &&str| {
             let figure = sound.figures.iter().find(|(name, _)| name == column);
             format!("<td>{}</td>", escape(figure.map_or("", |(_, value)| value)))
         };
         let cells: String = columns.iter().map(value).collect();
-        format!("<tr><td><a href=\"#s{i}\">{}</a></td>{cells}</tr>\n", escape(&sound.title))
+        format!(
+            "<tr><td><a href=\"#s{i}\">{}</a></td>{cells}</tr>\n",
+            escape(&sound.title)
+        )
     };
     let rows: String = sounds.iter().enumerate().map(row).collect();
     format!("<table>\n<tr><th>sound</th>{headings}</tr>\n{rows}</table>\n")
@@ -62,7 +68,11 @@ fn table(columns: &[&str], sounds: &[Sound]) -> String {
 
 fn section((i, sound): (usize, &Sound)) -> String {
     let picture = sound.picture.as_deref().map_or(String::new(), |file| {
-        format!("<img loading=\"lazy\" alt=\"{}\" src=\"{}\">\n", escape(&sound.title), link(file))
+        format!(
+            "<img loading=\"lazy\" alt=\"{}\" src=\"{}\">\n",
+            escape(&sound.title),
+            link(file)
+        )
     });
     format!(
         "<section id=\"s{i}\">\n<h2>{}</h2>\n<audio controls preload=\"none\" src=\"{}\"></audio>\n{picture}</section>\n",
@@ -95,7 +105,10 @@ mod tests {
             title: title.to_string(),
             file: file.to_string(),
             picture: None,
-            figures: figures.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+            figures: figures
+                .iter()
+                .map(|(n, v)| (n.to_string(), v.to_string()))
+                .collect(),
         };
         let page = page(
             "a & b",
@@ -107,6 +120,8 @@ mod tests {
         assert!(page.contains("<h1>a &amp; b</h1>") && page.contains("&lt;pca&gt;"));
         assert!(page.contains("src=\"in%20%231.wav\"") && page.contains("src=\"path.wav\""));
         assert_eq!(page.matches("<audio").count(), 2);
-        assert!(page.contains("<td>71.2</td><td></td>") && page.contains("<td>5.0</td><td>0.5</td>"));
+        assert!(
+            page.contains("<td>71.2</td><td></td>") && page.contains("<td>5.0</td><td>0.5</td>")
+        );
     }
 }

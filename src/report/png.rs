@@ -162,7 +162,10 @@ fn pixels(from: f64, to: f64, size: usize) -> std::ops::Range<usize> {
 
 /// The distance from a point to a line that ends at `a` and `b`.
 fn distance(point: [f64; 2], a: [f64; 2], b: [f64; 2]) -> f64 {
-    let (along, to) = ([b[0] - a[0], b[1] - a[1]], [point[0] - a[0], point[1] - a[1]]);
+    let (along, to) = (
+        [b[0] - a[0], b[1] - a[1]],
+        [point[0] - a[0], point[1] - a[1]],
+    );
     let length = along[0] * along[0] + along[1] * along[1];
     let share = if length > 0.0 {
         ((to[0] * along[0] + to[1] * along[1]) / length).clamp(0.0, 1.0)
@@ -177,7 +180,9 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
-        let mut reader = png::Decoder::new(io::Cursor::new(bytes)).read_info().unwrap();
+        let mut reader = png::Decoder::new(io::Cursor::new(bytes))
+            .read_info()
+            .unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         (info.width, info.height, pixels)
@@ -210,7 +215,11 @@ mod tests {
             opacity: 1.0,
         });
         let (_, _, pixels) = decode(&draw(&figure).unwrap());
-        let ink: f64 = pixels.iter().step_by(3).map(|&p| 1.0 - f64::from(p) / 255.0).sum();
+        let ink: f64 = pixels
+            .iter()
+            .step_by(3)
+            .map(|&p| 1.0 - f64::from(p) / 255.0)
+            .sum();
         let area = std::f64::consts::PI * 12.0 * 12.0;
         assert!((ink / area - 1.0).abs() < 0.01, "{ink} {area}");
     }
@@ -223,7 +232,12 @@ mod tests {
             let (width, _, pixels) = decode(&draw(&figure).unwrap());
             let dark = |from: u32, to: u32| {
                 let xs = |i: usize| (i as u32 / 3 % width) >= from && (i as u32 / 3 % width) < to;
-                pixels.iter().enumerate().filter(|(i, p)| xs(*i) && **p < 128).count() > 0
+                pixels
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, p)| xs(*i) && **p < 128)
+                    .count()
+                    > 0
             };
             assert_eq!([dark(0, 96), dark(104, 200)], [left == 1, right == 1]);
         }

@@ -43,7 +43,9 @@ fn element(shape: &Shape) -> io::Result<String> {
         Shape::Disc { at, fill, opacity } => {
             let [x, y, r] = at.map(rounded);
             let fill = colour(*fill);
-            format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"{fill}\" opacity=\"{opacity}\"/>")
+            format!(
+                "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"{fill}\" opacity=\"{opacity}\"/>"
+            )
         }
         Shape::Text {
             at,
@@ -59,7 +61,11 @@ fn element(shape: &Shape) -> io::Result<String> {
                 Anchor::Middle => "middle",
                 Anchor::End => "end",
             };
-            let turn = if *upwards { format!(" transform=\"rotate(-90 {x} {y})\"") } else { String::new() };
+            let turn = if *upwards {
+                format!(" transform=\"rotate(-90 {x} {y})\"")
+            } else {
+                String::new()
+            };
             let (ink, text) = (colour(*ink), escape(text));
             format!(
                 "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" text-anchor=\"{anchor}\" \
@@ -131,7 +137,9 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        let expected = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
+        let expected = [
+            "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy",
+        ];
         for (len, expected) in expected.into_iter().enumerate() {
             assert_eq!(base64(&b"foobar"[..len]), expected);
         }
@@ -139,6 +147,9 @@ mod tests {
 
     #[test]
     fn text_cannot_break_out() {
-        assert_eq!(escape("a<b>&\"'\u{1}"), "a&lt;b&gt;&amp;&quot;&#39;\u{fffd}");
+        assert_eq!(
+            escape("a<b>&\"'\u{1}"),
+            "a&lt;b&gt;&amp;&quot;&#39;\u{fffd}"
+        );
     }
 }

@@ -36,7 +36,11 @@ pub fn stretch(
         let step = end / count.saturating_sub(1).max(1) as f64;
         let position = |i: usize| {
             let forwards = i as f64 * step;
-            if factor > 0.0 { forwards } else { end - forwards }
+            if factor > 0.0 {
+                forwards
+            } else {
+                end - forwards
+            }
         };
         (0..count)
             .map(|i| match between {
@@ -71,7 +75,11 @@ fn sinc(samples: &[f32], position: f64, step: f64) -> f64 {
         .map(|n| {
             let away = position - n as f64;
             let phase = PI * cutoff * away;
-            let kernel = if phase == 0.0 { 1.0 } else { phase.sin() / phase };
+            let kernel = if phase == 0.0 {
+                1.0
+            } else {
+                phase.sin() / phase
+            };
             let window = 0.5 + 0.5 * (PI * away / reach).cos();
             sample(samples, n) * cutoff * kernel * window
         })

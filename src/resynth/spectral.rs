@@ -80,7 +80,15 @@ pub fn apply(
         }
         spectra
     };
-    synthesise(stft, channels.len(), frames, len, "changing spectra", observer, make)
+    synthesise(
+        stft,
+        channels.len(),
+        frames,
+        len,
+        "changing spectra",
+        observer,
+        make,
+    )
 }
 
 /// An effect with what it needs for every frame.

@@ -21,7 +21,10 @@ fn fixture(name: &str) -> Option<Array> {
 fn clip() -> Option<Vec<f32>> {
     let clip = fixture("clip_sec_A")?;
     assert_eq!(clip.shape, [44100, 2]);
-    let mix = clip.values.chunks_exact(2).map(|lr| (lr[0] + lr[1]) / 65536.0);
+    let mix = clip
+        .values
+        .chunks_exact(2)
+        .map(|lr| (lr[0] + lr[1]) / 65536.0);
     Some(mix.map(|x| x as f32).collect())
 }
 
@@ -75,14 +78,23 @@ fn the_mel_bank_is_slaneys() {
         assert!((found - expected).abs() < 1e-6 * peak, "{place:?}");
         total += found;
     }
-    let all: f64 = (0..128).flat_map(|m| (0..1025).map(move |k| (m, k))).map(|(m, k)| bank.weight(m, k)).sum();
-    assert!((all - total).abs() < 1e-6 * total, "weights outside librosa's");
+    let all: f64 = (0..128)
+        .flat_map(|m| (0..1025).map(move |k| (m, k)))
+        .map(|(m, k)| bank.weight(m, k))
+        .sum();
+    assert!(
+        (all - total).abs() < 1e-6 * total,
+        "weights outside librosa's"
+    );
 }
 
 #[test]
 fn mel_energies_and_decibels_agree_with_librosa() {
     let Some(clip) = clip() else { return };
-    let (mel, db) = (fixture("mel_nfft2048").unwrap(), fixture("mel_db_nfft2048").unwrap());
+    let (mel, db) = (
+        fixture("mel_nfft2048").unwrap(),
+        fixture("mel_db_nfft2048").unwrap(),
+    );
     let bank = MelBank::new(rate(), 2048, 128);
     // One row per frame here, one row per band in the fixture.
     let mut found = Vec::new();
@@ -95,7 +107,10 @@ fn mel_energies_and_decibels_agree_with_librosa() {
     for (i, x) in found.iter().enumerate() {
         let expected = mel.values[transposed(i)];
         // Relative; energies 1e-12 of the loudest are single precision's rounding noise.
-        assert!((x - expected).abs() < 1e-5 * expected + 1e-12 * peak, "{x} {expected}");
+        assert!(
+            (x - expected).abs() < 1e-5 * expected + 1e-12 * peak,
+            "{x} {expected}"
+        );
     }
     amplitude_to_db(&mut found, 80.0);
     for (i, x) in found.iter().enumerate() {
@@ -130,7 +145,8 @@ fn slow_spectrum(samples: &[f32], n_fft: usize, win: usize, start: isize) -> Vec
                 if at < 0 || at as usize >= samples.len() {
                     continue;
                 }
-                let angle = -std::f64::consts::TAU * (k * (before + i) % n_fft) as f64 / n_fft as f64;
+                let angle =
+                    -std::f64::consts::TAU * (k * (before + i) % n_fft) as f64 / n_fft as f64;
                 let x = w * f64::from(samples[at as usize]);
                 sum[0] += x * angle.cos();
                 sum[1] += x * angle.sin();
@@ -145,7 +161,13 @@ fn fast_spectra_are_the_definitions() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let samples: Vec<f32> = (0..300).map(|_| random.random_range(-1.0..1.0)).collect();
     // Even, odd and prime transforms; windows of either parity.
-    for (n_fft, win, hop) in [(64, 64, 16), (64, 50, 13), (63, 50, 20), (61, 33, 7), (2, 2, 1)] {
+    for (n_fft, win, hop) in [
+        (64, 64, 16),
+        (64, 50, 13),
+        (63, 50, 20),
+        (61, 33, 7),
+        (2, 2, 1),
+    ] {
         let params = StftParams::new(n_fft, win, hop).unwrap();
         let spectrogram = Stft::new(params).analyse(&samples);
         for (t, frame) in spectrogram.frames().enumerate() {
@@ -191,7 +213,13 @@ fn what_overlaps_comes_back_and_the_rest_is_refused() {
         let stft = Stft::new(params);
         let spectrogram = stft.analyse(&samples);
         // All samples, if the last frame's window reaches them; else up to its centre.
-        let whole = if 2 * hop <= win { samples.len() } else { params.synthesis_len(spectrogram.frames().len()).min(samples.len()) };
+        let whole = if 2 * hop <= win {
+            samples.len()
+        } else {
+            params
+                .synthesis_len(spectrogram.frames().len())
+                .min(samples.len())
+        };
         match stft.synthesise(&spectrogram, whole) {
             Ok(back) => {
                 accepted += 1;
@@ -201,12 +229,19 @@ fn what_overlaps_comes_back_and_the_rest_is_refused() {
             Err(error) => {
                 refused += 1;
                 assert!(matches!(error, StftError::NoOverlap { .. }), "{error}");
-                assert!(laid_out(win, hop) < 1.1e-4, "{params}: {}", laid_out(win, hop));
+                assert!(
+                    laid_out(win, hop) < 1.1e-4,
+                    "{params}: {}",
+                    laid_out(win, hop)
+                );
                 assert!(error.to_string().contains("overlap"), "{error}");
             }
         }
     }
-    assert!(refused > 20, "only {refused} of the random lengths did not overlap");
+    assert!(
+        refused > 20,
+        "only {refused} of the random lengths did not overlap"
+    );
     eprintln!("{accepted} came back within 1e-6 of peak, {refused} were refused");
 }
 
@@ -216,8 +251,12 @@ fn impossible_lengths_and_foreign_spectrograms_are_refused() {
     assert!(StftParams::new(1 << 30, 2, 1).is_err());
     assert!(StftParams::new(512, 513, 1).is_err());
     assert_eq!(StftParams::new(512, 512, 0), Err(StftError::HopLength));
-    let of_512: Spectrogram = Stft::new(StftParams::new(512, 512, 128).unwrap()).analyse(&[0.0; 99]);
+    let of_512: Spectrogram =
+        Stft::new(StftParams::new(512, 512, 128).unwrap()).analyse(&[0.0; 99]);
     let for_256 = Stft::new(StftParams::new(256, 256, 64).unwrap());
     let error = for_256.synthesise(&of_512, 99).unwrap_err();
-    assert_eq!(error.to_string(), "the spectrogram has 257 bins per frame; n_fft 256 makes 129");
+    assert_eq!(
+        error.to_string(),
+        "the spectrogram has 257 bins per frame; n_fft 256 makes 129"
+    );
 }
