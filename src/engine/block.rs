@@ -1,5 +1,6 @@
 //! The two kinds of sample storage: a short block of rows, and rows that remember their past.
 
+use super::plan::Plan;
 use crate::models::description::{DescriptionError, MAX_HISTORY, bounded};
 
 /// Most samples handled in one pass: long enough that per-pass work is small beside the
@@ -23,10 +24,13 @@ pub(crate) struct Block {
 
 impl Block {
     /// All zeros.
-    pub(crate) fn new(channels: usize) -> Self {
-        Self {
-            samples: vec![0.0; channels * ROW],
-        }
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn new(channels: usize, plan: &Plan) -> Result<Self, DescriptionError> {
+        plan.claim(channels, ROW)?;
+        let samples = vec![0.0; channels * ROW];
+        Ok(Self { samples })
     }
 
     /// All rows, [`ROW`] apart.
@@ -69,14 +73,20 @@ impl Line {
     /// Silence.
     ///
     /// # Errors
-    /// More history than [`MAX_HISTORY`] in all.
-    pub(crate) fn new(channels: usize, lookback: usize) -> Result<Self, DescriptionError> {
+    /// More history than [`MAX_HISTORY`], or more memory than [`Plan::claim`] allows.
+    pub(crate) fn new(
+        channels: usize,
+        lookback: Option<usize>,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
+        let lookback = lookback.unwrap_or(usize::MAX);
         let history = channels.checked_mul(lookback);
         bounded("history over all channels", history, MAX_HISTORY)?;
         let room = (lookback / 2).max(2 * CHUNK);
         // An odd number of cache lines apart, so that rows spread over the cache.
         let lines = (lookback + room + SLACK).div_ceil(16);
         let stride = (lines | 1) * 16;
+        plan.claim(channels, stride)?;
         Ok(Self {
             samples: vec![0.0; channels * stride],
             channels,

@@ -6,8 +6,9 @@
 //! `outputs × vectors of time` sums in registers. Every output sample adds its products in the
 //! same order wherever it stands in a block, so the result does not depend on block length.
 
-use crate::models::description::Conv1d;
-use crate::simd::Simd;
+use super::plan::Plan;
+use crate::models::description::{Conv1d, DescriptionError};
+use crate::simd::{Isa, Simd};
 
 /// A matrix over sample rows, packed for tiles.
 #[derive(Clone, Debug)]
@@ -62,8 +63,15 @@ pub(crate) struct Source<'a> {
 }
 
 impl Matrix {
-    /// Packs a convolution over rows `stride` apart, in tiles of at most `widest` outputs.
-    pub(crate) fn new(conv: &Conv1d, stride: usize, widest: usize) -> Self {
+    /// Packs a convolution over rows `stride` apart.
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn new(conv: &Conv1d, stride: usize, plan: &Plan) -> Result<Self, DescriptionError> {
+        // Weights, an offset per row read, and the lists that hold a group's.
+        plan.claim(conv.weight.len(), 3)?;
+        plan.claim(conv.groups, 64)?;
+        let widest = widest_tile(plan.isa);
         let (inputs, outputs) = (
             conv.in_channels / conv.groups,
             conv.out_channels / conv.groups,
@@ -95,13 +103,13 @@ impl Matrix {
         };
         let all = || blocks.iter().flat_map(|b| b.offsets.iter().copied());
         let (lowest, highest) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
-        Self {
+        Ok(Self {
             outputs: conv.out_channels,
             bias,
             blocks,
             lowest,
             highest,
-        }
+        })
     }
 
     /// Rows written.
@@ -257,9 +265,9 @@ unsafe fn accumulate<S: Simd, const M: usize, const T: usize>(
 }
 
 /// The widest tile that leaves registers for the samples and the weight on `isa`.
-pub(crate) fn widest_tile(isa: crate::simd::Isa) -> usize {
+fn widest_tile(isa: Isa) -> usize {
     match isa {
-        crate::simd::Isa::Avx512 | crate::simd::Isa::Neon => 8,
+        Isa::Avx512 | Isa::Neon => 8,
         _ => 4,
     }
 }

@@ -7,7 +7,8 @@
 
 use super::block::{Block, CHUNK};
 use super::sequence::{flush, from_time_major, to_time_major};
-use crate::models::description::{Conv1d, Gru, Layer, Lstm};
+use super::plan::Plan;
+use crate::models::description::{Conv1d, DescriptionError, Gru, Layer, Lstm};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// Planned recurrent layers.
@@ -75,17 +76,26 @@ fn lanes(isa: Isa) -> usize {
 impl RecurrentStack {
     /// Plans the recurrent layers that `layers` starts with, and a narrow dense layer after them;
     /// gives how many layers that is. `None` when it starts with another layer.
-    pub(crate) fn new(layers: &[Layer], isa: Isa) -> Option<(Self, usize)> {
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn new(
+        layers: &[Layer],
+        plan: &Plan,
+    ) -> Result<Option<(Self, usize)>, DescriptionError> {
         let mut cells: Vec<Cell> = Vec::new();
+        let lanes = lanes(plan.isa);
         for layer in layers {
             let input_width = cells.last().map(|c| c.width);
             match layer {
-                Layer::Lstm(lstm) => cells.push(Cell::lstm(lstm, input_width, lanes(isa))),
-                Layer::Gru(gru) => cells.push(Cell::gru(gru, input_width, lanes(isa))),
+                Layer::Lstm(lstm) => cells.push(Cell::lstm(lstm, input_width, lanes, plan)?),
+                Layer::Gru(gru) => cells.push(Cell::gru(gru, input_width, lanes, plan)?),
                 _ => break,
             }
         }
-        let (first, last) = (cells.first()?, cells.last()?);
+        let (Some(first), Some(last)) = (cells.first(), cells.last()) else {
+            return Ok(None);
+        };
         let head = match layers.get(cells.len()) {
             Some(Layer::Conv1d(conv)) => Head::new(conv, last.width),
             _ => None,
@@ -95,16 +105,17 @@ impl RecurrentStack {
             .map(|c| c.width.max(c.input_width))
             .max()
             .unwrap_or(1);
+        plan.claim(2 * CHUNK, widest)?;
         let used = cells.len() + usize::from(head.is_some());
         let stack = Self {
-            isa,
+            isa: plan.isa,
             inputs: first.inputs,
             before: vec![0.0; CHUNK * widest],
             after: vec![0.0; CHUNK * widest],
             head,
             cells,
         };
-        Some((stack, used))
+        Ok(Some((stack, used)))
     }
 
     /// Replaces the input rows in `block` by the output rows, for `len` samples.
@@ -178,13 +189,19 @@ fn gates(bias: &[f32], units: usize, width: usize) -> Vec<f32> {
 }
 
 impl Cell {
-    fn lstm(lstm: &Lstm, input_width: Option<usize>, lanes: usize) -> Self {
+    fn lstm(
+        lstm: &Lstm,
+        input_width: Option<usize>,
+        lanes: usize,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
         let (units, width) = (lstm.hidden_size, lstm.hidden_size.next_multiple_of(lanes));
+        plan.claim(4 * (lstm.input_size + units + 4), width)?;
         let matrices = [
             (&lstm.weight_input[..], lstm.input_size),
             (&lstm.weight_hidden[..], units),
         ];
-        Self {
+        Ok(Self {
             kind: Kind::Lstm,
             inputs: lstm.input_size,
             input_width: input_width.unwrap_or(lstm.input_size),
@@ -197,11 +214,17 @@ impl Cell {
             cell: padded(&lstm.initial_cell, width),
             initial_hidden: padded(&lstm.initial_hidden, width),
             initial_cell: padded(&lstm.initial_cell, width),
-        }
+        })
     }
 
-    fn gru(gru: &Gru, input_width: Option<usize>, lanes: usize) -> Self {
+    fn gru(
+        gru: &Gru,
+        input_width: Option<usize>,
+        lanes: usize,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
         let (units, width) = (gru.hidden_size, gru.hidden_size.next_multiple_of(lanes));
+        plan.claim(4 * (gru.input_size + units + 4), width)?;
         let matrices = [
             (&gru.weight_input[..], gru.input_size),
             (&gru.weight_hidden[..], units),
@@ -217,7 +240,7 @@ impl Cell {
         let bias: Vec<f32> = bias
             .chain(gru.bias_hidden[2 * units..].iter().copied())
             .collect();
-        Self {
+        Ok(Self {
             kind: Kind::Gru,
             inputs: gru.input_size,
             input_width: input_width.unwrap_or(gru.input_size),
@@ -230,7 +253,7 @@ impl Cell {
             cell: Vec::new(),
             initial_hidden: padded(&gru.initial_hidden, width),
             initial_cell: Vec::new(),
-        }
+        })
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::engine::activation::Function;
 use crate::engine::block::{Line, ROW, SLACK};
-use crate::engine::matrix::{Finish, Matrix, Source, Sums, widest_tile};
+use crate::engine::matrix::{Finish, Matrix, Source, Sums};
 use crate::engine::ops::{Target, padded};
-use crate::models::description::{Gating, LayerFilms, WaveLayer};
+use crate::engine::plan::Plan;
+use crate::models::description::{DescriptionError, Gating, LayerFilms, WaveLayer};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// Distance between the rows of the middle channels: the widest tile of time, 4 vectors of 16.
@@ -27,29 +28,41 @@ pub(super) struct FusedLayer {
 
 impl FusedLayer {
     /// `None` when the layer has more to it than the plain form.
-    pub(super) fn new(layer: &WaveLayer, line: &Line, isa: Isa, passes_on: bool) -> Option<Self> {
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(super) fn new(
+        layer: &WaveLayer,
+        line: &Line,
+        plan: &Plan,
+        passes_on: bool,
+    ) -> Result<Option<Self>, DescriptionError> {
         let plain = layer.gating == Gating::None
             && layer.films == LayerFilms::default()
             && layer.head1x1.is_none()
             && layer.conv.groups == 1
             && layer.mixer.groups == 1;
-        let one = layer.layer1x1.as_ref().filter(|c| plain && c.groups == 1)?;
+        let one = layer.layer1x1.as_ref().filter(|c| plain && c.groups == 1);
         let function = Function::new(&layer.activation, layer.bottleneck());
-        if let Function::Softmax = function {
-            return None;
-        }
-        let widest = widest_tile(isa);
+        let (Some(one), false) = (one, matches!(function, Function::Softmax)) else {
+            return Ok(None);
+        };
         let bottleneck = layer.bottleneck();
-        Some(Self {
+        plan.claim(bottleneck, MIDDLE_ROW)?;
+        let layer1x1 = match passes_on {
+            true => Some(Matrix::new(one, MIDDLE_ROW, plan)?),
+            false => None,
+        };
+        Ok(Some(Self {
             width: layer.width(),
             bottleneck,
-            conv: Matrix::new(&layer.conv, line.stride(), widest),
-            mixer: Matrix::new(&layer.mixer, ROW, widest),
+            conv: Matrix::new(&layer.conv, line.stride(), plan)?,
+            mixer: Matrix::new(&layer.mixer, ROW, plan)?,
             function,
-            layer1x1: passes_on.then(|| Matrix::new(one, MIDDLE_ROW, widest)),
+            layer1x1,
             middle: vec![0.0; bottleneck * MIDDLE_ROW],
             tile: bottleneck.max(layer.width()),
-        })
+        }))
     }
 
     /// One pass: reads `line` and `cond`, writes `next`, adds to `head`.
