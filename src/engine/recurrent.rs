@@ -5,7 +5,7 @@
 //! to whole vectors with zero weights; a padded unit stays at zero. Between layers the signal is
 //! `[time][unit]`.
 
-use super::block::{Block, CHUNK};
+use super::block::{Aligned, Block, CHUNK};
 use super::sequence::{flush, from_time_major, to_time_major};
 use super::plan::Plan;
 use crate::models::description::{Conv1d, DescriptionError, Gru, Layer, Lstm};
@@ -33,14 +33,14 @@ struct Cell {
     /// Units padded to whole vectors.
     width: usize,
     /// `[input or unit][gate][width]`
-    weights: Vec<f32>,
+    weights: Aligned,
     /// LSTM: `[4][width]`; GRU: r, z, n of the input side, then n of the hidden side.
     bias: Vec<f32>,
-    hidden: Vec<f32>,
+    hidden: Aligned,
     /// The hidden state being made.
-    next: Vec<f32>,
+    next: Aligned,
     /// LSTM only.
-    cell: Vec<f32>,
+    cell: Aligned,
     initial_hidden: Vec<f32>,
     initial_cell: Vec<f32>,
 }
@@ -207,11 +207,11 @@ impl Cell {
             input_width: input_width.unwrap_or(lstm.input_size),
             units,
             width,
-            weights: columns(matrices, 4, units, width),
+            weights: Aligned::copy_of(&columns(matrices, 4, units, width)),
             bias: gates(&lstm.bias, units, width),
-            hidden: padded(&lstm.initial_hidden, width),
-            next: vec![0.0; width],
-            cell: padded(&lstm.initial_cell, width),
+            hidden: Aligned::copy_of(&padded(&lstm.initial_hidden, width)),
+            next: Aligned::zeros(width),
+            cell: Aligned::copy_of(&padded(&lstm.initial_cell, width)),
             initial_hidden: padded(&lstm.initial_hidden, width),
             initial_cell: padded(&lstm.initial_cell, width),
         })
@@ -246,11 +246,11 @@ impl Cell {
             input_width: input_width.unwrap_or(gru.input_size),
             units,
             width,
-            weights: columns(matrices, 3, units, width),
+            weights: Aligned::copy_of(&columns(matrices, 3, units, width)),
             bias: gates(&bias, units, width),
-            hidden: padded(&gru.initial_hidden, width),
-            next: vec![0.0; width],
-            cell: Vec::new(),
+            hidden: Aligned::copy_of(&padded(&gru.initial_hidden, width)),
+            next: Aligned::zeros(width),
+            cell: Aligned::zeros(0),
             initial_hidden: padded(&gru.initial_hidden, width),
             initial_cell: Vec::new(),
         })
