@@ -431,7 +431,7 @@ fn unknown_features_and_wrong_sizes_are_named() {
         ),
         (
             changed(&lstm, |v| v["weights"][3] = Value::from(1e300)),
-            "weights[3]: is 1e300, beyond",
+            "weights[3]: is 1e+300, beyond",
         ),
         (
             changed(&lstm, |v| drop(v["weights"].as_array_mut().unwrap().pop())),
