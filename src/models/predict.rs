@@ -58,10 +58,10 @@ impl<'a> Predictor<'a> {
 
     /// Appends the rest: silence follows the signal.
     pub fn finish(mut self, out: &mut Vec<f32>) {
-        let missing = |predictor: &Self| (predictor.received - predictor.answered) as usize;
         match self.model.fixed_window() {
             Some(window) => {
-                while missing(&self) > 0 {
+                // The last window may answer beyond the end.
+                while self.answered < self.received {
                     self.pending.resize(self.pending.len() + window / 2, 0.0);
                     self.windows(window, out);
                 }
@@ -72,7 +72,7 @@ impl<'a> Predictor<'a> {
                 let silence = self.pending.len() + self.model.lookahead();
                 self.pending.resize(silence, 0.0);
                 self.pieces(PIECE, out);
-                let rest = missing(&self);
+                let rest = (self.received - self.answered) as usize;
                 if rest > 0 {
                     self.pieces(rest, out);
                 }

@@ -135,7 +135,7 @@ const CASES: &[Case] = &[
         name: "empty file",
         spoil: |p| drop(p.write("wet.wav", "")),
         arguments: TRAIN,
-        words: &["wet.wav", "empty"],
+        words: &["wet.wav", "0 bytes"],
     },
     Case {
         name: "truncated WAV",

@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["audio", "effects"]),
     ("models", &["kernels", "config"]),
     // 3: what is done with recordings and with finished networks.
-    ("report", &["audio", "dsp"]),
+    ("report", &["audio", "dsp", "files"]),
     ("data", &["audio", "config", "dsp", "effects", "progress"]),
     ("regress", &["audio", "config", "dsp", "files", "progress"]),
     ("resynth", &["audio", "config", "dsp", "progress"]),
