@@ -8,8 +8,8 @@ mod dense;
 pub mod description;
 mod encoder_decoder;
 mod init;
-pub mod predict;
 pub mod loss;
+pub mod predict;
 
 pub use dense::DenseNetwork;
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
@@ -65,10 +65,7 @@ pub fn build(
                 Branch::new(conv.channels, *kernel_size, false, middle, &mut init)
             };
             let branches = conv.kernel_sizes.iter().map(&mut branch).collect();
-            EffectModel::EncoderDecoder(EncoderDecoder::new(
-                branches,
-                conv.lookahead.unwrap_or(0),
-            ))
+            EffectModel::EncoderDecoder(EncoderDecoder::new(branches, conv.lookahead.unwrap_or(0)))
         }
     }
 }

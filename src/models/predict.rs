@@ -136,7 +136,8 @@ impl<'a> Predictor<'a> {
 /// The samples of a tensor, in order.
 pub fn to_host(tensor: Tensor<3>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();
-    data.try_to_vec().expect("the element type was just converted to f32")
+    data.try_to_vec()
+        .expect("the element type was just converted to f32")
 }
 
 /// Predicts a whole signal after `past`. As long as `dry`.

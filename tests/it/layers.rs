@@ -26,7 +26,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["audio", "dsp", "models", "simd"]),
     ("formats", &["audio", "config", "engine", "files", "models"]),
     // 4
-    ("training", &["config", "data", "files", "models", "progress", "report"]),
+    (
+        "training",
+        &["config", "data", "files", "models", "progress", "report"],
+    ),
     // 5 and 6 may use everything below.
     ("commands", &["*"]),
     ("cli", &["*", "commands"]),

@@ -186,6 +186,9 @@ fn dense_windows_are_cross_faded() {
     let found = whole(&model, &dry);
     for (i, y) in found.iter().enumerate() {
         assert!((weights[half + i] - 1.0).abs() < 1e-12);
-        assert!((f64::from(*y) - expected[half + i]).abs() < 1e-6, "sample {i}");
+        assert!(
+            (f64::from(*y) - expected[half + i]).abs() < 1e-6,
+            "sample {i}"
+        );
     }
 }
