@@ -465,8 +465,11 @@ impl Made {
             "Mel spectrogram before",
             &mut figure,
         );
-        let by = self.engine.setting.recipe.by.name();
-        let title = format!("Mel spectrogram after, ordered by {by}");
+        let by = self.engine.setting.recipe.by.title();
+        let title = match self.engine.setting.recipe.walk {
+            Some(_) => format!("Mel spectrogram after, a walk through {by}"),
+            None => format!("Mel spectrogram after, ordered by {by}"),
+        };
         shown(&after, [80.0, 385.0, 800.0, 250.0], &title, &mut figure);
         self.draw_order(&mut figure, [80.0, 730.0, 800.0, 390.0]);
         Ok(figure)
@@ -476,7 +479,7 @@ impl Made {
         let hop = self.engine.setting.transform.hop_length();
         let time = |frame: usize| self.engine.sample_rate.seconds(hop * frame);
         let frames: Vec<f64> = (0..self.shown.table.energy.len()).map(time).collect();
-        let by = self.engine.setting.recipe.by.name();
+        let by = self.engine.setting.recipe.by.title();
         let (first, second) = (
             format!("{by} coordinate"),
             format!("second {by} coordinate"),
