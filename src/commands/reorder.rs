@@ -124,7 +124,7 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
                 request.settings.len(),
                 sound.display()
             );
-            recording::keep_inputs(&[&request.input], sound)?;
+            recording::check_output(&[&request.input], sound)?;
             if let Some(picture) = picture {
                 check_ending(picture)?;
                 recording::keep_inputs(&[&request.input], picture)?;
@@ -150,10 +150,7 @@ fn check(setting: &Setting) -> anyhow::Result<()> {
         setting.mels
     );
     if let Some(seconds) = setting.seconds {
-        ensure!(
-            seconds > 0.0 && seconds <= 86_400.0,
-            "a length of {seconds} s is out of range; it must be more than 0 and at most 86400"
-        );
+        recording::check_length(seconds)?;
         ensure!(
             setting.playback != Playback::Frames || setting.recipe.walk.is_some(),
             "frames that are played once each have a length of their own; choose a length only \
