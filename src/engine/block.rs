@@ -1,8 +1,8 @@
 //! The two kinds of sample storage: a short block of rows, and rows that remember their past.
 
 use super::plan::Plan;
-use std::ops::{Deref, DerefMut};
 use crate::models::description::{DescriptionError, MAX_HISTORY, bounded};
+use std::ops::{Deref, DerefMut};
 
 /// Most samples handled in one pass: long enough that per-pass work is small beside the
 /// arithmetic, short enough that the rows of a layer stay in the innermost cache.
@@ -32,7 +32,11 @@ impl Aligned {
         let storage = vec![0.0; len + LINE];
         // In floats; where a platform cannot say, alignment is merely lost.
         let start = storage.as_ptr().align_offset(4 * LINE).min(LINE);
-        Self { storage, start, len }
+        Self {
+            storage,
+            start,
+            len,
+        }
     }
 
     /// A copy of `values`.

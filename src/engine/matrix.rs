@@ -95,14 +95,23 @@ impl Matrix {
         let mut all = taps(first, 0, 0, stride);
         all.extend(taps(second, 0, second_row, stride));
         let rows = Rows::pack(0, first.out_channels, widest_tile(plan.isa), &all);
-        let bias = bias(first).iter().zip(bias(second)).map(|(a, b)| a + b).collect();
+        let bias = bias(first)
+            .iter()
+            .zip(bias(second))
+            .map(|(a, b)| a + b)
+            .collect();
         Ok(Self::from_blocks(vec![rows], bias))
     }
 
     fn from_blocks(blocks: Vec<Rows>, bias: Vec<f32>) -> Self {
         let all = || blocks.iter().flat_map(|b| b.offsets.iter().copied());
         let (lowest, highest) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
-        Self { bias, lowest, highest, blocks }
+        Self {
+            bias,
+            lowest,
+            highest,
+            blocks,
+        }
     }
 
     /// Rows written.
@@ -187,7 +196,10 @@ struct Tap {
 /// What the outputs of a group read, taps outermost: consecutive rows are then neighbours in time
 /// of all channels.
 fn taps(conv: &Conv1d, group: usize, first_row: usize, stride: usize) -> Vec<Tap> {
-    let (inputs, outputs) = (conv.in_channels / conv.groups, conv.out_channels / conv.groups);
+    let (inputs, outputs) = (
+        conv.in_channels / conv.groups,
+        conv.out_channels / conv.groups,
+    );
     let each = (0..conv.kernel_size).flat_map(|k| (0..inputs).map(move |i| (k, i)));
     each.map(|(k, i)| {
         let row = (first_row + group * inputs + i) * stride;
@@ -195,7 +207,9 @@ fn taps(conv: &Conv1d, group: usize, first_row: usize, stride: usize) -> Vec<Tap
         let weight = |o: usize| conv.weight[(o * inputs + i) * conv.kernel_size + k];
         Tap {
             offset: row as isize - delay as isize,
-            weights: (group * outputs..(group + 1) * outputs).map(weight).collect(),
+            weights: (group * outputs..(group + 1) * outputs)
+                .map(weight)
+                .collect(),
         }
     })
     .collect()
@@ -217,15 +231,26 @@ impl Rows {
         while done < outputs {
             let left = outputs - done;
             let sizes = [8, 4, 3, 2, 1].into_iter();
-            let size = sizes.filter(|n| *n <= widest).find(|n| *n <= left).unwrap_or(1);
-            tiles.push(Tile { first: start + done, outputs: size, weights_at: weights.len() });
+            let size = sizes
+                .filter(|n| *n <= widest)
+                .find(|n| *n <= left)
+                .unwrap_or(1);
+            tiles.push(Tile {
+                first: start + done,
+                outputs: size,
+                weights_at: weights.len(),
+            });
             for tap in taps {
                 weights.extend(&tap.weights[done..done + size]);
             }
             done += size;
         }
         let offsets = taps.iter().map(|tap| tap.offset).collect();
-        Self { offsets, tiles, weights }
+        Self {
+            offsets,
+            tiles,
+            weights,
+        }
     }
 }
 

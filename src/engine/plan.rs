@@ -27,7 +27,11 @@ impl Plan {
     /// A plan that has allocated nothing yet.
     pub(crate) fn new(isa: Isa, controls: usize) -> Self {
         let left = Cell::new(MAX_FLOATS);
-        Self { isa, controls, left }
+        Self {
+            isa,
+            controls,
+            left,
+        }
     }
 
     /// Claims memory for `rows · columns` floats.
@@ -35,7 +39,9 @@ impl Plan {
     /// # Errors
     /// There would be more than 512 MB in all.
     pub(crate) fn claim(&self, rows: usize, columns: usize) -> Result<(), DescriptionError> {
-        let left = rows.checked_mul(columns).and_then(|floats| self.left.get().checked_sub(floats));
+        let left = rows
+            .checked_mul(columns)
+            .and_then(|floats| self.left.get().checked_sub(floats));
         match left {
             Some(left) => {
                 self.left.set(left);

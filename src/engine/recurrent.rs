@@ -6,8 +6,8 @@
 //! `[time][unit]`.
 
 use super::block::{Aligned, Block, CHUNK};
-use super::sequence::{flush, from_time_major, to_time_major};
 use super::plan::Plan;
+use super::sequence::{flush, from_time_major, to_time_major};
 use crate::models::description::{Conv1d, DescriptionError, Gru, Layer, Lstm};
 use crate::simd::{Isa, Kernel, Simd, math};
 

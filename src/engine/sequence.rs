@@ -188,17 +188,16 @@ impl Node {
             },
             Layer::Residual(Residual { body, shortcut }) => Self::Residual {
                 body: Sequence::new(body, width, plan)?,
-                shortcut: shortcut
-                    .as_ref()
-                    .map(|net| conv(net, plan))
-                    .transpose()?,
+                shortcut: shortcut.as_ref().map(|net| conv(net, plan)).transpose()?,
                 input: {
                     let outputs = shortcut.as_ref().map_or(0, |c| c.out_channels);
                     Block::new(width.max(outputs), plan)?
                 },
             },
             Layer::Branches(branches) => Self::Branches(SideBySide::new(branches, width, plan)?),
-            Layer::Delay(delay) => Self::Delay(Line::new(delay.channels, Some(delay.samples), plan)?),
+            Layer::Delay(delay) => {
+                Self::Delay(Line::new(delay.channels, Some(delay.samples), plan)?)
+            }
             Layer::Lstm(_) | Layer::Gru(_) => {
                 // `Sequence::new` plans these as stacks; they never arrive here one by one.
                 return Err(DescriptionError::invalid(

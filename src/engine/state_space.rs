@@ -2,8 +2,8 @@
 //! time runs.
 
 use super::block::{Block, CHUNK};
-use super::sequence::{flush, from_time_major, to_time_major};
 use super::plan::Plan;
+use super::sequence::{flush, from_time_major, to_time_major};
 use crate::models::description::{DescriptionError, S4d};
 use crate::simd::{Isa, Kernel, Simd};
 

@@ -84,7 +84,10 @@ impl WaveNetNode {
             isa: plan.isa,
             input_channels: net.input_channels,
             condition,
-            cond: Block::new(cond.max(net.condition_channels()).max(net.input_channels), plan)?,
+            cond: Block::new(
+                cond.max(net.condition_channels()).max(net.input_channels),
+                plan,
+            )?,
             arrays,
             result: Block::new(arrays_outputs.max(outputs), plan)?,
             outputs,
@@ -250,11 +253,7 @@ impl Array {
             lines.push(line);
         }
         let rechannel = &array.head_rechannel;
-        let head = Line::new(
-            rechannel.in_channels,
-            rechannel.lookback(),
-            plan,
-        )?;
+        let head = Line::new(rechannel.in_channels, rechannel.lookback(), plan)?;
         Ok(Self {
             rechannel: Matrix::new(&array.rechannel, ROW, plan)?,
             layers,

@@ -478,9 +478,19 @@ fn working_memory_is_bounded_however_layers_multiply_it() {
         weight: vec![0.1; 2 * channels],
         bias: vec![],
     };
-    let mut layers = vec![Layer::Conv1d(Conv1d::dense(1, channels, vec![0.1; channels], vec![]))];
+    let mut layers = vec![Layer::Conv1d(Conv1d::dense(
+        1,
+        channels,
+        vec![0.1; channels],
+        vec![],
+    ))];
     layers.extend((0..200).map(|_| Layer::Conv1d(conv.clone())));
-    layers.push(Layer::Conv1d(Conv1d::dense(channels, 1, vec![0.1; channels], vec![])));
+    layers.push(Layer::Conv1d(Conv1d::dense(
+        channels,
+        1,
+        vec![0.1; channels],
+        vec![],
+    )));
     let error = Engine::new(&sequential(1, layers)).unwrap_err().to_string();
     assert!(error.contains("working memory in floats is"), "{error}");
 }

@@ -49,10 +49,7 @@ impl FusedLayer {
             && layer.head1x1.is_none()
             && layer.conv.groups == 1
             && layer.mixer.groups == 1;
-        let one = layer
-            .layer1x1
-            .as_ref()
-            .filter(|c| plain && c.groups == 1);
+        let one = layer.layer1x1.as_ref().filter(|c| plain && c.groups == 1);
         let function = Function::new(&layer.activation, layer.bottleneck());
         let (Some(one), false) = (one, matches!(function, Function::Softmax)) else {
             return Ok(None);
@@ -193,12 +190,19 @@ impl Pass<'_> {
         };
         // SAFETY: the caller's promise; `middle` holds `bottleneck` rows of `MIDDLE_ROW`.
         unsafe { layer.conv.apply::<S, T, _>(s, self.source, t, &mut store) };
-        let head = self.head.samples.as_mut_ptr().wrapping_add(self.head.at + t);
+        let head = self
+            .head
+            .samples
+            .as_mut_ptr()
+            .wrapping_add(self.head.at + t);
         for channel in 0..layer.bottleneck {
             for v in 0..T {
                 // SAFETY: as above; `process` checked the head's rows.
                 unsafe {
-                    let z = layer.middle.as_mut_ptr().add(channel * MIDDLE_ROW + v * S::LANES);
+                    let z = layer
+                        .middle
+                        .as_mut_ptr()
+                        .add(channel * MIDDLE_ROW + v * S::LANES);
                     let head = head.add(channel * self.head.stride + v * S::LANES);
                     let a = A::apply(&layer.function, s, s.load_ptr(z), channel);
                     s.store_ptr(z, a);

@@ -67,7 +67,9 @@ impl GeneralLayer {
     ) -> Result<Self, DescriptionError> {
         let film = |film: &Option<WaveFilm>| film.as_ref().map(|f| Film::new(f, plan)).transpose();
         let pointwise = |conv: &Option<Conv1d>| {
-            conv.as_ref().map(|conv| Matrix::new(conv, ROW, plan)).transpose()
+            conv.as_ref()
+                .map(|conv| Matrix::new(conv, ROW, plan))
+                .transpose()
         };
         let films = &layer.films;
         let modulated = match film(&films.conv_pre)? {
