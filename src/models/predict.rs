@@ -82,7 +82,7 @@ impl<'a> Predictor<'a> {
 
     /// Appends the rest: silence follows the signal.
     pub fn finish(mut self, out: &mut Vec<f32>) {
-        let missing = |predictor: &Self| (predictor.received - predictor.answered) as usize;
+        let missing = |p: &Self| p.received.saturating_sub(p.answered) as usize;
         match self.model.fixed_window() {
             Some(window) => {
                 while missing(&self) > 0 {
