@@ -6,16 +6,11 @@
 pub mod decode;
 pub mod encode;
 mod error;
+mod riff;
 
 pub use error::AudioError;
 
 use std::fmt;
-
-/// The bytes that follow the codec number in the 16-byte codec name of an extensible WAV
-/// file, where that number is one of the registered ones.
-const REGISTERED_CODEC: [u8; 14] = [
-    0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x80, 0x00, 0x00, 0xaa, 0x00, 0x38, 0x9b, 0x71,
-];
 
 /// A sample rate in hertz, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,11 +3,19 @@
 //! One file per verb holds its arguments and turns the command's typed outcome into text.
 //! Knows nothing of how anything is computed.
 
+mod bench_infer;
+mod collage;
+mod convolve;
 mod devices;
 mod evaluate;
 mod infer;
+mod inspect;
+mod recover;
+mod reorder;
 mod rows;
 mod runs;
+mod spectrum;
+mod stretch;
 mod synth;
 mod train;
 pub mod ui;
@@ -54,6 +62,29 @@ enum Command {
     Synth(synth::Args),
     /// List what this build can compute on.
     Devices(devices::Args),
+    /// Predictive convolution: what a regression learned on A makes of B.
+    Convolve(convolve::Args),
+    /// Predict the deleted end of a clip from other clips like it.
+    Recover(recover::Args),
+    /// Reorder a sound's spectra by what they sound like.
+    Reorder(reorder::Args),
+    /// Take a sound's spectrum apart: phases dropped, frequencies inverted, bins shuffled.
+    Spectrum(spectrum::Args),
+    /// Cut sounds into segments and join them in another order.
+    Collage(collage::Args),
+    /// Stretch a sound in time, with or without its pitch.
+    Stretch(stretch::Args),
+    /// Show what a model file of another program holds.
+    Inspect(inspect::Args),
+    /// Measure speed.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// How fast a model file plays.
+    Infer(bench_infer::Args),
 }
 
 /// Runs the process's command line. Errors are one line on stderr.
@@ -61,6 +92,7 @@ enum Command {
 /// Exit codes: 0 done, 1 a requested criterion was not met, 2 error.
 pub fn main() -> ExitCode {
     ui::report_panics_in_one_line();
+    quiet_vulkan();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
@@ -84,6 +116,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Mesa's Vulkan loader complains on stderr where no session folder is set, as in containers.
+fn quiet_vulkan() {
+    const KEY: &str = "XDG_RUNTIME_DIR";
+    if cfg!(unix) && std::env::var_os(KEY).is_none() {
+        // SAFETY: the first thing the process does; no other thread exists that could read
+        // the environment meanwhile.
+        unsafe { std::env::set_var(KEY, std::env::temp_dir()) };
+    }
+}
+
 /// What is wrong and what is allowed, without the usage that follows.
 fn one_line(message: &str) -> String {
     let said = message
@@ -103,5 +145,13 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),
+        Command::Convolve(args) => convolve::run(args, ui),
+        Command::Recover(args) => recover::run(args, ui),
+        Command::Reorder(args) => reorder::run(args, ui),
+        Command::Spectrum(args) => spectrum::run(args, ui),
+        Command::Collage(args) => collage::run(args, ui),
+        Command::Stretch(args) => stretch::run(args, ui),
+        Command::Inspect(args) => inspect::run(args, ui),
+        Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
     }
 }

@@ -2,9 +2,18 @@
 //!
 //! Commands report through [`crate::progress::Observer`] and never print.
 
+pub mod bench_infer;
+pub mod collage;
+pub mod convolve;
 pub mod devices;
 pub mod evaluate;
 pub mod infer;
+pub mod inspect;
+pub mod recording;
+pub mod recover;
+pub mod reorder;
 pub mod runs;
+pub mod spectrum;
+pub mod stretch;
 pub mod synth;
 pub mod train;

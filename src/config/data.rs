@@ -48,6 +48,8 @@ pub struct PairConfig {
     pub from: Option<Position>,
     /// Where the used span ends; absent: at the end.
     pub to: Option<Position>,
+    /// Use this channel of the files alone, counted from 1; absent: all, as mono tracks.
+    pub channel: Option<usize>,
     /// This pair's own delay, instead of `data.latency`.
     pub latency: Option<Latency>,
     /// Where the effect's knobs stood, by name: `{ gain = 0.25 }`. Best scaled to 0..1; every
@@ -260,6 +262,13 @@ impl PairConfig {
                 }
             }
             _ => return wrong("an incomplete pair", "both dry and wet, or a signal"),
+        }
+        if self.channel == Some(0) {
+            return Err(ConfigError::value(
+                format!("{key}.channel"),
+                0,
+                "1 for the first, 2 for the second, …",
+            ));
         }
         for (name, position) in [("from", self.from), ("to", self.to)] {
             let fine = match position {

@@ -402,7 +402,14 @@ impl Library<'_> {
                 continue;
             };
             let mut channels = Vec::new();
-            for track in &source.pairs {
+            let chosen = match pair.channel {
+                None => source.pairs.as_slice(),
+                Some(n) => source.pairs.get(n - 1..n).ok_or_else(|| {
+                    let (label, count) = (&source.label, source.pairs.len());
+                    DataError::Unfit(format!("{label}: channel {n} of {count} is asked for"))
+                })?,
+            };
+            for track in chosen {
                 let (len, hz) = (track.len(), track.sample_rate().hz());
                 let from = pair.from.map_or(0, |p| p.sample(len, hz));
                 let to = pair.to.map_or(len, |p| p.sample(len, hz));

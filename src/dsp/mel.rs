@@ -57,7 +57,15 @@ impl MelBank {
         let corner = |i: usize| mel_to_hz(top * i as f64 / (n_mels + 1) as f64);
         let bin_hz = f64::from(sample_rate.hz()) / n_fft as f64;
         let bands = (0..n_mels)
-            .map(|m| triangle(corner(m), corner(m + 1), corner(m + 2), bin_hz, n_fft / 2 + 1))
+            .map(|m| {
+                triangle(
+                    corner(m),
+                    corner(m + 1),
+                    corner(m + 2),
+                    bin_hz,
+                    n_fft / 2 + 1,
+                )
+            })
             .collect();
         Self {
             bands,

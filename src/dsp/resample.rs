@@ -80,6 +80,7 @@ pub fn resampled_len(frames: u64, from: SampleRate, to: SampleRate) -> u64 {
 ///
 /// Output comes in bursts: it lags the input by up to one and a half inner blocks (about 0.1 s
 /// at usual rates), and [`Resampler::finish`] delivers the rest.
+#[derive(Debug)]
 pub struct Resampler {
     from: SampleRate,
     to: SampleRate,
@@ -192,6 +193,7 @@ impl Resampler {
 }
 
 /// rubato's resampler with its fixed blocks filled from, and its delay taken off, the stream.
+#[derive(Debug)]
 struct Engine {
     fft: Fft<f64>,
     /// One inner block per channel.

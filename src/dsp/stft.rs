@@ -43,8 +43,9 @@ pub enum StftError {
     /// Windows do not overlap enough for the inverse.
     #[error(
         "frames of {params} do not overlap enough to be added up again: between frames the \
-         summed squared window falls to {lowest:.1e} of its peak, at least {MIN_OVERLAP:.0e} is \
-         needed; use a hop_length of at most {largest_hop}"
+         summed squared window falls to {:.2} % of its peak, at least {:.2} % is needed; use a \
+         hop_length of at most {largest_hop}",
+        100.0 * lowest, 100.0 * MIN_OVERLAP
     )]
     NoOverlap {
         /// What was asked for.

@@ -48,13 +48,6 @@ impl Block {
     pub(crate) fn row_mut(&mut self, channel: usize, len: usize) -> &mut [f32] {
         &mut self.samples[channel * ROW..][..len]
     }
-
-    /// Makes room for `channels` rows; only while planning.
-    pub(crate) fn grow(&mut self, channels: usize) {
-        if self.samples.len() < channels * ROW {
-            self.samples.resize(channels * ROW, 0.0);
-        }
-    }
 }
 
 /// Rows with a past, `[channel][time]`: behind every present sample stand `lookback` earlier ones

@@ -16,14 +16,18 @@
 mod activation;
 mod block;
 mod matrix;
+mod offline;
 mod ops;
 mod plan;
 mod recurrent;
 pub mod reference;
 mod sequence;
 mod state_space;
+pub mod timing;
 mod wavenet;
 mod window;
+
+pub use offline::OfflinePlayer;
 
 use crate::models::description::{Architecture, DescriptionError, Network};
 use crate::simd::Isa;
@@ -195,11 +199,24 @@ impl Engine {
             "input and output of one length are needed"
         );
         for (input, output) in input.chunks(CHUNK).zip(output.chunks_mut(CHUNK)) {
-            for (to, from) in self.block.row_mut(0, input.len()).iter_mut().zip(input) {
-                *to = audible(*from);
-            }
+            self.take(input);
             self.pass(input.len());
             output.copy_from_slice(self.block.row(0, input.len()));
+        }
+    }
+
+    /// Plays `input` and drops the output.
+    fn hear(&mut self, input: &[f32]) {
+        for input in input.chunks(CHUNK) {
+            self.take(input);
+            self.pass(input.len());
+        }
+    }
+
+    /// Puts `input` into the first row.
+    fn take(&mut self, input: &[f32]) {
+        for (to, from) in self.block.row_mut(0, input.len()).iter_mut().zip(input) {
+            *to = audible(*from);
         }
     }
 

@@ -186,6 +186,11 @@ impl WaveNetNode {
         }
         for array in &mut self.arrays {
             array.lines.iter_mut().for_each(Line::reset);
+            for layer in &mut array.layers {
+                if let Layer::General(layer) = layer {
+                    layer.reset();
+                }
+            }
             array.head.reset();
         }
         self.post.iter_mut().for_each(|p| p.line.reset());

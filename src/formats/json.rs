@@ -9,12 +9,11 @@ use serde_json::{Map, Value};
 pub(crate) const MAX_BYTES: usize = 16 << 20;
 
 /// Parses text, refusing what is too long to be a model.
-pub(crate) fn parse(text: &str) -> Result<Value, FormatError> {
+pub(crate) fn parse(text: &[u8]) -> Result<Value, FormatError> {
     if text.len() > MAX_BYTES {
-        let (got, allowed) = (text.len() as u64, MAX_BYTES as u64);
-        return Err(FormatError::TooLong { got, allowed });
+        return Err(FormatError::TooLong { allowed: MAX_BYTES });
     }
-    Ok(serde_json::from_str(text)?)
+    Ok(serde_json::from_slice(text)?)
 }
 
 /// A JSON object and where it stands in the file.
@@ -218,4 +217,35 @@ pub(crate) fn floats(value: &Value, place: &str) -> Result<Vec<f32>, FormatError
         }
     }
     Ok(floats)
+}
+
+/// A list of lists of numbers, `[rows][columns]`, flattened; both sizes are checked.
+pub(crate) fn matrix(
+    value: &Value,
+    place: &str,
+    rows: usize,
+    columns: usize,
+) -> Result<Vec<f32>, FormatError> {
+    let lists = list(value, place)?;
+    if lists.len() != rows {
+        let why = format!("has {} rows, {rows} are needed", lists.len());
+        return Err(field(place, why));
+    }
+    let mut flat = Vec::new();
+    for (i, row) in lists.iter().enumerate() {
+        flat.extend(vector(row, &format!("{place}[{i}]"), columns)?);
+    }
+    Ok(flat)
+}
+
+/// A list of `len` numbers.
+pub(crate) fn vector(value: &Value, place: &str, len: usize) -> Result<Vec<f32>, FormatError> {
+    let values = floats(value, place)?;
+    if values.len() == len {
+        return Ok(values);
+    }
+    Err(field(
+        place,
+        format!("has {} numbers, {len} are needed", values.len()),
+    ))
 }

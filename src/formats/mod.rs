@@ -1,13 +1,24 @@
 //! Model files of other programs: read into, and written from, the plain network description.
 //!
-//! Knows the description and nothing of tensors, training or the command line. A file that uses
-//! something unknown is refused by name: silence about it would be wrong audio.
+//! Knows the description and nothing of tensors, training, the engine or the command line; who
+//! needs a network played (loudness, verification) is given a function that plays it. A file
+//! that uses something unknown is refused by name: silence about it would be wrong audio.
 
+pub mod aidax;
 mod json;
 pub mod nam;
+pub mod proteus;
+mod recurrent_net;
+pub mod rtneural;
+mod verify;
 
-use crate::models::description::DescriptionError;
-use std::path::PathBuf;
+pub use verify::{Agreement, TOLERANCE, VerifyError, test_signal, verify};
+
+use crate::models::description::{DescriptionError, Network};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Why a model file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -21,16 +32,20 @@ pub enum FormatError {
         source: std::io::Error,
     },
     /// The file is larger than any model in the field by far.
-    #[error("model file of {got} bytes; at most {allowed} are read")]
+    #[error("model file of more than {allowed} bytes; at most that many are read")]
     TooLong {
-        /// Bytes found.
-        got: u64,
         /// Bytes accepted.
-        allowed: u64,
+        allowed: usize,
     },
     /// The text is not JSON.
-    #[error("not a model file: {0}")]
+    #[error("not a model file, since it is not JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// The text is JSON, but of none of the known kinds.
+    #[error(
+        "not a model file of a known kind: .nam has architecture and config, RTNeural and AIDA-X \
+         have in_shape and layers, Proteus has model_data and state_dict"
+    )]
+    UnknownKind,
     /// A field is missing, has the wrong type or a value that is not allowed.
     #[error("{field}: {why}")]
     Field {
@@ -59,15 +74,151 @@ pub enum FormatError {
     #[error(transparent)]
     Description(#[from] DescriptionError),
     /// The network cannot be written in this format.
-    #[error("{format} cannot carry this network: {why}; formats that can: {others}")]
+    #[error("{format} cannot carry this network: {why}; {}", carriers_text(others))]
     CannotCarry {
         /// The format asked for.
-        format: &'static str,
+        format: Format,
         /// What it lacks.
         why: String,
         /// Formats that would do.
-        others: String,
+        others: Vec<Format>,
     },
+}
+
+fn carriers_text(others: &[Format]) -> String {
+    if others.is_empty() {
+        return "no other program's format can either".into();
+    }
+    let names: Vec<String> = others.iter().map(Format::to_string).collect();
+    format!("formats that can: {}", names.join(", "))
+}
+
+/// The kinds of model file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Neural Amp Modeler, `.nam`.
+    Nam,
+    /// RTNeural JSON.
+    RtNeural,
+    /// AIDA-X, `.json` or `.aidax`.
+    AidaX,
+    /// CoreAudioML / Proteus JSON.
+    Proteus,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Nam, Self::RtNeural, Self::AidaX, Self::Proteus];
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nam => "nam",
+            Self::RtNeural => "rtneural",
+            Self::AidaX => "aidax",
+            Self::Proteus => "proteus",
+        })
+    }
+}
+
+/// What a model file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What it plays.
+    pub network: Network,
+    /// The kind of file.
+    pub format: Format,
+    /// The version of the file format it claims, where it has one.
+    pub version: Option<String>,
+    /// Everything under `metadata`, as it stands in the file; for a container without its own,
+    /// that of its full size.
+    pub metadata: Map<String, Value>,
+    /// Input and output the file was written with.
+    pub self_test: Option<SelfTest>,
+}
+
+/// A signal and what the network in the file is said to make of it, from its initial state, with
+/// every knob at 0 and without the file's input and output gains.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelfTest {
+    /// The signal.
+    pub input: Vec<f32>,
+    /// What comes out.
+    pub output: Vec<f32>,
+}
+
+impl Model {
+    pub(crate) fn new(network: Network, format: Format) -> Self {
+        let (version, metadata, self_test) = (None, Map::new(), None);
+        Self {
+            network,
+            format,
+            version,
+            metadata,
+            self_test,
+        }
+    }
+}
+
+/// Reads a model file of any known kind.
+///
+/// # Errors
+/// The file cannot be read, is of no known kind, or uses something not supported.
+pub fn read(path: &Path) -> Result<Model, FormatError> {
+    use std::io::Read;
+    let io = |source| FormatError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(json::MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    read_bytes(&bytes)
+}
+
+/// Reads the contents of a model file of any known kind.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
+    let value = json::parse(bytes)?;
+    let model = if nam::looks_like(&value) {
+        nam::from_value(&value)?
+    } else if proteus::looks_like(&value) {
+        proteus::from_value(&value)?
+    } else if aidax::looks_like(&value) {
+        aidax::from_value(&value)?
+    } else if rtneural::looks_like(&value) {
+        rtneural::from_value(&value)?
+    } else {
+        return Err(FormatError::UnknownKind);
+    };
+    model.network.validate()?;
+    Ok(model)
+}
+
+/// The formats that can carry `network`.
+pub fn carriers(network: &Network) -> Vec<Format> {
+    let can = |format: &Format| match format {
+        Format::Nam => nam::check(network).is_ok(),
+        Format::RtNeural => rtneural::check(network).is_ok(),
+        Format::AidaX => aidax::check(network).is_ok(),
+        Format::Proteus => proteus::check(network).is_ok(),
+    };
+    Format::ALL.into_iter().filter(can).collect()
+}
+
+/// The error for a network that `format` cannot carry because of `why`.
+pub(crate) fn cannot_carry(format: Format, why: String, network: &Network) -> FormatError {
+    FormatError::CannotCarry {
+        format,
+        why,
+        others: carriers(network),
+    }
 }
 
 pub(crate) fn field(field: impl Into<String>, why: impl Into<String>) -> FormatError {
@@ -90,16 +241,25 @@ pub(crate) fn unsupported(feature: impl Into<String>, hint: impl Into<String>) -
     }
 }
 
-/// The text of a model file, refusing what is too long to be one before reading it.
-pub(crate) fn read_text(path: &std::path::Path) -> Result<String, FormatError> {
-    use std::io::Read;
-    let io = |source| FormatError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = std::fs::File::open(path).map_err(io)?;
-    let mut text = String::new();
-    let limit = json::MAX_BYTES as u64 + 1;
-    file.take(limit).read_to_string(&mut text).map_err(io)?;
-    Ok(text)
+/// A 32-bit float as the JSON number that is exactly it.
+pub(crate) fn number(x: f32) -> Value {
+    Value::from(f64::from(x))
+}
+
+/// A list of 32-bit floats as JSON numbers.
+pub(crate) fn numbers(values: &[f32]) -> Value {
+    values.iter().map(|x| number(*x)).collect()
+}
+
+/// `[rows][columns]` as a list of lists.
+pub(crate) fn matrix(values: &[f32], columns: usize) -> Value {
+    values.chunks(columns.max(1)).map(numbers).collect()
+}
+
+/// `[rows][columns]` turned into `[columns][rows]`.
+pub(crate) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    let columns = columns.max(1);
+    (0..columns)
+        .flat_map(|c| values.iter().skip(c).step_by(columns).copied())
+        .collect()
 }

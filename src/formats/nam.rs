@@ -6,10 +6,15 @@
 //! `layer1x1_post_film` acts in every gating mode (the player applies it in "blended" only), and
 //! Hardtanh honours `min_val` and `max_val` (the player ignores them).
 
+mod metadata;
 mod read;
 mod read_wavenet;
+mod write;
 
-pub use read::{Model, read, read_str};
+pub use metadata::{Date, Loudness, Metadata, gain, loudness};
+pub(crate) use read::{folded, from_value, looks_like};
+pub(crate) use write::check;
+pub use write::write;
 
 /// The rate of a file that names none.
 pub const DEFAULT_SAMPLE_RATE: u32 = 48_000;

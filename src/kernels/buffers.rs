@@ -15,7 +15,7 @@ const MOST_IDLE: usize = 8;
 
 /// A buffer of floats of unknown content.
 #[derive(Debug, Default)]
-pub(crate) struct Buffer {
+pub struct Buffer {
     values: Vec<f32>,
     len: usize,
 }

@@ -7,6 +7,7 @@
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
+pub mod activation;
 mod buffers;
 pub mod composed;
 pub mod conv;
@@ -17,6 +18,7 @@ pub mod reference;
 mod rows;
 mod scratch;
 mod spread;
+pub mod wavenet;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;

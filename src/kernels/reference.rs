@@ -1,8 +1,10 @@
 //! The operators written out as their sums, in double precision: what the fast forms are tested
 //! against. Slow, obvious, and used by nothing else.
 
+use super::activation::Activation;
 use super::conv::Conv1d;
 use super::encoder_decoder::{EncoderDecoder, Middle};
+use super::wavenet::WaveNet;
 
 /// The convolution `[batch, out_channels, output_len]`; see [`Conv1d`] for the formula.
 pub fn conv1d(shape: &Conv1d, batch: usize, x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
@@ -188,4 +190,213 @@ pub fn encoder_decoder_gradients(
         decoder_bias: dy.iter().sum(),
     };
     (dx, gradients)
+}
+
+/// A "valid" convolution.
+fn valid(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: usize) -> Conv1d {
+    Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        dilation,
+        left: 0,
+        right: 0,
+    }
+}
+
+/// The last `len` samples of every row of `rows` rows.
+fn tail(x: &[f64], rows: usize, len: usize) -> Vec<f64> {
+    let all = x.len() / rows;
+    x.chunks_exact(all)
+        .flat_map(|row| row[all - len..].to_vec())
+        .collect()
+}
+
+/// Adds `x` to the last samples of every row of `to`.
+fn add_to_tail(to: &mut [f64], x: &[f64], rows: usize) {
+    let (all, len) = (to.len() / rows, x.len() / rows);
+    for (to, x) in to.chunks_exact_mut(all).zip(x.chunks_exact(len)) {
+        for (to, x) in to[all - len..].iter_mut().zip(x) {
+            *to += x;
+        }
+    }
+}
+
+/// Everything a [`WaveNet`] computes on its way.
+struct WaveNetTrace {
+    /// Per array and layer: the layer's input, z, and what enters the 1×1 and the head.
+    layers: Vec<Vec<[Vec<f64>; 3]>>,
+    /// Per array: its input and the sum of its activations.
+    arrays: Vec<[Vec<f64>; 2]>,
+    y: Vec<f64>,
+}
+
+/// The halves of z of one item after the other: (activation, gate), gate 1 where there is none.
+fn gated(activation: Activation, gated: bool, z: &[f64], batch: usize) -> Vec<(f64, f64)> {
+    if !gated {
+        return z.iter().map(|&z| (activation.value(z), 1.0)).collect();
+    }
+    let item = z.len() / batch;
+    z.chunks_exact(item)
+        .flat_map(|z| {
+            let (signal, gate) = z.split_at(item / 2);
+            signal
+                .iter()
+                .zip(gate)
+                .map(|(&z, &gate)| (activation.value(z), Activation::Sigmoid.value(gate)))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn wavenet_trace(net: &WaveNet, batch: usize, x: &[f64], weights: &[f64]) -> WaveNetTrace {
+    let (offsets, _) = net.offsets();
+    let mut input = x.to_vec();
+    let mut head: Option<Vec<f64>> = None;
+    let (mut layers, mut arrays) = (Vec::new(), Vec::new());
+    let mut need: usize = net
+        .arrays
+        .iter()
+        .map(|array| array.head_kernel_size - 1)
+        .sum();
+    need += net.output_len(x.len() / (batch * net.in_channels));
+    for (array, at) in net.arrays.iter().zip(&offsets) {
+        let c = array.channels;
+        let none = vec![0.0; 2 * c];
+        let rechannel = valid(at.in_channels, c, 1, 1);
+        let mut now = conv1d(
+            &rechannel,
+            batch,
+            &input,
+            &weights[at.rechannel..][..rechannel.weights()],
+            &none,
+        );
+        let mut sum = head.unwrap_or_else(|| vec![0.0; batch * c * need]);
+        let mut traces = Vec::new();
+        for (layer, at) in array.layers.iter().zip(&at.layers) {
+            let conv = valid(c, at.width, layer.kernel_size, layer.dilation);
+            let w = &weights[at.conv..][..conv.weights()];
+            let mut z = conv1d(&conv, batch, &now, w, &weights[at.bias..][..at.width]);
+            let len = z.len() / (batch * at.width);
+            let mix = valid(net.in_channels, at.width, 1, 1);
+            let condition = tail(x, batch * net.in_channels, len);
+            let mixed = conv1d(
+                &mix,
+                batch,
+                &condition,
+                &weights[at.mixer..][..mix.weights()],
+                &none,
+            );
+            z.iter_mut().zip(&mixed).for_each(|(z, mixed)| *z += mixed);
+            let a: Vec<f64> = gated(layer.activation, layer.gated, &z, batch)
+                .into_iter()
+                .map(|(a, gate)| a * gate)
+                .collect();
+            add_to_tail(&mut sum, &tail(&a, batch * c, need), batch * c);
+            let one = valid(c, c, 1, 1);
+            let bias = &weights[at.one_by_one_bias..][..c];
+            let mut next = conv1d(&one, batch, &a, &weights[at.one_by_one..][..c * c], bias);
+            add_to_tail(&mut next, &tail(&now, batch * c, len), batch * c);
+            traces.push([now, z, a]);
+            now = next;
+        }
+        let conv = valid(c, array.head_channels, array.head_kernel_size, 1);
+        let bias = match at.head_bias {
+            Some(bias) => weights[bias..][..array.head_channels].to_vec(),
+            None => vec![0.0; array.head_channels],
+        };
+        head = Some(conv1d(
+            &conv,
+            batch,
+            &sum,
+            &weights[at.head..][..conv.weights()],
+            &bias,
+        ));
+        need -= array.head_kernel_size - 1;
+        arrays.push([std::mem::replace(&mut input, now), sum]);
+        layers.push(traces);
+    }
+    let scale = f64::from(net.head_scale);
+    let y = head.unwrap_or_default().iter().map(|y| scale * y).collect();
+    WaveNetTrace { layers, arrays, y }
+}
+
+/// The output of a [`WaveNet`].
+pub fn wavenet(net: &WaveNet, batch: usize, x: &[f64], weights: &[f64]) -> Vec<f64> {
+    wavenet_trace(net, batch, x, weights).y
+}
+
+/// The gradients of x and of the weights of a [`WaveNet`] for dy.
+pub fn wavenet_gradients(
+    net: &WaveNet,
+    batch: usize,
+    x: &[f64],
+    weights: &[f64],
+    dy: &[f64],
+) -> (Vec<f64>, Vec<f64>) {
+    let (offsets, count) = net.offsets();
+    let trace = wavenet_trace(net, batch, x, weights);
+    let mut dw = vec![0.0; count];
+    let mut dx = vec![0.0; x.len()];
+    let mut dhead: Vec<f64> = dy.iter().map(|dy| f64::from(net.head_scale) * dy).collect();
+    // The last array's output is read by nobody.
+    let mut dnow: Option<Vec<f64>> = None;
+    for (index, (array, at)) in net.arrays.iter().zip(&offsets).enumerate().rev() {
+        let c = array.channels;
+        let [input, sum] = &trace.arrays[index];
+        let conv = valid(c, array.head_channels, array.head_kernel_size, 1);
+        let w = &weights[at.head..][..conv.weights()];
+        let (dsum, dhead_w, dhead_b) = conv1d_gradients(&conv, batch, sum, w, &dhead);
+        dw[at.head..][..conv.weights()].copy_from_slice(&dhead_w);
+        if let Some(bias) = at.head_bias {
+            dw[bias..][..array.head_channels].copy_from_slice(&dhead_b);
+        }
+        for (n, (layer, at)) in array.layers.iter().zip(&at.layers).enumerate().rev() {
+            let [now, z, a] = &trace.layers[index][n];
+            let len = a.len() / (batch * c);
+            let dnext = dnow.take().unwrap_or_else(|| vec![0.0; a.len()]);
+            let one = valid(c, c, 1, 1);
+            let w = &weights[at.one_by_one..][..c * c];
+            let (mut da, done, done_b) = conv1d_gradients(&one, batch, a, w, &dnext);
+            dw[at.one_by_one..][..c * c].copy_from_slice(&done);
+            dw[at.one_by_one_bias..][..c].copy_from_slice(&done_b);
+            add_to_tail(&mut da, &dsum, batch * c);
+            let parts = gated(layer.activation, layer.gated, z, batch);
+            let mut dz = vec![0.0; z.len()];
+            for (item, parts) in parts.chunks_exact(c * len).enumerate() {
+                for (at_z, (value, gate)) in parts.iter().enumerate() {
+                    let da = da[item * c * len + at_z];
+                    let start = item * at.width * len;
+                    dz[start + at_z] = da * gate * layer.activation.slope_at(*value);
+                    if layer.gated {
+                        dz[start + c * len + at_z] = da * value * gate * (1.0 - gate);
+                    }
+                }
+            }
+            let mix = valid(net.in_channels, at.width, 1, 1);
+            let condition = tail(x, batch * net.in_channels, len);
+            let w = &weights[at.mixer..][..mix.weights()];
+            let (dcondition, dmix, _) = conv1d_gradients(&mix, batch, &condition, w, &dz);
+            dw[at.mixer..][..mix.weights()].copy_from_slice(&dmix);
+            add_to_tail(&mut dx, &dcondition, batch * net.in_channels);
+            let conv = valid(c, at.width, layer.kernel_size, layer.dilation);
+            let w = &weights[at.conv..][..conv.weights()];
+            let (mut dinput, dconv, dconv_b) = conv1d_gradients(&conv, batch, now, w, &dz);
+            dw[at.conv..][..conv.weights()].copy_from_slice(&dconv);
+            dw[at.bias..][..at.width].copy_from_slice(&dconv_b);
+            add_to_tail(&mut dinput, &dnext, batch * c);
+            dnow = Some(dinput);
+        }
+        let rechannel = valid(at.in_channels, c, 1, 1);
+        let w = &weights[at.rechannel..][..rechannel.weights()];
+        let dfirst = dnow.take().unwrap_or_default();
+        let (dinput, drechannel, _) = conv1d_gradients(&rechannel, batch, input, w, &dfirst);
+        dw[at.rechannel..][..rechannel.weights()].copy_from_slice(&drechannel);
+        if index == 0 {
+            add_to_tail(&mut dx, &dinput, batch * net.in_channels);
+        }
+        dnow = Some(dinput);
+        dhead = dsum;
+    }
+    (dx, dw)
 }

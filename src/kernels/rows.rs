@@ -32,25 +32,9 @@ impl<'a> Rows<'a> {
         &self.data[row * self.stride + from..][..len]
     }
 
-    /// The same rows from sample `from` on.
-    #[allow(dead_code)]
-    pub fn after(self, from: usize) -> Rows<'a> {
-        Rows {
-            data: &self.data[from..],
-            stride: self.stride,
-        }
-    }
-
-    /// Without the first `rows` rows.
-    #[allow(dead_code)]
-    pub fn below(self, rows: usize) -> Rows<'a> {
-        self.after(rows * self.stride)
-    }
-
-    /// The distance between rows, in floats.
-    #[allow(dead_code)]
-    pub fn stride(&self) -> usize {
-        self.stride
+    /// Whether there are `rows` rows of `len` samples.
+    fn hold(&self, rows: usize, len: usize) -> bool {
+        rows == 0 || (rows - 1) * self.stride + len <= self.data.len()
     }
 }
 
@@ -86,6 +70,29 @@ impl<'a> RowsMut<'a> {
             len: self.len,
             lifetime: PhantomData,
         }
+    }
+
+    /// The first `rows` rows and the others.
+    pub fn split(self, rows: usize) -> (RowsMut<'a>, RowsMut<'a>) {
+        assert!(rows <= self.rows);
+        let others = RowsMut {
+            // Wrapping: behind the last row the address may lie outside the buffer, where
+            // nothing is then read.
+            data: self.data.wrapping_add(rows * self.stride),
+            rows: self.rows - rows,
+            ..self
+        };
+        (RowsMut { rows, ..self }, others)
+    }
+
+    /// The first `rows` rows.
+    pub fn first(self, rows: usize) -> RowsMut<'a> {
+        self.split(rows).0
+    }
+
+    /// Samples of each row.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// Row `row`.
@@ -184,6 +191,8 @@ pub(crate) enum Start<'a> {
     Bias(&'a [f32]),
     /// These rows.
     Rows(Rows<'a>),
+    /// These rows, plus one number per row.
+    RowsAndBias(Rows<'a>, &'a [f32]),
     /// What it already holds.
     Itself,
 }
@@ -215,10 +224,11 @@ impl Combine<'_> {
         assert!(self.taps.iter().all(|tap| tap + len <= self.input.len()));
         match self.start {
             Start::Bias(bias) => assert_eq!(bias.len(), self.output.rows),
-            Start::Rows(rows) => assert!(
-                self.output.rows == 0
-                    || (self.output.rows - 1) * rows.stride + len <= rows.data.len()
-            ),
+            Start::Rows(rows) => assert!(rows.hold(self.output.rows, len)),
+            Start::RowsAndBias(rows, bias) => {
+                assert!(rows.hold(self.output.rows, len));
+                assert_eq!(bias.len(), self.output.rows);
+            }
             Start::Zero | Start::Itself => {}
         }
     }
@@ -288,13 +298,34 @@ unsafe fn strip<S: Simd, const M: usize, const V: usize>(
 /// # Safety
 /// As many floats can be read.
 #[inline(always)]
-unsafe fn load<S: Simd, const FULL: bool>(s: S, part: usize, from: *const f32) -> S::V {
+pub(crate) unsafe fn load<S: Simd, const FULL: bool>(s: S, part: usize, from: *const f32) -> S::V {
     // SAFETY: the caller's promise.
     unsafe {
         if FULL {
             s.load_ptr(from)
         } else {
             s.load_part(from, part)
+        }
+    }
+}
+
+/// Writes a whole register, or its first `part` floats.
+///
+/// # Safety
+/// As many floats can be written.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd, const FULL: bool>(
+    s: S,
+    part: usize,
+    to: *mut f32,
+    value: S::V,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if FULL {
+            s.store_ptr(to, value);
+        } else {
+            s.store_part(to, value, part);
         }
     }
 }
@@ -334,6 +365,16 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
                     }
                 }
             }
+            Start::RowsAndBias(rows, bias) => {
+                let from = rows.data.as_ptr().add(first * rows.stride + t);
+                for m in 0..M {
+                    let bias = s.splat(*bias.get_unchecked(first + m));
+                    for v in 0..V {
+                        let from = from.add(m * rows.stride + v * S::LANES);
+                        sums[m][v] = s.add(bias, load::<S, FULL>(s, part, from));
+                    }
+                }
+            }
             Start::Itself => {
                 for m in 0..M {
                     for v in 0..V {
@@ -364,11 +405,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
         for m in 0..M {
             for v in 0..V {
                 let to = output.add(m * task.output.stride + v * S::LANES);
-                if FULL {
-                    s.store_ptr(to, sums[m][v]);
-                } else {
-                    s.store_part(to, sums[m][v], part);
-                }
+                store::<S, FULL>(s, part, to, sums[m][v]);
             }
         }
     }
@@ -417,10 +454,7 @@ impl Kernel for RowProducts<'_> {
                 .iter()
                 .all(|tap| tap + self.len <= self.input.len())
         );
-        assert!(
-            self.rows == 0
-                || (self.rows - 1) * self.gradient.stride + self.len <= self.gradient.data.len()
-        );
+        assert!(self.gradient.hold(self.rows, self.len));
         assert!(self.sums.len() >= sums_len(self.rows, taps));
         let wide = S::REGISTERS >= 32;
         let mut m = 0;

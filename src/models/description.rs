@@ -10,6 +10,7 @@
 mod activation;
 mod layer;
 mod recurrent;
+mod shape;
 mod wavenet;
 mod window;
 
@@ -131,11 +132,12 @@ pub struct Network {
     /// Knobs, in the order the network takes them.
     #[serde(default)]
     pub controls: Vec<Control>,
-    /// How many samples the output lags behind the input because the training pairs were
-    /// aligned that way, on top of what the architecture itself needs
-    /// ([`Network::latency_samples`] gives the sum).
+    /// How many samples the output lags behind what it predicts: a network trained to look ahead
+    /// (the convolution networks of the seeds) gives at time t the wet sample of time
+    /// t − `delay_samples`. On top of what the architecture itself needs;
+    /// [`Network::latency_samples`] gives the sum.
     #[serde(default)]
-    pub alignment_samples: usize,
+    pub delay_samples: usize,
 }
 
 /// One knob.
@@ -238,7 +240,7 @@ impl Network {
             architecture,
             sample_rate,
             controls: Vec::new(),
-            alignment_samples: 0,
+            delay_samples: 0,
         }
     }
 
@@ -318,14 +320,14 @@ impl Network {
     }
 
     /// How many samples the output lags behind what was asked: the architecture's own look-ahead
-    /// plus the alignment of its training data.
+    /// plus what it was trained with.
     pub fn latency_samples(&self) -> usize {
         let network = self.full();
         let own = match &network.architecture {
             Architecture::Window(window) => window.window_len.saturating_sub(1),
             _ => 0,
         };
-        own.saturating_add(network.alignment_samples)
+        own.saturating_add(network.delay_samples)
     }
 
     /// The network itself, or the full size of a slimmable one.
@@ -363,6 +365,10 @@ impl Slimmable {
         for (i, submodel) in self.submodels.iter().enumerate() {
             let place = format!("submodel {i}");
             let network = &submodel.network;
+            if let Architecture::Slimmable(_) = network.architecture {
+                let why = "is a container itself; give networks";
+                return Err(DescriptionError::invalid(place, why));
+            }
             network
                 .validate_at(depth + 1)
                 .map_err(|e| e.within(&place))?;

@@ -77,7 +77,8 @@ impl Middle {
 
 impl Branch {
     /// Encoder weights uniform in ±√(3/K), which gives channels the variance of a white
-    /// input; decoder weights so that the sum over channels and taps does too.
+    /// input; decoder weights so that the sum over channels and taps does too. Both come in
+    /// pairs of opposite sign ([`WeightInit::mirrored`]).
     pub fn new(
         channels: usize,
         kernel: usize,
@@ -93,9 +94,9 @@ impl Branch {
         };
         let decoder_bound = (3.0 / (channels * kernel) as f32).sqrt();
         Self {
-            encoder: init.uniform([channels, 1, kernel], (3.0 / inputs).sqrt()),
+            encoder: init.mirrored([channels, 1, kernel], (3.0 / inputs).sqrt()),
             encoder_bias: (!tied).then(|| init.constant([channels], 0.0)),
-            decoder: (!tied).then(|| init.uniform([channels, 1, kernel], decoder_bound)),
+            decoder: (!tied).then(|| init.mirrored([channels, 1, kernel], decoder_bound)),
             output_bias: (!tied).then(|| init.constant([1], 0.0)),
             middle,
         }

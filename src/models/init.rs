@@ -32,6 +32,22 @@ impl WeightInit {
         self.parameter(shape, values)
     }
 
+    /// Filters in pairs of opposite sign, each uniform in ±`bound`; an odd last one is alone.
+    ///
+    /// relu(u) − relu(−u) = u: with pairs on both sides of a ReLU a network starts as a linear
+    /// one, in which no signal is lost ("looks-linear" initialisation, Balduzzi et al. 2017).
+    pub fn mirrored<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        let channels = shape[0];
+        let filter = shape[1..].iter().product::<usize>();
+        let count = channels.div_ceil(2) * filter;
+        let mut values: Vec<f32> = (0..count)
+            .map(|_| self.rng.random_range(-bound..=bound))
+            .collect();
+        values.extend_from_within(..(channels / 2) * filter);
+        values[count..].iter_mut().for_each(|x| *x = -*x);
+        self.parameter(shape, values)
+    }
+
     /// One value throughout.
     pub fn constant<const D: usize>(&self, shape: [usize; D], value: f32) -> Param<Tensor<D>> {
         self.parameter(shape, vec![value; shape.iter().product()])

@@ -57,8 +57,7 @@ fn factor_panel(panel: &mut [f64], n: usize, k: usize, threshold: f64) -> Result
             }
         }
         let pivot = column[0];
-        // Written so that NaN fails too.
-        if !(pivot > threshold) {
+        if pivot.is_nan() || pivot <= threshold {
             return Err(Halt::Indefinite);
         }
         let root = pivot.sqrt();

@@ -62,6 +62,22 @@ pub enum RegressError {
         /// The estimator that failed.
         estimator: String,
     },
+    /// No random subset's model came close to a single sample.
+    #[error(
+        "{estimator}: none of {trials} random subsets fits any sample to within the median \
+         absolute deviation {threshold:e} of the target; use another estimator or seed"
+    )]
+    NoConsensus {
+        /// The estimator.
+        estimator: &'static str,
+        /// Subsets tried.
+        trials: usize,
+        /// Largest residual of an inlier.
+        threshold: f64,
+    },
+    /// Frames that cannot be transformed.
+    #[error(transparent)]
+    Stft(#[from] crate::dsp::stft::StftError),
     /// The user asked to stop.
     #[error("{task}: interrupted")]
     Interrupted {

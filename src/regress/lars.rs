@@ -2,7 +2,6 @@
 //! moments, with the conventions of scikit-learn's `lars_path(method="lasso")`.
 
 use super::moments::Problem;
-use super::small::ScaledCholesky;
 use nalgebra::{DMatrix, DVector};
 
 /// Penalties closer than this are one (single-precision epsilon, as in scikit-learn).
@@ -49,7 +48,7 @@ impl Path {
 pub fn lasso_path(problem: &Problem, alpha_min: f64, max_iter: usize, eps: f64) -> Path {
     let features = problem.gram.ncols();
     let samples = problem.samples as f64;
-    let mut state = State::new(problem);
+    let mut state = State::new(problem, eps);
     let mut path = Path {
         alphas: Vec::new(),
         coefs: Vec::new(),
@@ -81,7 +80,7 @@ pub fn lasso_path(problem: &Problem, alpha_min: f64, max_iter: usize, eps: f64) 
         if path.n_iter >= max_iter || state.active.len() >= features {
             break;
         }
-        if !dropped && !state.enter(entering, eps) {
+        if !dropped && !state.enter(entering) {
             path.alphas.pop();
             path.coefs.pop();
             continue;
@@ -107,6 +106,8 @@ struct State<'a> {
     signs: Vec<f64>,
     /// Features never to enter: they depend on the active ones.
     banned: Vec<usize>,
+    /// Least Cholesky pivot.
+    eps: f64,
 }
 
 struct Step {
@@ -116,13 +117,14 @@ struct Step {
 }
 
 impl<'a> State<'a> {
-    fn new(problem: &'a Problem) -> Self {
+    fn new(problem: &'a Problem, eps: f64) -> Self {
         Self {
             gram: &problem.gram,
             correlation: problem.xty.clone(),
             active: Vec::new(),
             signs: Vec::new(),
             banned: Vec::new(),
+            eps,
         }
     }
 
@@ -145,21 +147,14 @@ impl<'a> State<'a> {
     }
 
     /// Takes a feature into use; `false` when it depends on those in use (pivot below 10⁻⁷).
-    fn enter(&mut self, feature: usize, eps: f64) -> bool {
-        let mut explained = 0.0;
-        if let Some(cholesky) = self.cholesky() {
-            let shared = self.column(feature);
-            explained = shared.dot(&cholesky.solve(&shared));
-        }
-        let pivot = (self.gram[(feature, feature)] - explained)
-            .abs()
-            .sqrt()
-            .max(eps);
-        if pivot < 1e-7 {
+    fn enter(&mut self, feature: usize) -> bool {
+        self.active.push(feature);
+        let pivot = self.factor().pop().and_then(|row| row.last().copied());
+        if pivot.is_none_or(|pivot| pivot < 1e-7) {
+            self.active.pop();
             self.banned.push(feature);
             return false;
         }
-        self.active.push(feature);
         self.signs.push(self.correlation[feature].signum());
         true
     }
@@ -172,17 +167,32 @@ impl<'a> State<'a> {
         )
     }
 
-    fn cholesky(&self) -> Option<ScaledCholesky> {
-        let n = self.active.len();
-        let part = DMatrix::from_fn(n, n, |i, j| self.gram[(self.active[i], self.active[j])]);
-        (n > 0).then(|| ScaledCholesky::new(&part)).flatten()
+    /// Rows of the active Gram matrix's Cholesky factor, no pivot below `eps`: so dependent
+    /// features are damped instead of dividing by nothing, as in scikit-learn.
+    fn factor(&self) -> Vec<Vec<f64>> {
+        let mut rows: Vec<Vec<f64>> = Vec::new();
+        for (k, &feature) in self.active.iter().enumerate() {
+            let mut row = Vec::with_capacity(k + 1);
+            for (earlier, &other) in rows.iter().zip(&self.active) {
+                let dot: f64 = earlier
+                    .iter()
+                    .zip(&row)
+                    .map(|(a, b): (&f64, &f64)| a * b)
+                    .sum();
+                row.push((self.gram[(feature, other)] - dot) / earlier[row.len()]);
+            }
+            let explained: f64 = row.iter().map(|l| l * l).sum();
+            let left = self.gram[(feature, feature)] - explained;
+            row.push(left.abs().sqrt().max(self.eps));
+            rows.push(row);
+        }
+        rows
     }
 
     /// Moves the active coefficients along the direction that keeps their correlations equal,
     /// until an idle feature correlates as much or a coefficient reaches zero.
     fn step(&mut self, coef: &DVector<f64>, strength: f64) -> Step {
-        let signs = DVector::from_column_slice(&self.signs);
-        let (direction, slope) = self.direction(&signs);
+        let (direction, slope) = self.direction();
         let mut length = strength / slope;
         let mut falls = Vec::new();
         for j in self.idle() {
@@ -229,12 +239,21 @@ impl<'a> State<'a> {
     }
 
     /// Unit equiangular direction `A·G⁻¹·s` and the common slope `A = 1/√(sᵀG⁻¹s)`.
-    fn direction(&self, signs: &DVector<f64>) -> (DVector<f64>, f64) {
-        let solved = self
-            .cholesky()
-            .map_or_else(|| signs.clone(), |cholesky| cholesky.solve(signs));
-        let slope = solved.dot(signs).sqrt().recip();
-        (solved * slope, slope)
+    fn direction(&self) -> (DVector<f64>, f64) {
+        let rows = self.factor();
+        let mut solved = self.signs.clone();
+        for (k, row) in rows.iter().enumerate() {
+            let dot: f64 = row[..k].iter().zip(&solved).map(|(l, x)| l * x).sum();
+            solved[k] = (solved[k] - dot) / row[k];
+        }
+        for k in (0..rows.len()).rev() {
+            let below = rows.iter().zip(&solved).skip(k + 1);
+            let dot: f64 = below.map(|(row, x)| row[k] * x).sum();
+            solved[k] = (solved[k] - dot) / rows[k][k];
+        }
+        let products = solved.iter().zip(&self.signs).map(|(x, s)| x * s);
+        let slope = products.sum::<f64>().sqrt().recip();
+        (DVector::from_vec(solved) * slope, slope)
     }
 
     /// Takes features out of use and recomputes their correlations from the start.

@@ -56,7 +56,6 @@ pub struct Fitted {
 /// The best trial so far.
 struct Consensus {
     inliers: Moments,
-    model: Linear,
     score: f64,
 }
 
@@ -118,17 +117,14 @@ impl Ransac {
                 continue;
             }
             max_trials = max_trials.min(self.trials_needed(count, rows.len(), subset_len));
-            best = Some(Consensus {
-                inliers,
-                model,
-                score,
-            });
+            best = Some(Consensus { inliers, score });
         }
         observer.event(Event::Finish);
-        let best = best.ok_or_else(|| RegressError::Singular {
-            estimator: "ransac: no trial found a single inlier".to_string(),
+        let best = best.ok_or(RegressError::NoConsensus {
+            estimator: task,
+            trials: subsets.len(),
+            threshold: residual_threshold,
         })?;
-        debug_assert_eq!(best.model.coef.len(), rows.width());
         let problem = best.inliers.problem(rows.width(), rows.width(), true);
         Ok(Fitted {
             model: ols::fit(&problem, self.rcond)?.model,

@@ -21,7 +21,7 @@ impl ScaledCholesky {
     pub(crate) fn new(a: &DMatrix<f64>) -> Option<Self> {
         let n = a.nrows();
         let scale: Vec<f64> = a.diagonal().iter().map(|d| d.sqrt()).collect();
-        if scale.iter().any(|&s| !(s > 0.0)) {
+        if scale.iter().any(|&s| s.is_nan() || s <= 0.0) {
             return None;
         }
         let mut factor = DMatrix::from_fn(n, n, |i, j| a[(i, j)] / (scale[i] * scale[j]))

@@ -1,4 +1,5 @@
-//! Fourier transforms of whole real signals of any length, in double precision.
+//! Fourier transforms of whole real signals of any length, in double precision. Knows nothing
+//! of what the signals are.
 
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;

@@ -2,5 +2,11 @@
 //!
 //! Knows nothing of tensors, networks or the terminal.
 
+pub mod figure;
+mod font;
+pub mod listen;
 pub mod metrics;
+pub mod plot;
+pub mod png;
+pub mod svg;
 pub mod table;

@@ -98,9 +98,8 @@ fn join(sources: &[&Vec<f32>], pieces: &[Piece], crossfade: usize) -> Vec<f32> {
     let mut out = vec![0.0_f64; pieces.iter().map(|p| p.span.len()).sum()];
     let mut at = 0;
     for (i, piece) in pieces.iter().enumerate() {
-        let half = |before: Option<&Piece>, after: Option<&Piece>| {
-            half_fade(before, after, crossfade)
-        };
+        let half =
+            |before: Option<&Piece>, after: Option<&Piece>| half_fade(before, after, crossfade);
         let placed = Placed {
             source: sources[piece.source],
             span: piece.span.clone(),

@@ -93,7 +93,11 @@ pub fn jumble_in_order(
         let segment = &samples[span.clone()];
         if let (Some(&last), Some(&first)) = (output.last(), segment.first()) {
             // Up to the first slew the output is still made of 16-bit integers.
-            let last = if i == 1 { raw(last) } else { Number::Float(last) };
+            let last = if i == 1 {
+                raw(last)
+            } else {
+                Number::Float(last)
+            };
             output.extend(slew(last, raw(first), segment.len().div_ceil(1000) + 1));
         }
         output.extend_from_slice(segment);
@@ -107,7 +111,10 @@ pub fn jumble_in_order(
 /// The number of segments is out of range for one of them.
 pub fn interleave(a: &[f64], b: &[f64], segments: usize) -> Result<Vec<f64>, ResynthError> {
     let mut output: Vec<f64> = Vec::new();
-    for (a_span, b_span) in split(a.len(), segments)?.into_iter().zip(split(b.len(), segments)?) {
+    for (a_span, b_span) in split(a.len(), segments)?
+        .into_iter()
+        .zip(split(b.len(), segments)?)
+    {
         let (a, b) = (&a[a_span], &b[b_span]);
         let (Some(&a_first), Some(&a_last), Some(&b_first)) = (a.first(), a.last(), b.first())
         else {

@@ -163,6 +163,17 @@ pub enum VolumeScaling {
     Band,
 }
 
+impl VolumeScaling {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Frame => "frame",
+            Self::Band => "band",
+        }
+    }
+}
+
 /// How mel energies become features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preprocess {

@@ -77,7 +77,9 @@ fn nearest_to(rows: &Matrix, i: usize, k: usize) -> Vec<Neighbour> {
     let here = rows.row(i);
     // Frames close in time are close in sound: they make the limit tight early.
     let earlier = (0..i).rev().map(Some).chain(std::iter::repeat(None));
-    let later = (i + 1..rows.rows()).map(Some).chain(std::iter::repeat(None));
+    let later = (i + 1..rows.rows())
+        .map(Some)
+        .chain(std::iter::repeat(None));
     let outwards = earlier
         .zip(later)
         .take_while(|(e, l)| e.is_some() || l.is_some());
@@ -90,7 +92,10 @@ fn nearest_to(rows: &Matrix, i: usize, k: usize) -> Vec<Neighbour> {
             continue;
         };
         let before = |n: &Neighbour| {
-            n.squared.total_cmp(&squared).then(n.index.cmp(&index)).is_lt()
+            n.squared
+                .total_cmp(&squared)
+                .then(n.index.cmp(&index))
+                .is_lt()
         };
         best.insert(best.partition_point(before), Neighbour { index, squared });
         best.truncate(k);

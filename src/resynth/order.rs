@@ -3,14 +3,14 @@
 //!
 //! Knows frames only by their measurements and features.
 
+use super::ResynthError;
 use super::cluster::k_means;
 use super::features::{FrameTable, Matrix};
-use super::neighbours::nearest;
+use super::neighbours::{Neighbour, nearest};
 use super::path::{self, shortest};
 use super::pca::Pca;
 use super::tsne::{self, Settings};
 use super::walk::walk;
-use super::ResynthError;
 use crate::dsp::mel::hz_to_mel;
 use crate::progress::Observer;
 use rand::SeedableRng;
@@ -29,6 +29,19 @@ pub enum By {
     Loudness,
     /// Spectral centroid, dark to bright.
     Centroid,
+}
+
+impl By {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pca => "pca",
+            Self::Tsne => "tsne",
+            Self::Path => "path",
+            Self::Loudness => "loudness",
+            Self::Centroid => "centroid",
+        }
+    }
 }
 
 /// A walk instead of a sorted order.
@@ -73,6 +86,13 @@ pub struct Ordering {
     pub explained: Option<f64>,
 }
 
+impl Ordering {
+    /// The order of no frames.
+    pub fn none() -> Self {
+        finish(Vec::new(), Vec::new(), Map::none())
+    }
+}
+
 impl Recipe {
     fn check(&self) -> Result<(), ResynthError> {
         if let Some(walk) = self.walk {
@@ -86,7 +106,12 @@ impl Recipe {
                     "a walk has its own order; leave out either the walk or the clusters",
                 ));
             }
-            setting("walk", walk.neighbours, 1, "it must be 1 to 1000 neighbours")?;
+            setting(
+                "walk",
+                walk.neighbours,
+                1,
+                "it must be 1 to 1000 neighbours",
+            )?;
         }
         match self.clusters {
             Some(count) => setting("clusters", count, 2, "it must be 2 to 1000"),
@@ -174,19 +199,25 @@ impl Task<'_> {
         }
     }
 
-    fn tsne<const D: usize>(&self) -> Result<Map, ResynthError>
-    where
-        bhtsne::Dim<D>: bhtsne::FftDim,
-    {
-        let settings = &self.recipe.tsne;
-        let near = nearest(&self.rows, settings.neighbours(), self.observer)?;
+    /// The neighbours and the start of a t-SNE in `D` dimensions.
+    fn tsne_start<const D: usize>(
+        &self,
+    ) -> Result<(Vec<Vec<Neighbour>>, [Vec<f64>; D]), ResynthError> {
+        let near = nearest(&self.rows, self.recipe.tsne.neighbours(), self.observer)?;
         let start = std::array::from_fn(|i| self.pca.scores(self.features, i));
-        let made = tsne::embed::<D>(&near, &start, settings, self.observer)?;
-        Ok(Map {
-            coordinates: made.coordinates,
-            kl_divergence: Some(made.kl_divergence),
-            explained: None,
-        })
+        Ok((near, start))
+    }
+
+    fn tsne_line(&self) -> Result<Map, ResynthError> {
+        let (near, start) = self.tsne_start()?;
+        let made = tsne::line(&near, &start, &self.recipe.tsne, self.observer)?;
+        Ok(Map::from(made))
+    }
+
+    fn tsne_plane(&self) -> Result<Map, ResynthError> {
+        let (near, start) = self.tsne_start()?;
+        let made = tsne::plane(&near, &start, &self.recipe.tsne, self.observer)?;
+        Ok(Map::from(made))
     }
 
     /// The one number per frame that `by` sorts by; `None` for a path.
@@ -200,11 +231,17 @@ impl Task<'_> {
         };
         Ok(match self.recipe.by {
             By::Pca => Some(self.components(1)),
-            By::Tsne => Some(self.tsne::<1>()?),
+            By::Tsne => Some(self.tsne_line()?),
             By::Path => None,
             // Decibels and mels, so that distances in playback are heard evenly.
             By::Loudness => plain(loudness_db(&self.table.energy)),
-            By::Centroid => plain(self.table.centroid_hz.iter().map(|&f| hz_to_mel(f)).collect()),
+            By::Centroid => plain(
+                self.table
+                    .centroid_hz
+                    .iter()
+                    .map(|&f| hz_to_mel(f))
+                    .collect(),
+            ),
         })
     }
 
@@ -234,11 +271,12 @@ impl Task<'_> {
 
     fn walked(&self, walk_settings: Walk) -> Result<Ordering, ResynthError> {
         let map = match self.recipe.by {
-            By::Tsne => self.tsne::<2>()?,
+            By::Tsne => self.tsne_plane()?,
             _ => self.components(2),
         };
         let count = self.rows.rows();
-        let values = (0..count).flat_map(|i| map.coordinates.iter().map(move |axis| axis[i] as f32));
+        let values =
+            (0..count).flat_map(|i| map.coordinates.iter().map(move |axis| axis[i] as f32));
         let points = Matrix::new(map.coordinates.len(), values.collect());
         let near = nearest(&points, walk_settings.neighbours, self.observer)?;
         let mut random = ChaCha8Rng::seed_from_u64(self.recipe.seed);
@@ -262,13 +300,30 @@ impl Task<'_> {
             order.extend(match &keys {
                 Some(map) => ascending(&map.coordinates[0], members),
                 None => {
-                    let inside = self.path(&self.rows.select(&members))?;
+                    let mut inside = self.path(&self.rows.select(&members))?;
+                    // A path can be walked both ways: begin at the end nearer to the last group.
+                    if let (Some(&last), [first, .., end]) = (order.last(), &inside[..])
+                        && self.rows.distance(last, members[*end])
+                            < self.rows.distance(last, members[*first])
+                    {
+                        inside.reverse();
+                    }
                     inside.into_iter().map(|i| members[i]).collect()
                 }
             });
         }
         let positions = travelled(&self.rows, &order);
         Ok(finish(order, positions, keys.unwrap_or_else(Map::none)))
+    }
+}
+
+impl From<tsne::Embedding> for Map {
+    fn from(made: tsne::Embedding) -> Self {
+        Self {
+            coordinates: made.coordinates,
+            kl_divergence: Some(made.kl_divergence),
+            explained: None,
+        }
     }
 }
 

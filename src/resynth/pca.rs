@@ -152,7 +152,10 @@ mod tests {
         // The direction is (3, −4, 0) / 5; its largest loading must be positive.
         let scores = pca.scores(&rows, 0);
         for (i, score) in scores.iter().enumerate() {
-            assert!((score - 5.0 * (24.5 - i as f64)).abs() < 1e-9, "{i}: {score}");
+            assert!(
+                (score - 5.0 * (24.5 - i as f64)).abs() < 1e-9,
+                "{i}: {score}"
+            );
         }
     }
 

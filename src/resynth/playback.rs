@@ -22,6 +22,17 @@ pub enum Playback {
     Crossfade,
 }
 
+impl Playback {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Hold => "hold",
+            Self::Crossfade => "crossfade",
+        }
+    }
+}
+
 /// Plays frames in `order`, each for one hop. Equal to the inverse transform of the reordered
 /// spectra, but without transforms: a frame's way there and back leaves its windowed samples.
 ///
@@ -94,7 +105,15 @@ pub fn by_distance(
         now
     };
     let len = params.synthesis_len(frames_out);
-    synthesise(stft, channels.len(), frames_out, len, "playing frames", observer, make)
+    synthesise(
+        stft,
+        channels.len(),
+        frames_out,
+        len,
+        "playing frames",
+        observer,
+        make,
+    )
 }
 
 /// For each of `count` even steps from the first position to the last: the step of the order
@@ -111,7 +130,11 @@ fn route(positions: &[f64], count: usize) -> Vec<(usize, f64)> {
         }
         let next = positions.get(step + 1).copied().unwrap_or(last);
         let gap = next - positions[step];
-        let share = if gap > 0.0 { (place - positions[step]) / gap } else { 0.0 };
+        let share = if gap > 0.0 {
+            (place - positions[step]) / gap
+        } else {
+            0.0
+        };
         (step, share.clamp(0.0, 1.0))
     });
     stops.collect()
@@ -123,7 +146,11 @@ fn blend(now: &mut [Vec<Bin>], a: &[Vec<Bin>], b: &[Vec<Bin>], share: f64) {
         for ((now, a), b) in now.iter_mut().zip(a).zip(b) {
             let wanted = (1.0 - share) * a.norm() + share * b.norm();
             let size = now.norm();
-            *now = if size > 0.0 { *now * (wanted / size) } else { Bin::new(wanted, 0.0) };
+            *now = if size > 0.0 {
+                *now * (wanted / size)
+            } else {
+                Bin::new(wanted, 0.0)
+            };
         }
     }
 }
@@ -136,7 +163,10 @@ mod tests {
     fn the_route_stays_as_long_as_the_gap_is_wide() {
         // Positions 0, 1, 4: three quarters of the way lie between the second and the third.
         let stops = route(&[0.0, 1.0, 4.0], 5);
-        assert_eq!(stops, [(0, 0.0), (1, 0.0), (1, 1.0 / 3.0), (1, 2.0 / 3.0), (1, 1.0)]);
+        assert_eq!(
+            stops,
+            [(0, 0.0), (1, 0.0), (1, 1.0 / 3.0), (1, 2.0 / 3.0), (1, 1.0)]
+        );
         assert_eq!(route(&[2.0, 2.0, 2.0], 2), [(1, 0.0), (1, 0.0)]);
         assert_eq!(route(&[2.0], 2), [(0, 0.0), (0, 0.0)]);
         assert!(route(&[], 3).is_empty());

@@ -29,6 +29,19 @@ pub enum Effect {
     RealOnly,
 }
 
+impl Effect {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DropPhase => "drop-phase",
+            Self::InvertFrequency => "invert-frequency",
+            Self::ReverseTime => "reverse-time",
+            Self::ShuffleBins => "shuffle-bins",
+            Self::RealOnly => "real-only",
+        }
+    }
+}
+
 /// Applies `effect` to every channel. The result is as long as the input; with `compat` as long
 /// as librosa's inverse makes it (whole hops).
 ///
@@ -67,7 +80,15 @@ pub fn apply(
         }
         spectra
     };
-    synthesise(stft, channels.len(), frames, len, "changing spectra", observer, make)
+    synthesise(
+        stft,
+        channels.len(),
+        frames,
+        len,
+        "changing spectra",
+        observer,
+        make,
+    )
 }
 
 /// An effect with what it needs for every frame.

@@ -1,13 +1,14 @@
 //! t-SNE of frame features to one or two dimensions, repeatable bit for bit.
 //!
-//! The optimiser is the crate `bhtsne` (interpolated repulsion: FIt-SNE, Linderman et al.,
-//! Nature Methods 2019); neighbours are exact and the start is the principal components,
+//! The optimiser is the crate `bhtsne`: in one dimension with interpolated repulsion (FIt-SNE,
+//! Linderman et al., Nature Methods 2019), in two with a Barnes-Hut tree (van der Maaten, JMLR
+//! 2014), whose cost does not grow with the map. Neighbours are exact and the start is the principal components,
 //! scaled as scikit-learn does it, so nothing is random. Knows nothing of sound.
 
 use super::ResynthError;
 use super::neighbours::Neighbour;
 use crate::progress::{Event, Observer};
-use bhtsne::{Dim, FftDim, SparseAffinities, tSNE};
+use bhtsne::{SparseAffinities, tSNE};
 use rayon::prelude::*;
 
 /// How t-SNE is run.
@@ -24,7 +25,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             perplexity: 30.0,
-            iterations: 1500,
+            iterations: 3000,
         }
     }
 }
@@ -46,20 +47,54 @@ pub struct Embedding {
     pub kl_divergence: f64,
 }
 
-/// Embeds rows, given their nearest neighbours and one list of starting coordinates per
-/// dimension `D` (principal component scores, the first with the largest spread).
+/// Embeds rows in one dimension, given their nearest neighbours and where to start (scores of
+/// the first principal component).
 ///
 /// # Errors
 /// [`ResynthError::Setting`] for a perplexity or number of iterations out of range.
-pub fn embed<const D: usize>(
+pub fn line(
+    neighbours: &[Vec<Neighbour>],
+    start: &[Vec<f64>; 1],
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Embedding, ResynthError> {
+    embed::<1>(neighbours, start, settings, observer, |tsne, neighbours| {
+        let count = neighbours.len();
+        tsne.learning_rate(LINE_RATE * automatic_rate(count))
+            .fit_sne_with_neighbors(neighbours);
+    })
+}
+
+/// Embeds rows in two dimensions, given their nearest neighbours and where to start (scores of
+/// the first two principal components).
+///
+/// # Errors
+/// [`ResynthError::Setting`] for a perplexity or number of iterations out of range.
+pub fn plane(
+    neighbours: &[Vec<Neighbour>],
+    start: &[Vec<f64>; 2],
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Embedding, ResynthError> {
+    embed::<2>(neighbours, start, settings, observer, |tsne, neighbours| {
+        tsne.learning_rate(automatic_rate(neighbours.len()))
+            .barnes_hut_with_neighbors(ACCURACY, neighbours);
+    })
+}
+
+/// Barnes-Hut's θ: cells this small against their distance count as one point. scikit-learn's.
+const ACCURACY: f64 = 0.5;
+
+type Tsne<'a, const D: usize> = tSNE<'a, f64, (), D>;
+type Metric = Vec<bhtsne::Neighbor<f64>>;
+
+fn embed<const D: usize>(
     neighbours: &[Vec<Neighbour>],
     start: &[Vec<f64>; D],
     settings: &Settings,
     observer: &dyn Observer,
-) -> Result<Embedding, ResynthError>
-where
-    Dim<D>: FftDim,
-{
+    fit: impl FnOnce(&mut Tsne<'_, D>, &[Metric]) + Send,
+) -> Result<Embedding, ResynthError> {
     check(settings)?;
     let count = neighbours.len();
     let near = neighbours.first().map_or(0, Vec::len);
@@ -71,24 +106,21 @@ where
             kl_divergence: 0.0,
         });
     }
-    let distances: Vec<Vec<bhtsne::Neighbor<f64>>> =
-        neighbours.iter().map(|row| metric(row)).collect();
+    let distances: Vec<Metric> = neighbours.iter().map(|row| metric(row)).collect();
     observer.event(Event::Start {
         task: "t-SNE",
         total: Some(settings.iterations as u64),
     });
     let points = vec![(); count];
-    let fit = || {
-        let mut tsne = tSNE::<f64, (), D>::new(&points);
+    let (points, affinities) = single_threaded(|| {
+        let mut tsne = Tsne::<D>::new(&points);
         tsne.perplexity(settings.perplexity.min(near as f64 / 3.0))
-            .learning_rate(learning_rate(count))
             .epochs(settings.iterations)
             .initial_embedding(seed)
             .epoch_callback(|_, _| observer.event(Event::Advance(1)));
-        tsne.fit_sne_with_neighbors(&distances);
+        fit(&mut tsne, &distances);
         (tsne.embedding(), tsne.affinities())
-    };
-    let (points, affinities) = single_threaded(fit)?;
+    })?;
     observer.event(Event::Finish);
     let kl_divergence = affinities.map_or(0.0, |p| kl_divergence::<D>(&p, &points));
     let dimension = |d: usize| points.iter().skip(d).step_by(D).copied().collect();
@@ -116,13 +148,14 @@ fn check(settings: &Settings) -> Result<(), ResynthError> {
     Ok(())
 }
 
-/// Four times scikit-learn's automatic rate: one-dimensional embeddings untangle slowly, and
-/// at the automatic rate 1500 steps end at twice the divergence.
-fn learning_rate(count: usize) -> f64 {
-    (count as f64 / 12.0).max(50.0) * LEARNING_RATE_FACTOR
+/// scikit-learn's automatic rate: points / (4 · exaggeration), at least 50.
+fn automatic_rate(count: usize) -> f64 {
+    (count as f64 / 48.0).max(50.0)
 }
 
-const LEARNING_RATE_FACTOR: f64 = 4.0;
+/// One-dimensional maps untangle slowly, for points cannot pass each other: at thirteen times
+/// the automatic rate 3000 steps end at half the divergence.
+const LINE_RATE: f64 = 13.0;
 
 /// The start, point by point, scaled so that the first dimension's deviation is 1e-4.
 fn seed<const D: usize>(start: &[Vec<f64>; D]) -> Vec<f64> {
@@ -130,7 +163,11 @@ fn seed<const D: usize>(start: &[Vec<f64>; D]) -> Vec<f64> {
     let mean = start[0].iter().sum::<f64>() / count.max(1) as f64;
     let squares = start[0].iter().map(|x| (x - mean).powi(2));
     let deviation = (squares.sum::<f64>() / count.max(1) as f64).sqrt();
-    let scale = if deviation > 0.0 { 1e-4 / deviation } else { 0.0 };
+    let scale = if deviation > 0.0 {
+        1e-4 / deviation
+    } else {
+        0.0
+    };
     (0..count)
         .flat_map(|i| start.iter().map(move |axis| axis[i] * scale))
         .collect()
@@ -163,7 +200,12 @@ fn kl_divergence<const D: usize>(p: &SparseAffinities<f64>, points: &[f64]) -> f
     };
     let row_sums: Vec<f64> = (0..count)
         .into_par_iter()
-        .map(|i| (0..count).filter(|&j| j != i).map(|j| closeness(i, j)).sum())
+        .map(|i| {
+            (0..count)
+                .filter(|&j| j != i)
+                .map(|j| closeness(i, j))
+                .sum()
+        })
         .collect();
     let total: f64 = row_sums.iter().sum();
     let mut divergence = 0.0;

@@ -61,10 +61,16 @@ impl PhaseLock {
     /// their strength there.
     fn turn(&self, before: &[Vec<Bin>], bin: usize) -> Bin {
         let pairs = self.last.iter().zip(before);
-        let sum: Bin = pairs.map(|(last, before)| last[bin] * before[bin].conj()).sum();
+        let sum: Bin = pairs
+            .map(|(last, before)| last[bin] * before[bin].conj())
+            .sum();
         let size = sum.norm();
         // Silence before or now: any phase continues it.
-        if size > 0.0 { sum / size } else { Bin::new(1.0, 0.0) }
+        if size > 0.0 {
+            sum / size
+        } else {
+            Bin::new(1.0, 0.0)
+        }
     }
 }
 
@@ -73,7 +79,10 @@ impl PhaseLock {
 fn peaks(energy: &[f64]) -> Vec<(usize, std::ops::Range<usize>)> {
     let at = |i: usize, offset: isize| {
         let neighbour = i.checked_add_signed(offset);
-        neighbour.and_then(|n| energy.get(n)).copied().unwrap_or(-1.0)
+        neighbour
+            .and_then(|n| energy.get(n))
+            .copied()
+            .unwrap_or(-1.0)
     };
     let is_peak = |&i: &usize| {
         let e = energy[i];
@@ -205,7 +214,15 @@ pub fn stretch(
         lock.advance(&mut now, &before);
         now
     };
-    synthesise(stft, channels.len(), frames, len_out, "stretching", observer, make)
+    synthesise(
+        stft,
+        channels.len(),
+        frames,
+        len_out,
+        "stretching",
+        observer,
+        make,
+    )
 }
 
 #[cfg(test)]

@@ -35,7 +35,11 @@ pub fn walk(
 ) -> Result<Vec<usize>, ResynthError> {
     let count = points.rows();
     let mut here = start.min(count.saturating_sub(1));
-    let length = if count == 0 { 0 } else { steps.unwrap_or(count) };
+    let length = if count == 0 {
+        0
+    } else {
+        steps.unwrap_or(count)
+    };
     let memory = match steps {
         None => count,
         Some(_) => ((count as f64 * MEMORY) as usize).min(count.saturating_sub(2)),

@@ -32,7 +32,8 @@ pub fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             self.found.push(Parameter {
-                path: self.path.join("."),
+                // The first name is the network's kind: the same for all.
+                path: self.path.get(1..).unwrap_or_default().join("."),
                 shape: param.shape().to_vec(),
                 id: param.id,
             });

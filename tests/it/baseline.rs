@@ -314,6 +314,26 @@ fn what_cannot_be_fitted_is_refused_by_name() {
 }
 
 #[test]
+fn names_are_read_as_they_are_written() {
+    for config in BaselineConfig::usual() {
+        let name = config.to_string();
+        let read: BaselineConfig = name.parse().unwrap();
+        assert_eq!((read.to_string(), read), (name, config));
+    }
+    for wrong in [
+        "",
+        "fir",
+        "fir-x",
+        "fir-0",
+        "fir-8-tanh-3",
+        "volterra-9-2x4",
+        "wiener-3",
+    ] {
+        assert!(wrong.parse::<BaselineConfig>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_saved_baseline_comes_back_bit_by_bit_and_others_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("b.json");

@@ -39,7 +39,7 @@ fn values(data: TensorData) -> Vec<f32> {
 
 #[track_caller]
 fn assert_close(what: &str, got: TensorData, expected: TensorData, relative: bool) {
-    assert_eq!(got.shape, expected.shape, "{what}");
+    assert_eq!(got.shape(), expected.shape(), "{what}");
     let (got, expected) = (values(got), values(expected));
     assert!(!got.is_empty(), "{what}");
     let largest = expected.iter().fold(1e-6f32, |a, b| a.max(b.abs()));
@@ -62,7 +62,7 @@ fn output_and_gradients(
     let device = device.clone().autodiff();
     let inputs: Vec<Parameter> = inputs
         .iter()
-        .map(|data| match data.shape.len() {
+        .map(|data| match data.shape().len() {
             1 => Parameter::One(Tensor::from_data(data.clone(), &device).require_grad()),
             _ => Parameter::Three(Tensor::from_data(data.clone(), &device).require_grad()),
         })

@@ -1,9 +1,11 @@
 //! The fused operators against their slow forms in double precision, on every instruction set
 //! this machine has.
 
+use effigy::kernels::activation::Activation;
 use effigy::kernels::conv::Conv1d;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, Middle, Weights};
 use effigy::kernels::reference;
+use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -293,5 +295,247 @@ fn results_are_the_same_bits_whatever_the_threads() {
     assert!(one.is_ok());
     for threads in [1, 2, 3, 8] {
         assert!(run(threads) == one, "{threads} threads");
+    }
+}
+
+/// A network of arrays (channels, head channels, head kernel, layers), a layer being (kernel,
+/// dilation, activation, gated).
+type ArrayShape<'a> = (usize, usize, usize, &'a [(usize, usize, Activation, bool)]);
+
+fn network(in_channels: usize, head_scale: f32, arrays: &[ArrayShape<'_>]) -> WaveNet {
+    let layer = |&(kernel_size, dilation, activation, gated): &_| Layer {
+        kernel_size,
+        dilation,
+        activation,
+        gated,
+    };
+    let last = arrays.len() - 1;
+    let array =
+        |(at, &(channels, head_channels, head_kernel_size, layers)): (_, &ArrayShape<'_>)| {
+            LayerArray {
+                channels,
+                layers: layers.iter().map(layer).collect(),
+                head_channels,
+                head_kernel_size,
+                head_bias: at == last,
+            }
+        };
+    WaveNet {
+        in_channels,
+        arrays: arrays.iter().enumerate().map(array).collect(),
+        head_scale,
+    }
+}
+
+/// (network, batch, output length).
+fn wavenets() -> Vec<(WaveNet, usize, usize)> {
+    use Activation::{HardTanh, LeakyRelu, Relu, Tanh};
+    let leaky = LeakyRelu { slope: 0.01 };
+    vec![
+        (network(1, 1.0, &[(1, 1, 1, &[(1, 1, Tanh, false)])]), 1, 1),
+        (
+            network(
+                1,
+                0.5,
+                &[
+                    (
+                        16,
+                        8,
+                        1,
+                        &[
+                            (3, 1, Tanh, false),
+                            (3, 2, Tanh, false),
+                            (3, 128, Tanh, false),
+                        ],
+                    ),
+                    (8, 1, 1, &[(3, 1, Tanh, false), (3, 16, Tanh, false)]),
+                ],
+            ),
+            3,
+            531,
+        ),
+        (
+            network(
+                2,
+                1.0,
+                &[(
+                    8,
+                    1,
+                    16,
+                    &[
+                        (6, 1, leaky, false),
+                        (15, 13, leaky, false),
+                        (6, 7, leaky, false),
+                    ],
+                )],
+            ),
+            2,
+            701,
+        ),
+        (
+            network(
+                1,
+                1.0,
+                &[
+                    (5, 3, 4, &[(2, 3, Tanh, true), (3, 100, HardTanh, true)]),
+                    (3, 2, 2, &[(2, 1, Relu, false), (2, 2, Tanh, true)]),
+                ],
+            ),
+            2,
+            97,
+        ),
+        // Shorter than its context.
+        (
+            network(
+                1,
+                1.0,
+                &[(4, 1, 1, &[(3, 200, Tanh, false), (2, 1, Tanh, false)])],
+            ),
+            1,
+            33,
+        ),
+        // Cut into stretches of time.
+        (
+            network(
+                1,
+                1.0,
+                &[(2, 1, 3, &[(2, 5, Tanh, false), (3, 2, Tanh, false)])],
+            ),
+            1,
+            1_000,
+        ),
+    ]
+}
+
+/// Weights that keep signals around 1 through the layers.
+fn wavenet_weights(net: &WaveNet, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    noise(rng, net.weights(), 0.35)
+}
+
+#[test]
+fn wavenet_equals_its_layers_forward_and_backward() {
+    for (case, (net, batch, out_len)) in wavenets().into_iter().enumerate() {
+        let mut rng = rng(200 + case as u64);
+        let len = out_len + net.receptive_field() - 1;
+        assert_eq!(net.output_len(len), out_len);
+        let x = noise(&mut rng, batch * net.in_channels * len, 1.0);
+        let weights = wavenet_weights(&net, &mut rng);
+        let (x64, w64) = (double(&x), double(&weights));
+        let y_exact = reference::wavenet(&net, batch, &x64, &w64);
+        assert_eq!(y_exact.len(), batch * net.out_channels() * out_len);
+        let dy = noise(&mut rng, y_exact.len(), 1.0);
+        let (dx_exact, dw_exact) =
+            reference::wavenet_gradients(&net, batch, &x64, &w64, &double(&dy));
+        for isa in Isa::available() {
+            let what = format!("{isa} WaveNet {case}");
+            let mut y = vec![f32::NAN; y_exact.len()];
+            let kept = net.forward(isa, batch, &x, &weights, &mut y, true);
+            assert_outputs(&what, &y, &y_exact);
+            let mut predicted = vec![f32::NAN; y.len()];
+            net.predict(isa, batch, &x, &weights, &mut predicted);
+            assert_eq!(predicted, y, "{what}: with and without keeping");
+            let (dw, dx) = net.backward(isa, batch, &x, &weights, &kept, &dy, true);
+            assert_gradients(&format!("dw of {what}"), &dw, &dw_exact);
+            assert_gradients(&format!("dx of {what}"), &dx.unwrap_or_default(), &dx_exact);
+            let (same, none) = net.backward(isa, batch, &x, &weights, &kept, &dy, false);
+            assert!(none.is_none() && same == dw, "{what}");
+        }
+    }
+}
+
+#[test]
+fn wavenet_reference_gradients_agree_with_finite_differences() {
+    const STEP: f64 = 1e-6;
+    // Smooth activations only, gated and not, head kernels above 1, two condition channels.
+    let net = network(
+        2,
+        0.7,
+        &[
+            (
+                3,
+                2,
+                2,
+                &[
+                    (2, 2, Activation::Tanh, true),
+                    (3, 1, Activation::Sigmoid, false),
+                ],
+            ),
+            (2, 2, 3, &[(2, 3, Activation::Tanh, false)]),
+        ],
+    );
+    let (batch, len) = (2, 5 + net.receptive_field() - 1);
+    let mut rng = rng(300);
+    let x = double(&noise(&mut rng, batch * 2 * len, 1.0));
+    let w = double(&wavenet_weights(&net, &mut rng));
+    let dy = double(&noise(&mut rng, batch * 2 * 5, 1.0));
+    let loss = |x: &[f64], w: &[f64]| -> f64 {
+        let y = reference::wavenet(&net, batch, x, w);
+        y.iter().zip(&dy).map(|(y, dy)| y * dy).sum()
+    };
+    let (dx, dw) = reference::wavenet_gradients(&net, batch, &x, &w, &dy);
+    let moved = |values: &[f64], at: usize, by: f64| {
+        let mut values = values.to_vec();
+        values[at] += by;
+        values
+    };
+    let slope = |f: &dyn Fn(f64) -> f64| (f(STEP) - f(-STEP)) / (2.0 * STEP);
+    // Truncation STEP² and rounding 1e-16/STEP times sums of a few tens.
+    for (at, dx) in dx.iter().enumerate() {
+        let difference = slope(&|by| loss(&moved(&x, at, by), &w));
+        assert!(
+            (difference - dx).abs() < 1e-7,
+            "x[{at}]: {dx} for {difference}"
+        );
+    }
+    for (at, dw) in dw.iter().enumerate() {
+        let difference = slope(&|by| loss(&x, &moved(&w, at, by)));
+        assert!(
+            (difference - dw).abs() < 1e-7,
+            "w[{at}]: {dw} for {difference}"
+        );
+    }
+}
+
+/// An output depends on nothing outside its receptive field and on both of its ends.
+#[test]
+fn wavenet_receptive_field_is_what_the_output_depends_on() {
+    for (net, _, _) in wavenets() {
+        let len = net.receptive_field() + 3;
+        let mut rng = rng(400);
+        let weights = wavenet_weights(&net, &mut rng);
+        let x = noise(&mut rng, net.in_channels * len, 1.0);
+        let predict = |x: &[f32]| {
+            let mut y = vec![0.0; net.out_channels() * 4];
+            net.predict(Isa::detect(), 1, x, &weights, &mut y);
+            y
+        };
+        let y = predict(&x);
+        for at in [0, 1, len - 2, len - 1] {
+            let mut moved = x.clone();
+            moved[at] += 0.5;
+            for (t, (before, after)) in y.iter().zip(predict(&moved)).take(4).enumerate() {
+                let reached = (t..t + net.receptive_field()).contains(&at);
+                assert!(reached || *before == after, "{net:?} {at} {t}");
+            }
+        }
+        let mut oldest = x.clone();
+        oldest[0] += 0.5;
+        let mut newest = x.clone();
+        newest[len - 1] += 0.5;
+        // Relu may cut a single path; the leftmost sample must reach some output channel else.
+        let smooth = net
+            .arrays
+            .iter()
+            .flat_map(|array| &array.layers)
+            .all(|layer| {
+                matches!(
+                    layer.activation,
+                    Activation::Tanh | Activation::LeakyRelu { .. }
+                )
+            });
+        if smooth {
+            assert_ne!(predict(&oldest)[0], y[0]);
+            assert_ne!(predict(&newest)[3], y[3]);
+        }
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! Every fault in the stream is an error: a dropped packet would shift all that follows, and
 //! a wet recording shifted against its dry one teaches a network nothing. MP3's and Vorbis'
-//! encoder delay and padding are removed where the file tells them.
+//! encoder delay and padding are removed where the file tells them. symphonia asserts on some
+//! contradictory headers (0.6.1 on Vorbis codebooks, for one); such a panic is caught here
+//! and becomes an error like any other.
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -39,6 +42,10 @@ pub(super) struct CompressedSource {
 impl CompressedSource {
     /// Reads the header and the first packet.
     pub(super) fn open(file: File, path: &Path) -> Result<(Properties, Self), AudioError> {
+        guarded(path, || Self::open_unguarded(file, path))
+    }
+
+    fn open_unguarded(file: File, path: &Path) -> Result<(Properties, Self), AudioError> {
         let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
         let format = symphonia::default::get_probe()
             .probe(
@@ -100,8 +107,11 @@ impl CompressedSource {
     ) -> Result<usize, AudioError> {
         let mut frames = 0;
         while frames < max_frames {
-            if self.taken == self.packet_len() && !self.next_packet()? {
-                break;
+            if self.taken == self.packet_len() {
+                let path = self.path.clone();
+                if !guarded(&path, || self.next_packet())? {
+                    break;
+                }
             }
             let count = (max_frames - frames).min(self.packet_len() - self.taken);
             for (channel, decoded) in block.iter_mut().zip(&self.packet) {
@@ -164,6 +174,20 @@ impl CompressedSource {
             what,
         }
     }
+}
+
+/// Turns a panic of the decoder into an error. What it left half done is not used again:
+/// callers drop a reader that failed.
+fn guarded<T>(
+    path: &Path,
+    decode: impl FnOnce() -> Result<T, AudioError>,
+) -> Result<T, AudioError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        Err(AudioError::Damaged {
+            path: path.to_path_buf(),
+            what: "its headers contradict each other".into(),
+        })
+    })
 }
 
 /// The track to decode, its exact number of frames where known, and its codec.

@@ -9,6 +9,7 @@
 mod compressed;
 mod wav;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
 }
 
 /// What every file reader tells before the first sample.
+#[derive(Debug)]
 struct Properties {
     sample_rate: SampleRate,
     /// At least 1.
@@ -74,6 +76,13 @@ pub struct AudioReader {
 enum Source {
     Wav(WavSource),
     Compressed(Box<CompressedSource>),
+}
+
+impl fmt::Debug for AudioReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The decoders behind the source have no such form.
+        self.properties.fmt(f)
+    }
 }
 
 impl AudioReader {

@@ -15,11 +15,8 @@ use std::path::{Path, PathBuf};
 use hound::Sample;
 
 use super::{Properties, shown};
-use crate::audio::{AudioError, REGISTERED_CODEC, SampleFormat, SampleRate};
-
-const TAG_PCM: u16 = 0x0001;
-const TAG_FLOAT: u16 = 0x0003;
-const TAG_EXTENSIBLE: u16 = 0xfffe;
+use crate::audio::riff::{CODEC_EXTENSIBLE, CODEC_FLOAT, CODEC_PCM, REGISTERED_CODEC};
+use crate::audio::{AudioError, SampleFormat, SampleRate};
 
 /// Sizes that writers to a pipe put where the true size would be: all bits set (most), the
 /// largest and smallest signed number (ALSA's `arecord`), 2 GiB less a page (SoX).
@@ -108,6 +105,23 @@ impl WavSource {
 }
 
 impl Coding {
+    /// The coding of samples of `bits` bits in `bytes` bytes, and what to call it; `None`
+    /// for one that is not decoded here.
+    fn find(codec: u16, bytes: usize, bits: u16, valid_bits: u16) -> Option<(Self, SampleFormat)> {
+        let float = codec == CODEC_FLOAT;
+        let (bits, told) = match (float, bytes, bits) {
+            (true, 4, 32) | (true, 8, 64) => (bits, SampleFormat::Float(bits)),
+            // Fewer valid bits than the slot has sit at its upper end: same scale.
+            (false, 1..=4, _) if usize::from(bits.div_ceil(8)) == bytes => {
+                let told = 8 * valid_bits.clamp(1, bits).div_ceil(8);
+                (8 * bytes as u16, SampleFormat::Int(told))
+            }
+            (false, 4, 24) => (24, SampleFormat::Int(24)),
+            _ => return None,
+        };
+        Some((Self { float, bytes, bits }, told))
+    }
+
     /// Decodes interleaved samples and appends them to their channels.
     fn decode(self, bytes: &[u8], channels: &mut [Vec<f32>]) -> hound::Result<()> {
         match (self.float, self.bytes) {
@@ -233,26 +247,9 @@ impl<'a> Chunks<'a> {
     }
 
     fn check_format(&self, body: &[u8; 40], kept: usize) -> Result<Format, AudioError> {
-        let word = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
-        let (tag, channel_count, hz) = (word(0), usize::from(word(2)), u32_at(body, 4));
-        let (frame_bytes, bits) = (usize::from(word(12)), word(14));
-        let (codec, valid_bits) = match tag {
-            TAG_EXTENSIBLE if kept == 40 => {
-                if body[26..] != REGISTERED_CODEC {
-                    return Err(self.unsupported(format!("a private codec {}", hex(&body[24..]))));
-                }
-                (word(24), word(18))
-            }
-            TAG_EXTENSIBLE => {
-                return Err(self.damaged(format!(
-                    "its extensible format chunk has {kept} bytes; 40 are needed"
-                )));
-            }
-            tag => (tag, bits),
-        };
-        if codec != TAG_PCM && codec != TAG_FLOAT {
-            return Err(self.unsupported(codec_name(codec)));
-        }
+        let (codec, valid_bits) = self.find_codec(body, kept)?;
+        let (channel_count, hz) = (usize::from(u16_at(body, 2)), u32_at(body, 4));
+        let (frame_bytes, bits) = (usize::from(u16_at(body, 12)), u16_at(body, 14));
         if channel_count == 0 {
             return Err(self.damaged("it declares 0 channels; at least 1 is needed".into()));
         }
@@ -265,42 +262,15 @@ impl<'a> Chunks<'a> {
             )));
         }
         let bytes = frame_bytes / channel_count;
-        let (coding, told) = match (codec, bytes, bits) {
-            (TAG_FLOAT, 4, 32) | (TAG_FLOAT, 8, 64) => (
-                Coding {
-                    float: true,
-                    bytes,
-                    bits,
-                },
-                SampleFormat::Float(bits),
-            ),
-            (TAG_PCM, 1..=4, _) if usize::from(bits.div_ceil(8)) == bytes => (
-                // Fewer valid bits than the slot has sit at its upper end: same scale.
-                Coding {
-                    float: false,
-                    bytes,
-                    bits: 8 * bytes as u16,
-                },
-                SampleFormat::Int(8 * valid_bits.clamp(1, bits).div_ceil(8)),
-            ),
-            (TAG_PCM, 4, 24) => (
-                Coding {
-                    float: false,
-                    bytes,
-                    bits,
-                },
-                SampleFormat::Int(24),
-            ),
-            (codec, ..) => {
-                let kind = if codec == TAG_FLOAT {
-                    "float"
-                } else {
-                    "integer"
-                };
-                return Err(
-                    self.unsupported(format!("{bits}-bit {kind} samples in {bytes} bytes each"))
-                );
-            }
+        let Some((coding, told)) = Coding::find(codec, bytes, bits, valid_bits) else {
+            let kind = if codec == CODEC_FLOAT {
+                "float"
+            } else {
+                "integer"
+            };
+            return Err(
+                self.unsupported(format!("{bits}-bit {kind} samples in {bytes} bytes each"))
+            );
         };
         Ok(Format {
             sample_rate,
@@ -308,6 +278,26 @@ impl<'a> Chunks<'a> {
             coding,
             told,
         })
+    }
+
+    /// The codec, integers or floats, and the bits of a sample that mean something.
+    fn find_codec(&self, body: &[u8; 40], kept: usize) -> Result<(u16, u16), AudioError> {
+        let (codec, valid_bits) = match u16_at(body, 0) {
+            CODEC_EXTENSIBLE if kept < body.len() => {
+                return Err(self.damaged(format!(
+                    "its extensible format chunk has {kept} bytes; 40 are needed"
+                )));
+            }
+            CODEC_EXTENSIBLE if body[26..] != REGISTERED_CODEC => {
+                return Err(self.unsupported(format!("a private codec {}", hex(&body[24..]))));
+            }
+            CODEC_EXTENSIBLE => (u16_at(body, 24), u16_at(body, 18)),
+            codec => (codec, u16_at(body, 14)),
+        };
+        match codec {
+            CODEC_PCM | CODEC_FLOAT => Ok((codec, valid_bits)),
+            other => Err(self.unsupported(codec_name(other))),
+        }
     }
 
     /// Reads the true size of the sound from the `ds64` chunk of an RF64 file.
@@ -405,6 +395,10 @@ impl<'a> Chunks<'a> {
             codec,
         }
     }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

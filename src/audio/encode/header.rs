@@ -6,12 +6,14 @@
 
 use std::path::Path;
 
+use crate::audio::riff::{CODEC_EXTENSIBLE, CODEC_FLOAT, CODEC_PCM, REGISTERED_CODEC};
 use crate::audio::{AudioError, SampleFormat, SampleRate};
 
 /// Bytes in the body of the `ds64` chunk: three 64-bit sizes and an empty table's length.
 const WIDE_SIZES_LEN: u32 = 28;
 
 /// What the header states besides the length of the sound.
+#[derive(Debug)]
 pub(super) struct Header {
     hz: u32,
     channel_count: u16,
@@ -111,16 +113,17 @@ impl Header {
     /// The body of the `fmt ` chunk: the 16 bytes every reader knows, and for more than two
     /// channels, as Microsoft asks, the extensible form (no speaker positions assigned).
     fn format_chunk(&self) -> Vec<u8> {
-        let codec: u16 = match self.format {
-            SampleFormat::Int(_) => 1,
-            SampleFormat::Float(_) => 3,
+        let codec = match self.format {
+            SampleFormat::Int(_) => CODEC_PCM,
+            SampleFormat::Float(_) => CODEC_FLOAT,
         };
         let extensible = self.channel_count > 2;
         let frame_bytes = self.frame_bytes() as u16;
         // A 32-bit field that readers ignore; it saturates for absurd rates.
         let byte_rate = self.hz.saturating_mul(u32::from(frame_bytes));
         let mut body = Vec::with_capacity(40);
-        body.extend_from_slice(&if extensible { 0xfffe } else { codec }.to_le_bytes());
+        let named = if extensible { CODEC_EXTENSIBLE } else { codec };
+        body.extend_from_slice(&named.to_le_bytes());
         body.extend_from_slice(&self.channel_count.to_le_bytes());
         body.extend_from_slice(&self.hz.to_le_bytes());
         body.extend_from_slice(&byte_rate.to_le_bytes());
@@ -131,7 +134,7 @@ impl Header {
             body.extend_from_slice(&self.bits().to_le_bytes());
             body.extend_from_slice(&0u32.to_le_bytes());
             body.extend_from_slice(&codec.to_le_bytes());
-            body.extend_from_slice(&crate::audio::REGISTERED_CODEC);
+            body.extend_from_slice(&REGISTERED_CODEC);
         }
         body
     }

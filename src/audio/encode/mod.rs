@@ -43,6 +43,7 @@ pub fn write(path: &Path, audio: &Audio, format: SampleFormat) -> Result<(), Aud
 /// [`AudioWriter::finish`]; a writer dropped before leaves nothing.
 ///
 /// Sizes beyond 4 GB turn the file into RF64 (EBU Tech 3306), which current readers accept.
+#[derive(Debug)]
 pub struct AudioWriter {
     path: PathBuf,
     file: ScratchFile,

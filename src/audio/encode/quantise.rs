@@ -26,6 +26,7 @@ pub enum Dither {
 }
 
 /// Turns samples into integers, in the order they are stored.
+#[derive(Debug)]
 pub(super) struct Quantiser {
     /// 2^(bits − 1), the integer of full scale.
     full_scale: f64,

@@ -6,7 +6,7 @@
 //! a zero-phase filter (PHAT, Wiener) would smear the spike to earlier samples instead.
 
 use super::correlate::correlate;
-use super::whiten::{Whitening, level_loudness, median, whiten};
+use super::whiten::{Whitener, level_loudness, median};
 use std::ops::RangeInclusive;
 
 /// Samples over which loudness is measured: shorter than a note, longer than its period.
@@ -54,51 +54,68 @@ impl Whitened {
     }
 }
 
+/// Long and short whitening filters (see [`Whitener::new`]).
+const TAPS: [usize; 2] = [16_384, 4096];
+
 /// A way of looking: how both sounds are whitened, and with which loudness.
 struct View {
-    whitening: Whitening,
-    /// With the loudness as it is.
+    taps: usize,
+    /// Of the whitening, see [`Whitener::whiten`].
+    floor: f64,
+    /// Whether to look with the loudness as it is, besides looking with every moment counting
+    /// alike, which lets a decaying note be heard by its noise too.
     plain: bool,
-    /// With every moment counting alike, which lets a decaying note be heard by its noise too.
-    levelled: bool,
 }
 
 /// The views every estimate takes: finer and coarser floors suit clean and noisy material,
 /// longer and shorter filters periodic and changing material. The finest is of use only where
 /// noise is all there is to hear; with the loudness as it is, it rings at the edge of a band. The
 /// coarsest hardly whitens: for sweeps, white already, which whitening would only disperse.
-const VIEWS: [View; 5] = {
-    const fn view(taps: usize, floor: f64, plain: bool) -> View {
-        View {
-            whitening: Whitening { taps, floor },
-            plain,
-            levelled: true,
-        }
-    }
-    [
-        view(16_384, 1e-10, false),
-        view(16_384, 1e-8, true),
-        view(16_384, 1e-5, true),
-        view(4096, 1e-8, true),
-        view(4096, 1e-2, true),
-    ]
-};
+const VIEWS: [View; 5] = [
+    View {
+        taps: TAPS[0],
+        floor: 1e-10,
+        plain: false,
+    },
+    View {
+        taps: TAPS[0],
+        floor: 1e-8,
+        plain: true,
+    },
+    View {
+        taps: TAPS[0],
+        floor: 1e-5,
+        plain: true,
+    },
+    View {
+        taps: TAPS[1],
+        floor: 1e-8,
+        plain: true,
+    },
+    View {
+        taps: TAPS[1],
+        floor: 1e-2,
+        plain: true,
+    },
+];
 
 /// The responses of one pair in all views, always in the same order.
 pub fn responses(dry: &[f64], wet: &[f64], lags: &RangeInclusive<i64>) -> Vec<Vec<f64>> {
-    let look = |view: &View| {
-        let how = view.whitening;
-        let pair = Whitened {
-            dry: whiten(dry, how),
-            wet: whiten(wet, how),
-        };
-        let plain = view.plain.then(|| pair.response(lags.clone()));
-        let levelled = view
-            .levelled
-            .then(|| pair.levelled().response(lags.clone()));
-        [plain, levelled].into_iter().flatten()
-    };
-    VIEWS.iter().flat_map(look).collect()
+    let mut found = Vec::new();
+    for taps in TAPS {
+        let (mut dry, mut wet) = (Whitener::new(dry, taps), Whitener::new(wet, taps));
+        for view in VIEWS.iter().filter(|view| view.taps == taps) {
+            let pair = Whitened {
+                dry: dry.whiten(view.floor),
+                wet: wet.whiten(view.floor),
+            };
+            if view.plain {
+                found.push(pair.response(lags.clone()));
+            }
+            found.push(pair.levelled().response(lags.clone()));
+        }
+    }
+    found
 }
 
 /// What one response says.

@@ -8,17 +8,6 @@
 
 use crate::dsp::fft::RealFft;
 
-/// How a sound is whitened.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Whitening {
-    /// Taps of the filter, and samples per averaged spectrum: a long filter also removes
-    /// periodicity (the harmonics of a held note), a short one averages away more noise.
-    pub taps: usize,
-    /// Power added to every bin, as a fraction of the strongest bin's: keeps bins that hold
-    /// only quantisation noise from being lifted to full weight.
-    pub floor: f64,
-}
-
 /// Power spectrum averaged over half-overlapping Hann-windowed pieces of `len` samples.
 fn power_spectrum(x: &[f64], fft: &mut RealFft) -> Vec<f64> {
     let len = fft.len();
@@ -89,14 +78,32 @@ fn filter(x: &[f64], taps: &[f64]) -> Vec<f64> {
     out
 }
 
-/// Removes from `x` what its own past predicts; unit variance (all zeros for a silent `x`).
-pub fn whiten(x: &[f64], how: Whitening) -> Vec<f64> {
-    let mut fft = RealFft::new(how.taps);
-    let power = power_spectrum(x, &mut fft);
-    let taps = inverse_minimum_phase(&power, how.floor, &mut fft);
-    let mut out = filter(x, &taps);
-    scale_to_unit_variance(&mut out);
-    out
+/// A sound with its power spectrum, ready to be whitened.
+pub struct Whitener<'a> {
+    sound: &'a [f64],
+    fft: RealFft,
+    power: Vec<f64>,
+}
+
+impl<'a> Whitener<'a> {
+    /// Measures `sound` for filters of `taps` taps: long ones also remove periodicity (the
+    /// harmonics of a held note), short ones average away more noise.
+    pub fn new(sound: &'a [f64], taps: usize) -> Self {
+        let mut fft = RealFft::new(taps);
+        let power = power_spectrum(sound, &mut fft);
+        Self { sound, fft, power }
+    }
+
+    /// Removes from the sound what its own past predicts; unit variance (all zeros if silent).
+    ///
+    /// `floor` is the power added to every bin, as a fraction of the strongest bin's: it keeps
+    /// bins that hold only quantisation noise from being lifted to full weight.
+    pub fn whiten(&mut self, floor: f64) -> Vec<f64> {
+        let taps = inverse_minimum_phase(&self.power, floor, &mut self.fft);
+        let mut out = filter(self.sound, &taps);
+        scale_to_unit_variance(&mut out);
+        out
+    }
 }
 
 /// Divides `x` by its own loudness (over `window` samples) and limits what still sticks out at
@@ -210,11 +217,7 @@ mod tests {
         for n in 0..excitation.len() {
             x[10_000 + n] = excitation[n] + 0.95 * x[9_999 + n];
         }
-        let how = Whitening {
-            taps: 4096,
-            floor: 1e-8,
-        };
-        let white = whiten(&x, how);
+        let white = Whitener::new(&x, 4096).whiten(1e-8);
         assert!(white[..10_000].iter().all(|v| v.abs() < 1e-9));
         assert!(white[10_000].abs() > 0.01 * excitation[0].abs());
         let power: f64 = white.iter().map(|v| v * v).sum();

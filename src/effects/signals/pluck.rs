@@ -25,6 +25,9 @@ const CHORDS: [&[i32]; 5] = [
     &[0, 5, 7, 12],
 ];
 
+/// Where strings are plucked, as a share of their length.
+const PLUCKED_AT: f64 = 0.2;
+
 /// Melodies and chords of plucked strings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,22 +182,22 @@ impl PluckString {
         string
     }
 
-    /// Fills the string with noise, duller for a soft pluck, as if plucked at a fifth of its
-    /// length: harmonics with a node there are missing.
+    /// Fills the string with the shape of one plucked at a fifth of its length, a lopsided
+    /// triangle (its `k`th harmonic is as strong as `sin(kπ/5) / k²`), and the harder it is
+    /// plucked, the more noise.
     fn excite(&mut self, force: f64, len: usize, rng: &mut ChaCha8Rng) {
-        let smooth = 0.9 * (1.0 - force);
-        let mut level = 0.0;
-        let burst: Vec<f64> = (0..len)
-            .map(|_| {
-                level = (1.0 - smooth) * rng.random_range(-1.0..1.0) + smooth * level;
-                force * level
+        let noisy = 0.1 + 0.3 * force;
+        let shape: Vec<f64> = (0..len)
+            .map(|n| {
+                let place = n as f64 / len as f64;
+                let triangle = (place / PLUCKED_AT).min((1.0 - place) / (1.0 - PLUCKED_AT));
+                let noise: f64 = rng.random_range(-1.0..1.0);
+                force * ((1.0 - noisy) * (2.0 * triangle - 1.0) + noisy * noise)
             })
             .collect();
-        let mean = burst.iter().sum::<f64>() / len as f64;
-        let node = (len / 5).max(1);
-        for n in 0..len {
-            self.line
-                .push(burst[n] - 0.9 * burst[(n + len - node) % len] - 0.1 * mean);
+        let mean = shape.iter().sum::<f64>() / len as f64;
+        for displacement in shape {
+            self.line.push(displacement - mean);
         }
     }
 

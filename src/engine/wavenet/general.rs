@@ -111,6 +111,13 @@ impl GeneralLayer {
         })
     }
 
+    /// Forgets the modulated past; the plain one belongs to the caller.
+    pub(super) fn reset(&mut self) {
+        if let Some((_, line)) = &mut self.modulated {
+            line.reset();
+        }
+    }
+
     pub(super) fn process(
         &mut self,
         isa: Isa,

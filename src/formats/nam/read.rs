@@ -3,51 +3,19 @@
 use super::DEFAULT_SAMPLE_RATE;
 use super::read_wavenet::wavenet;
 use crate::formats::json::{self, Object};
-use crate::formats::{FormatError, field, unsupported};
+use crate::formats::{Format, FormatError, Model, field, unsupported};
 use crate::models::description::{
     Activation, Affine, Architecture, Conv1d, Layer, Lstm, MAX_DEPTH, Network, Sequential,
     Slimmable, Submodel,
 };
 use serde_json::{Map, Value};
-use std::path::Path;
 
-/// A `.nam` file's contents.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    /// What it plays.
-    pub network: Network,
-    /// The version of the file format it claims.
-    pub version: String,
-    /// Everything under `metadata`, as it stands in the file; for a container without its own,
-    /// that of its full size.
-    pub metadata: Map<String, Value>,
-}
-
-impl Model {
-    /// `metadata.loudness` in dB, where the file has it.
-    pub fn loudness_db(&self) -> Option<f64> {
-        self.metadata.get("loudness")?.as_f64()
-    }
-}
-
-/// Reads a `.nam` file.
+/// Reads the parsed text of a `.nam` file.
 ///
 /// # Errors
-/// The file cannot be read, is not a `.nam` file, or uses something not supported.
-pub fn read(path: &Path) -> Result<Model, FormatError> {
-    read_str(&crate::formats::read_text(path)?)
-}
-
-/// Reads the text of a `.nam` file.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_str(text: &str) -> Result<Model, FormatError> {
-    let value = json::parse(text)?;
-    let file = Object::new(&value, "")?;
-    let model = model(&file, 0)?;
-    model.network.validate()?;
-    Ok(model)
+/// It is not a `.nam` file, or uses something not supported.
+pub(crate) fn from_value(value: &Value) -> Result<Model, FormatError> {
+    model(&Object::new(value, "")?, 0)
 }
 
 /// Whether parsed JSON looks like a `.nam` file.
@@ -67,9 +35,9 @@ fn model(file: &Object, depth: usize) -> Result<Model, FormatError> {
     };
     let network = Network::new(architecture(file, sample_rate, depth)?, sample_rate);
     Ok(Model {
-        network,
-        version,
+        version: Some(version),
         metadata,
+        ..Model::new(network, Format::Nam)
     })
 }
 

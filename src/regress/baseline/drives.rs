@@ -12,6 +12,10 @@ const TAPS: usize = 16;
 /// Candidate drives in units of 1/RMS of the dry signal, a factor √2 apart: from nearly
 /// linear (tanh x differs from x by 0.5 % at a quarter of full drive) to nearly a sign function.
 const STEPS: std::ops::RangeInclusive<i32> = -4..=10;
+/// The search looks at no more samples than this: 24 s at 44.1 kHz settle the choice.
+const SEARCH_SAMPLES: usize = 1 << 20;
+/// In pieces of this many.
+const SEARCH_PIECE: usize = 1 << 14;
 /// Keeps two nearly equal drives from being told apart by rounding.
 const RIDGE: f64 = 1e-9;
 
@@ -25,7 +29,8 @@ pub(crate) fn choose(
         STEPS.map(|k| 2f64.powf(f64::from(k) / 2.0) / rms).collect()
     };
     let expansion = Expansion::Tanh(candidates.clone());
-    let statistics = Statistics::gather("tanh drives", &expansion, TAPS, segments, observer)?;
+    let pieces = thinned(segments);
+    let statistics = Statistics::gather("tanh drives", &expansion, TAPS, &pieces, observer)?;
     let scale = statistics.scale();
     let gram = statistics.scaled_gram(&scale, RIDGE);
     let target = statistics.scaled_target(&scale);
@@ -40,6 +45,27 @@ pub(crate) fn choose(
     }
     debug_assert_eq!(best.1.len(), BaselineConfig::DEFAULT_BANKS);
     Ok(best.1.map(|k| candidates[k]).to_vec())
+}
+
+/// About [`SEARCH_SAMPLES`] samples, in pieces spread evenly over all segments.
+fn thinned<'a>(segments: &[Segment<'a>]) -> Vec<Segment<'a>> {
+    let total: usize = segments.iter().map(|s| s.dry.len()).sum();
+    let stride = total.div_ceil(SEARCH_SAMPLES).max(1);
+    let pieces = segments.iter().flat_map(|segment| {
+        (0..segment.dry.len()).step_by(SEARCH_PIECE).map(|start| {
+            let end = (start + SEARCH_PIECE).min(segment.dry.len());
+            Segment {
+                dry: &segment.dry[start..end],
+                wet: &segment.wet[start..end],
+                context: if start == 0 {
+                    segment.context
+                } else {
+                    &segment.dry[..start]
+                },
+            }
+        })
+    });
+    pieces.step_by(stride).collect()
 }
 
 /// `tᵀ·R⁻¹·t` over the named signals: the wet energy that their filters account for.

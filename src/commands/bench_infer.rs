@@ -1,0 +1,93 @@
+//! `bench infer`: how fast a model plays on one core of this machine.
+
+use crate::engine::timing::{self, BLOCK_LENGTHS, Timing};
+use crate::formats;
+use crate::models::description::{Architecture, Network};
+use crate::progress::{Event, Observer};
+use anyhow::{Context, bail};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The model file.
+    pub model: PathBuf,
+    /// Samples per block; empty: 16 to 4096.
+    pub blocks: Vec<usize>,
+    /// Seconds per block length.
+    pub seconds: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The model file.
+    pub model: PathBuf,
+    /// The network, or every size of a slimmable one, smallest first.
+    pub networks: Vec<Row>,
+}
+
+/// One network's speed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// What it is ("WaveNet 16/8 channels …").
+    pub name: String,
+    /// The figures.
+    #[serde(flatten)]
+    pub timing: Timing,
+}
+
+/// The longest block measured: a minute at 48 kHz.
+const LONGEST_BLOCK: usize = 60 * 48_000;
+
+/// Reads and times a model.
+///
+/// # Errors
+/// The file cannot be read or played; a block length or time that makes no sense; an interrupt.
+pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
+    if !(request.seconds > 0.0 && request.seconds <= 600.0) {
+        bail!("--seconds {} is not between 0 and 600", request.seconds);
+    }
+    if let Some(block) = request
+        .blocks
+        .iter()
+        .find(|b| !(1..=LONGEST_BLOCK).contains(*b))
+    {
+        bail!("block length {block} is not between 1 and {LONGEST_BLOCK} samples");
+    }
+    let blocks = if request.blocks.is_empty() {
+        &BLOCK_LENGTHS[..]
+    } else {
+        &request.blocks
+    };
+    let name = || request.model.display().to_string();
+    let model = formats::read(&request.model).with_context(name)?;
+    let mut networks = Vec::new();
+    for network in sizes(&model.network) {
+        if observer.stop_requested() {
+            bail!("interrupted");
+        }
+        observer.event(Event::Status(network.family()));
+        let time = Duration::from_secs_f64(request.seconds);
+        let timing = timing::measure(network, blocks, time)?;
+        let name = format!("{} {}", network.family(), network.architecture.shape());
+        networks.push(Row { name, timing });
+    }
+    Ok(Outcome {
+        model: request.model.clone(),
+        networks,
+    })
+}
+
+fn sizes(network: &Network) -> Vec<&Network> {
+    match &network.architecture {
+        Architecture::Slimmable(slimmable) => slimmable
+            .submodels
+            .iter()
+            .map(|s| s.network.as_ref())
+            .collect(),
+        _ => vec![network],
+    }
+}

@@ -1,0 +1,362 @@
+//! Predictive convolution of two sound files, and the two plain ways to combine them.
+
+use crate::audio::decode;
+use crate::audio::encode;
+use crate::audio::{Audio, SampleFormat, SampleRate};
+use crate::dsp::resample::resample;
+use crate::progress::{Event, Observer};
+use crate::regress::direct;
+use crate::regress::estimator::{Estimator, Settings};
+use crate::regress::features::Features;
+use crate::regress::gate;
+use crate::regress::predictive::{self, Mode, TargetFit};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Full scale left as headroom when no other peak is asked for: the notebook's 0.99.
+pub const NOTEBOOK_PEAK: f64 = 0.99;
+
+/// How two sounds become one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    /// Fit on the one, predict from the other.
+    Predictive {
+        /// What is predicted.
+        mode: Mode,
+        /// The linear model.
+        estimator: Estimator,
+        /// Changes to its notebook parameters.
+        settings: Settings,
+    },
+    /// Linear convolution by FFT.
+    Convolution,
+    /// The first sound's magnitudes with the second's phases.
+    CrossSynthesis,
+}
+
+/// What the author asks users to do by hand afterwards.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finish {
+    /// Turn noise-like bins down by this many dB.
+    pub noise_reduction_db: Option<f64>,
+    /// Cut both ends where they stay below this level relative to the peak.
+    pub trim_db: Option<f64>,
+    /// Peak of the result; full scale is 1.
+    pub peak: f64,
+}
+
+impl Default for Finish {
+    fn default() -> Self {
+        Self {
+            noise_reduction_db: None,
+            trim_db: None,
+            peak: NOTEBOOK_PEAK,
+        }
+    }
+}
+
+/// What to combine.
+#[derive(Clone, Debug)]
+pub struct ConvolveRequest {
+    /// The sound to learn from.
+    pub a: PathBuf,
+    /// The sound to predict from.
+    pub b: PathBuf,
+    /// Where the result goes: a 32-bit float WAV file.
+    pub output: PathBuf,
+    /// How.
+    pub method: Method,
+    /// Also the other way round, into `output` with `-reverse` before the extension.
+    pub both: bool,
+    /// Which channel of each file predictive convolution uses, from 0.
+    pub channel: usize,
+    /// What happens to the result.
+    pub finish: Finish,
+}
+
+/// One result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rendered {
+    /// The file learnt from.
+    pub a: PathBuf,
+    /// The file predicted from.
+    pub b: PathBuf,
+    /// The file written.
+    pub output: PathBuf,
+    /// Its rate.
+    pub sample_rate_hz: u32,
+    /// Its length.
+    pub samples: usize,
+    /// Its root mean square (full scale 1).
+    pub rms: f64,
+    /// The fitted models; none for the plain methods.
+    pub targets: Vec<TargetFit>,
+    /// Names of the coefficients.
+    pub features: Vec<&'static str>,
+    /// Wall time of fitting and predicting, without files and transforms.
+    pub fit_seconds: f64,
+}
+
+/// All results.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConvolveOutcome {
+    /// Wall time of the command.
+    pub seconds: f64,
+    /// One per direction.
+    pub results: Vec<Rendered>,
+}
+
+/// Combines the two files.
+///
+/// # Errors
+/// Files that cannot be read or written, a channel they lack, sounds the estimator refuses.
+pub fn convolve(request: &ConvolveRequest, observer: &dyn Observer) -> Result<ConvolveOutcome> {
+    let started = Instant::now();
+    ensure!(
+        request.finish.peak.is_finite() && request.finish.peak > 0.0,
+        "peak = {}: must be a positive number",
+        request.finish.peak
+    );
+    let outputs = outputs(request)?;
+    let results = match request.method {
+        Method::Predictive {
+            mode,
+            estimator,
+            settings,
+        } => predict(request, &outputs, mode, estimator, &settings, observer)?,
+        Method::Convolution | Method::CrossSynthesis => combine(request, &outputs, observer)?,
+    };
+    Ok(ConvolveOutcome {
+        seconds: started.elapsed().as_secs_f64(),
+        results,
+    })
+}
+
+/// The file of each direction; never one of the inputs.
+fn outputs(request: &ConvolveRequest) -> Result<Vec<PathBuf>> {
+    let mut outputs = vec![request.output.clone()];
+    if request.both {
+        let stem = request.output.file_stem().unwrap_or_default();
+        let mut name = stem.to_os_string();
+        name.push("-reverse");
+        if let Some(extension) = request.output.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        outputs.push(request.output.with_file_name(name));
+    }
+    for output in &outputs {
+        for input in [&request.a, &request.b] {
+            let same = match (output.canonicalize(), input.canonicalize()) {
+                (Ok(output), Ok(input)) => output == input,
+                _ => false,
+            };
+            if same {
+                bail!(
+                    "{}: is one of the inputs and would be overwritten; name another output",
+                    output.display()
+                );
+            }
+        }
+    }
+    Ok(outputs)
+}
+
+fn predict(
+    request: &ConvolveRequest,
+    outputs: &[PathBuf],
+    mode: Mode,
+    estimator: Estimator,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Vec<Rendered>> {
+    let (a, rate_a) = one_channel(&request.a, request.channel, observer)?;
+    let (b, rate_b) = one_channel(&request.b, request.channel, observer)?;
+    if rate_a != rate_b {
+        observer.event(Event::Note(&format!(
+            "{} has {rate_a}, {} has {rate_b}: samples are paired by number, not by time, and \
+             each result has the rate of the file it is predicted from",
+            request.a.display(),
+            request.b.display(),
+        )));
+    }
+    let features =
+        |path: &Path, samples: &[f32]| Features::new(&path.display().to_string(), samples);
+    let (a, b) = (features(&request.a, &a)?, features(&request.b, &b)?);
+    let directions = [
+        (&request.a, &request.b, &a, &b, rate_b),
+        (&request.b, &request.a, &b, &a, rate_a),
+    ];
+    let mut results = Vec::new();
+    for ((path_a, path_b, a, b, rate), output) in directions.into_iter().zip(outputs) {
+        let started = Instant::now();
+        let prediction = predictive::predict(a, b, mode, estimator, settings, observer)
+            .with_context(|| format!("fitting {} to {}", estimator, path_a.display()))?;
+        let fit_seconds = started.elapsed().as_secs_f64();
+        let wave = denoised(prediction.wave, &request.finish, observer)?;
+        let finished = predictive::finish(&wave, request.finish.peak);
+        drop(wave);
+        let channels = trimmed(vec![finished], &request.finish)?;
+        results.push(Rendered {
+            targets: prediction.targets,
+            features: mode
+                .features()
+                .iter()
+                .map(|&f| crate::regress::features::NAMES[f])
+                .collect(),
+            fit_seconds,
+            ..write(output, rate, channels, path_a, path_b)?
+        });
+    }
+    Ok(results)
+}
+
+/// One channel of a file; says which when there are several.
+fn one_channel(
+    path: &Path,
+    channel: usize,
+    observer: &dyn Observer,
+) -> Result<(Vec<f32>, SampleRate)> {
+    let audio = decode::read(path)?.audio;
+    let rate = audio.sample_rate();
+    let mut channels = audio.into_channels();
+    let count = channels.len();
+    ensure!(
+        channel < count,
+        "{}: has {count} channel(s), channel {} was asked for; use --channel 1 to {count}",
+        path.display(),
+        channel + 1,
+    );
+    if count > 1 {
+        observer.event(Event::Note(&format!(
+            "{}: channel {} of {count} is used",
+            path.display(),
+            channel + 1,
+        )));
+    }
+    Ok((channels.swap_remove(channel), rate))
+}
+
+/// The plain methods, channel by channel; a mono file serves every channel of the other.
+fn combine(
+    request: &ConvolveRequest,
+    outputs: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<Vec<Rendered>> {
+    let a = decode::read(&request.a)?.audio;
+    let b = decode::read(&request.b)?.audio;
+    let mut results = Vec::new();
+    let directions = [
+        (&request.a, &request.b, &a, &b),
+        (&request.b, &request.a, &b, &a),
+    ];
+    for ((path_a, path_b, a, b), output) in directions.into_iter().zip(outputs) {
+        let started = Instant::now();
+        let rate = b.sample_rate();
+        let resampled = if a.sample_rate() == rate {
+            None
+        } else {
+            observer.event(Event::Note(&format!(
+                "{}: resampled from {} to {rate}",
+                path_a.display(),
+                a.sample_rate(),
+            )));
+            Some(resample(a, rate)?)
+        };
+        let a = resampled.as_ref().unwrap_or(a);
+        let (left, right) = (a.channels(), b.channels());
+        let mut channels = Vec::new();
+        for c in 0..left.len().max(right.len()) {
+            let (x, y) = (&left[c % left.len()], &right[c % right.len()]);
+            let wave = match request.method {
+                Method::CrossSynthesis => direct::cross_synthesise(x, y, observer)?,
+                _ => direct::convolve(x, y, observer)?,
+            };
+            channels.push(denoised(wave, &request.finish, observer)?);
+        }
+        scale_to(&mut channels, request.finish.peak);
+        let channels = trimmed(channels, &request.finish)?;
+        results.push(Rendered {
+            fit_seconds: started.elapsed().as_secs_f64(),
+            ..write(output, rate, channels, path_a, path_b)?
+        });
+    }
+    Ok(results)
+}
+
+fn denoised(wave: Vec<f64>, finish: &Finish, observer: &dyn Observer) -> Result<Vec<f64>> {
+    let Some(reduction) = finish.noise_reduction_db else {
+        return Ok(wave);
+    };
+    let samples: Vec<f32> = wave.iter().map(|&x| x as f32).collect();
+    let reduced = gate::reduce_noise(&samples, reduction, observer)?;
+    Ok(reduced.into_iter().map(f64::from).collect())
+}
+
+fn peak_of(channels: &[Vec<f64>]) -> f64 {
+    let samples = channels.iter().flatten();
+    samples.fold(0.0, |peak, x| peak.max(x.abs()))
+}
+
+fn scale_to(channels: &mut [Vec<f64>], peak: f64) {
+    let found = peak_of(channels);
+    if found > 0.0 {
+        let samples = channels.iter_mut().flatten();
+        samples.for_each(|x| *x *= peak / found);
+    }
+}
+
+/// Cuts both ends of all channels alike.
+fn trimmed(mut channels: Vec<Vec<f64>>, finish: &Finish) -> Result<Vec<Vec<f64>>> {
+    let Some(trim_db) = finish.trim_db else {
+        return Ok(channels);
+    };
+    ensure!(
+        trim_db.is_finite() && trim_db < 0.0,
+        "trim = {trim_db}: must be a negative number of dB relative to the peak, such as -60"
+    );
+    let threshold = peak_of(&channels) * 10f64.powf(trim_db / 20.0);
+    let loud = |channel: &Vec<f64>| {
+        let first = channel.iter().position(|x| x.abs() >= threshold)?;
+        let last = channel.iter().rposition(|x| x.abs() >= threshold)?;
+        Some((first, last))
+    };
+    let ranges: Vec<(usize, usize)> = channels.iter().filter_map(loud).collect();
+    let first = ranges.iter().map(|r| r.0).min().unwrap_or(0);
+    let last = ranges.iter().map(|r| r.1).max().unwrap_or(0);
+    for channel in &mut channels {
+        channel.truncate(last + 1);
+        channel.drain(..first.min(channel.len()));
+    }
+    Ok(channels)
+}
+
+fn write(
+    output: &Path,
+    rate: SampleRate,
+    channels: Vec<Vec<f64>>,
+    a: &Path,
+    b: &Path,
+) -> Result<Rendered> {
+    let count: usize = channels.iter().map(Vec::len).sum();
+    let energy: f64 = channels.iter().flatten().map(|x| x * x).sum();
+    let single: Vec<Vec<f32>> = channels
+        .into_iter()
+        .map(|channel| channel.into_iter().map(|x| x as f32).collect())
+        .collect();
+    let audio = Audio::new(rate, single)?;
+    encode::write(output, &audio, SampleFormat::Float(32))?;
+    Ok(Rendered {
+        a: a.to_path_buf(),
+        b: b.to_path_buf(),
+        output: output.to_path_buf(),
+        sample_rate_hz: rate.hz(),
+        samples: audio.len(),
+        rms: (energy / count.max(1) as f64).sqrt(),
+        targets: Vec::new(),
+        features: Vec::new(),
+        fit_seconds: 0.0,
+    })
+}

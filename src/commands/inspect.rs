@@ -1,0 +1,148 @@
+//! `inspect`: what a model file holds, what it claims about itself and what it costs to play.
+
+use crate::engine::{Engine, timing};
+use crate::formats::{self, Format, FormatError, Model, SelfTest};
+use crate::models::description::{Architecture, Control, Network};
+use crate::progress::{Event, Observer};
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What to look at.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The model file.
+    pub file: PathBuf,
+    /// Whether to measure how fast it plays on this machine (about half a second).
+    pub measure: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The file.
+    pub file: PathBuf,
+    /// Its kind.
+    pub format: Format,
+    /// The version of the format it claims.
+    pub version: Option<String>,
+    /// The network, or every size of a slimmable one, smallest first.
+    pub networks: Vec<NetworkFacts>,
+    /// What the file says about itself.
+    pub metadata: Map<String, Value>,
+    /// The largest difference between the output stored in the file and what plays here.
+    pub self_test_difference: Option<f64>,
+    /// Formats it could be written to.
+    pub writable_as: Vec<Format>,
+}
+
+/// Facts about one network.
+#[derive(Clone, Debug, Serialize)]
+pub struct NetworkFacts {
+    /// The size knob's upper end for which this network is used, in a slimmable one.
+    pub max_size: Option<f64>,
+    /// WaveNet, LSTM, …
+    pub family: String,
+    /// Its shape in one line.
+    pub shape: String,
+    /// Hertz.
+    pub sample_rate: u32,
+    /// Numbers learned.
+    pub weights: usize,
+    /// Input samples that influence one output sample; none: all before it.
+    pub receptive_field: Option<usize>,
+    /// Samples the output lags.
+    pub latency_samples: usize,
+    /// Multiply-adds per sample.
+    pub macs_per_sample: usize,
+    /// Multiply-adds per second at its sample rate, in millions.
+    pub million_macs_per_second: f64,
+    /// Knobs.
+    pub controls: Vec<Control>,
+    /// Seconds of audio per second of work on one core of this machine at blocks of 64.
+    pub real_time_factor: Option<f64>,
+}
+
+/// Reads and describes a model file.
+///
+/// # Errors
+/// The file cannot be read, or is not a model that can be played.
+pub fn inspect(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
+    let file = &request.file;
+    let model = formats::read(file).with_context(|| name(file))?;
+    let mut networks = Vec::new();
+    for (max_size, network) in sizes(&model.network) {
+        observer.event(Event::Status("measuring"));
+        let timing = match request.measure {
+            true => Some(timing::measure(network, &[64], Duration::from_millis(200))?),
+            false => None,
+        };
+        let real_time_factor = timing.and_then(|t| t.blocks.first().map(|b| b.real_time_factor));
+        networks.push(facts(network, max_size, real_time_factor));
+    }
+    let self_test_difference = match &model.self_test {
+        Some(test) => Some(self_test(&model, test)?),
+        None => None,
+    };
+    Ok(Outcome {
+        file: file.clone(),
+        format: model.format,
+        version: model.version,
+        networks,
+        metadata: model.metadata,
+        self_test_difference,
+        writable_as: formats::carriers(&model.network),
+    })
+}
+
+fn name(file: &Path) -> String {
+    file.display().to_string()
+}
+
+/// The network itself, or the sizes of a slimmable one.
+fn sizes(network: &Network) -> Vec<(Option<f64>, &Network)> {
+    match &network.architecture {
+        Architecture::Slimmable(slimmable) => {
+            let each = slimmable.submodels.iter();
+            each.map(|s| (Some(s.max_value), s.network.as_ref()))
+                .collect()
+        }
+        _ => vec![(None, network)],
+    }
+}
+
+fn facts(network: &Network, max_size: Option<f64>, real_time_factor: Option<f64>) -> NetworkFacts {
+    let macs_per_sample = network.macs_per_sample();
+    NetworkFacts {
+        max_size,
+        family: network.family().to_string(),
+        shape: network.architecture.shape(),
+        sample_rate: network.sample_rate,
+        weights: network.weight_count(),
+        receptive_field: network.receptive_field(),
+        latency_samples: network.latency_samples(),
+        macs_per_sample,
+        million_macs_per_second: macs_per_sample as f64 * f64::from(network.sample_rate) / 1e6,
+        controls: network.controls.clone(),
+        real_time_factor,
+    }
+}
+
+/// Plays the stored input from the initial state, knobs at 0 and gains left out, as it was made.
+fn self_test(model: &Model, test: &SelfTest) -> anyhow::Result<f64> {
+    let network = match formats::aidax::without_gains(&model.network) {
+        Ok(network) => network,
+        Err(FormatError::CannotCarry { .. }) => model.network.clone(),
+        Err(error) => return Err(error.into()),
+    };
+    let mut engine = Engine::new(&network)?;
+    let mut output = vec![0.0; test.input.len()];
+    engine.process(&test.input, &mut output);
+    let differences = output
+        .iter()
+        .zip(&test.output)
+        .map(|(a, b)| f64::from((a - b).abs()));
+    Ok(differences.fold(0.0, f64::max))
+}

@@ -1,0 +1,394 @@
+//! Recovering the deleted end of a clip by regression on clips of the same kind.
+
+use crate::audio::decode;
+use crate::audio::encode::{AudioWriter, Dither};
+use crate::audio::{SampleFormat, SampleRate};
+use crate::progress::{Event, Observer};
+use crate::regress::random::RandomState;
+use crate::regress::recovery::{Clips, Method, Score, combine, score, to_i16};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Samples are taken in 16-bit steps whatever the file's format.
+const STEPS: f64 = 32_768.0;
+/// Endings by which clips are recognised.
+const EXTENSIONS: [&str; 4] = ["wav", "flac", "mp3", "ogg"];
+
+/// Which clip loses its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HeldOut {
+    /// By place in the sorted list, from 0.
+    Index(usize),
+    /// By NumPy's `RandomState(seed).randint(number of clips)`.
+    Seed(u32),
+    /// Each in turn.
+    Every,
+}
+
+/// What to recover.
+#[derive(Clone, Debug)]
+pub struct RecoverRequest {
+    /// Folder of the clips.
+    pub dir: PathBuf,
+    /// Start of their names.
+    pub prefix: String,
+    /// Share of a clip that is kept, between 0 and 1.
+    pub portion: f64,
+    /// Which clip.
+    pub held_out: HeldOut,
+    /// How.
+    pub methods: Vec<Method>,
+    /// Where the kept beginning and the first method's ending go, as 16-bit WAV (single clip
+    /// only).
+    pub output: Option<PathBuf>,
+    /// Let samples beyond 16 bits wrap around, as the seed did, instead of saturating.
+    pub wrap: bool,
+}
+
+/// One way to fill the gap, for one clip.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// "ols", "ridge", "pca", "silence" or "mean clip".
+    pub name: &'static str,
+    /// Directions kept, penalty or components; none for the null rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<f64>,
+    /// Its errors.
+    #[serde(flatten)]
+    pub score: Score,
+}
+
+/// One clip.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recovered {
+    /// Its place in the sorted list.
+    pub index: usize,
+    /// Its file.
+    pub clip: PathBuf,
+    /// Methods, then the null rows.
+    pub rows: Vec<Row>,
+}
+
+/// One way to fill the gap, over all clips left out in turn.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// As in [`Row::name`].
+    pub name: &'static str,
+    /// Mean of the mean squared errors.
+    pub mean_mse: f64,
+    /// Median RMSE.
+    pub median_rmse: f64,
+    /// Median coefficient of determination.
+    pub median_r2: f64,
+    /// Largest coefficient of determination.
+    pub best_r2: f64,
+    /// Clips where its error is below silence's.
+    pub better_than_silence: usize,
+    /// Clips where its error is below the mean clip's.
+    pub better_than_mean_clip: usize,
+}
+
+/// Figures and what was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecoverOutcome {
+    /// Wall time of the command.
+    pub seconds: f64,
+    /// Number of clips.
+    pub clips: usize,
+    /// Samples used of each: the shortest clip's.
+    pub samples: usize,
+    /// Samples kept of the held-out clip.
+    pub kept: usize,
+    /// Rate of all clips.
+    pub sample_rate_hz: u32,
+    /// Every held-out clip.
+    pub recovered: Vec<Recovered>,
+    /// Over all clips, when each was held out.
+    pub summary: Vec<Summary>,
+    /// The stitched file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<PathBuf>,
+    /// Samples of it that did not fit 16 bits.
+    pub beyond_16_bits: usize,
+}
+
+/// The clips of a folder, sorted by name and cut to the shortest.
+struct Collection {
+    paths: Vec<PathBuf>,
+    clips: Vec<Vec<f64>>,
+    rate: SampleRate,
+}
+
+/// Recovers one clip's end, or every clip's in turn.
+///
+/// # Errors
+/// A folder without at least three such clips, unequal rates, a portion that leaves nothing to
+/// keep or to recover, a place beyond the list, settings a method refuses.
+pub fn recover(request: &RecoverRequest, observer: &dyn Observer) -> Result<RecoverOutcome> {
+    let started = Instant::now();
+    let collection = load(&request.dir, &request.prefix, observer)?;
+    let samples = collection.clips.first().map_or(0, Vec::len);
+    let kept = split(request.portion, samples)?;
+    ensure!(!request.methods.is_empty(), "no method was asked for");
+    let held_out = chosen(request.held_out, collection.clips.len())?;
+    let inner = Clips::new(&collection.clips, kept);
+    let mut recovered = Vec::new();
+    let mut first_ending = Vec::new();
+    observer.event(Event::Start {
+        task: "recovering",
+        total: Some(held_out.len() as u64),
+    });
+    for &index in &held_out {
+        ensure!(!observer.stop_requested(), "recovering: interrupted");
+        let (rows, ending) = recover_one(&collection, &inner, index, kept, &request.methods)?;
+        recovered.push(Recovered {
+            index,
+            clip: collection.paths[index].clone(),
+            rows,
+        });
+        first_ending = ending;
+        observer.event(Event::Advance(1));
+    }
+    observer.event(Event::Finish);
+    let mut beyond_16_bits = 0;
+    if let Some(output) = &request.output {
+        let [index] = held_out.as_slice() else {
+            bail!(
+                "{}: one file cannot hold every clip; choose one with --held-out or --seed",
+                output.display()
+            );
+        };
+        let beginning = &collection.clips[*index][..kept];
+        beyond_16_bits = stitch(output, beginning, &first_ending, collection.rate, request)?;
+    }
+    Ok(RecoverOutcome {
+        seconds: started.elapsed().as_secs_f64(),
+        clips: collection.clips.len(),
+        samples,
+        kept,
+        sample_rate_hz: collection.rate.hz(),
+        summary: summarise(&recovered),
+        recovered,
+        output: request.output.clone(),
+        beyond_16_bits,
+    })
+}
+
+fn load(dir: &Path, prefix: &str, observer: &dyn Observer) -> Result<Collection> {
+    let mut paths = Vec::new();
+    let entries = std::fs::read_dir(dir).with_context(|| format!("{}", dir.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("{}", dir.display()))?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let extension = path
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
+        if name.starts_with(prefix) && EXTENSIONS.contains(&extension.as_str()) {
+            paths.push(path);
+        }
+    }
+    // Folders are listed in any order; sorted, an index means the same everywhere.
+    paths.sort();
+    ensure!(
+        paths.len() >= 3,
+        "{}: {} clip(s) begin with {prefix:?}; at least 3 are needed, one of them to recover",
+        dir.display(),
+        paths.len()
+    );
+    let mut clips = Vec::new();
+    let mut common: Option<SampleRate> = None;
+    for path in &paths {
+        let audio = decode::read(path)?.audio;
+        let rate = audio.sample_rate();
+        let expected = *common.get_or_insert(rate);
+        ensure!(
+            rate == expected,
+            "{}: has {rate}, the clips before it {expected}; all must have one rate",
+            path.display()
+        );
+        let mut channels = audio.into_channels();
+        if channels.len() > 1 {
+            let count = channels.len();
+            observer.event(Event::Note(&format!(
+                "{}: channel 1 of {count} is used",
+                path.display()
+            )));
+        }
+        let first = channels.swap_remove(0);
+        let bad = first.iter().position(|x| !x.is_finite());
+        if let Some(at) = bad {
+            bail!(
+                "{}: sample {at} is {}; samples must be finite",
+                path.display(),
+                first[at]
+            );
+        }
+        clips.push(
+            first
+                .iter()
+                .map(|&x| f64::from(x) * STEPS)
+                .collect::<Vec<_>>(),
+        );
+    }
+    let shortest = clips.iter().map(Vec::len).min().unwrap_or(0);
+    clips.iter_mut().for_each(|clip| clip.truncate(shortest));
+    let rate = common.context("no clip was read")?;
+    Ok(Collection { paths, clips, rate })
+}
+
+fn split(portion: f64, samples: usize) -> Result<usize> {
+    ensure!(
+        portion > 0.0 && portion < 1.0,
+        "portion = {portion}: must lie between 0 and 1, both excluded"
+    );
+    let kept = (samples as f64 * portion) as usize;
+    ensure!(
+        kept > 0 && kept < samples,
+        "portion = {portion}: keeps {kept} of the shortest clip's {samples} samples; something \
+         must be kept and something deleted"
+    );
+    Ok(kept)
+}
+
+fn chosen(held_out: HeldOut, clips: usize) -> Result<Vec<usize>> {
+    match held_out {
+        HeldOut::Index(index) => {
+            ensure!(
+                index < clips,
+                "held-out = {index}: there are {clips} clips; use 0 to {}",
+                clips - 1
+            );
+            Ok(vec![index])
+        }
+        HeldOut::Seed(seed) => {
+            let count = u32::try_from(clips).context("too many clips")?;
+            Ok(vec![RandomState::new(seed).randint(count) as usize])
+        }
+        HeldOut::Every => Ok((0..clips).collect()),
+    }
+}
+
+fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Ols { .. } => "ols",
+        Method::Ridge { .. } => "ridge",
+        Method::Pca { .. } => "pca",
+    }
+}
+
+/// Rows of one clip and the first method's ending.
+fn recover_one(
+    collection: &Collection,
+    inner: &Clips,
+    index: usize,
+    kept: usize,
+    methods: &[Method],
+) -> Result<(Vec<Row>, Vec<f64>)> {
+    let clips = &collection.clips;
+    let training: Vec<usize> = (0..clips.len()).filter(|&i| i != index).collect();
+    let ending = &clips[index][kept..];
+    let mut rows = Vec::new();
+    let mut first = Vec::new();
+    for &method in methods {
+        let fitted = inner.weights(&training, index, method)?;
+        let predicted = combine(clips, &training, &fitted.weights, kept);
+        rows.push(Row {
+            name: method_name(method),
+            setting: Some(fitted.setting),
+            score: score(ending, &predicted),
+        });
+        if first.is_empty() {
+            first = predicted;
+        }
+    }
+    let equal = vec![1.0 / training.len() as f64; training.len()];
+    let mean_clip = combine(clips, &training, &equal, kept);
+    for (name, predicted) in [
+        ("silence", vec![0.0; ending.len()]),
+        ("mean clip", mean_clip),
+    ] {
+        rows.push(Row {
+            name,
+            setting: None,
+            score: score(ending, &predicted),
+        });
+    }
+    Ok((rows, first))
+}
+
+/// Writes beginning and ending as 16-bit samples; returns how many did not fit.
+fn stitch(
+    output: &Path,
+    beginning: &[f64],
+    ending: &[f64],
+    rate: SampleRate,
+    request: &RecoverRequest,
+) -> Result<usize> {
+    let samples: Vec<f32> = beginning
+        .iter()
+        .chain(ending)
+        .map(|&x| f32::from(to_i16(x, request.wrap)) / STEPS as f32)
+        .collect();
+    // These are 16-bit numbers already: dither would change them.
+    let mut writer =
+        AudioWriter::create(output, rate, 1, SampleFormat::Int(16))?.with_dither(Dither::None);
+    writer.write_block(&[samples])?;
+    writer.finish()?;
+    let beyond = |x: &&f64| x.trunc() > 32_767.0 || x.trunc() < -32_768.0;
+    Ok(ending.iter().filter(beyond).count())
+}
+
+/// One line per method and null row, when there are several clips to summarise.
+fn summarise(recovered: &[Recovered]) -> Vec<Summary> {
+    let Some(first) = recovered.first().filter(|_| recovered.len() > 1) else {
+        return Vec::new();
+    };
+    let of = |name: &str| -> Vec<Score> {
+        recovered
+            .iter()
+            .filter_map(|clip| clip.rows.iter().find(|row| row.name == name))
+            .map(|row| row.score)
+            .collect()
+    };
+    let (silence, mean_clip) = (of("silence"), of("mean clip"));
+    let wins = |mine: &[Score], other: &[Score]| {
+        let pairs = mine.iter().zip(other);
+        pairs.filter(|(m, o)| m.mse < o.mse).count()
+    };
+    first
+        .rows
+        .iter()
+        .map(|row| {
+            let scores = of(row.name);
+            let r2: Vec<f64> = scores.iter().map(|s| s.r2).collect();
+            Summary {
+                name: row.name,
+                mean_mse: scores.iter().map(|s| s.mse).sum::<f64>() / scores.len() as f64,
+                median_rmse: median(scores.iter().map(|s| s.rmse).collect()),
+                best_r2: r2.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                median_r2: median(r2),
+                better_than_silence: wins(&scores, &silence),
+                better_than_mean_clip: wins(&scores, &mean_clip),
+            }
+        })
+        .collect()
+}
+
+/// The middle value, the middle pair averaged; NaN of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.get(middle) {
+        None => f64::NAN,
+        Some(upper) if values.len() % 2 == 1 => *upper,
+        Some(upper) => 0.5 * (values[middle - 1] + upper),
+    }
+}

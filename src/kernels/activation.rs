@@ -1,0 +1,405 @@
+//! The activations of a WaveNet layer on rows of samples: forward in place, and backward from the
+//! activation's own output, so that nothing else need be kept.
+
+use super::rows::{RowsMut, load, store};
+use crate::simd::{Isa, Kernel, Simd, math};
+
+/// A function applied to every sample. Each is monotonic, so that its slope can be told from its
+/// output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// x.
+    Identity,
+    /// tanh x.
+    Tanh,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// max(x, 0).
+    Relu,
+    /// x where positive, else `slope · x`, slope > 0.
+    LeakyRelu {
+        /// The slope left of 0.
+        slope: f32,
+    },
+    /// x held to −1..1.
+    HardTanh,
+}
+
+impl Activation {
+    /// Its value.
+    #[inline(always)]
+    fn apply<S: Simd>(self, s: S, x: S::V) -> S::V {
+        match self {
+            Activation::Identity => x,
+            Activation::Tanh => math::tanh(s, x),
+            Activation::Sigmoid => math::sigmoid(s, x),
+            Activation::Relu => s.max(s.zero(), x),
+            Activation::LeakyRelu { slope } => s.select_positive(x, x, s.mul(x, s.splat(slope))),
+            Activation::HardTanh => s.max(s.splat(-1.0), s.min(s.splat(1.0), x)),
+        }
+    }
+
+    /// Its slope where its value is y.
+    #[inline(always)]
+    fn slope<S: Simd>(self, s: S, y: S::V) -> S::V {
+        let one = s.splat(1.0);
+        match self {
+            Activation::Identity => one,
+            Activation::Tanh => s.fnma(y, y, one),
+            Activation::Sigmoid => s.fnma(y, y, y),
+            Activation::Relu => s.select_positive(y, one, s.zero()),
+            Activation::LeakyRelu { slope } => s.select_positive(y, one, s.splat(slope)),
+            // 1 − |y| is positive inside the limits.
+            Activation::HardTanh => {
+                let inside = s.sub(one, s.max(y, s.sub(s.zero(), y)));
+                s.select_positive(inside, one, s.zero())
+            }
+        }
+    }
+
+    /// Its value in double precision, for the slow forms.
+    pub fn value(self, x: f64) -> f64 {
+        match self {
+            Activation::Identity => x,
+            Activation::Tanh => x.tanh(),
+            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Activation::Relu => x.max(0.0),
+            Activation::LeakyRelu { slope } if x < 0.0 => f64::from(slope) * x,
+            Activation::LeakyRelu { .. } => x,
+            Activation::HardTanh => x.clamp(-1.0, 1.0),
+        }
+    }
+
+    /// Its slope where its value is y, in double precision.
+    pub fn slope_at(self, y: f64) -> f64 {
+        match self {
+            Activation::Identity => 1.0,
+            Activation::Tanh => 1.0 - y * y,
+            Activation::Sigmoid => y * (1.0 - y),
+            Activation::Relu => f64::from(u8::from(y > 0.0)),
+            Activation::LeakyRelu { slope } if y <= 0.0 => f64::from(slope),
+            Activation::LeakyRelu { .. } => 1.0,
+            Activation::HardTanh => f64::from(u8::from(y.abs() < 1.0)),
+        }
+    }
+}
+
+/// z → a = activation(z) in place, and head += a.
+pub(crate) struct Activate<'a> {
+    /// The function.
+    pub activation: Activation,
+    /// How many rows.
+    pub rows: usize,
+    /// z, then a.
+    pub values: RowsMut<'a>,
+    /// Where a is added to.
+    pub head: Option<RowsMut<'a>>,
+}
+
+impl Activate<'_> {
+    /// Computes it.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+}
+
+/// Calls `$body` for each vector of `$len` samples at `$t`, `$full` saying whether it is whole
+/// and `$part` how many samples it has otherwise.
+macro_rules! each_vector {
+    ($S:ident, $len:expr, |$t:ident, $part:ident, $full:ident| $body:block) => {{
+        let len = $len;
+        let mut $t = 0;
+        while $t + $S::LANES <= len {
+            const $full: bool = true;
+            let $part = $S::LANES;
+            $body
+            $t += $S::LANES;
+        }
+        if $t < len {
+            const $full: bool = false;
+            let $part = len - $t;
+            $body
+        }
+    }};
+}
+pub(crate) use each_vector;
+
+impl Kernel for Activate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        // The match outside the loops, so that each loop holds one function only.
+        match self.activation {
+            Activation::Identity => self.rows_of(s, Activation::Identity),
+            Activation::Tanh => self.rows_of(s, Activation::Tanh),
+            Activation::Sigmoid => self.rows_of(s, Activation::Sigmoid),
+            Activation::Relu => self.rows_of(s, Activation::Relu),
+            Activation::LeakyRelu { slope } => self.rows_of(s, Activation::LeakyRelu { slope }),
+            Activation::HardTanh => self.rows_of(s, Activation::HardTanh),
+        }
+    }
+}
+
+impl Activate<'_> {
+    #[inline(always)]
+    fn rows_of<S: Simd>(&mut self, s: S, activation: Activation) {
+        for m in 0..self.rows {
+            let values = self.values.row(m);
+            match &mut self.head {
+                None => {
+                    let at = values.as_mut_ptr();
+                    // SAFETY: `t` and `part` stay within the row.
+                    each_vector!(S, values.len(), |t, part, FULL| {
+                        unsafe {
+                            let a = activation.apply(s, load::<S, FULL>(s, part, at.add(t)));
+                            store::<S, FULL>(s, part, at.add(t), a);
+                        }
+                    });
+                }
+                Some(head) => {
+                    let head = head.row(m);
+                    assert_eq!(head.len(), values.len());
+                    let (at, to) = (values.as_mut_ptr(), head.as_mut_ptr());
+                    // SAFETY: `t` and `part` stay within both rows.
+                    each_vector!(S, values.len(), |t, part, FULL| {
+                        unsafe {
+                            let a = activation.apply(s, load::<S, FULL>(s, part, at.add(t)));
+                            store::<S, FULL>(s, part, at.add(t), a);
+                            let sum = s.add(a, load::<S, FULL>(s, part, to.add(t)));
+                            store::<S, FULL>(s, part, to.add(t), sum);
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// gradient ← gradient · slope, where a is the activation's output.
+pub(crate) struct Deactivate<'a> {
+    /// The function.
+    pub activation: Activation,
+    /// Its output, row by row.
+    pub values: super::rows::Rows<'a>,
+    /// How many rows.
+    pub rows: usize,
+    /// The gradient of a, then of z.
+    pub gradient: RowsMut<'a>,
+}
+
+impl Deactivate<'_> {
+    /// Computes it.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+
+    #[inline(always)]
+    fn rows_of<S: Simd>(&mut self, s: S, activation: Activation) {
+        for m in 0..self.rows {
+            let gradient = self.gradient.row(m);
+            let values = self.values.row(m, 0, gradient.len());
+            let (at, from) = (gradient.as_mut_ptr(), values.as_ptr());
+            // SAFETY: `t` and `part` stay within both rows.
+            each_vector!(S, gradient.len(), |t, part, FULL| {
+                unsafe {
+                    let slope = activation.slope(s, load::<S, FULL>(s, part, from.add(t)));
+                    let g = s.mul(slope, load::<S, FULL>(s, part, at.add(t)));
+                    store::<S, FULL>(s, part, at.add(t), g);
+                }
+            });
+        }
+    }
+}
+
+impl Kernel for Deactivate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        match self.activation {
+            Activation::Identity => {}
+            Activation::Tanh => self.rows_of(s, Activation::Tanh),
+            Activation::Sigmoid => self.rows_of(s, Activation::Sigmoid),
+            Activation::Relu => self.rows_of(s, Activation::Relu),
+            Activation::LeakyRelu { slope } => self.rows_of(s, Activation::LeakyRelu { slope }),
+            Activation::HardTanh => self.rows_of(s, Activation::HardTanh),
+        }
+    }
+}
+
+/// product = a · gate, and head += product.
+pub(crate) struct Gate<'a> {
+    /// How many rows.
+    pub rows: usize,
+    /// The signal.
+    pub values: super::rows::Rows<'a>,
+    /// What opens and closes it, as many rows.
+    pub gates: super::rows::Rows<'a>,
+    /// Their product.
+    pub product: RowsMut<'a>,
+    /// Where it is added to.
+    pub head: Option<RowsMut<'a>>,
+}
+
+impl Gate<'_> {
+    /// Computes it.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+}
+
+impl Kernel for Gate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for m in 0..self.rows {
+            let product = self.product.row(m);
+            let len = product.len();
+            let a = self.values.row(m, 0, len).as_ptr();
+            let gate = self.gates.row(m, 0, len).as_ptr();
+            let at = product.as_mut_ptr();
+            // SAFETY: `t` and `part` stay within the three rows.
+            each_vector!(S, len, |t, part, FULL| {
+                unsafe {
+                    let a = load::<S, FULL>(s, part, a.add(t));
+                    let gate = load::<S, FULL>(s, part, gate.add(t));
+                    store::<S, FULL>(s, part, at.add(t), s.mul(a, gate));
+                }
+            });
+            if let Some(head) = &mut self.head {
+                let head = head.row(m);
+                assert_eq!(head.len(), len);
+                let to = head.as_mut_ptr();
+                // SAFETY: `t` and `part` stay within both rows.
+                each_vector!(S, len, |t, part, FULL| {
+                    unsafe {
+                        let p = load::<S, FULL>(s, part, at.add(t));
+                        let sum = s.add(p, load::<S, FULL>(s, part, to.add(t)));
+                        store::<S, FULL>(s, part, to.add(t), sum);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// From the gradient of a · gate, in the first half of `gradient`'s rows, to those of a (there)
+/// and gate (in the other half).
+pub(crate) struct Ungate<'a> {
+    /// How many rows a has.
+    pub rows: usize,
+    /// a.
+    pub values: super::rows::Rows<'a>,
+    /// The gates.
+    pub gates: super::rows::Rows<'a>,
+    /// The gradients, twice as many rows.
+    pub gradient: RowsMut<'a>,
+}
+
+impl Ungate<'_> {
+    /// Computes it.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+}
+
+impl Kernel for Ungate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (mut da, mut dgate) = self.gradient.split(self.rows);
+        for m in 0..self.rows {
+            let (da, dgate) = (da.row(m), dgate.row(m));
+            let len = da.len();
+            assert_eq!(dgate.len(), len);
+            let a = self.values.row(m, 0, len).as_ptr();
+            let gate = self.gates.row(m, 0, len).as_ptr();
+            let (da, dgate) = (da.as_mut_ptr(), dgate.as_mut_ptr());
+            // SAFETY: `t` and `part` stay within the four rows.
+            each_vector!(S, len, |t, part, FULL| {
+                unsafe {
+                    let dp = load::<S, FULL>(s, part, da.add(t));
+                    let a = load::<S, FULL>(s, part, a.add(t));
+                    let gate = load::<S, FULL>(s, part, gate.add(t));
+                    store::<S, FULL>(s, part, da.add(t), s.mul(dp, gate));
+                    store::<S, FULL>(s, part, dgate.add(t), s.mul(dp, a));
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::Rows;
+    use super::*;
+
+    const ALL: [Activation; 6] = [
+        Activation::Identity,
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Relu,
+        Activation::LeakyRelu { slope: 0.01 },
+        Activation::HardTanh,
+    ];
+
+    #[test]
+    fn values_and_slopes_equal_double_precision() {
+        let z: Vec<f32> = (0..37).map(|i| (i as f32 - 18.0) * 0.21 + 0.005).collect();
+        for isa in Isa::available() {
+            for activation in ALL {
+                let mut a = z.clone();
+                let mut head = vec![1.0; z.len()];
+                Activate {
+                    activation,
+                    rows: 1,
+                    values: RowsMut::new(&mut a, 37, 1, 37),
+                    head: Some(RowsMut::new(&mut head, 37, 1, 37)),
+                }
+                .run(isa);
+                let mut slope = vec![2.0; z.len()];
+                Deactivate {
+                    activation,
+                    values: Rows::new(&a, 37),
+                    rows: 1,
+                    gradient: RowsMut::new(&mut slope, 37, 1, 37),
+                }
+                .run(isa);
+                for (at, &z) in z.iter().enumerate() {
+                    let value = activation.value(f64::from(z));
+                    // The stated bound of tanh, and the rounding of values below 4.
+                    assert!(
+                        (f64::from(a[at]) - value).abs() < 1e-6,
+                        "{activation:?} {z}"
+                    );
+                    assert!((f64::from(head[at]) - value - 1.0).abs() < 2e-6);
+                    let exact = 2.0 * activation.slope_at(f64::from(a[at]));
+                    assert!(
+                        (f64::from(slope[at]) - exact).abs() < 1e-6,
+                        "{activation:?} {z}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn slopes_are_those_of_the_values() {
+        const STEP: f64 = 1e-6;
+        for activation in ALL {
+            for i in 0..40 {
+                let z = (f64::from(i) - 20.0) * 0.17 + 0.01;
+                let slope =
+                    (activation.value(z + STEP) - activation.value(z - STEP)) / (2.0 * STEP);
+                let at = activation.slope_at(activation.value(z));
+                assert!(
+                    (slope - at).abs() < 1e-6,
+                    "{activation:?} at {z}: {at} for {slope}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Figures as SVG: shapes as such, images embedded as PNG.
+//!
+//! Knows shapes, not what they mean.
+
+use super::figure::{Anchor, Figure, Rgb, Shape};
+use super::png;
+use std::fmt::Write;
+use std::io;
+
+/// Writes the figure as one self-contained SVG document.
+///
+/// # Errors
+/// The PNG encoder's, which writing to memory does not provoke.
+pub fn draw(figure: &Figure) -> io::Result<String> {
+    let (width, height) = (figure.width, figure.height);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" font-family=\"Helvetica, Arial, sans-serif\">\n"
+    );
+    for shape in &figure.shapes {
+        out += &element(shape)?;
+        out.push('\n');
+    }
+    out += "</svg>\n";
+    Ok(out)
+}
+
+fn element(shape: &Shape) -> io::Result<String> {
+    Ok(match shape {
+        Shape::Rect { at, fill } => {
+            let [x, y, w, h] = at.map(rounded);
+            let fill = colour(*fill);
+            format!("<rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" fill=\"{fill}\"/>")
+        }
+        Shape::Line { at, width, ink } => {
+            let [x0, y0, x1, y1] = at.map(rounded);
+            let ink = colour(*ink);
+            format!(
+                "<line x1=\"{x0}\" y1=\"{y0}\" x2=\"{x1}\" y2=\"{y1}\" stroke=\"{ink}\" \
+                 stroke-width=\"{width}\"/>"
+            )
+        }
+        Shape::Disc { at, fill, opacity } => {
+            let [x, y, r] = at.map(rounded);
+            let fill = colour(*fill);
+            format!(
+                "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"{fill}\" opacity=\"{opacity}\"/>"
+            )
+        }
+        Shape::Text {
+            at,
+            text,
+            size,
+            anchor,
+            upwards,
+            ink,
+        } => {
+            let [x, y] = at.map(rounded);
+            let anchor = match anchor {
+                Anchor::Start => "start",
+                Anchor::Middle => "middle",
+                Anchor::End => "end",
+            };
+            let turn = if *upwards {
+                format!(" transform=\"rotate(-90 {x} {y})\"")
+            } else {
+                String::new()
+            };
+            let (ink, text) = (colour(*ink), escape(text));
+            format!(
+                "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" text-anchor=\"{anchor}\" \
+                 fill=\"{ink}\"{turn}>{text}</text>"
+            )
+        }
+        Shape::Raster { at, image } => {
+            let [x, y, w, h] = at.map(rounded);
+            let data = base64(&png::encode(image)?);
+            format!(
+                "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" \
+                 preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" \
+                 href=\"data:image/png;base64,{data}\"/>"
+            )
+        }
+    })
+}
+
+/// A hundredth of a unit is less than anyone sees, and keeps the file small.
+fn rounded(x: f64) -> f64 {
+    (x * 100.0).round() / 100.0
+}
+
+fn colour([r, g, b]: Rgb) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Text for XML and HTML, also inside quotes.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&#39;",
+            // XML has no place for other control characters.
+            c if c.is_control() => {
+                let _ = write!(out, "\u{fffd}");
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// RFC 4648 base 64.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |i: usize| u32::from(group.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for i in 0..4 {
+            if i <= group.len() {
+                out.push(char::from(DIGITS[(bits >> (18 - 6 * i) & 63) as usize]));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let expected = [
+            "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy",
+        ];
+        for (len, expected) in expected.into_iter().enumerate() {
+            assert_eq!(base64(&b"foobar"[..len]), expected);
+        }
+    }
+
+    #[test]
+    fn text_cannot_break_out() {
+        assert_eq!(
+            escape("a<b>&\"'\u{1}"),
+            "a&lt;b&gt;&amp;&quot;&#39;\u{fffd}"
+        );
+    }
+}

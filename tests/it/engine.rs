@@ -1,0 +1,466 @@
+//! The streaming engine against the reference, against the field's engine, and against its own
+//! promises.
+
+use crate::random_networks::{Dice, sequential};
+use effigy::engine::{Engine, OfflinePlayer, reference};
+use effigy::formats;
+use effigy::models::description::*;
+use effigy::simd::Isa;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::PathBuf;
+
+/// Counts this thread's allocations.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
+}
+
+fn note(size: usize) {
+    // A thread that is ending has no counters left.
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
+    let _ = LARGEST.try_with(|n| n.set(n.get().max(size)));
+}
+
+// SAFETY: every call goes to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        note(new_size);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Allocations of this thread so far, and the largest of them; resets the latter.
+pub fn allocations() -> (usize, usize) {
+    (ALLOCATIONS.get(), LARGEST.replace(0))
+}
+
+/// A file of `../shared`, or `None` (said on stderr) where that is absent.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("EFFIGY_SHARED").map(PathBuf::from);
+    let root = root.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"));
+    let file = root.join(path);
+    if file.exists() {
+        return Some(file);
+    }
+    eprintln!("skipped: {} is absent", file.display());
+    None
+}
+
+/// Mono samples of a WAV file, full scale 1.
+pub fn wav(path: PathBuf) -> Vec<f32> {
+    let mut reader = hound::WavReader::open(path).unwrap();
+    let spec = reader.spec();
+    match spec.sample_format {
+        hound::SampleFormat::Float => reader.samples::<f32>().map(Result::unwrap).collect(),
+        hound::SampleFormat::Int => {
+            let full = (1u32 << (spec.bits_per_sample - 1)) as f32;
+            reader
+                .samples::<i32>()
+                .map(|x| x.unwrap() as f32 / full)
+                .collect()
+        }
+    }
+}
+
+fn play(engine: &mut Engine, input: &[f32], mut next_block: impl FnMut() -> usize) -> Vec<f32> {
+    let mut output = vec![0.0; input.len()];
+    let mut at = 0;
+    while at < input.len() {
+        let end = (at + next_block()).min(input.len());
+        engine.process(&input[at..end], &mut output[at..end]);
+        at = end;
+    }
+    output
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
+}
+
+/// Bit for bit; says where the first difference is instead of printing both signals.
+fn assert_same(a: &[f32], b: &[f32], what: &str) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    if let Some(t) = (0..a.len()).find(|t| a[*t] != b[*t]) {
+        panic!("{what}: sample {t} is {} and {}", a[t], b[t]);
+    }
+}
+
+#[test]
+fn the_fields_engine_is_reproduced() {
+    let Some(input) = shared("fixtures/nam/input.wav").map(wav) else {
+        return;
+    };
+    let files = [
+        ("wavenet_a1_standard.nam", 1.0, "wavenet_a1_standard"),
+        ("wavenet.nam", 1.0, "wavenet"),
+        ("lstm.nam", 1.0, "lstm"),
+        ("A2.nam", 1.0, "A2-full"),
+        ("A2.nam", 0.0, "A2-lite"),
+    ];
+    for (file, size, expected) in files {
+        let model = formats::read(&shared(&format!("fixtures/nam/{file}")).unwrap()).unwrap();
+        let network = match &model.network.architecture {
+            Architecture::Slimmable(slimmable) => slimmable.select(size).unwrap().clone(),
+            _ => model.network,
+        };
+        let expected = wav(shared(&format!("fixtures/nam/expected-{expected}.wav")).unwrap());
+        let mut dice = Dice::new(1);
+        for isa in Isa::available() {
+            let mut engine = Engine::with_isa(&network, isa).unwrap();
+            engine.prewarm();
+            let output = play(&mut engine, &input, || dice.size(3000));
+            let difference = largest_difference(&output, &expected);
+            // The acceptance bound of the format's conformance files.
+            assert!(difference <= 1e-5, "{file} on {isa}: {difference:e}");
+        }
+    }
+}
+
+#[test]
+fn identity_captures_are_the_identity() {
+    let Some(input) = shared("fixtures/nam/input.wav").map(wav) else {
+        return;
+    };
+    for file in ["wavenet_minimal.nam", "linear_10.nam"] {
+        let model = formats::read(&shared(&format!("fixtures/nam/{file}")).unwrap()).unwrap();
+        let mut engine = Engine::new(&model.network).unwrap();
+        let output = play(&mut engine, &input, || 64);
+        // The WaveNet forms x as max(x, 0) − max(−x, 0): exact.
+        assert_same(&output, &input, file);
+    }
+}
+
+/// Both run the same formula on the same numbers; the engine rounds each of a few thousand
+/// additions to 24 bits (6e-8 each, growing with the square root of their number: 4e-6) and uses
+/// functions good to 4e-7. Feedback and steep activations multiply that a few times. The smallest
+/// fault, a wrong tap or a sample of misalignment, is above 1e-2 on these networks.
+const ROUNDING: f64 = 5e-5;
+
+#[test]
+fn the_engine_agrees_with_the_reference_on_random_networks_of_every_family() {
+    for seed in 0..40 {
+        let mut dice = Dice::new(seed);
+        for (family, network) in dice.every_family() {
+            let input = dice.audio(700);
+            let controls = dice.numbers(network.controls.len(), 1.0);
+            let isa = dice.pick(&Isa::available());
+            let wanted = reference::run(&network, &input, &controls, 0).unwrap();
+            let mut engine = Engine::with_isa(&network, isa).unwrap();
+            if !controls.is_empty() {
+                engine.set_controls(&controls).unwrap();
+            }
+            let output = play(&mut engine, &input, || dice.size(300));
+            let peak = wanted.iter().fold(1.0f64, |peak, y| peak.max(y.abs()));
+            for (t, (y, wanted)) in output.iter().zip(&wanted).enumerate() {
+                let difference = (f64::from(*y) - wanted).abs();
+                assert!(
+                    difference <= ROUNDING * peak,
+                    "{family}, seed {seed}, {isa}, sample {t}: {y} for {wanted}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn block_length_never_changes_a_sample() {
+    for seed in 100..106 {
+        let mut dice = Dice::new(seed);
+        for (family, network) in dice.every_family() {
+            let input = dice.audio(1500);
+            for isa in Isa::available() {
+                let mut engine = Engine::with_isa(&network, isa).unwrap();
+                let whole = play(&mut engine, &input, || input.len());
+                engine.reset();
+                let single = play(&mut engine, &input, || 1);
+                engine.reset();
+                let mixed = play(&mut engine, &input, || dice.size(400));
+                assert_same(
+                    &whole,
+                    &single,
+                    &format!("{family}, seed {seed}, {isa}, one by one"),
+                );
+                assert_same(
+                    &whole,
+                    &mixed,
+                    &format!("{family}, seed {seed}, {isa}, mixed"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn processing_allocates_nothing() {
+    let mut dice = Dice::new(7);
+    for (family, network) in dice.every_family() {
+        let mut engine = Engine::new(&network).unwrap();
+        let input = dice.audio(3000);
+        let mut output = vec![0.0; input.len()];
+        let controls = vec![0.5; network.controls.len()];
+        let (before, _) = allocations();
+        for block in [1, 16, 64, 255, 256, 257, 3000] {
+            engine.process(&input[..block], &mut output[..block]);
+        }
+        engine.set_controls(&controls).unwrap();
+        engine.process(&input, &mut output);
+        engine.reset();
+        engine.prewarm();
+        let (after, _) = allocations();
+        assert_eq!(after - before, 0, "{family}");
+    }
+}
+
+#[test]
+fn prewarming_is_padding_with_silence() {
+    let mut dice = Dice::new(11);
+    for (family, network) in dice.every_family() {
+        let input = dice.audio(300);
+        let mut engine = Engine::new(&network).unwrap();
+        engine.prewarm();
+        let output = play(&mut engine, &input, || 64);
+        let mut padded = vec![0.0; engine.prewarm_samples()];
+        padded.extend(&input);
+        engine.reset();
+        let whole = play(&mut engine, &padded, || 100);
+        assert_same(&output, &whole[engine.prewarm_samples()..], family);
+    }
+}
+
+/// The first and last sample at which outputs of a network differ when input sample `at` does.
+fn influence(network: &Network, input: &[f32], at: usize) -> Option<(usize, usize)> {
+    let mut engine = Engine::new(network).unwrap();
+    let one = play(&mut engine, input, || 50);
+    let mut changed = input.to_vec();
+    changed[at] += 0.9;
+    engine.reset();
+    let other = play(&mut engine, &changed, || 50);
+    let differs: Vec<usize> = (0..one.len()).filter(|t| one[*t] != other[*t]).collect();
+    Some((*differs.first()?, *differs.last()?))
+}
+
+#[test]
+fn a_sample_influences_nothing_before_it_and_nothing_beyond_the_receptive_field() {
+    for seed in 200..210 {
+        let mut dice = Dice::new(seed);
+        for (family, network) in dice.every_family() {
+            let input = dice.audio(1200);
+            let at = 300 + dice.size(100);
+            let Some((first, last)) = influence(&network, &input, at) else {
+                continue;
+            };
+            assert!(
+                first >= at,
+                "{family}, seed {seed}: heard {} samples early",
+                at - first
+            );
+            if let Some(receptive_field) = network.receptive_field() {
+                let reach = last - at + 1;
+                assert!(
+                    reach <= receptive_field,
+                    "{family}, seed {seed}: {reach} > {receptive_field}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_declared_receptive_field_is_the_measured_one() {
+    // Without activations that swallow the change, the field is filled to its end.
+    let mut dice = Dice::new(3);
+    let layers = vec![
+        Layer::Conv1d(dice.conv(1, 4, 3, 7)),
+        Layer::Activation(Activation::Tanh),
+        Layer::Conv1d(dice.conv(4, 1, 5, 11)),
+    ];
+    let network = sequential(1, layers);
+    assert_eq!(network.receptive_field(), Some(1 + 2 * 7 + 4 * 11));
+    let input = dice.audio(200);
+    assert_eq!(
+        influence(&network, &input, 100),
+        Some((100, 100 + 2 * 7 + 4 * 11))
+    );
+}
+
+#[test]
+fn silence_ends_in_silence_and_not_among_the_denormals() {
+    let mut dice = Dice::new(5);
+    let mut lstm = dice.lstm(1, 9, false);
+    lstm.bias.fill(0.0);
+    let mut head = dice.conv(9, 1, 1, 1);
+    head.bias.fill(0.0);
+    let mut gru = dice.gru(1, 9);
+    gru.bias_input.fill(0.0);
+    gru.bias_hidden.fill(0.0);
+    let plain = |inputs, outputs, kernel, dice: &mut Dice| {
+        Layer::Conv1d(Conv1d {
+            bias: Vec::new(),
+            ..dice.conv(inputs, outputs, kernel, 1)
+        })
+    };
+    let networks = [
+        vec![
+            plain(1, 5, 1, &mut dice),
+            Layer::S4d(dice.s4d(5, 4)),
+            plain(5, 1, 3, &mut dice),
+        ],
+        vec![Layer::Lstm(lstm), Layer::Conv1d(head.clone())],
+        vec![Layer::Gru(gru), Layer::Conv1d(head)],
+        vec![plain(1, 6, 30, &mut dice), plain(6, 1, 30, &mut dice)],
+    ];
+    for layers in networks {
+        let network = sequential(1, layers);
+        let mut engine = Engine::new(&network).unwrap();
+        let mut input = dice.audio(1000);
+        // A tail that decays through the smallest numbers, as reverberation does.
+        input.extend((0..4000).map(|t| 0.9f32.powi(t)));
+        input.extend(vec![0.0; 96_000]);
+        let output = play(&mut engine, &input, || 64);
+        let denormal = output.iter().filter(|y| y.is_subnormal()).count();
+        // States are cut after each pass, so a pass may hold the last few on their way down.
+        assert!(
+            denormal <= 512,
+            "{}: {denormal} denormal outputs",
+            network.family()
+        );
+        let end = &output[output.len() - 1000..];
+        assert!(
+            end.iter().all(|y| *y == 0.0),
+            "{}: {}",
+            network.family(),
+            end[0]
+        );
+    }
+}
+
+#[test]
+fn input_that_is_no_number_is_silence() {
+    let mut dice = Dice::new(8);
+    for (family, network) in dice.every_family() {
+        let mut input = dice.audio(400);
+        let mut engine = Engine::new(&network).unwrap();
+        input[50] = 0.0;
+        input[60] = 0.0;
+        let wanted = play(&mut engine, &input, || 64);
+        input[50] = f32::NAN;
+        input[60] = f32::NEG_INFINITY;
+        engine.reset();
+        assert_same(&play(&mut engine, &input, || 64), &wanted, family);
+    }
+}
+
+#[test]
+fn all_cores_give_the_samples_of_one() {
+    let mut dice = Dice::new(9);
+    for (family, network) in dice.every_family() {
+        let input = dice.audio(9000);
+        let mut engine = Engine::new(&network).unwrap();
+        engine.prewarm();
+        let wanted = play(&mut engine, &input, || 512);
+        let mut player = OfflinePlayer::new(&network, 3).unwrap();
+        let mut output = vec![0.0; input.len()];
+        let mut at = 0;
+        for len in [1, 10, 5000, 3989] {
+            player.process(&input[at..at + len], &mut output[at..at + len]);
+            at += len;
+        }
+        assert_eq!(at, 9000);
+        assert_same(&output, &wanted, family);
+    }
+}
+
+#[test]
+fn knobs_change_the_sound_and_wrong_ones_are_refused() {
+    let mut dice = Dice::new(12);
+    let network = dice.tcn();
+    let mut engine = Engine::new(&network).unwrap();
+    let input = dice.audio(100);
+    let low = play(&mut engine, &input, || 64);
+    engine.reset();
+    engine.set_controls(&[0.9, 0.2]).unwrap();
+    assert_ne!(play(&mut engine, &input, || 64), low);
+    let error = engine.set_controls(&[0.1]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "1 control values given, the network has 2: param1, param2"
+    );
+    let error = engine
+        .set_controls(&[0.1, f32::NAN])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "control param2 = NaN; a finite number is needed");
+}
+
+#[test]
+fn impossible_descriptions_are_refused_before_anything_is_allocated() {
+    let conv = |kernel_size, dilation, weight: usize| {
+        let base = Conv1d::dense(1, 1, vec![0.5; weight], vec![]);
+        sequential(
+            1,
+            vec![Layer::Conv1d(Conv1d {
+                kernel_size,
+                dilation,
+                ..base
+            })],
+        )
+    };
+    let cases = [
+        (
+            conv(3, 1, 2),
+            "layer 0: convolution weight holds 2 numbers, its sizes call for 3",
+        ),
+        (
+            conv(2, usize::MAX, 2),
+            "history over all channels is 18446744073709551615; at most 33554432",
+        ),
+        (
+            conv(3, usize::MAX, 3),
+            "layer count is more than a 64-bit number holds",
+        ),
+        (
+            conv(0, 1, 0),
+            "layer count is more than a 64-bit number holds",
+        ),
+        (
+            conv(2, 1 << 40, 2),
+            "history over all channels is 1099511627776",
+        ),
+        (
+            sequential(2, vec![]),
+            "network input has 2 channels, 1 are needed there",
+        ),
+    ];
+    for (network, wanted) in cases {
+        allocations();
+        let error = Engine::new(&network).unwrap_err().to_string();
+        let (_, largest) = allocations();
+        assert!(error.contains(wanted), "{error}");
+        assert!(largest < 10_000, "{largest} bytes for: {error}");
+    }
+}

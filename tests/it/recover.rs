@@ -1,0 +1,166 @@
+//! `effigy recover` as a command: the seed's figures, its files, refusals.
+
+use crate::npy;
+use effigy::audio::{Audio, SampleFormat, SampleRate, decode, encode};
+use effigy::commands::recover::{HeldOut, RecoverOutcome, RecoverRequest, Row, recover};
+use effigy::progress::Silent;
+use effigy::regress::recovery::Method;
+use std::path::{Path, PathBuf};
+
+const ALL: [Method; 3] = [
+    Method::Ols { rcond: 1e-6 },
+    Method::Ridge { alpha: None },
+    Method::Pca { components: None },
+];
+
+/// The shared folder, or a reason to skip.
+fn shared() -> Option<PathBuf> {
+    let root = std::env::var_os("EFFIGY_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    if !root.join("data/fsdd").is_dir() {
+        eprintln!("skipped: no spoken digits at {}", root.display());
+        return None;
+    }
+    Some(root)
+}
+
+fn request(dir: &Path) -> RecoverRequest {
+    RecoverRequest {
+        dir: dir.to_path_buf(),
+        prefix: "0_jackson".to_string(),
+        portion: 0.5,
+        held_out: HeldOut::Index(47),
+        methods: ALL.to_vec(),
+        output: None,
+        wrap: false,
+    }
+}
+
+fn row<'a>(outcome: &'a RecoverOutcome, name: &str) -> &'a Row {
+    let rows = &outcome.recovered[0].rows;
+    rows.iter().find(|row| row.name == name).unwrap()
+}
+
+#[test]
+fn the_seeds_figures_and_samples_are_reproduced() {
+    let Some(shared) = shared() else { return };
+    let fixtures = shared.join("fixtures/classical");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fixtures.join("manifest.json")).unwrap()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (portion, label) in [(0.5, "50"), (0.25, "25")] {
+        let mut request = request(&shared.join("data/fsdd"));
+        request.portion = portion;
+        request.output = Some(dir.path().join("stitched.wav"));
+        request.wrap = true;
+        let outcome = recover(&request, &Silent).unwrap();
+        let want = &manifest["fsdd"][format!("pp{label}")];
+        let agrees = |found: f64, key: &str| {
+            let want = want[key].as_f64().unwrap();
+            assert!(
+                (found / want - 1.0).abs() < 1e-6,
+                "{label} {key}: {found} {want}"
+            );
+        };
+        let ols = row(&outcome, "ols");
+        agrees(ols.score.mse, "mse");
+        agrees(ols.score.rmse, "rmse");
+        agrees(ols.score.r2, "r2_over_time");
+        agrees(row(&outcome, "silence").score.mse, "mse_zero");
+        agrees(row(&outcome, "mean clip").score.mse, "mse_mean_clip");
+        assert_eq!(ols.setting, want["rank"].as_f64());
+        assert_eq!(outcome.kept as u64, want["split"].as_u64().unwrap());
+        assert_eq!(
+            outcome.beyond_16_bits as u64,
+            want["n_out_of_i16"].as_u64().unwrap()
+        );
+        assert!(row(&outcome, "ridge").score.mse < row(&outcome, "silence").score.mse);
+
+        // Truncated and wrapped as NumPy does; a prediction within 1e-9 of an integer could
+        // fall on its other side.
+        let stitched = decode::read(request.output.as_ref().unwrap())
+            .unwrap()
+            .audio;
+        let stored = npy::read(&fixtures.join(format!("fsdd_pred_{label}_i16.npy"))).values;
+        let ending = &stitched.channels()[0][outcome.kept..];
+        assert_eq!(ending.len(), stored.len());
+        for (sample, want) in ending.iter().zip(&stored) {
+            assert_eq!(f64::from(*sample) * 32_768.0, *want);
+        }
+        request.wrap = false;
+        recover(&request, &Silent).unwrap();
+        let saturated = decode::read(request.output.as_ref().unwrap())
+            .unwrap()
+            .audio;
+        let changed = saturated.channels()[0]
+            .iter()
+            .zip(&stitched.channels()[0])
+            .filter(|(a, b)| a != b)
+            .count();
+        assert_eq!(changed, outcome.beyond_16_bits);
+    }
+}
+
+#[test]
+fn over_all_clips_least_squares_never_beats_silence_and_penalties_repair_that() {
+    let Some(shared) = shared() else { return };
+    let mut request = request(&shared.join("data/fsdd"));
+    request.held_out = HeldOut::Every;
+    let outcome = recover(&request, &Silent).unwrap();
+    assert_eq!(outcome.recovered.len(), 50);
+    let summary = |name: &str| outcome.summary.iter().find(|s| s.name == name).unwrap();
+    // CLASSICAL.md, 1.4: median RMSE 6083, median R² −0.93, best −0.16, 0 of 50.
+    let ols = summary("ols");
+    assert!((ols.median_rmse - 6083.0).abs() < 1.0, "{ols:?}");
+    assert!((ols.median_r2 + 0.93).abs() < 0.01 && (ols.best_r2 + 0.16).abs() < 0.01);
+    assert_eq!((ols.better_than_silence, ols.better_than_mean_clip), (0, 0));
+    for name in ["ridge", "pca"] {
+        assert!(summary(name).mean_mse < 0.5 * ols.mean_mse, "{name}");
+        assert!(summary(name).better_than_mean_clip > 25, "{name}");
+    }
+    // The seed's draw: RandomState(7).randint(50) is 47.
+    request.held_out = HeldOut::Seed(7);
+    assert_eq!(recover(&request, &Silent).unwrap().recovered[0].index, 47);
+}
+
+fn clips(dir: &Path, lengths: &[usize], hz: u32) {
+    for (k, &len) in lengths.iter().enumerate() {
+        let samples = (0..len).map(|t| ((t * (k + 3)) as f32 * 0.05).sin() * 0.3);
+        let audio = Audio::mono(SampleRate::new(hz).unwrap(), samples.collect());
+        let path = dir.join(format!("0_jackson_{hz}_{k}.wav"));
+        encode::write(&path, &audio, SampleFormat::Float(32)).unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_recovered_is_refused_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let refusal =
+        |request: &RecoverRequest| format!("{:#}", recover(request, &Silent).unwrap_err());
+    let mut request = request(dir.path());
+    assert!(refusal(&request).contains("0 clip(s) begin with \"0_jackson\""));
+    clips(dir.path(), &[40, 37, 50, 39], 8000);
+    assert!(refusal(&request).contains("use 0 to 3"));
+    request.held_out = HeldOut::Index(2);
+    assert_eq!(recover(&request, &Silent).unwrap().samples, 37);
+    for portion in [0.0, 1.0, f64::NAN, 0.01] {
+        request.portion = portion;
+        assert!(refusal(&request).contains("portion"), "{portion}");
+    }
+    request.portion = 0.5;
+    request.methods = vec![Method::Pca {
+        components: Some(9),
+    }];
+    assert!(refusal(&request).contains("between 1 and 2"));
+    request.methods = ALL.to_vec();
+    request.held_out = HeldOut::Every;
+    request.output = Some(dir.path().join("all.wav"));
+    assert!(refusal(&request).contains("--held-out"));
+    assert!(!dir.path().join("all.wav").exists());
+    clips(dir.path(), &[40], 44_100);
+    assert!(refusal(&request).contains("all must have one rate"));
+    request.dir = dir.path().join("nowhere");
+    assert!(refusal(&request).contains("nowhere"));
+}
