@@ -25,6 +25,9 @@ pub struct Args {
     /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Where a knob stood, NAME=VALUE, once per knob [default: the middle of what was learned].
+    #[arg(long = "control", value_name = "NAME=VALUE", value_parser = super::infer::control)]
+    controls: Vec<(String, f32)>,
     /// Exit with code 1 unless the network's ESR is at most this.
     #[arg(long, value_name = "ESR")]
     require_esr: Option<f64>,
@@ -48,6 +51,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
         wet: args.wet.clone(),
         latency: args.latency,
         device: args.device.clone(),
+        controls: args.controls.iter().cloned().collect(),
     };
     let outcome = evaluate::evaluate(&request, ui)?;
     ui.report(&outcome, |outcome| rows::table(&outcome.rows).to_string())?;

@@ -27,6 +27,16 @@ pub struct Args {
     /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Where a knob stands, NAME=VALUE, once per knob [default: the middle of what was learned].
+    #[arg(long = "control", value_name = "NAME=VALUE", value_parser = control)]
+    controls: Vec<(String, f32)>,
+}
+
+/// `gain=0.5`
+pub(super) fn control(text: &str) -> Result<(String, f32), String> {
+    let wrong = || "the form is NAME=VALUE, such as gain=0.5".to_string();
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((name.trim().to_string(), value.trim().parse().map_err(|_| wrong())?))
 }
 
 /// Plays every input through the network.
@@ -38,6 +48,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
         format: args.format.map(Into::into),
         block_len: args.block as usize,
         device: args.device.clone(),
+        controls: args.controls.iter().cloned().collect(),
     };
     let outcome = infer::infer(&request, ui)?;
     ui.report(&outcome, |outcome| {

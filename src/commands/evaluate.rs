@@ -1,6 +1,7 @@
 //! A trained network's figures on one more dry/wet pair.
 
 use crate::audio::SampleRate;
+use super::infer::control_values;
 use crate::config::{DataConfig, Latency, PairConfig};
 use crate::data::load::{self, LatencyReport};
 use crate::device::{self, DeviceChoice};
@@ -10,6 +11,7 @@ use crate::training::evaluate;
 use crate::training::run_dir::RunDir;
 use anyhow::{Result, bail};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -26,6 +28,8 @@ pub struct EvaluateRequest {
     pub latency: Latency,
     /// Where to compute.
     pub device: String,
+    /// Where the knobs stood; those not named stand in the middle of what was learned.
+    pub controls: BTreeMap<String, f32>,
 }
 
 /// Figures of a network on a pair.
@@ -50,12 +54,15 @@ pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer) -> Result<Ev
     let selected = device::select(request.device.parse::<DeviceChoice>()?)?;
     let run = RunDir::open(&request.model)?;
     let (model, config) = run.load_best(&selected.device)?;
+    let values = control_values(&config.data, &request.controls)?;
+    let names = config.data.knobs().into_iter().map(|knob| knob.name);
     let data = DataConfig {
         latency: request.latency,
         polarity: config.data.polarity,
         test: vec![PairConfig {
             dry: Some(request.dry.clone()),
             wet: Some(request.wet.clone()),
+            controls: names.zip(values).collect(),
             ..PairConfig::default()
         }],
         ..DataConfig::default()

@@ -3,6 +3,7 @@
 use crate::audio::decode::AudioReader;
 use crate::audio::encode::AudioWriter;
 use crate::audio::{SampleFormat, SampleRate};
+use crate::config::{DataConfig, Knob};
 use crate::device::{self, DeviceChoice};
 use crate::dsp::resample::Resampler;
 use crate::models::EffectModel;
@@ -12,6 +13,7 @@ use crate::training::run_dir::RunDir;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,6 +32,8 @@ pub struct InferRequest {
     pub block_len: usize,
     /// Where to compute.
     pub device: String,
+    /// Where the knobs stand; those not named stand in the middle of what was learned.
+    pub controls: BTreeMap<String, f32>,
 }
 
 /// What was written.
@@ -67,12 +71,14 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
     let run = RunDir::open(&request.model)?;
     let (model, config) = run.load_best(&selected.device)?;
     let rate = config.data.sample_rate.and_then(SampleRate::new);
+    let controls = control_values(&config.data, &request.controls)?;
     let mut files = Vec::new();
     for (input, output) in request.inputs.iter().zip(targets) {
         let player = Player {
             model: &model,
             device: &selected.device,
             rate,
+            controls: &controls,
             observer,
         };
         let file = player
@@ -93,6 +99,31 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
         seconds: started.elapsed().as_secs_f64(),
         files,
     })
+}
+
+/// Positions of a network's knobs in its order; those that are not `given` stand in the middle
+/// of what was learned.
+///
+/// # Errors
+/// A name that is no knob of the network, a value that is no number.
+pub fn control_values(data: &DataConfig, given: &BTreeMap<String, f32>) -> Result<Vec<f32>> {
+    let knobs = data.knobs();
+    for (name, value) in given {
+        if !knobs.iter().any(|knob| knob.name == *name) {
+            let names: Vec<&str> = knobs.iter().map(|knob| knob.name.as_str()).collect();
+            let there = match names.is_empty() {
+                true => "it has none".to_string(),
+                false => format!("there are {}", names.join(", ")),
+            };
+            bail!("the network has no control '{name}'; {there}");
+        }
+        if !value.is_finite() {
+            bail!("control {name} is {value}; a finite number is needed");
+        }
+    }
+    let middle = |knob: &Knob| 0.5 * (knob.min + knob.max);
+    let value = |knob: &Knob| given.get(&knob.name).copied().unwrap_or(middle(knob));
+    Ok(knobs.iter().map(value).collect())
 }
 
 /// Where each input's result goes; refuses to overwrite an input or to write two results to
@@ -149,6 +180,7 @@ struct Player<'a> {
     model: &'a EffectModel,
     device: &'a Device,
     rate: Option<SampleRate>,
+    controls: &'a [f32],
     observer: &'a dyn Observer,
 }
 
@@ -226,7 +258,7 @@ struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     fn new(player: &Player<'a>, file: SampleRate, model: SampleRate, n: usize) -> Result<Self> {
-        let network = || Predictor::new(player.model, player.device, &[]);
+        let network = || Predictor::new(player.model, player.device, player.controls, &[]);
         Ok(Self {
             to_model: Resampler::new(file, model, n)?,
             networks: (0..n).map(|_| network()).collect(),

@@ -172,7 +172,13 @@ pub fn describe(report: &LatencyReport) -> String {
 }
 
 fn new_model(request: &TrainRequest, config: &Config, device: &Device) -> Result<EffectModel> {
-    let model = models::build(&config.model, &config.windows, config.seed, device);
+    let model = models::build(
+        &config.model,
+        &config.windows,
+        config.data.knobs().len(),
+        config.seed,
+        device,
+    );
     let model = match &request.init_from {
         Some(other) => RunDir::open(other)?
             .load_best_into(model)

@@ -3,6 +3,7 @@
 use super::ConfigError;
 use crate::effects::{Effect, signals::Signal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The `[data]` table.
@@ -51,6 +52,20 @@ pub struct PairConfig {
     pub channel: Option<usize>,
     /// This pair's own delay, instead of `data.latency`.
     pub latency: Option<Latency>,
+    /// Where the effect's knobs stood, by name: `{ gain = 0.25 }`. Best scaled to 0..1; every
+    /// pair of a run names the same knobs.
+    pub controls: BTreeMap<String, f32>,
+}
+
+/// A knob of a run's effect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Knob {
+    /// Its name.
+    pub name: String,
+    /// The lowest value among the training pairs.
+    pub min: f32,
+    /// The highest.
+    pub max: f32,
 }
 
 /// Delay of the wet side behind the dry side.
@@ -154,10 +169,54 @@ impl DataConfig {
             ("test", &self.test),
         ] {
             for (index, pair) in pairs.iter().enumerate() {
-                pair.check(&format!("data.{part}.{index}"), self.effect.is_some())?;
+                let key = format!("data.{part}.{index}");
+                pair.check(&key, self.effect.is_some())?;
+                self.check_controls(&key, pair)?;
             }
         }
         Ok(())
+    }
+
+    fn check_controls(&self, key: &str, pair: &PairConfig) -> Result<(), ConfigError> {
+        for (name, value) in &pair.controls {
+            if !value.is_finite() {
+                let key = format!("{key}.controls.{name}");
+                return Err(ConfigError::value(key, value, "a finite number"));
+            }
+        }
+        let names = |pair: &PairConfig| pair.controls.keys().cloned().collect::<Vec<_>>();
+        let expected = self.train.first().map(names).unwrap_or_default();
+        if names(pair) != expected {
+            let listed = |names: &[String]| match names {
+                [] => "none".to_string(),
+                names => names.join(", "),
+            };
+            return Err(ConfigError::value(
+                format!("{key}.controls"),
+                listed(&names(pair)),
+                format!("the same as in data.train.0: {}", listed(&expected)),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The knobs that pairs name, in the order in which networks take them.
+    pub fn knobs(&self) -> Vec<Knob> {
+        let Some(first) = self.train.first() else {
+            return Vec::new();
+        };
+        let knob = |name: &String| {
+            let values = self.train.iter().filter_map(|pair| pair.controls.get(name));
+            let (min, max) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &v| {
+                (min.min(v), max.max(v))
+            });
+            Knob {
+                name: name.clone(),
+                min,
+                max,
+            }
+        };
+        first.controls.keys().map(knob).collect()
     }
 
     /// Makes every path absolute: `root` starts at `base` (the config file's folder), files

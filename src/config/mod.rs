@@ -6,11 +6,16 @@
 mod data;
 mod load;
 mod model;
+mod networks;
 mod training;
 
-pub use data::{DataConfig, Latency, PairConfig, Polarity, Position, WindowConfig};
+pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
 pub use load::{ConfigError, load, parse};
 pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
+pub use networks::{
+    Activation, Conditioning, ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray,
+    WaveNetConfig, WaveNetPreset,
+};
 pub use training::{Baselines, LossConfig, Optimiser, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +81,10 @@ impl Config {
         self.data.check()?;
         self.windows.check()?;
         self.model.check(&self.windows)?;
+        if !self.model.takes_controls() && !self.data.knobs().is_empty() {
+            let allowed = "wavenet, lstm, gru, conv-lstm, tcn or s4d when pairs name controls";
+            return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
+        }
         self.loss.check()?;
         self.training.check()?;
         self.baselines.check()

@@ -1,6 +1,7 @@
 //! Which network, and how large. Networks read their own table; [`crate::models`] builds them.
 
 use super::data::check_range;
+use super::networks::{ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetConfig};
 use super::{ConfigError, WindowConfig};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,20 @@ pub enum ModelConfig {
     ConvDenseMiddle(ConvConfig),
     /// Several filter sizes side by side, outputs summed.
     ConvMultiscale(MultiscaleConfig),
+    /// Stacks of dilated convolutions whose layers all feed one head: what players of `.nam`
+    /// files run.
+    #[serde(rename = "wavenet")]
+    WaveNet(WaveNetConfig),
+    /// Long short-term memory.
+    Lstm(RecurrentConfig),
+    /// Gated recurrent units.
+    Gru(RecurrentConfig),
+    /// Convolutions before an LSTM.
+    ConvLstm(ConvLstmConfig),
+    /// Dilated convolutions with a shortcut around each.
+    Tcn(TcnConfig),
+    /// Diagonal state-space layers.
+    S4d(S4dConfig),
 }
 
 /// Fully connected window networks.
@@ -95,7 +110,26 @@ impl ModelConfig {
             Self::ConvNoMiddle(_) => "conv-no-middle",
             Self::ConvDenseMiddle(_) => "conv-dense-middle",
             Self::ConvMultiscale(_) => "conv-multiscale",
+            Self::WaveNet(_) => "wavenet",
+            Self::Lstm(_) => "lstm",
+            Self::Gru(_) => "gru",
+            Self::ConvLstm(_) => "conv-lstm",
+            Self::Tcn(_) => "tcn",
+            Self::S4d(_) => "s4d",
         }
+    }
+
+    /// Whether this network can be told where knobs stand.
+    pub fn takes_controls(&self) -> bool {
+        matches!(
+            self,
+            Self::WaveNet(_)
+                | Self::Lstm(_)
+                | Self::Gru(_)
+                | Self::ConvLstm(_)
+                | Self::Tcn(_)
+                | Self::S4d(_)
+        )
     }
 
     pub(super) fn check(&self, windows: &WindowConfig) -> Result<(), ConfigError> {
@@ -136,6 +170,11 @@ impl ModelConfig {
                 check_range("model.kernel_sizes", smallest, 1, 65_536)?;
                 check_kernel("model.kernel_sizes", largest, conv.lookahead)
             }
+            Self::WaveNet(wavenet) => wavenet.check(),
+            Self::Lstm(recurrent) | Self::Gru(recurrent) => recurrent.check(),
+            Self::ConvLstm(network) => network.check(),
+            Self::Tcn(tcn) => tcn.check(),
+            Self::S4d(s4d) => s4d.check(),
         }
     }
 }

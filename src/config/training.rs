@@ -194,7 +194,7 @@ impl TrainingConfig {
     }
 }
 
-fn check_number(key: &str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
+pub(super) fn check_number(key: &str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }

@@ -3,11 +3,26 @@
 use super::windows::Batch;
 use burn::prelude::*;
 
-/// Dry `[batch, 1, input]` and wet `[batch, 1, window]` on `device`.
+/// Dry `[batch, 1 + controls, input]`, the knobs standing still beside the sound, and wet
+/// `[batch, 1, window]` on `device`.
 pub fn tensors(batch: Batch, device: &Device) -> (Tensor<3>, Tensor<3>) {
-    let tensor = |samples: Vec<f32>| {
-        let len = samples.len() / batch.size.max(1);
-        Tensor::from_data(TensorData::new(samples, [batch.size, 1, len]), device)
+    let size = batch.size.max(1);
+    let (input, window) = (batch.dry.len() / size, batch.wet.len() / size);
+    let controls = batch.controls.len() / size;
+    let dry = match controls {
+        0 => batch.dry,
+        _ => {
+            let mut rows = Vec::with_capacity(batch.dry.len() * (1 + controls));
+            for (sound, knobs) in batch.dry.chunks(input).zip(batch.controls.chunks(controls)) {
+                rows.extend_from_slice(sound);
+                for &value in knobs {
+                    rows.resize(rows.len() + input, value);
+                }
+            }
+            rows
+        }
     };
-    (tensor(batch.dry), tensor(batch.wet))
+    let dry = TensorData::new(dry, [batch.size, 1 + controls, input]);
+    let wet = TensorData::new(batch.wet, [batch.size, 1, window]);
+    (Tensor::from_data(dry, device), Tensor::from_data(wet, device))
 }

@@ -192,6 +192,8 @@ struct Source {
     wet: Audio,
     latency: Latency,
     generated: bool,
+    /// Where the knobs stood, in order of their names.
+    controls: Vec<f32>,
     pairs: Vec<Arc<DryWetPair>>,
 }
 
@@ -207,8 +209,12 @@ impl Library<'_> {
     fn key(&self, pair: &PairConfig) -> Key {
         let effect = pair.effect.as_ref().or(self.config.effect.as_ref());
         match (&pair.dry, &pair.wet) {
-            (Some(dry), Some(wet)) => format!("{dry:?} {wet:?} {:?}", self.latency_of(pair)),
-            _ => format!("{:?} {effect:?} {:?}", pair.signal, pair.seconds),
+            (Some(dry), Some(wet)) => format!(
+                "{dry:?} {wet:?} {:?} {:?}",
+                self.latency_of(pair),
+                pair.controls
+            ),
+            _ => format!("{:?} {effect:?} {:?} {:?}", pair.signal, pair.seconds, pair.controls),
         }
     }
 
@@ -249,6 +255,7 @@ impl Library<'_> {
                 wet,
                 latency,
                 generated: pair.signal.is_some(),
+                controls: pair.controls.values().copied().collect(),
                 pairs: Vec::new(),
             },
         );
@@ -454,7 +461,7 @@ impl Source {
             }
             let dry = dry[index.min(dry.len() - 1)].clone();
             let pair = DryWetPair::aligned(name, rate, dry, wet, latency);
-            self.pairs.push(Arc::new(pair));
+            self.pairs.push(Arc::new(pair.with_controls(self.controls.clone())));
         }
     }
 }

@@ -14,6 +14,7 @@ pub struct DryWetPair {
     sample_rate: SampleRate,
     dry: Vec<f32>,
     wet: Vec<f32>,
+    controls: Vec<f32>,
 }
 
 impl DryWetPair {
@@ -41,7 +42,18 @@ impl DryWetPair {
             sample_rate,
             dry,
             wet,
+            controls: Vec::new(),
         }
+    }
+
+    /// Recorded with the knobs at these values, in the run's order of knobs.
+    pub fn with_controls(self, controls: Vec<f32>) -> Self {
+        Self { controls, ..self }
+    }
+
+    /// Where the knobs stood.
+    pub fn controls(&self) -> &[f32] {
+        &self.controls
     }
 
     /// How messages name it: file and channel.

@@ -33,6 +33,8 @@ pub struct Batch {
     pub dry: Vec<f32>,
     /// `[size, window_len]`.
     pub wet: Vec<f32>,
+    /// `[size, controls]`.
+    pub controls: Vec<f32>,
 }
 
 impl Windows {
@@ -91,16 +93,19 @@ impl Windows {
         let input_len = self.input_len();
         let mut dry = vec![0.0; indices.len() * input_len];
         let mut wet = Vec::with_capacity(indices.len() * self.window_len);
+        let mut controls = Vec::new();
         for (row, &index) in dry.chunks_exact_mut(input_len).zip(indices) {
             let Place { span, start } = self.places[index];
             let pair = self.spans[span].pair();
             pair.copy_dry(start as i64 - self.reach.context as i64, row);
             wet.extend_from_slice(&pair.wet()[start..start + self.window_len]);
+            controls.extend_from_slice(pair.controls());
         }
         Batch {
             size: indices.len(),
             dry,
             wet,
+            controls,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The seed's fully connected networks: a window in, a window out, two hidden layers between,
 //! without activation (`linear`) or with ReLU (`nonlinear`).
 
+use super::description::{self, WindowNetwork};
 use super::init::WeightInit;
+use super::parts::numbers;
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -51,6 +53,35 @@ impl DenseNetwork {
     /// Samples of a window.
     pub fn window_len(&self) -> usize {
         self.third_bias.dims()[0]
+    }
+
+    /// Architecture and weights as numbers, windows half overlapping as in prediction.
+    pub fn describe(&self) -> WindowNetwork {
+        let hidden = match self.rectified {
+            true => description::Activation::Relu,
+            false => description::Activation::Identity,
+        };
+        let dense = |weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>, activation| {
+            let data = weight.val().transpose().into_data().convert::<f32>();
+            description::Dense {
+                weight: data.try_to_vec().unwrap_or_default(),
+                bias: numbers(bias),
+                activation,
+            }
+        };
+        WindowNetwork {
+            window_len: self.window_len(),
+            hop: self.window_len() / 2,
+            layers: vec![
+                dense(&self.first_weight, &self.first_bias, hidden.clone()),
+                dense(&self.second_weight, &self.second_bias, hidden),
+                dense(
+                    &self.third_weight,
+                    &self.third_bias,
+                    description::Activation::Identity,
+                ),
+            ],
+        }
     }
 }
 

@@ -5,7 +5,9 @@
 //! from real input only, so windows have no edges. With kernels of K taps an output sample
 //! depends on 2K − 1 input samples; `lookahead` says how many of these lie in its future.
 
+use super::description::{self, Affine, Branches, Conv1d, Join, Layer, Split};
 use super::init::WeightInit;
+use super::parts::numbers;
 use crate::kernels::{self, Filters, ScaleShift};
 use burn::module::Param;
 use burn::prelude::*;
@@ -143,7 +145,63 @@ impl Branch {
     }
 }
 
+impl Branch {
+    /// The layers as a causal sequence.
+    fn describe(&self) -> Vec<Layer> {
+        let [channels, _, taps] = self.encoder.dims();
+        let list = |p: &Option<Param<Tensor<1>>>| p.as_ref().map(numbers).unwrap_or_default();
+        let relu = || Layer::Activation(description::Activation::Relu);
+        let conv = |in_channels, out_channels, weight, bias| {
+            Layer::Conv1d(Conv1d {
+                in_channels,
+                out_channels,
+                kernel_size: taps,
+                dilation: 1,
+                groups: 1,
+                weight,
+                bias,
+            })
+        };
+        let encoder = numbers(&self.encoder);
+        let mut layers = vec![conv(1, channels, encoder, list(&self.encoder_bias)), relu()];
+        let Middle {
+            scale,
+            dense,
+            shift,
+        } = &self.middle;
+        if let Some(dense) = dense {
+            let dense = Conv1d::dense(channels, channels, numbers(dense), list(shift));
+            layers.extend([Layer::Conv1d(dense), relu()]);
+        } else if let Some(scale) = scale {
+            let (scale, shift) = (numbers(scale), list(shift));
+            layers.extend([Layer::Affine(Affine { scale, shift }), relu()]);
+        }
+        // What is added up at y[t + k] is read from x[t − k]: the taps in the other order.
+        let mut decoder = numbers(self.decoder.as_ref().unwrap_or(&self.encoder));
+        decoder.chunks_exact_mut(taps).for_each(<[f32]>::reverse);
+        layers.push(conv(channels, 1, decoder, list(&self.output_bias)));
+        layers
+    }
+}
+
 impl EncoderDecoder {
+    /// Architecture and weights as numbers, causal: the look-ahead becomes latency.
+    pub fn describe(&self) -> description::Sequential {
+        let mut branches: Vec<Vec<Layer>> = self.branches.iter().map(Branch::describe).collect();
+        let layers = match branches.len() {
+            1 => branches.swap_remove(0),
+            _ => vec![Layer::Branches(Branches {
+                split: Split::Copy,
+                branches,
+                join: Join::Sum,
+            })],
+        };
+        description::Sequential {
+            input_channels: 1,
+            layers,
+        }
+    }
+
     /// At least one branch; `lookahead` at most 2(K − 1) of the largest kernel K.
     pub fn new(branches: Vec<Branch>, lookahead: usize) -> Self {
         Self {

@@ -54,9 +54,26 @@ impl WeightInit {
     }
 
     fn parameter<const D: usize>(&self, shape: [usize; D], values: Vec<f32>) -> Param<Tensor<D>> {
-        Param::from_tensor(Tensor::from_data(
-            TensorData::new(values, shape),
-            &self.device,
-        ))
+        parameter(shape, values, &self.device)
     }
+
+    /// Uniform in ±`bound`, as plain numbers, for weights that are worked on before they
+    /// become a parameter.
+    pub fn numbers(&mut self, count: usize, bound: f32) -> Vec<f32> {
+        (0..count).map(|_| self.rng.random_range(-bound..=bound)).collect()
+    }
+
+    /// These numbers as a parameter.
+    pub fn given<const D: usize>(&self, shape: [usize; D], values: Vec<f32>) -> Param<Tensor<D>> {
+        self.parameter(shape, values)
+    }
+}
+
+/// These numbers as a parameter on `device`; as many as `shape` calls for.
+pub(super) fn parameter<const D: usize>(
+    shape: [usize; D],
+    values: Vec<f32>,
+    device: &Device,
+) -> Param<Tensor<D>> {
+    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
 }

@@ -9,14 +9,26 @@ pub mod description;
 mod encoder_decoder;
 mod init;
 pub mod loss;
+mod parts;
 pub mod predict;
+mod recurrent;
+mod s4d;
+mod state;
+mod tcn;
+mod wavenet;
 
 pub use dense::DenseNetwork;
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
 pub use init::WeightInit;
+pub use recurrent::{RecurrentNetwork, Unit};
+pub use s4d::S4dNetwork;
+pub use state::State;
+pub use tcn::Tcn;
+pub use wavenet::WaveNet;
 
 use crate::config::{ModelConfig, WindowConfig};
 use burn::prelude::*;
+use description::{Architecture, Control, Network};
 
 /// One of the networks.
 #[derive(Module, Debug)]
@@ -25,17 +37,42 @@ pub enum EffectModel {
     Dense(DenseNetwork),
     /// Convolution and transposed convolution.
     EncoderDecoder(EncoderDecoder),
+    /// Stacks of dilated convolutions that feed one head.
+    WaveNet(WaveNet),
+    /// LSTM or GRU, with or without convolutions in front.
+    Recurrent(RecurrentNetwork),
+    /// Dilated convolutions with shortcuts.
+    Tcn(Tcn),
+    /// Diagonal state-space layers.
+    S4d(S4dNetwork),
 }
 
-/// Builds the network of `config` with weights drawn from `seed`: the same on every device.
+/// Builds the network of `config` for that many knobs, with weights drawn from `seed`: the same
+/// on every device. Networks that take no knobs ([`ModelConfig::takes_controls`]) ignore them.
 pub fn build(
     config: &ModelConfig,
     windows: &WindowConfig,
+    controls: usize,
     seed: u64,
     device: &Device,
 ) -> EffectModel {
     let mut init = WeightInit::new(seed, device);
+    let inputs = 1 + controls;
     match config {
+        ModelConfig::WaveNet(config) => {
+            EffectModel::WaveNet(WaveNet::new(config, inputs, &mut init))
+        }
+        ModelConfig::Lstm(config) => {
+            EffectModel::Recurrent(RecurrentNetwork::new(Unit::Lstm, config, inputs, &mut init))
+        }
+        ModelConfig::Gru(config) => {
+            EffectModel::Recurrent(RecurrentNetwork::new(Unit::Gru, config, inputs, &mut init))
+        }
+        ModelConfig::ConvLstm(config) => EffectModel::Recurrent(
+            RecurrentNetwork::behind_convolutions(config, inputs, &mut init),
+        ),
+        ModelConfig::Tcn(config) => EffectModel::Tcn(Tcn::new(config, inputs, &mut init)),
+        ModelConfig::S4d(config) => EffectModel::S4d(S4dNetwork::new(config, inputs, &mut init)),
         ModelConfig::Linear(dense) | ModelConfig::Nonlinear(dense) => {
             EffectModel::Dense(DenseNetwork::new(
                 windows.window_len,
@@ -73,42 +110,96 @@ pub fn build(
 impl EffectModel {
     /// Predicted windows for dry windows.
     ///
-    /// `[batch, 1, context + n + lookahead]` → `[batch, 1, n]`, with `n` any length of at
-    /// least 1 (a dense network: exactly [`EffectModel::fixed_window`]).
+    /// `[batch, 1 + controls, context + n + lookahead]` → `[batch, 1, n]`, with `n` any length of
+    /// at least 1 (a dense network: exactly [`EffectModel::fixed_window`]).
     pub fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
         match self {
             Self::Dense(network) => network.forward(dry),
             Self::EncoderDecoder(network) => network.forward(dry),
+            Self::WaveNet(network) => network.forward(dry),
+            Self::Recurrent(network) => network.forward(dry),
+            Self::Tcn(network) => network.forward(dry),
+            Self::S4d(network) => network.forward(dry),
         }
     }
 
-    /// Input samples that one output sample depends on, 1 for a dense network, whose output
-    /// depends on its whole window instead.
-    pub fn receptive_field(&self) -> usize {
+    /// As [`EffectModel::forward`] from where `state` stands: `[batch, 1 + controls, lookback +
+    /// n + lookahead]` → `[batch, 1, n]`, and where it stands afterwards. Only networks with
+    /// memory have a state; for the others lookback is the context.
+    pub fn advance(&self, dry: Tensor<3>, state: State) -> (Tensor<3>, State) {
         match self {
-            Self::Dense(_) => 1,
-            Self::EncoderDecoder(network) => network.receptive_field(),
+            Self::Recurrent(network) => network.advance(dry, state),
+            Self::S4d(network) => network.advance(dry, state),
+            _ => (self.forward(dry), state),
+        }
+    }
+
+    /// Input samples that one output sample depends on: 1 for a dense network, whose output
+    /// depends on its whole window instead; `None` for networks that never quite forget.
+    pub fn receptive_field(&self) -> Option<usize> {
+        match self {
+            Self::Dense(_) => Some(1),
+            Self::EncoderDecoder(network) => Some(network.receptive_field()),
+            Self::WaveNet(network) => Some(network.receptive_field()),
+            Self::Tcn(network) => Some(network.receptive_field()),
+            Self::Recurrent(_) | Self::S4d(_) => None,
         }
     }
 
     /// How many of these lie in the future.
     pub fn lookahead(&self) -> usize {
         match self {
-            Self::Dense(_) => 0,
             Self::EncoderDecoder(network) => network.lookahead(),
+            _ => 0,
         }
     }
 
-    /// How many of these lie in the past.
+    /// Past samples that an answer needs beside the memory's state.
+    pub fn lookback(&self) -> usize {
+        match (self, self.receptive_field()) {
+            (Self::Recurrent(network), _) => network.lookback(),
+            (_, Some(field)) => field - 1 - self.lookahead(),
+            (_, None) => 0,
+        }
+    }
+
+    /// Past samples that a window needs before its first output: what the network looks back
+    /// over, and what its memory is filled with first.
     pub fn context(&self) -> usize {
-        self.receptive_field() - 1 - self.lookahead()
+        self.lookback() + self.warm_up()
+    }
+
+    /// Samples that only fill the memory.
+    pub fn warm_up(&self) -> usize {
+        match self {
+            Self::Recurrent(network) => network.warm_up(),
+            Self::S4d(network) => network.warm_up(),
+            _ => 0,
+        }
     }
 
     /// The only window length this network accepts; `None`: any.
     pub fn fixed_window(&self) -> Option<usize> {
         match self {
             Self::Dense(network) => Some(network.window_len()),
-            Self::EncoderDecoder(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The network as numbers: what the engine plays and the file formats write.
+    pub fn describe(&self, sample_rate: u32, controls: Vec<Control>) -> Network {
+        let architecture = match self {
+            Self::Dense(network) => Architecture::Window(network.describe()),
+            Self::EncoderDecoder(network) => Architecture::Sequential(network.describe()),
+            Self::WaveNet(network) => Architecture::WaveNet(network.describe()),
+            Self::Recurrent(network) => Architecture::Sequential(network.describe()),
+            Self::Tcn(network) => Architecture::Sequential(network.describe()),
+            Self::S4d(network) => Architecture::Sequential(network.describe()),
+        };
+        Network {
+            controls,
+            delay_samples: self.lookahead(),
+            ..Network::new(architecture, sample_rate)
         }
     }
 }

@@ -4,8 +4,10 @@
 //! a whole window at a time, are run at half-overlapping windows and cross-faded with a Hann
 //! window (halves sum to 1), so there is no click at window edges. All work is done in
 //! pieces at fixed places of the signal, so the result does not depend on the block length.
+//! Networks with memory carry their state from piece to piece, so it does not depend on the
+//! pieces either.
 
-use super::EffectModel;
+use super::{EffectModel, State};
 use burn::prelude::*;
 use std::f64::consts::PI;
 
@@ -18,6 +20,12 @@ const PIECE: usize = 16_384;
 pub struct Predictor<'a> {
     model: &'a EffectModel,
     device: Device,
+    /// Where the knobs stand.
+    controls: Vec<f32>,
+    /// Of a network with memory, after all that was answered.
+    state: State,
+    /// Answers to come that belong to the past.
+    unwanted: usize,
     /// Input that is still needed: `context` past samples, then what was not yet answered.
     pending: Vec<f32>,
     /// Second half of the newest dense window, faded out.
@@ -27,18 +35,34 @@ pub struct Predictor<'a> {
 }
 
 impl<'a> Predictor<'a> {
-    /// Starts after `past`: the dry samples just before the first one, silence before these.
-    pub fn new(model: &'a EffectModel, device: &Device, past: &[f32]) -> Self {
-        let context = match model.fixed_window() {
+    /// Starts after `past`: the dry samples just before the first one, silence before these,
+    /// knobs at `controls` in the network's order. A network with memory hears all of `past`,
+    /// and at least its warm-up.
+    pub fn new(
+        model: &'a EffectModel,
+        device: &Device,
+        controls: &[f32],
+        past: &[f32],
+    ) -> Self {
+        let lookback = match model.fixed_window() {
             Some(window) => window / 2,
-            None => model.context(),
+            None => model.lookback(),
         };
-        let mut pending = vec![0.0; context];
-        let known = past.len().min(context);
-        pending[context - known..].copy_from_slice(&past[past.len() - known..]);
+        let remembers = model.receptive_field().is_none();
+        let unwanted = match remembers {
+            true => model.warm_up().max(past.len().saturating_sub(lookback)),
+            false => 0,
+        };
+        let heard = lookback + unwanted;
+        let mut pending = vec![0.0; heard];
+        let known = past.len().min(heard);
+        pending[heard - known..].copy_from_slice(&past[past.len() - known..]);
         Self {
             model,
             device: device.clone(),
+            controls: controls.to_vec(),
+            state: State::default(),
+            unwanted,
             pending,
             tail: Vec::new(),
             answered: 0,
@@ -74,22 +98,39 @@ impl<'a> Predictor<'a> {
                 self.pieces(PIECE, out);
                 let rest = (self.received - self.answered) as usize;
                 if rest > 0 {
-                    self.pieces(rest, out);
+                    self.pieces(rest + self.unwanted, out);
                 }
             }
         }
     }
 
     fn pieces(&mut self, piece: usize, out: &mut Vec<f32>) {
-        let around = self.model.context() + self.model.lookahead();
+        let around = self.model.lookback() + self.model.lookahead();
         let mut from = 0;
         while self.pending.len() - from >= around + piece {
             let input = &self.pending[from..from + around + piece];
-            out.extend(self.run(input.to_vec(), 1));
+            let input = self.with_controls(input);
+            let state = std::mem::take(&mut self.state);
+            let (answer, state) = self.model.advance(input, state);
+            self.state = state;
+            let answer = to_host(answer);
+            let wanted = &answer[self.unwanted.min(answer.len())..];
+            self.unwanted -= answer.len() - wanted.len();
+            self.answered += wanted.len() as u64;
+            out.extend_from_slice(wanted);
             from += piece;
         }
         self.pending.drain(..from);
-        self.answered += from as u64;
+    }
+
+    /// `[1, 1 + controls, time]`
+    fn with_controls(&self, sound: &[f32]) -> Tensor<3> {
+        let mut rows = sound.to_vec();
+        for &value in &self.controls {
+            rows.resize(rows.len() + sound.len(), value);
+        }
+        let shape = [1, 1 + self.controls.len(), sound.len()];
+        Tensor::from_data(TensorData::new(rows, shape), &self.device)
     }
 
     /// Windows of `window` samples every half window. The first output half of each meets
@@ -116,7 +157,7 @@ impl<'a> Predictor<'a> {
 
     fn cross_fade(&mut self, answer: &[f32], out: &mut Vec<f32>) {
         let half = answer.len() / 2;
-        let rise = |i: usize| (0.5 - 0.5 * (PI * (i as f64 + 0.5) / half as f64).cos()) as f32;
+        let rise = |i: usize| (0.5 - 0.5 * (PI * i as f64 / half as f64).cos()) as f32;
         if !self.tail.is_empty() {
             out.extend((0..half).map(|i| self.tail[i] + rise(i) * answer[i]));
             self.answered += half as u64;
@@ -140,10 +181,16 @@ pub fn to_host(tensor: Tensor<3>) -> Vec<f32> {
         .expect("the element type was just converted to f32")
 }
 
-/// Predicts a whole signal after `past`. As long as `dry`.
-pub fn predict(model: &EffectModel, device: &Device, past: &[f32], dry: &[f32]) -> Vec<f32> {
+/// Predicts a whole signal after `past`, knobs at `controls`. As long as `dry`.
+pub fn predict(
+    model: &EffectModel,
+    device: &Device,
+    controls: &[f32],
+    past: &[f32],
+    dry: &[f32],
+) -> Vec<f32> {
     let mut out = Vec::with_capacity(dry.len());
-    let mut predictor = Predictor::new(model, device, past);
+    let mut predictor = Predictor::new(model, device, controls, past);
     predictor.push(dry, &mut out);
     predictor.finish(&mut out);
     out

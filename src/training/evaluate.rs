@@ -28,7 +28,7 @@ pub fn predict_span(
     span.pair()
         .copy_dry(range.start as i64 - context as i64, &mut dry);
     let (past, future) = dry.split_at(context);
-    let mut predicted = predict(model, device, past, future);
+    let mut predicted = predict(model, device, span.pair().controls(), past, future);
     predicted.truncate(range.len());
     predicted
 }

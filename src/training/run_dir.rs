@@ -212,7 +212,13 @@ impl RunDir {
     /// another network.
     pub fn load_best(&self, device: &Device) -> Result<(EffectModel, Config), RunError> {
         let config = self.config()?;
-        let model = models::build(&config.model, &config.windows, config.seed, device);
+        let model = models::build(
+            &config.model,
+            &config.windows,
+            config.data.knobs().len(),
+            config.seed,
+            device,
+        );
         Ok((self.load_best_into(model)?, config))
     }
 

@@ -45,7 +45,7 @@ fn networks() -> Vec<(ModelConfig, EffectModel)> {
 }
 
 fn whole(model: &EffectModel, dry: &[f32]) -> Vec<f32> {
-    predict(model, &Device::flex(), &[], dry)
+    predict(model, &Device::flex(), &[], &[], dry)
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn any_block_length_gives_what_the_whole_signal_gives() {
         assert_eq!(expected.len(), dry.len());
         for block in [1000, 16_384, 33_333] {
             let mut out = Vec::new();
-            let mut predictor = Predictor::new(&model, &Device::flex(), &[]);
+            let mut predictor = Predictor::new(&model, &Device::flex(), &[], &[]);
             for piece in dry.chunks(block) {
                 predictor.push(piece, &mut out);
             }
@@ -127,7 +127,7 @@ fn a_signal_continues_after_its_past() {
         let expected = whole(&model, &dry);
         let split = 1024;
         let (past, rest) = dry.split_at(split);
-        let continued = predict(&model, &Device::flex(), past, rest);
+        let continued = predict(&model, &Device::flex(), &[], past, rest);
         for (a, b) in continued.iter().zip(&expected[split..]) {
             assert!((a - b).abs() <= 1e-6, "{config:?}");
         }

@@ -1,0 +1,454 @@
+//! The field's networks: WaveNet with its presets, recurrent, convolution + recurrent, TCN and
+//! state-space networks. Sizes only; [`crate::models`] builds them.
+
+use super::ConfigError;
+use super::data::check_range;
+use super::training::check_number;
+use serde::{Deserialize, Serialize};
+
+/// A function applied to every sample between layers, `"tanh"` or
+/// `{ leaky-relu = { slope = 0.01 } }`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Activation {
+    /// x
+    Identity,
+    /// tanh x
+    #[default]
+    Tanh,
+    /// x limited to ±1
+    HardTanh,
+    /// max(x, 0)
+    Relu,
+    /// x above 0, `slope`·x below
+    LeakyRelu {
+        /// Slope below 0, above 0 itself: a layer must be able to tell outputs apart.
+        slope: f32,
+    },
+    /// x above 0, a learned slope per channel below, 0.25 at first
+    PRelu,
+    /// 1 / (1 + e^−x)
+    Sigmoid,
+    /// x · sigmoid x
+    Silu,
+    /// x · clamp(x + 3, 0, 6) / 6
+    HardSwish,
+    /// x / (1 + |x|)
+    Softsign,
+}
+
+impl Activation {
+    fn check(self, key: &str) -> Result<(), ConfigError> {
+        match self {
+            Self::LeakyRelu { slope } => check_number(key, f64::from(slope), 1e-6, 1.0),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Shapes that players of `.nam` files have fast paths for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaveNetPreset {
+    /// 13,802 weights, two arrays of 16 and 8 channels.
+    A1Standard,
+    /// 6,554 weights, 12 and 6 channels.
+    A1Lite,
+    /// 3,026 weights, 8 and 4 channels.
+    A1Feather,
+    /// 842 weights, 4 and 2 channels.
+    A1Nano,
+    /// 12,146 weights, one array of 8 channels and 23 layers.
+    A2Full,
+    /// 1,871 weights, the same with 3 channels.
+    A2Lite,
+}
+
+/// `kind = "wavenet"`: a preset, or arrays spelled out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaveNetConfig {
+    /// One of the field's shapes.
+    pub preset: Option<WaveNetPreset>,
+    /// Factor of the output, with `arrays`; absent: 0.02. Never learned.
+    pub head_scale: Option<f32>,
+    /// Layer arrays, instead of a preset.
+    pub arrays: Vec<WaveNetArray>,
+}
+
+/// Layers of one width that feed one head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaveNetArray {
+    /// Width of the layers. Each array's head starts from the one before, so an array's
+    /// `head_size` is the next one's `channels`.
+    pub channels: usize,
+    /// Taps of every layer.
+    pub kernel_size: usize,
+    /// Taps layer by layer, instead of `kernel_size`.
+    pub kernel_sizes: Vec<usize>,
+    /// Samples between taps; one layer for each entry.
+    pub dilations: Vec<usize>,
+    /// Of every layer.
+    pub activation: Activation,
+    /// Twice as many convolution outputs, whose second half, through a sigmoid, gates the first.
+    pub gated: bool,
+    /// Outputs of the head; 1 in the last array.
+    pub head_size: usize,
+    /// Taps of the head.
+    pub head_kernel_size: usize,
+    /// Whether the head adds a constant.
+    pub head_bias: bool,
+}
+
+impl Default for WaveNetArray {
+    fn default() -> Self {
+        Self {
+            channels: 16,
+            kernel_size: 3,
+            kernel_sizes: Vec::new(),
+            dilations: doubling(1, 512),
+            activation: Activation::Tanh,
+            gated: false,
+            head_size: 1,
+            head_kernel_size: 1,
+            head_bias: true,
+        }
+    }
+}
+
+fn doubling(first: usize, last: usize) -> Vec<usize> {
+    let next = |d: &usize| (*d < last).then_some(d * 2);
+    std::iter::successors(Some(first), next).collect()
+}
+
+impl WaveNetArray {
+    /// Taps of each layer.
+    pub fn layer_kernel_sizes(&self) -> Vec<usize> {
+        if self.kernel_sizes.is_empty() {
+            vec![self.kernel_size; self.dilations.len()]
+        } else {
+            self.kernel_sizes.clone()
+        }
+    }
+
+    fn check(&self, key: &str) -> Result<(), ConfigError> {
+        let at = |name: &str| format!("{key}.{name}");
+        check_range(&at("channels"), self.channels, 1, 4096)?;
+        check_range(&at("dilations (count)"), self.dilations.len(), 1, 1024)?;
+        if !self.kernel_sizes.is_empty() && self.kernel_sizes.len() != self.dilations.len() {
+            let allowed = format!("one per dilation: {}", self.dilations.len());
+            let got = format!("{} entries", self.kernel_sizes.len());
+            return Err(ConfigError::value(at("kernel_sizes"), got, allowed));
+        }
+        for taps in self.layer_kernel_sizes() {
+            check_range(&at("kernel_size"), taps, 1, 65_536)?;
+        }
+        for &dilation in &self.dilations {
+            check_range(&at("dilations"), dilation, 1, 1 << 20)?;
+        }
+        check_range(&at("head_size"), self.head_size, 1, 4096)?;
+        check_range(&at("head_kernel_size"), self.head_kernel_size, 1, 65_536)?;
+        self.activation.check(&at("activation"))?;
+        if self.activation == Activation::PRelu && self.gated {
+            // The field's file format has no learned slopes beside a gate.
+            let allowed = "an activation without learned slopes beside gated = true";
+            return Err(ConfigError::value(at("activation"), "p-relu", allowed));
+        }
+        Ok(())
+    }
+}
+
+impl WaveNetPreset {
+    /// The arrays and the head scale it stands for.
+    pub fn expand(self) -> (Vec<WaveNetArray>, f32) {
+        let short = || doubling(1, 64);
+        let long = || [doubling(128, 512), doubling(1, 512)].concat();
+        let a1 = |channels: [usize; 2], dilations: [Vec<usize>; 2]| {
+            let [first, second] = dilations;
+            let array = |channels, dilations, head_size, head_bias| WaveNetArray {
+                channels,
+                dilations,
+                head_size,
+                head_bias,
+                ..WaveNetArray::default()
+            };
+            let arrays = vec![
+                array(channels[0], first, channels[1], false),
+                array(channels[1], second, 1, true),
+            ];
+            (arrays, 0.02)
+        };
+        match self {
+            Self::A1Standard => a1([16, 8], [doubling(1, 512), doubling(1, 512)]),
+            Self::A1Lite => a1([12, 6], [short(), long()]),
+            Self::A1Feather => a1([8, 4], [short(), long()]),
+            Self::A1Nano => a1([4, 2], [short(), long()]),
+            Self::A2Full => (vec![a2(8)], 0.01),
+            Self::A2Lite => (vec![a2(3)], 0.01),
+        }
+    }
+}
+
+fn a2(channels: usize) -> WaveNetArray {
+    const CYCLE: [usize; 7] = [1, 3, 7, 17, 41, 101, 239];
+    WaveNetArray {
+        channels,
+        kernel_sizes: [&[6; 14][..], &[15; 2], &[6; 7]].concat(),
+        dilations: [&CYCLE[..], &CYCLE, &[1, 13], &CYCLE].concat(),
+        activation: Activation::LeakyRelu { slope: 0.01 },
+        head_kernel_size: 16,
+        ..WaveNetArray::default()
+    }
+}
+
+impl WaveNetConfig {
+    /// The arrays and the head scale, from the preset or as spelled out.
+    pub fn resolve(&self) -> (Vec<WaveNetArray>, f32) {
+        match self.preset {
+            Some(preset) => preset.expand(),
+            None => (self.arrays.clone(), self.head_scale.unwrap_or(0.02)),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let spelled_out = !self.arrays.is_empty();
+        if self.preset.is_some() && (spelled_out || self.head_scale.is_some()) {
+            let allowed = "either preset, or arrays and head_scale";
+            return Err(ConfigError::value("model.preset", "given with arrays or head_scale", allowed));
+        }
+        if self.preset.is_none() && !spelled_out {
+            let allowed = "a1-standard, a1-lite, a1-feather, a1-nano, a2-full or a2-lite, or [[model.arrays]]";
+            return Err(ConfigError::value("model.preset", "missing", allowed));
+        }
+        if let Some(scale) = self.head_scale {
+            check_number("model.head_scale", f64::from(scale), 1e-6, 1e6)?;
+        }
+        for (index, array) in self.arrays.iter().enumerate() {
+            let key = format!("model.arrays.{index}");
+            array.check(&key)?;
+            let next = self.arrays.get(index + 1).map_or(1, |next| next.channels);
+            if array.head_size != next {
+                let allowed = format!("{next}, the next array's channels (1 in the last array)");
+                return Err(ConfigError::value(format!("{key}.head_size"), array.head_size, allowed));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `kind = "lstm"` and `kind = "gru"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecurrentConfig {
+    /// Units of each layer.
+    pub hidden_size: usize,
+    /// Layers, one after another.
+    pub layers: usize,
+    /// Adds the dry sound to the output, so that the network learns the difference.
+    pub skip: bool,
+    /// Samples before each training window (and each span) that only fill the memory.
+    pub warm_up: usize,
+    /// Samples after which gradients stop flowing back; the memory itself flows on.
+    pub truncate: usize,
+}
+
+impl Default for RecurrentConfig {
+    fn default() -> Self {
+        Self {
+            hidden_size: 32,
+            layers: 1,
+            skip: true,
+            warm_up: 1024,
+            truncate: 1024,
+        }
+    }
+}
+
+impl RecurrentConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("model.hidden_size", self.hidden_size, 1, 4096)?;
+        check_range("model.layers", self.layers, 1, 3)?;
+        check_memory(self.warm_up, self.truncate)
+    }
+}
+
+fn check_memory(warm_up: usize, truncate: usize) -> Result<(), ConfigError> {
+    check_range("model.warm_up", warm_up, 0, 1 << 22)?;
+    check_range("model.truncate", truncate, 1, 1 << 22)
+}
+
+/// `kind = "conv-lstm"`: convolutions that prepare what an LSTM remembers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConvLstmConfig {
+    /// Width of the convolutions.
+    pub channels: usize,
+    /// Taps of each convolution.
+    pub kernel_size: usize,
+    /// Samples between taps; one convolution for each entry.
+    pub dilations: Vec<usize>,
+    /// After each convolution.
+    pub activation: Activation,
+    /// Units of each recurrent layer.
+    pub hidden_size: usize,
+    /// Recurrent layers.
+    pub layers: usize,
+    /// As [`RecurrentConfig::skip`].
+    pub skip: bool,
+    /// As [`RecurrentConfig::warm_up`]; the convolutions' own context comes on top.
+    pub warm_up: usize,
+    /// As [`RecurrentConfig::truncate`].
+    pub truncate: usize,
+}
+
+impl Default for ConvLstmConfig {
+    fn default() -> Self {
+        let recurrent = RecurrentConfig::default();
+        Self {
+            channels: 8,
+            kernel_size: 12,
+            dilations: vec![1, 8],
+            activation: Activation::Tanh,
+            hidden_size: recurrent.hidden_size,
+            layers: 1,
+            skip: true,
+            warm_up: recurrent.warm_up,
+            truncate: recurrent.truncate,
+        }
+    }
+}
+
+impl ConvLstmConfig {
+    /// The part behind the convolutions.
+    pub fn recurrent(&self) -> RecurrentConfig {
+        RecurrentConfig {
+            hidden_size: self.hidden_size,
+            layers: self.layers,
+            skip: self.skip,
+            warm_up: self.warm_up,
+            truncate: self.truncate,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("model.channels", self.channels, 1, 4096)?;
+        check_range("model.kernel_size", self.kernel_size, 1, 65_536)?;
+        check_range("model.dilations (count)", self.dilations.len(), 1, 64)?;
+        for &dilation in &self.dilations {
+            check_range("model.dilations", dilation, 1, 1 << 20)?;
+        }
+        self.activation.check("model.activation")?;
+        self.recurrent().check()
+    }
+}
+
+/// How knobs enter a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conditioning {
+    /// Every layer is scaled and shifted, per channel, by values computed from the knobs.
+    #[default]
+    Film,
+    /// As further inputs beside the sound.
+    Concat,
+}
+
+/// `kind = "tcn"`: temporal convolution network (Bai et al. 2018; Steinmetz & Reiss 2021).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TcnConfig {
+    /// Width of the layers.
+    pub channels: usize,
+    /// Taps of each layer.
+    pub kernel_size: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Each layer's dilation is this many times the one before; the first one's is 1.
+    pub dilation_growth: usize,
+    /// Of every layer.
+    pub activation: Activation,
+    /// How knobs enter, where there are any.
+    pub conditioning: Conditioning,
+}
+
+impl Default for TcnConfig {
+    fn default() -> Self {
+        Self {
+            channels: 16,
+            kernel_size: 5,
+            layers: 8,
+            dilation_growth: 3,
+            activation: Activation::PRelu,
+            conditioning: Conditioning::Film,
+        }
+    }
+}
+
+impl TcnConfig {
+    /// Each layer's dilation; `None` where it grows beyond 2^20.
+    pub fn dilations(&self) -> Option<Vec<usize>> {
+        (0..self.layers)
+            .map(|layer| {
+                let exponent = u32::try_from(layer).ok()?;
+                let dilation = self.dilation_growth.checked_pow(exponent)?;
+                (dilation <= 1 << 20).then_some(dilation)
+            })
+            .collect()
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("model.channels", self.channels, 1, 4096)?;
+        check_range("model.kernel_size", self.kernel_size, 1, 65_536)?;
+        check_range("model.layers", self.layers, 1, 1024)?;
+        check_range("model.dilation_growth", self.dilation_growth, 1, 1024)?;
+        self.activation.check("model.activation")?;
+        if self.dilations().is_none() {
+            let got = format!("{} over {} layers", self.dilation_growth, self.layers);
+            let allowed = "a last dilation, growth^(layers − 1), of at most 1048576";
+            return Err(ConfigError::value("model.dilation_growth", got, allowed));
+        }
+        Ok(())
+    }
+}
+
+/// `kind = "s4d"`: diagonal state-space layers (Gu et al. 2022).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct S4dConfig {
+    /// Width of the layers; each channel is a filter bank of its own.
+    pub channels: usize,
+    /// Complex states per channel.
+    pub states: usize,
+    /// Layers.
+    pub layers: usize,
+    /// After each layer.
+    pub activation: Activation,
+    /// How knobs enter, where there are any.
+    pub conditioning: Conditioning,
+    /// As [`RecurrentConfig::warm_up`].
+    pub warm_up: usize,
+}
+
+impl Default for S4dConfig {
+    fn default() -> Self {
+        Self {
+            channels: 16,
+            states: 4,
+            layers: 4,
+            activation: Activation::Tanh,
+            conditioning: Conditioning::Film,
+            warm_up: 4096,
+        }
+    }
+}
+
+impl S4dConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("model.channels", self.channels, 1, 4096)?;
+        check_range("model.states", self.states, 1, 256)?;
+        check_range("model.layers", self.layers, 1, 256)?;
+        self.activation.check("model.activation")?;
+        check_memory(self.warm_up, 1)
+    }
+}

@@ -1,0 +1,272 @@
+//! What the field's networks are assembled from: convolutions that compute only what they have
+//! real input for, activations, modulation by knobs, and their plain descriptions.
+//!
+//! Knows no network. Signals are `[batch, channel, time]`; everything is aligned at the end.
+
+use super::description::{self, DescriptionError, Layer};
+use super::init::{WeightInit, parameter};
+use crate::config::Activation as Function;
+use crate::kernels;
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu};
+
+/// The newest `len` samples of a signal.
+pub(super) fn latest(x: Tensor<3>, len: usize) -> Tensor<3> {
+    let have = x.dims()[2];
+    if have == len {
+        return x;
+    }
+    x.narrow(2, have - len, len)
+}
+
+/// A parameter's numbers, row-major.
+pub(super) fn numbers<const D: usize>(param: &Param<Tensor<D>>) -> Vec<f32> {
+    let data = param.val().into_data().convert::<f32>();
+    data.try_to_vec().unwrap_or_default()
+}
+
+/// A dilated convolution over time. With kernel size 1 a dense layer over channels.
+#[derive(Module, Debug)]
+pub(super) struct Conv {
+    /// `[out, in, kernel]`, tap 0 the oldest.
+    weight: Param<Tensor<3>>,
+    /// `[out]`.
+    bias: Option<Param<Tensor<1>>>,
+    dilation: usize,
+}
+
+impl Conv {
+    /// `shape`: out, in, kernel. Weights and bias uniform in ±1/√(inputs · taps), the
+    /// convention that the field's recipes were found with.
+    pub fn new(shape: [usize; 3], dilation: usize, bias: bool, init: &mut WeightInit) -> Self {
+        let [out, inputs, taps] = shape;
+        let bound = 1.0 / ((inputs * taps) as f32).sqrt();
+        Self {
+            weight: init.uniform([out, inputs, taps], bound),
+            bias: bias.then(|| init.uniform([out], bound)),
+            dilation,
+        }
+    }
+
+    /// `[batch, in, context + n]` → `[batch, out, n]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let bias = self.bias.as_ref().map(Param::val);
+        kernels::conv1d(x, self.weight.val(), bias, [0, 0], self.dilation)
+    }
+
+    /// Past samples that one output needs besides the newest.
+    pub fn context(&self) -> usize {
+        (self.weight.dims()[2] - 1) * self.dilation
+    }
+
+    /// Weight and bias, flattened, in this order.
+    pub fn flat(&self) -> Vec<Tensor<1>> {
+        let weight = self.weight.val();
+        let count = weight.dims().iter().product::<usize>();
+        let weight = weight.reshape([count]);
+        std::iter::once(weight)
+            .chain(self.bias.as_ref().map(Param::val))
+            .collect()
+    }
+
+    /// Out, in, kernel.
+    pub fn shape(&self) -> [usize; 3] {
+        self.weight.dims()
+    }
+
+    /// Samples between taps.
+    pub fn dilation(&self) -> usize {
+        self.dilation
+    }
+
+    /// Whether there is one.
+    pub fn has_bias(&self) -> bool {
+        self.bias.is_some()
+    }
+
+    pub fn describe(&self) -> description::Conv1d {
+        let [out_channels, in_channels, kernel_size] = self.weight.dims();
+        description::Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size,
+            dilation: self.dilation,
+            groups: 1,
+            weight: numbers(&self.weight),
+            bias: self.bias.as_ref().map(numbers).unwrap_or_default(),
+        }
+    }
+
+    /// From a validated description.
+    pub fn from_description(
+        conv: &description::Conv1d,
+        device: &Device,
+    ) -> Result<Self, DescriptionError> {
+        if conv.groups != 1 {
+            let why = format!("{} groups cannot be trained here; 1 can", conv.groups);
+            return Err(DescriptionError::invalid("convolution", why));
+        }
+        let shape = [conv.out_channels, conv.in_channels, conv.kernel_size];
+        let bias = (!conv.bias.is_empty())
+            .then(|| parameter([conv.out_channels], conv.bias.clone(), device));
+        Ok(Self {
+            weight: parameter(shape, conv.weight.clone(), device),
+            bias,
+            dilation: conv.dilation,
+        })
+    }
+}
+
+/// An element-wise function, with its slopes where these are learned.
+#[derive(Module, Debug)]
+pub(super) struct Activation {
+    /// `[channels]`, of [`Function::PRelu`] alone.
+    slopes: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    function: Function,
+}
+
+impl Activation {
+    /// For a signal of `channels`.
+    pub fn new(function: Function, channels: usize, init: &WeightInit) -> Self {
+        let learned = function == Function::PRelu;
+        Self {
+            slopes: learned.then(|| init.constant([channels], 0.25)),
+            function,
+        }
+    }
+
+    pub fn function(&self) -> Function {
+        self.function
+    }
+
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        match self.function {
+            Function::Identity => x,
+            Function::Tanh => x.tanh(),
+            Function::HardTanh => x.clamp(-1.0, 1.0),
+            Function::Relu => relu(x),
+            Function::LeakyRelu { slope } => leaky_relu(x, f64::from(slope)),
+            Function::PRelu => match &self.slopes {
+                Some(slopes) => {
+                    let slopes = slopes.val().reshape([1, -1, 1]);
+                    relu(x.clone()) - relu(-x) * slopes
+                }
+                None => x,
+            },
+            Function::Sigmoid => sigmoid(x),
+            Function::Silu => silu(x),
+            Function::HardSwish => x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            Function::Softsign => x.clone() / (x.abs() + 1.0),
+        }
+    }
+
+    pub fn describe(&self) -> description::Activation {
+        use description::Activation as Plain;
+        match self.function {
+            Function::Identity => Plain::Identity,
+            Function::Tanh => Plain::Tanh,
+            Function::HardTanh => Plain::HardTanh { min: -1.0, max: 1.0 },
+            Function::Relu => Plain::Relu,
+            Function::LeakyRelu { slope } => Plain::LeakyRelu { slope },
+            Function::PRelu => Plain::PRelu {
+                slopes: self.slopes.as_ref().map(numbers).unwrap_or_default(),
+            },
+            Function::Sigmoid => Plain::Sigmoid,
+            Function::Silu => Plain::Silu,
+            Function::HardSwish => Plain::HardSwish,
+            Function::Softsign => Plain::Softsign,
+        }
+    }
+
+    /// From a validated description.
+    pub fn from_description(
+        activation: &description::Activation,
+        channels: usize,
+        device: &Device,
+    ) -> Result<Self, DescriptionError> {
+        use description::Activation as Plain;
+        let function = match activation {
+            Plain::Identity => Function::Identity,
+            Plain::Tanh => Function::Tanh,
+            Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
+            Plain::Relu => Function::Relu,
+            Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
+            Plain::PRelu { .. } => Function::PRelu,
+            Plain::Sigmoid => Function::Sigmoid,
+            Plain::Silu => Function::Silu,
+            Plain::HardSwish => Function::HardSwish,
+            Plain::Softsign => Function::Softsign,
+            other => {
+                let why = format!("{other:?} cannot be trained here");
+                return Err(DescriptionError::invalid("activation", why));
+            }
+        };
+        let slopes = match activation {
+            Plain::PRelu { slopes } if slopes.len() == 1 => Some(vec![slopes[0]; channels]),
+            Plain::PRelu { slopes } => Some(slopes.clone()),
+            _ => None,
+        };
+        Ok(Self {
+            slopes: slopes.map(|slopes| parameter([slopes.len()], slopes, device)),
+            function,
+        })
+    }
+}
+
+/// Scale and shift per channel, computed from the knobs by a small dense network.
+#[derive(Module, Debug)]
+pub(super) struct Film {
+    first: Conv,
+    second: Conv,
+}
+
+/// Units between knobs and modulation: enough for a curve per knob.
+const FILM_HIDDEN: usize = 16;
+
+impl Film {
+    pub fn new(controls: usize, channels: usize, init: &mut WeightInit) -> Self {
+        Self {
+            first: Conv::new([FILM_HIDDEN, controls, 1], 1, true, init),
+            second: Conv::new([2 * channels, FILM_HIDDEN, 1], 1, true, init),
+        }
+    }
+
+    /// x · (1 + scale) + shift for x `[batch, channels, time]` and knobs `[batch, controls, 1]`:
+    /// near the identity at first.
+    pub fn forward(&self, x: Tensor<3>, knobs: Tensor<3>) -> Tensor<3> {
+        let channels = x.dims()[1];
+        let values = self.second.forward(self.first.forward(knobs).tanh());
+        let scale = values.clone().narrow(1, 0, channels) + 1.0;
+        x * scale + values.narrow(1, channels, channels)
+    }
+
+    /// The description has no "1 +": it goes into the scales' biases.
+    pub fn describe(&self) -> description::Film {
+        let mut second = self.second.describe();
+        let channels = second.out_channels / 2;
+        for bias in second.bias.iter_mut().take(channels) {
+            *bias += 1.0;
+        }
+        description::Film {
+            generator: vec![
+                Layer::Conv1d(self.first.describe()),
+                Layer::Activation(description::Activation::Tanh),
+                Layer::Conv1d(second),
+            ],
+            shift: true,
+        }
+    }
+}
+
+/// Sound `[batch, 1, time]` and, where there are any, knobs `[batch, controls, 1]` of an input
+/// `[batch, 1 + controls, time]`. Knobs stand still during a window.
+pub(super) fn sound_and_knobs(input: Tensor<3>) -> (Tensor<3>, Option<Tensor<3>>) {
+    let controls = input.dims()[1] - 1;
+    if controls == 0 {
+        return (input, None);
+    }
+    let knobs = input.clone().narrow(1, 1, controls).narrow(2, 0, 1);
+    (input.narrow(1, 0, 1), Some(knobs))
+}

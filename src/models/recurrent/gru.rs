@@ -1,0 +1,110 @@
+//! One layer of gated recurrent units, gates in the order r, z, n; the reset gate acts after
+//! the matrix and its bias.
+
+use crate::models::description;
+use crate::models::init::{WeightInit, parameter};
+use crate::models::parts::numbers;
+use crate::models::state::State;
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::activation::sigmoid;
+
+/// The layer's weights.
+#[derive(Module, Debug)]
+pub(super) struct Gru {
+    /// `[3 · hidden, inputs]`
+    weight_input: Param<Tensor<2>>,
+    /// `[3 · hidden, hidden]`
+    weight_hidden: Param<Tensor<2>>,
+    /// `[3 · hidden]`
+    bias_input: Param<Tensor<1>>,
+    /// `[3 · hidden]`
+    bias_hidden: Param<Tensor<1>>,
+}
+
+impl Gru {
+    /// Uniform in ±1/√hidden; the update gate's bias is 1 more, so that memory lasts before
+    /// anything is learned.
+    pub fn new(inputs: usize, hidden: usize, init: &mut WeightInit) -> Self {
+        let bound = 1.0 / (hidden as f32).sqrt();
+        let weight_input = init.uniform([3 * hidden, inputs], bound);
+        let weight_hidden = init.uniform([3 * hidden, hidden], bound);
+        let mut bias = init.numbers(3 * hidden, bound);
+        bias[hidden..2 * hidden].iter_mut().for_each(|b| *b += 1.0);
+        Self {
+            weight_input,
+            weight_hidden,
+            bias_input: init.given([3 * hidden], bias),
+            bias_hidden: init.uniform([3 * hidden], bound),
+        }
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.weight_input.dims()[1]
+    }
+
+    /// `[batch, inputs, time]` → `[batch, hidden, time]`; takes h from `before` (zeros where it
+    /// is empty) and appends it to `after`.
+    pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
+        let [batch, _, _] = x.dims();
+        let hidden = self.weight_hidden.dims()[1];
+        let zeros = || Tensor::zeros([batch, hidden], &x.device());
+        let h = before.take().unwrap_or_else(zeros);
+        let weights = [self.weight_input.val(), self.weight_hidden.val()];
+        let biases = [self.bias_input.val(), self.bias_hidden.val()];
+        let (y, h) = gru(x, weights, biases, h);
+        after.push(h);
+        y
+    }
+
+    pub fn describe(&self) -> description::Gru {
+        let [rows, input_size] = self.weight_input.dims();
+        description::Gru {
+            input_size,
+            hidden_size: rows / 3,
+            weight_input: numbers(&self.weight_input),
+            weight_hidden: numbers(&self.weight_hidden),
+            bias_input: numbers(&self.bias_input),
+            bias_hidden: numbers(&self.bias_hidden),
+            initial_hidden: Vec::new(),
+        }
+    }
+
+    pub fn from_description(gru: &description::Gru, device: &Device) -> Self {
+        let (inputs, hidden) = (gru.input_size, gru.hidden_size);
+        Self {
+            weight_input: parameter([3 * hidden, inputs], gru.weight_input.clone(), device),
+            weight_hidden: parameter([3 * hidden, hidden], gru.weight_hidden.clone(), device),
+            bias_input: parameter([3 * hidden], gru.bias_input.clone(), device),
+            bias_hidden: parameter([3 * hidden], gru.bias_hidden.clone(), device),
+        }
+    }
+}
+
+/// The layer composed of burn's operators: x `[batch, inputs, time]`, weights W `[3 · hidden,
+/// inputs]` and U `[3 · hidden, hidden]`, their biases `[3 · hidden]`, h `[batch, hidden]`; gives
+/// `[batch, hidden, time]` and the last h.
+fn gru(
+    x: Tensor<3>,
+    [input, recurrent]: [Tensor<2>; 2],
+    [bias_input, bias_hidden]: [Tensor<1>; 2],
+    mut h: Tensor<2>,
+) -> (Tensor<3>, Tensor<2>) {
+    let len = x.dims()[2];
+    let hidden = recurrent.dims()[1];
+    let driven = input.unsqueeze::<3>().matmul(x) + bias_input.reshape([1, -1, 1]);
+    let recurrent = recurrent.transpose();
+    let bias_hidden = bias_hidden.unsqueeze::<2>();
+    let mut outputs = Vec::with_capacity(len);
+    for t in 0..len {
+        let driven = driven.clone().narrow(2, t, 1).squeeze_dim::<2>(2);
+        let fed_back = h.clone().matmul(recurrent.clone()) + bias_hidden.clone();
+        let part = |x: &Tensor<2>, index: usize| x.clone().narrow(1, index * hidden, hidden);
+        let reset = sigmoid(part(&driven, 0) + part(&fed_back, 0));
+        let update = sigmoid(part(&driven, 1) + part(&fed_back, 1));
+        let fresh = (part(&driven, 2) + reset * part(&fed_back, 2)).tanh();
+        h = fresh.clone() + update * (h - fresh);
+        outputs.push(h.clone());
+    }
+    (Tensor::stack(outputs, 2), h)
+}

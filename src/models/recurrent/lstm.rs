@@ -1,0 +1,105 @@
+//! One layer of long short-term memory, gates in the order i, f, g, o.
+
+use crate::models::description;
+use crate::models::init::{WeightInit, parameter};
+use crate::models::parts::numbers;
+use crate::models::state::State;
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::activation::sigmoid;
+
+/// The layer's weights.
+#[derive(Module, Debug)]
+pub(super) struct Lstm {
+    /// `[4 · hidden, inputs]`
+    weight_input: Param<Tensor<2>>,
+    /// `[4 · hidden, hidden]`
+    weight_hidden: Param<Tensor<2>>,
+    /// `[4 · hidden]`
+    bias: Param<Tensor<1>>,
+}
+
+impl Lstm {
+    /// Uniform in ±1/√hidden; the forget gate's bias is 1 more, so that memory lasts before
+    /// anything is learned (Jozefowicz et al. 2015).
+    pub fn new(inputs: usize, hidden: usize, init: &mut WeightInit) -> Self {
+        let bound = 1.0 / (hidden as f32).sqrt();
+        let weight_input = init.uniform([4 * hidden, inputs], bound);
+        let weight_hidden = init.uniform([4 * hidden, hidden], bound);
+        let mut bias = init.numbers(4 * hidden, bound);
+        bias[hidden..2 * hidden].iter_mut().for_each(|b| *b += 1.0);
+        Self {
+            weight_input,
+            weight_hidden,
+            bias: init.given([4 * hidden], bias),
+        }
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.weight_input.dims()[1]
+    }
+
+    /// `[batch, inputs, time]` → `[batch, hidden, time]`; takes h and c from `before` (zeros
+    /// where it is empty) and appends them to `after`.
+    pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
+        let [batch, _, _] = x.dims();
+        let hidden = self.weight_hidden.dims()[1];
+        let zeros = || Tensor::zeros([batch, hidden], &x.device());
+        let h = before.take().unwrap_or_else(zeros);
+        let c = before.take().unwrap_or_else(zeros);
+        let weights = [self.weight_input.val(), self.weight_hidden.val()];
+        let (y, h, c) = lstm(x, weights, self.bias.val(), h, c);
+        after.push(h);
+        after.push(c);
+        y
+    }
+
+    pub fn describe(&self) -> description::Lstm {
+        let [rows, input_size] = self.weight_input.dims();
+        description::Lstm {
+            input_size,
+            hidden_size: rows / 4,
+            weight_input: numbers(&self.weight_input),
+            weight_hidden: numbers(&self.weight_hidden),
+            bias: numbers(&self.bias),
+            initial_hidden: Vec::new(),
+            initial_cell: Vec::new(),
+        }
+    }
+
+    pub fn from_description(lstm: &description::Lstm, device: &Device) -> Self {
+        let (inputs, hidden) = (lstm.input_size, lstm.hidden_size);
+        Self {
+            weight_input: parameter([4 * hidden, inputs], lstm.weight_input.clone(), device),
+            weight_hidden: parameter([4 * hidden, hidden], lstm.weight_hidden.clone(), device),
+            bias: parameter([4 * hidden], lstm.bias.clone(), device),
+        }
+    }
+}
+
+/// The layer composed of burn's operators: x `[batch, inputs, time]`, weights W `[4 · hidden,
+/// inputs]` and U `[4 · hidden, hidden]`, bias `[4 · hidden]`, h and c `[batch, hidden]`; gives
+/// `[batch, hidden, time]` and the last h and c.
+fn lstm(
+    x: Tensor<3>,
+    [input, recurrent]: [Tensor<2>; 2],
+    bias: Tensor<1>,
+    mut h: Tensor<2>,
+    mut c: Tensor<2>,
+) -> (Tensor<3>, Tensor<2>, Tensor<2>) {
+    let len = x.dims()[2];
+    let hidden = recurrent.dims()[1];
+    // The input's share of all moments at once: [batch, 4 · hidden, time].
+    let driven = input.unsqueeze::<3>().matmul(x) + bias.reshape([1, -1, 1]);
+    let recurrent = recurrent.transpose();
+    let mut outputs = Vec::with_capacity(len);
+    for t in 0..len {
+        let driven = driven.clone().narrow(2, t, 1).squeeze_dim::<2>(2);
+        let gates = driven + h.matmul(recurrent.clone());
+        let gate = |index: usize| gates.clone().narrow(1, index * hidden, hidden);
+        c = sigmoid(gate(1)) * c + sigmoid(gate(0)) * gate(2).tanh();
+        h = sigmoid(gate(3)) * c.clone().tanh();
+        outputs.push(h.clone());
+    }
+    (Tensor::stack(outputs, 2), h, c)
+}

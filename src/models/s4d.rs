@@ -1,0 +1,385 @@
+//! Diagonal state-space network (S4D, Gu et al. 2022): layers of filter banks whose poles are
+//! learned, each followed by a 1×1 mix, an activation and a shortcut.
+//!
+//! A layer is linear, so time is cut into blocks: inside a block the answer is a product with
+//! the impulse response, and between blocks only the states travel. The state at the end is
+//! handed on, so a stream equals the whole.
+
+use super::description::{self, Layer};
+use super::init::WeightInit;
+use super::parts::{Activation, Conv, Film, numbers, sound_and_knobs};
+use super::state::State;
+use crate::config::{Conditioning, S4dConfig};
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::activation::softplus;
+
+/// Samples of a block: the products inside grow with it, the steps between shrink.
+const BLOCK: usize = 64;
+
+/// 1×1 in → layers `x ← x + act(film(mix(filters(x))))` → 1×1 out.
+#[derive(Module, Debug)]
+pub struct S4dNetwork {
+    input: Conv,
+    layers: Vec<S4dLayer>,
+    head: Conv,
+    warm_up: usize,
+}
+
+/// One layer.
+#[derive(Module, Debug)]
+struct S4dLayer {
+    filters: FilterBank,
+    mix: Conv,
+    film: Option<Film>,
+    activation: Activation,
+}
+
+/// s_n[t] = a_n·s_n[t−1] + x[t], y[t] = Re Σ_n c_n·s_n[t] + d·x[t], per channel, with
+/// a = exp(Δ·A) and c = 2·C·(a − 1)/A: the continuous system A, C held over a sample of length Δ.
+#[derive(Module, Debug)]
+struct FilterBank {
+    /// ln Δ: `[channels]`
+    log_step: Param<Tensor<1>>,
+    /// Re A = −softplus of this, always decaying: `[channels, states]`
+    decay: Param<Tensor<2>>,
+    /// Im A: `[channels, states]`
+    frequency: Param<Tensor<2>>,
+    /// Re C and Im C: `[channels, states]`
+    output_re: Param<Tensor<2>>,
+    output_im: Param<Tensor<2>>,
+    /// d: `[channels]`
+    direct: Param<Tensor<1>>,
+}
+
+/// Real and imaginary part.
+#[derive(Clone)]
+struct Complex<const D: usize> {
+    re: Tensor<D>,
+    im: Tensor<D>,
+}
+
+impl<const D: usize> Complex<D> {
+    fn times(self, other: Self) -> Self {
+        Self {
+            re: self.re.clone() * other.re.clone() - self.im.clone() * other.im.clone(),
+            im: self.re * other.im + self.im * other.re,
+        }
+    }
+}
+
+impl FilterBank {
+    /// A_n = −1/2 + iπn (S4D-Lin), steps spread from 1/1000 to 1/10, C complex normal-sized.
+    fn new(channels: usize, states: usize, init: &mut WeightInit) -> Self {
+        let steps = init.numbers(channels, 0.5);
+        let (low, high) = (1e-3f32.ln(), 1e-1f32.ln());
+        let log_step = steps.iter().map(|u| low + (u + 0.5) * (high - low)).collect();
+        // softplus(x) = 1/2
+        let half = (0.5f32.exp() - 1.0).ln();
+        let lines = (0..channels).flat_map(|_| (0..states).map(|n| std::f32::consts::PI * n as f32));
+        let bound = (1.5 / states as f32).sqrt();
+        Self {
+            log_step: init.given([channels], log_step),
+            decay: init.constant([channels, states], half),
+            frequency: init.given([channels, states], lines.collect()),
+            output_re: init.uniform([channels, states], bound),
+            output_im: init.uniform([channels, states], bound),
+            direct: init.uniform([channels], 1.0),
+        }
+    }
+
+    fn channels(&self) -> usize {
+        self.direct.dims()[0]
+    }
+
+    /// ln a and c, each `[channels, states]`.
+    fn poles(&self) -> (Complex<2>, Complex<2>) {
+        let step = self.log_step.val().exp().reshape([-1, 1]);
+        let a = Complex {
+            re: -softplus(self.decay.val(), 1.0),
+            im: self.frequency.val(),
+        };
+        let log_pole = Complex {
+            re: a.re.clone() * step.clone(),
+            im: a.im.clone() * step,
+        };
+        let pole = power(log_pole.clone(), 1.0);
+        let size = a.re.clone().square() + a.im.clone().square();
+        let held = Complex {
+            re: pole.re - 1.0,
+            im: pole.im,
+        };
+        let over_a = held.times(Complex {
+            re: a.re / size.clone(),
+            im: -a.im / size,
+        });
+        let output = Complex {
+            re: self.output_re.val() * 2.0,
+            im: self.output_im.val() * 2.0,
+        };
+        (log_pole, output.times(over_a))
+    }
+
+    /// `[batch, channels, time]` → the same; the state `[batch, channels · states · 2]` is taken
+    /// from `before` (zeros where it is empty) and appended to `after`.
+    fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
+        let [batch, channels, len] = x.dims();
+        let states = self.decay.dims()[1];
+        let (log_pole, output) = self.poles();
+        let mut state = match before.take() {
+            Some(state) => {
+                let state = state.reshape([batch, channels, 2 * states]);
+                Complex {
+                    re: state.clone().narrow(2, 0, states),
+                    im: state.narrow(2, states, states),
+                }
+            }
+            None => {
+                let zeros = Tensor::zeros([batch, channels, states], &x.device());
+                Complex {
+                    re: zeros.clone(),
+                    im: zeros,
+                }
+            }
+        };
+        let mut pieces = Vec::new();
+        let whole = len / BLOCK * BLOCK;
+        for (from, count, block) in [(0, whole, BLOCK), (whole, len - whole, len - whole)] {
+            if count > 0 {
+                let piece = x.clone().narrow(2, from, count);
+                let (y, end) = blocks(piece, block, &log_pole, &output, state);
+                pieces.push(y);
+                state = end;
+            }
+        }
+        let state = Tensor::cat(vec![state.re, state.im], 2);
+        after.push(state.reshape([batch, channels * states * 2]));
+        Tensor::cat(pieces, 2) + x * self.direct.val().reshape([1, -1, 1])
+    }
+
+    fn describe(&self) -> description::S4d {
+        let (log_pole, output) = self.poles();
+        let pole = power(log_pole, 1.0);
+        let list = |tensor: Tensor<2>| {
+            let data = tensor.into_data().convert::<f32>();
+            data.try_to_vec().unwrap_or_default()
+        };
+        description::S4d {
+            channels: self.channels(),
+            states: self.decay.dims()[1],
+            a_re: list(pole.re),
+            a_im: list(pole.im),
+            c_re: list(output.re),
+            c_im: list(output.im),
+            d: numbers(&self.direct),
+        }
+    }
+}
+
+/// e^(exponent · log), element by element.
+fn power<const D: usize>(log: Complex<D>, exponent: f32) -> Complex<D> {
+    let size = (log.re * exponent).exp();
+    let angle = log.im * exponent;
+    Complex {
+        re: size.clone() * angle.clone().cos(),
+        im: size * angle.sin(),
+    }
+}
+
+/// a^0 … a^(count − 1), each `[channels, states, count]`.
+fn powers(log_pole: &Complex<2>, count: usize) -> Complex<3> {
+    let device = log_pole.re.device();
+    let exponents = Tensor::<1, Int>::arange(0..count as i64, &device).float();
+    let exponents = exponents.reshape([1, 1, count]);
+    power(
+        Complex {
+            re: log_pole.re.clone().unsqueeze_dim::<3>(2) * exponents.clone(),
+            im: log_pole.im.clone().unsqueeze_dim::<3>(2) * exponents,
+        },
+        1.0,
+    )
+}
+
+/// `x` `[batch, channels, blocks · block]` without the direct share, and the state afterwards.
+fn blocks(
+    x: Tensor<3>,
+    block: usize,
+    log_pole: &Complex<2>,
+    output: &Complex<2>,
+    state: Complex<3>,
+) -> (Tensor<3>, Complex<3>) {
+    let [batch, channels, len] = x.dims();
+    let (count, states) = (len / block, log_pole.re.dims()[1]);
+    // Channels first, for products per channel: [channels, batch · count, block].
+    let rows = x.reshape([batch, channels, count, block]).swap_dims(0, 1);
+    let rows = rows.reshape([channels, batch * count, block]);
+    // a^0 … a^block
+    let powers = powers(log_pole, block + 1);
+    let part = |x: &Tensor<3>, from: usize| x.clone().narrow(2, from, block);
+
+    // What each block adds to the state at its end: Σ_j a^(block−1−j)·x[j].
+    let backwards = |x: &Tensor<3>| part(x, 0).flip([2]).swap_dims(1, 2);
+    let added = |powers: &Tensor<3>| {
+        let sums = rows.clone().matmul(backwards(powers));
+        let sums = sums.reshape([channels, batch, count, states]);
+        sums.swap_dims(0, 1)
+    };
+    let added = Complex {
+        re: added(&powers.re),
+        im: added(&powers.im),
+    };
+    let (before, end) = carry(added, log_pole, block, state);
+
+    // Inside the block: the impulse response h[j] = Re Σ c·a^j as a triangular matrix.
+    let output = Complex {
+        re: output.re.clone().unsqueeze_dim::<3>(2),
+        im: output.im.clone().unsqueeze_dim::<3>(2),
+    };
+    let response = part(&powers.re, 0) * output.re.clone() - part(&powers.im, 0) * output.im.clone();
+    let inside = rows.matmul(triangular(response.sum_dim(1)));
+    // From the state before it: y[j] = Re Σ c·a^(j+1)·s.
+    let later = Complex {
+        re: part(&powers.re, 1),
+        im: part(&powers.im, 1),
+    };
+    let heard = output.times(later);
+    let flat = |x: Tensor<4>| {
+        let x = x.swap_dims(0, 1);
+        x.reshape([channels, batch * count, states])
+    };
+    let carried = flat(before.re).matmul(heard.re) - flat(before.im).matmul(heard.im);
+    let y = (inside + carried).reshape([channels, batch, count, block]);
+    let y = y.swap_dims(0, 1);
+    (y.reshape([batch, channels, len]), end)
+}
+
+/// The state before each block `[batch, channels, count, states]` and after the last, where
+/// blocks add `added`: s ← a^block·s + added, for all blocks in log₂ count doubling steps.
+fn carry(
+    added: Complex<4>,
+    log_pole: &Complex<2>,
+    block: usize,
+    first: Complex<3>,
+) -> (Complex<4>, Complex<3>) {
+    let [batch, channels, count, states] = added.re.dims();
+    let mut sums = Complex {
+        re: Tensor::cat(vec![first.re.unsqueeze_dim(2), added.re], 2),
+        im: Tensor::cat(vec![first.im.unsqueeze_dim(2), added.im], 2),
+    };
+    let mut step = 1;
+    while step <= count {
+        let factor = power(log_pole.clone(), (block * step) as f32);
+        let factor = Complex {
+            re: factor.re.reshape([1, channels, 1, states]),
+            im: factor.im.reshape([1, channels, 1, states]),
+        };
+        let earlier = Complex {
+            re: sums.re.clone().narrow(2, 0, count + 1 - step),
+            im: sums.im.clone().narrow(2, 0, count + 1 - step),
+        };
+        let moved = earlier.times(factor);
+        let join = |old: Tensor<4>, moved: Tensor<4>| {
+            let same = old.clone().narrow(2, 0, step);
+            let rest = old.narrow(2, step, count + 1 - step) + moved;
+            Tensor::cat(vec![same, rest], 2)
+        };
+        sums = Complex {
+            re: join(sums.re, moved.re),
+            im: join(sums.im, moved.im),
+        };
+        step *= 2;
+    }
+    let at = |x: &Tensor<4>, from: usize, len: usize| x.clone().narrow(2, from, len);
+    let last = |x: &Tensor<4>| at(x, count, 1).reshape([batch, channels, states]);
+    let before = Complex {
+        re: at(&sums.re, 0, count),
+        im: at(&sums.im, 0, count),
+    };
+    let end = Complex {
+        re: last(&sums.re),
+        im: last(&sums.im),
+    };
+    (before, end)
+}
+
+/// `[channels, 1, block]` → `[channels, block, block]` with h[j − i] at row i, column j ≥ i.
+fn triangular(response: Tensor<3>) -> Tensor<3> {
+    let [channels, _, block] = response.dims();
+    let zeros = Tensor::zeros([channels, 1, block], &response.device());
+    let padded = Tensor::cat(vec![zeros, response], 2);
+    let rows = (0..block).map(|i| padded.clone().narrow(2, block - i, block));
+    Tensor::cat(rows.collect(), 1)
+}
+
+impl S4dNetwork {
+    /// For inputs of `inputs` channels: sound, then knobs.
+    pub fn new(config: &S4dConfig, inputs: usize, init: &mut WeightInit) -> Self {
+        let (controls, channels) = (inputs - 1, config.channels);
+        let film = controls > 0 && config.conditioning == Conditioning::Film;
+        let first = if film { 1 } else { inputs };
+        let input = Conv::new([channels, first, 1], 1, true, init);
+        let layers = (0..config.layers).map(|_| S4dLayer {
+            filters: FilterBank::new(channels, config.states, init),
+            mix: Conv::new([channels, channels, 1], 1, true, init),
+            film: film.then(|| Film::new(controls, channels, init)),
+            activation: Activation::new(config.activation, channels, init),
+        });
+        let layers = layers.collect();
+        Self {
+            input,
+            layers,
+            head: Conv::new([1, channels, 1], 1, true, init),
+            warm_up: config.warm_up,
+        }
+    }
+
+    /// `[batch, inputs, warm_up + n]` → `[batch, 1, n]`, from a zero state.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let (output, _) = self.advance(input, State::default());
+        let len = output.dims()[2] - self.warm_up;
+        output.narrow(2, self.warm_up, len)
+    }
+
+    /// `[batch, inputs, n]` → `[batch, 1, n]`, from where `state` stands, and where it stands
+    /// afterwards.
+    pub fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
+        let (sound, knobs) = sound_and_knobs(input.clone());
+        let has_film = self.layers.iter().any(|layer| layer.film.is_some());
+        let mut x = self.input.forward(if has_film { sound } else { input });
+        let (mut before, mut after) = (state, State::default());
+        for layer in &self.layers {
+            let filtered = layer.filters.forward(x.clone(), &mut before, &mut after);
+            let mut y = layer.mix.forward(filtered);
+            if let (Some(film), Some(knobs)) = (&layer.film, &knobs) {
+                y = film.forward(y, knobs.clone());
+            }
+            x = layer.activation.forward(y) + x;
+        }
+        (self.head.forward(x), after)
+    }
+
+    /// Samples that a window spends on filling the memory.
+    pub fn warm_up(&self) -> usize {
+        self.warm_up
+    }
+
+    /// Architecture and weights as numbers.
+    pub fn describe(&self) -> description::Sequential {
+        let mut layers = vec![Layer::Conv1d(self.input.describe())];
+        for layer in &self.layers {
+            let mut body = vec![
+                Layer::S4d(layer.filters.describe()),
+                Layer::Conv1d(layer.mix.describe()),
+            ];
+            body.extend(layer.film.as_ref().map(|film| Layer::Film(film.describe())));
+            body.push(Layer::Activation(layer.activation.describe()));
+            let shortcut = None;
+            layers.push(Layer::Residual(description::Residual { body, shortcut }));
+        }
+        layers.push(Layer::Conv1d(self.head.describe()));
+        description::Sequential {
+            input_channels: self.input.shape()[1],
+            layers,
+        }
+    }
+}

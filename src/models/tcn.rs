@@ -1,0 +1,91 @@
+//! Temporal convolution network: dilated causal convolutions, each with a 1×1 shortcut around
+//! it, optionally modulated by the knobs (Bai et al. 2018; Steinmetz & Reiss 2021, without
+//! batch normalisation).
+
+use super::description::{self, Layer};
+use super::init::WeightInit;
+use super::parts::{Activation, Conv, Film, latest, sound_and_knobs};
+use crate::config::{Conditioning, TcnConfig};
+use burn::prelude::*;
+
+/// Layers `x ← act(film(conv(x))) + shortcut(x)`, then a 1×1 convolution.
+#[derive(Module, Debug)]
+pub struct Tcn {
+    layers: Vec<TcnLayer>,
+    head: Conv,
+}
+
+/// One layer.
+#[derive(Module, Debug)]
+struct TcnLayer {
+    conv: Conv,
+    film: Option<Film>,
+    activation: Activation,
+    shortcut: Conv,
+}
+
+impl Tcn {
+    /// For inputs of `inputs` channels: sound, then knobs.
+    pub fn new(config: &TcnConfig, inputs: usize, init: &mut WeightInit) -> Self {
+        let (controls, channels) = (inputs - 1, config.channels);
+        let film = controls > 0 && config.conditioning == Conditioning::Film;
+        let mut before = if film { 1 } else { inputs };
+        let mut layers = Vec::new();
+        for dilation in config.dilations().unwrap_or_default() {
+            let shape = [channels, before, config.kernel_size];
+            layers.push(TcnLayer {
+                conv: Conv::new(shape, dilation, true, init),
+                film: film.then(|| Film::new(controls, channels, init)),
+                activation: Activation::new(config.activation, channels, init),
+                shortcut: Conv::new([channels, before, 1], 1, false, init),
+            });
+            before = channels;
+        }
+        Self {
+            layers,
+            head: Conv::new([1, channels, 1], 1, true, init),
+        }
+    }
+
+    /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let (sound, knobs) = sound_and_knobs(input.clone());
+        let mut x = if self.has_film() { sound } else { input };
+        for layer in &self.layers {
+            let mut y = layer.conv.forward(x.clone());
+            if let (Some(film), Some(knobs)) = (&layer.film, &knobs) {
+                y = film.forward(y, knobs.clone());
+            }
+            let heard = latest(x, y.dims()[2]);
+            x = layer.activation.forward(y) + layer.shortcut.forward(heard);
+        }
+        self.head.forward(x)
+    }
+
+    fn has_film(&self) -> bool {
+        self.layers.iter().any(|layer| layer.film.is_some())
+    }
+
+    /// Samples of input that one sample of output depends on.
+    pub fn receptive_field(&self) -> usize {
+        let contexts = self.layers.iter().map(|layer| layer.conv.context());
+        contexts.sum::<usize>() + 1
+    }
+
+    /// Architecture and weights as numbers.
+    pub fn describe(&self) -> description::Sequential {
+        let mut layers = Vec::new();
+        for layer in &self.layers {
+            let mut body = vec![Layer::Conv1d(layer.conv.describe())];
+            body.extend(layer.film.as_ref().map(|film| Layer::Film(film.describe())));
+            body.push(Layer::Activation(layer.activation.describe()));
+            let shortcut = Some(layer.shortcut.describe());
+            layers.push(Layer::Residual(description::Residual { body, shortcut }));
+        }
+        layers.push(Layer::Conv1d(self.head.describe()));
+        description::Sequential {
+            input_channels: self.layers.first().map_or(1, |l| l.conv.shape()[1]),
+            layers,
+        }
+    }
+}
