@@ -214,7 +214,10 @@ impl Library<'_> {
                 self.latency_of(pair),
                 pair.controls
             ),
-            _ => format!("{:?} {effect:?} {:?} {:?}", pair.signal, pair.seconds, pair.controls),
+            _ => format!(
+                "{:?} {effect:?} {:?} {:?}",
+                pair.signal, pair.seconds, pair.controls
+            ),
         }
     }
 
@@ -461,7 +464,8 @@ impl Source {
             }
             let dry = dry[index.min(dry.len() - 1)].clone();
             let pair = DryWetPair::aligned(name, rate, dry, wet, latency);
-            self.pairs.push(Arc::new(pair.with_controls(self.controls.clone())));
+            self.pairs
+                .push(Arc::new(pair.with_controls(self.controls.clone())));
         }
     }
 }
