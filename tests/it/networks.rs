@@ -280,7 +280,7 @@ fn dense_windows_are_cross_faded() {
         let input = padded[start..start + window].to_vec();
         let tensor = Tensor::from_data(TensorData::new(input, [1, 1, window]), &Device::flex());
         for (i, y) in to_host(model.forward(tensor)).into_iter().enumerate() {
-            let angle = std::f64::consts::TAU * (i as f64 + 0.5) / window as f64;
+            let angle = std::f64::consts::TAU * i as f64 / window as f64;
             let weight = 0.5 - 0.5 * angle.cos();
             expected[start + i] += weight * f64::from(y);
             weights[start + i] += weight;
