@@ -11,25 +11,30 @@
 //! 1. Both sounds are whitened by causal minimum-phase filters made from their own spectra, so
 //!    that nothing moves to an earlier sample and a filter's delay shrinks to a spike on its
 //!    first sample (`align/whiten.rs`).
-//! 2. Their cross-correlation is the response; six views (fine/coarse noise floor, long/short
-//!    filter, loudness levelled or not) suit different material.
+//! 2. Their cross-correlation is the response; nine views (fine to coarse noise floor, long or
+//!    short filter, loudness levelled or not) suit different material.
 //! 3. In each, the noise floor is measured before the peak, and the first sample that is both
 //!    well above the floor and a good part of the peak is the onset.
 //! 4. The view that fixes a sample best (peak over floor, per sample of width) gives the answer.
-//! 5. Confidence is high when the peak stands clear of the floor and of rivals, when the other
-//!    views agree, and when the dry sound does not repeat itself.
+//! 5. Confidence is high when the response is narrow and stands clear of the floor, when the
+//!    other views agree, and when the dry sound does not repeat itself.
 
 mod correlate;
+mod drift;
 mod response;
 mod transfer;
+mod variation;
 mod whiten;
 
-use response::{Reading, SIGNIFICANT};
+use response::{Reading, SIGNIFICANT, Whitened};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use transfer::Transfer;
+use whiten::Whitener;
 
+pub use drift::Drift;
 pub use transfer::BandDelay;
+pub use variation::TimeVariation;
 
 /// Below this confidence a latency should not be used unseen. Over the cases of
 /// `tests/it/align.rs` and the project's recordings, answers for material that fixes a latency
@@ -123,16 +128,16 @@ pub struct Candidate {
 pub struct Alignment {
     /// How many samples wet lags (negative: wet leads).
     pub latency_samples: i64,
-    /// 0 ..= 1: the product of five figures, each 1 when there is no doubt. *Clarity*: the
+    /// 0 ..= 1: the product of four figures, each 1 when there is no doubt. *Clarity*: the
     /// response stands above the noise (0 at 8 times the floor or less, ½ at 16). *Definition*:
     /// it is narrow (1 up to 12 samples wide, 0 from 25 on). *Agreement*: the share of the
-    /// views, by their clarity, that say the same within their width. *Uniqueness*: no other
-    /// lag answers nearly as loudly (1 up to 0.6 of the peak). *Variety*: the dry sound does not
-    /// repeat itself; a held note fits at every period (1 up to a repetition of 0.7, 0 from
-    /// 0.95 on). See [`TRUSTED_CONFIDENCE`].
+    /// views, by their clarity, that say the same within their width. *Variety*: the dry sound
+    /// does not repeat itself; a held note fits at every period (1 up to a repetition of 0.7, 0
+    /// from 0.95 on). See [`TRUSTED_CONFIDENCE`].
     pub confidence: f64,
-    /// Whether the first swing of the response is negative: a chain that turns the waveform
-    /// upside down. For a distortion: whether a small push up first pushes the output down.
+    /// Whether the first swing of the response (of at least half the largest) is negative: a
+    /// chain that turns the waveform upside down. A distortion's response is its best linear
+    /// one: inverted when a push up first pushes the output down.
     pub inverted: bool,
     /// How far the dry sound repeats itself within the lags searched: 0 (never) ..= 1.
     pub repetition: f64,
@@ -190,6 +195,36 @@ pub fn band_delay(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Band
     transfer.band_delay(4.0)
 }
 
+/// Clock drift between `dry` and `wet` near a known latency; `None` for an unusable pair or one
+/// shorter than four pieces of 32768 samples.
+pub fn drift(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Drift> {
+    drift::drift(&whitened(dry, wet)?, latency_samples)
+}
+
+/// Periodic change of the effect over time (chorus, flanger, phaser, vibrato) near a known
+/// latency; `None` for an unusable pair, one shorter than 7.5 s at 44.1 kHz, or a dry sound whose
+/// moments have too few frequencies in common (sweeps, moving waves).
+pub fn time_variation(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<TimeVariation> {
+    variation::time_variation(&whitened(dry, wet)?, latency_samples)
+}
+
+/// The view for what happens along a recording: short filters, every moment counting alike.
+fn whitened(dry: &[f32], wet: &[f32]) -> Option<Whitened> {
+    let options = AlignOptions {
+        lags: 0..=0,
+        ..Default::default()
+    };
+    let (dry, wet) = prepare(dry, wet, &options).ok()?;
+    let whiten = |x: &[f64]| Whitener::new(x, 4096).whiten(1e-6);
+    Some(
+        Whitened {
+            dry: whiten(&dry),
+            wet: whiten(&wet),
+        }
+        .levelled(),
+    )
+}
+
 /// Responses view by view, averaged over the pairs with weights of 1 / floor².
 fn pooled_responses(pairs: &[(Vec<f64>, Vec<f64>)], lags: &RangeInclusive<i64>) -> Vec<Vec<f64>> {
     let mut pooled: Vec<Vec<f64>> = Vec::new();
@@ -236,7 +271,8 @@ fn prepare(
         return Err(AlignError::NoLags { first, last });
     }
     // The overlap at the extreme lags must still hold as much as the lags themselves.
-    let needed = 2 * first.unsigned_abs().max(last.unsigned_abs()).max(1024) as usize;
+    let furthest = first.unsigned_abs().max(last.unsigned_abs()).max(1024);
+    let needed = usize::try_from(furthest.saturating_mul(2)).unwrap_or(usize::MAX);
     for (which, samples) in [("dry", dry), ("wet", wet)] {
         if samples.len() < needed {
             return Err(AlignError::TooShort {
@@ -255,18 +291,15 @@ fn prepare(
         }
     }
     let length = options.max_samples.max(needed);
-    let start = loudest_stretch(dry, length);
+    // The same stretch of both, or the latency would change.
+    let start = loudest_stretch(&dry[..dry.len().min(wet.len())], length);
     let cut = |which, x: &[f32]| {
-        let end = x.len().min(start + length);
-        let x = &x[start.min(x.len() - needed)..end.max(needed)];
+        let x = &x[start..x.len().min(start + length)];
         let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / x.len() as f64;
-        let centred: Vec<f64> = x.iter().map(|&v| f64::from(v) - mean).collect();
-        let silent = x.iter().all(|v| *v == x[0]);
-        if silent {
-            Err(AlignError::Silent { which })
-        } else {
-            Ok(centred)
+        if x.iter().all(|v| *v == x[0]) {
+            return Err(AlignError::Silent { which });
         }
+        Ok(x.iter().map(|&v| f64::from(v) - mean).collect())
     };
     Ok((cut("dry", dry)?, cut("wet", wet)?))
 }
@@ -319,12 +352,11 @@ fn decide(
     let agreeing: f64 = readings.iter().filter(agrees).map(clarity).sum();
     let agreement = if total > 0.0 { agreeing / total } else { 0.0 };
     let definition = ramp(best.width, 12.0, 25.0);
-    let uniqueness = ramp(best.rival, 0.6, 1.0);
     let variety = ramp(repetition, 0.7, 0.95);
     let lag = |index: usize| lags.start() + index as i64;
     Some(Alignment {
         latency_samples: lag(best.onset),
-        confidence: clarity(&best) * definition * agreement * uniqueness * variety,
+        confidence: clarity(&best) * definition * agreement * variety,
         inverted: best.first_swing < 0.0,
         repetition,
         candidates: readings

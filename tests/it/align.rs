@@ -1,7 +1,8 @@
 //! Alignment against recordings of known latency: made here (exact truth) and shared ones.
 
 use effigy::dsp::align::{
-    AlignError, AlignOptions, Alignment, TRUSTED_CONFIDENCE, band_delay, estimate, estimate_joint,
+    AlignError, AlignOptions, Alignment, TRUSTED_CONFIDENCE, band_delay, drift, estimate,
+    estimate_joint, time_variation,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -84,7 +85,7 @@ fn echo(x: &[f32], delay: usize, mix: f32, feedback: f32) -> Vec<f32> {
 }
 
 /// The effects of the fifty cases; each starts on the sample that excites it, upwards.
-const EFFECTS: [(&str, fn(&[f32]) -> Vec<f32>); 10] = [
+const EFFECTS: [(&str, fn(&[f32]) -> Vec<f32>); 11] = [
     ("gain", |x| x.iter().map(|v| 0.8 * v).collect()),
     ("low-pass 1.5 kHz", |x| {
         one_pole_low_pass(&one_pole_low_pass(x, 1500.0), 1500.0)
@@ -112,6 +113,8 @@ const EFFECTS: [(&str, fn(&[f32]) -> Vec<f32>); 10] = [
     }),
     ("compressor", compressor),
     ("echo 120 ms", |x| echo(x, 5292, 0.6, 0.4)),
+    // The direct sound 8 dB below its echo.
+    ("loud echo 40 ms", |x| echo(x, 1764, 2.5, 0.0)),
     ("slap echo 30 ms", |x| echo(x, 1323, 0.9, 0.0)),
 ];
 
@@ -123,7 +126,7 @@ struct Case {
     inverted: bool,
 }
 
-/// Case `n` of fifty: each effect five times, every third inverted, latencies −700 ..= 3000,
+/// Case `n` of fifty: each effect four or five times, every third inverted, latencies −700 ..= 3000,
 /// noise at −40 dBFS, every other one 6 dB into clipping, lengths that differ.
 fn case(n: u64) -> Case {
     let mut random = ChaCha8Rng::seed_from_u64(1000 + n);
@@ -274,6 +277,150 @@ fn band_delay_finds_fractions_of_a_sample() {
     }
 }
 
+/// `x` read at a changing place: sample `n` of the result is `x` at `n − delay(n)`, by a cubic
+/// (Catmull and Rom) through the four samples around it.
+fn read_at(x: &[f32], delay: impl Fn(usize) -> f64) -> Vec<f32> {
+    let at = |k: i64| {
+        usize::try_from(k)
+            .ok()
+            .and_then(|k| x.get(k))
+            .map_or(0.0, |v| f64::from(*v))
+    };
+    (0..x.len())
+        .map(|n| {
+            let place = n as f64 - delay(n);
+            let (k, t) = (place.floor() as i64, place - place.floor());
+            let (a, b, c, d) = (at(k - 1), at(k), at(k + 1), at(k + 2));
+            let cubic = b + 0.5
+                * t
+                * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)));
+            cubic as f32
+        })
+        .collect()
+}
+
+/// A low-frequency oscillator between 0 and 1.
+fn oscillator(hz: f64) -> impl Fn(usize) -> f64 {
+    move |n| 0.5 - 0.5 * (std::f64::consts::TAU * hz * n as f64 / f64::from(RATE)).cos()
+}
+
+fn mixed(x: &[f32], y: &[f32]) -> Vec<f32> {
+    x.iter().zip(y).map(|(a, b)| 0.5 * (a + b)).collect()
+}
+
+fn chorus(x: &[f32]) -> Vec<f32> {
+    let swing = oscillator(0.9);
+    mixed(x, &read_at(x, |n| 600.0 + 150.0 * swing(n)))
+}
+
+fn vibrato(x: &[f32]) -> Vec<f32> {
+    let swing = oscillator(4.0);
+    read_at(x, |n| 5.0 + 40.0 * swing(n))
+}
+
+fn flanger(x: &[f32]) -> Vec<f32> {
+    let swing = oscillator(0.5);
+    mixed(x, &read_at(x, |n| 10.0 + 120.0 * swing(n)))
+}
+
+/// Four first-order all-passes whose corner swings between 300 Hz and 3 kHz, beside the dry.
+fn phaser(x: &[f32]) -> Vec<f32> {
+    let swing = oscillator(0.7);
+    let mut state = [(0.0_f64, 0.0_f64); 4];
+    let shifted: Vec<f32> = x
+        .iter()
+        .enumerate()
+        .map(|(n, &v)| {
+            let hz = 300.0 * 10.0_f64.powf(swing(n));
+            let tan = (std::f64::consts::PI * hz / f64::from(RATE)).tan();
+            let a = (tan - 1.0) / (tan + 1.0);
+            let mut v = f64::from(v);
+            for (before, after) in &mut state {
+                let out = a * v + *before - a * *after;
+                (*before, *after) = (v, out);
+                v = out;
+            }
+            v as f32
+        })
+        .collect();
+    mixed(x, &shifted)
+}
+
+/// The same four notes over and over in strict tempo, each note anew from a seed.
+fn loop_music(len: usize) -> Vec<f32> {
+    let bar = music(44_100, 4);
+    let hiss = noise(len, 0.001, 11);
+    (0..len).map(|n| bar[n % bar.len()] + hiss[n]).collect()
+}
+
+const TEN_SECONDS: usize = 441_000;
+
+#[test]
+fn effects_that_change_over_time_are_told_from_those_that_do_not() {
+    let changing: [(&str, fn(&[f32]) -> Vec<f32>, f64); 4] = [
+        ("chorus", chorus, 0.9),
+        ("vibrato", vibrato, 4.0),
+        ("flanger", flanger, 0.5),
+        ("phaser", phaser, 0.7),
+    ];
+    let drive = |x: &[f32]| -> Vec<f32> { x.iter().map(|v| (3.0 * v).tanh()).collect() };
+    let dry = music(TEN_SECONDS, 21);
+    changing.par_iter().for_each(|(name, process, hz)| {
+        for (kind, wet) in [("", process(&dry)), ("driven ", process(&drive(&dry)))] {
+            let found = time_variation(&dry, &wet, 0).unwrap();
+            let periods = found.period_samples * hz / f64::from(RATE);
+            println!("{kind}{name}: {periods:.2} periods {found:.3?}");
+            assert!(found.detected(), "{kind}{name}: {found:?}");
+            // The period found is rounded to 2048 samples: a twelfth of a period at 0.9 Hz, and
+            // for the vibrato's five periods a tenth.
+            assert!(
+                (periods - periods.round()).abs() < 0.1 && periods > 0.5,
+                "{name}: {periods} periods"
+            );
+        }
+    });
+    for (material, dry) in [("free", dry), ("loop", loop_music(TEN_SECONDS))] {
+        EFFECTS.par_iter().for_each(|(name, process)| {
+            let found = time_variation(&dry, &process(&dry), 0).unwrap();
+            println!("{material} {name}: {found:.3?}");
+            assert!(!found.detected(), "{material} {name}: {found:?}");
+        });
+    }
+}
+
+/// A moving sine never returns to where it was: no answer, and no false alarm.
+#[test]
+fn material_without_common_frequencies_gives_no_answer_about_time_variation() {
+    let mut phase = 0.0_f32;
+    let dry: Vec<f32> = (0..TEN_SECONDS)
+        .map(|n| {
+            phase += 0.01 + 0.5 * n as f32 / TEN_SECONDS as f32;
+            0.5 * phase.sin()
+        })
+        .collect();
+    assert_eq!(
+        time_variation(&dry, &one_pole_low_pass(&dry, 1500.0), 0),
+        None
+    );
+}
+
+#[test]
+fn clock_drift_is_measured_to_a_part_per_million() {
+    let dry = music(TEN_SECONDS, 31);
+    let driven: Vec<f32> = dry.iter().map(|v| (5.0 * v).tanh()).collect();
+    for truth in [0.0, 20.0, -60.0, 250.0] {
+        let wet = read_at(&driven, |n| 30.0 + 1e-6 * truth * n as f64);
+        let found = drift(&dry, &wet, 30).unwrap();
+        println!("{truth} ppm: {found:?}");
+        assert!(
+            (found.ppm - truth).abs() < 1.0 && found.confidence > TRUSTED_CONFIDENCE,
+            "{found:?}"
+        );
+    }
+    let unrelated = drift(&dry, &music(TEN_SECONDS, 32), 0).unwrap();
+    assert!(unrelated.confidence < TRUSTED_CONFIDENCE, "{unrelated:?}");
+}
+
 /// The channels of `<name>-dry.wav` and `<name>-wet.wav` in the shared data folder, or `None`
 /// with the reason printed.
 fn shared_pair(name: &str) -> Option<(Vec<f32>, Vec<f32>)> {
@@ -371,4 +518,29 @@ fn pedals_share_one_latency() {
         found.inverted && found.confidence > TRUSTED_CONFIDENCE,
         "{found:?}"
     );
+}
+
+/// Real static effects, measured with converters that share a clock.
+#[test]
+fn shared_recordings_neither_drift_nor_change_over_time() {
+    let names = [
+        "compressor-la2a/sample1-",
+        "compressor-la2a/sample4-",
+        "diode-clipper/",
+    ];
+    names.par_iter().for_each(|name| {
+        let Some((dry, wet)) = shared_pair(name) else {
+            return;
+        };
+        let (dry, wet) = (&dry[..TEN_SECONDS], &wet[..TEN_SECONDS]);
+        let (drift, variation) = (
+            drift(dry, wet, 0).unwrap(),
+            time_variation(dry, wet, 0).unwrap(),
+        );
+        println!("{name}: {drift:.2?} {variation:.3?}");
+        // The clipper's first ten seconds are too muffled to tell a drift of a sample.
+        let clear = drift.confidence > TRUSTED_CONFIDENCE || name.starts_with("diode");
+        assert!(drift.ppm.abs() < 1.0 && clear, "{name}: {drift:?}");
+        assert!(!variation.detected(), "{name}: {variation:?}");
+    });
 }

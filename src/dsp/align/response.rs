@@ -17,8 +17,12 @@ const LOUDNESS_WINDOW: usize = 2048;
 const ONSET_FRACTION: f64 = 0.3;
 
 /// The same for an earlier cluster further than [`REACH`] away, where a repeating sound (a held
-/// note) shows copies of the response.
+/// note) shows copies of the response, unless it stands at [`BEYOND_DOUBT`] floors: then it is
+/// the direct sound before a louder echo.
 const DISTANT_FRACTION: f64 = 0.5;
+
+/// Multiples of the floor that copies of a held note's response do not reach (they do 15).
+const BEYOND_DOUBT: f64 = 24.0;
 
 /// Multiples of the floor a swing must reach to be no accident: of 5000 lags of normal noise
 /// none exceeds six in 10⁵ recordings; sounds are not normal, hence eight.
@@ -46,7 +50,8 @@ impl Whitened {
         g
     }
 
-    fn levelled(&self) -> Self {
+    /// The same with every moment counting alike.
+    pub fn levelled(&self) -> Self {
         Self {
             dry: level_loudness(&self.dry, LOUDNESS_WINDOW),
             wet: level_loudness(&self.wet, LOUDNESS_WINDOW),
@@ -129,8 +134,6 @@ pub struct Reading {
     pub first_swing: f64,
     /// The largest swing in multiples of the floor.
     pub significance: f64,
-    /// Largest swing elsewhere than around the peak, as a fraction of it.
-    pub rival: f64,
     /// Equivalent width of the response around its peak in samples.
     pub width: f64,
 }
@@ -171,19 +174,13 @@ pub fn read(g: &[f64]) -> Option<Reading> {
     let peak = largest(g);
     let height = g[peak].abs().max(f64::MIN_POSITIVE);
     let near = peak.saturating_sub(REACH)..(peak + REACH + 1).min(g.len());
-    let energy: f64 = g[near.clone()].iter().map(|v| v * v).sum();
+    let energy: f64 = g[near].iter().map(|v| v * v).sum();
     let onset = onset_before(g, peak, floor);
-    let outside = |n: &usize| *n + REACH < onset || *n > peak + REACH;
-    let rival = (0..g.len())
-        .filter(outside)
-        .map(|n| g[n].abs())
-        .fold(0.0, f64::max);
     Some(Reading {
         onset,
         peak,
         first_swing: first_swing(g, onset, peak),
         significance: height / floor,
-        rival: rival / height,
         width: energy / (height * height),
     })
 }
@@ -192,7 +189,9 @@ pub fn read(g: &[f64]) -> Option<Reading> {
 fn onset_before(g: &[f64], peak: usize, floor: f64) -> usize {
     let height = g[peak].abs();
     let enough = |fraction: f64| (fraction * height).max(SIGNIFICANT * floor).min(height);
-    let distant = (0..=peak).find(|&n| g[n].abs() >= enough(DISTANT_FRACTION));
+    let direct = (ONSET_FRACTION * height).max(BEYOND_DOUBT * floor);
+    let distant = enough(DISTANT_FRACTION).min(direct);
+    let distant = (0..=peak).find(|&n| g[n].abs() >= distant);
     let mut onset = distant.unwrap_or(peak);
     let mut n = onset;
     while n > 0 && onset - n < REACH {

@@ -226,4 +226,36 @@ mod tests {
         // a standard deviation of 0.006.
         assert!((next / power).abs() < 0.03, "{}", next / power);
     }
+
+    #[test]
+    fn running_mean_is_the_mean_of_those_around() {
+        let x = noise(50);
+        for len in [1, 4, 7] {
+            for (n, fast) in running_mean(&x, len).into_iter().enumerate() {
+                let around: Vec<f64> = (0..x.len())
+                    .filter(|k| k + len / 2 >= n && *k < n + len - len / 2)
+                    .map(|k| x[k])
+                    .collect();
+                let slow = (around.iter().sum::<f64>() / around.len() as f64).max(0.0);
+                assert!(
+                    (fast - slow).abs() < 1e-12,
+                    "{len}, {n}: {fast} is not {slow}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn levelled_sound_is_as_loud_at_its_end_as_at_its_beginning() {
+        let decaying: Vec<f64> = noise(60_000)
+            .iter()
+            .enumerate()
+            .map(|(n, v)| v * (-1e-4 * n as f64).exp())
+            .collect();
+        let level = level_loudness(&decaying, 2048);
+        let power = |x: &[f64]| x.iter().map(|v| v * v).sum::<f64>() / x.len() as f64;
+        // 2048 samples tell a power to 2 % or so; before, the ratio was e^10.
+        let ratio = power(&level[..10_000]) / power(&level[50_000..]);
+        assert!((ratio - 1.0).abs() < 0.1, "{ratio}");
+    }
 }

@@ -1,0 +1,99 @@
+//! Clock drift: two devices that disagree about the length of a second.
+//!
+//! The response is measured piece by piece along the recording. Under drift it slides by the same
+//! number of lags from piece to piece; shifting the pieces back by a trial drift and adding them
+//! up gives most energy at the true one. (A line through the pieces' own peaks would do for a
+//! spike, but the response of a pedal has several peaks of like height, and a piece may lack the
+//! material to tell them apart.)
+
+use super::correlate::correlate;
+use super::response::Whitened;
+use super::whiten::median;
+use crate::dsp::fft::{Complex64, RealFft};
+use serde::Serialize;
+
+/// Samples per piece: short enough that 500 ppm slide it by no more than 16 samples.
+const PIECE: usize = 32_768;
+
+/// Largest drift looked for, in parts per million: crystals are good to 100.
+const LARGEST_PPM: f64 = 500.0;
+
+/// How far the response may spread around the latency, besides the drift itself.
+const SPREAD: i64 = 64;
+
+/// How much longer the wet second is than the dry one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Drift {
+    /// Parts per million; positive: wet lags more and more.
+    pub ppm: f64,
+    /// Samples that this amounts to from the first to the last of the recording.
+    pub samples: f64,
+    /// 0 ..= 1: how far the energy of the aligned pieces stands above that at other drifts (0
+    /// at twice the typical energy or less, ½ at four times, 0.9 at twenty times).
+    pub confidence: f64,
+}
+
+/// The spectra of the responses of consecutive pieces.
+struct Pieces {
+    spectra: Vec<Vec<Complex64>>,
+    length: usize,
+}
+
+impl Pieces {
+    /// Energy of the sum of all pieces after undoing a slide of `slide` lags over the recording.
+    fn energy(&self, slide: f64) -> f64 {
+        let bins = self.spectra[0].len();
+        let step = std::f64::consts::PI / (bins - 1) as f64;
+        let mut sum = vec![Complex64::default(); bins];
+        for (index, g) in self.spectra.iter().enumerate() {
+            let centre = (index * PIECE + PIECE / 2) as f64 / self.length as f64 - 0.5;
+            let turn = Complex64::from_polar(1.0, step * slide * centre);
+            let mut phase = Complex64::new(1.0, 0.0);
+            for (s, g) in sum.iter_mut().zip(g) {
+                *s += g * phase;
+                phase *= turn;
+            }
+        }
+        sum.iter().map(|s| s.norm_sqr()).sum()
+    }
+}
+
+/// Drift of an already whitened pair around a latency; `None` below four pieces (3 s), too few to
+/// tell a slide from chance.
+pub fn drift(pair: &Whitened, latency: i64) -> Option<Drift> {
+    let length = pair.dry.len().min(pair.wet.len());
+    let largest = LARGEST_PPM * 1e-6 * length as f64;
+    let reach = SPREAD + largest.ceil() as i64;
+    let lags = latency - reach..=latency + reach;
+    // As long again in zeros, so that nothing slides around the end into the beginning.
+    let mut fft = RealFft::new((4 * reach as usize).next_power_of_two());
+    let spectra: Vec<Vec<Complex64>> = (0..length / PIECE)
+        .map(|k| {
+            let span = k * PIECE..(k + 1) * PIECE;
+            let mut spectrum = fft.spectrum();
+            let response = correlate(&pair.dry, &pair.wet, span, lags.clone());
+            fft.forward(response, &mut spectrum);
+            spectrum
+        })
+        .collect();
+    if spectra.len() < 4 {
+        return None;
+    }
+    let pieces = Pieces { spectra, length };
+    // One lag over the recording is half a lag at its ends: no peak is missed.
+    let coarse: Vec<(f64, f64)> = (-largest as i64..=largest as i64)
+        .map(|slide| (slide as f64, pieces.energy(slide as f64)))
+        .collect();
+    let (rough, best) = coarse.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let fine = (-20..=20).map(|k| {
+        let slide = rough + 0.05 * f64::from(k);
+        (slide, pieces.energy(slide))
+    });
+    let (slide, _) = fine.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let typical = median(coarse.iter().map(|(_, energy)| *energy));
+    Some(Drift {
+        ppm: 1e6 * slide / length as f64,
+        samples: slide,
+        confidence: (1.0 - 2.0 * typical / best.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0),
+    })
+}
