@@ -220,15 +220,19 @@ impl Recurrent {
             .zip(kept.par_chunks_exact(size))
             .map(|(((dx, dy), x), memory)| {
                 let mut sums = vec![0.0; pass.sums_len()];
-                isa.run(BackwardTask {
-                    pass: &pass,
-                    len,
-                    items: dy.len() / (hidden * len).max(1),
-                    x,
-                    dy,
-                    dx,
-                    memory,
-                    sums: &mut sums,
+                // Outside the kernel: what a closure does is not compiled for the instruction set.
+                scratch::with(pass.work_sizes().iter().sum(), |work| {
+                    isa.run(BackwardTask {
+                        pass: &pass,
+                        len,
+                        items: dy.len() / (hidden * len).max(1),
+                        x,
+                        dy,
+                        dx,
+                        memory,
+                        work,
+                        sums: &mut sums,
+                    });
                 });
                 sums
             })
@@ -534,6 +538,8 @@ struct BackwardTask<'a> {
     dy: &'a [f32],
     dx: &'a mut [f32],
     memory: &'a [f32],
+    /// As long as [`Pass::work_sizes`] together.
+    work: &'a mut [f32],
     sums: &'a mut [f32],
 }
 
@@ -541,44 +547,32 @@ impl Kernel for BackwardTask<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let pass = self.pass;
-        let (gates_width, unit_width) = (pass.input.width(), pass.unit_width());
-        let sizes = [
-            ITEMS * BLOCK * pass.input_width(),
-            ITEMS * BLOCK * gates_width,
-            ITEMS * BLOCK * gates_width,
-            ITEMS * BLOCK * unit_width,
-            ITEMS * unit_width,
-            ITEMS * unit_width,
-        ];
-        scratch::with(sizes.iter().sum(), |work| {
-            let (x, work) = work.split_at_mut(sizes[0]);
-            let (of_x, work) = work.split_at_mut(sizes[1]);
-            let (of_h, work) = work.split_at_mut(sizes[2]);
-            let (dh_out, work) = work.split_at_mut(sizes[3]);
-            let (dh, dc) = work.split_at_mut(sizes[4]);
-            dh.fill(0.0);
-            dc.fill(0.0);
-            // What lies behind the gates is multiplied with weights of zero: it must be a number.
-            of_x.fill(0.0);
-            of_h.fill(0.0);
-            let mut work = BackwardWork {
-                x,
-                of_x,
-                of_h,
-                dh_out,
-                dh,
-                dc,
-            };
-            let mut to = self.len;
-            let mut task = self;
-            while to > 0 {
-                let from = (to - 1) / BLOCK * BLOCK;
-                task.block(s, from, to - from, &mut work);
-                to = from;
-            }
-        });
+    fn run<S: Simd>(mut self, s: S) {
+        let sizes = self.pass.work_sizes();
+        let (x, work) = std::mem::take(&mut self.work).split_at_mut(sizes[0]);
+        let (of_x, work) = work.split_at_mut(sizes[1]);
+        let (of_h, work) = work.split_at_mut(sizes[2]);
+        let (dh_out, work) = work.split_at_mut(sizes[3]);
+        let (dh, dc) = work.split_at_mut(sizes[4]);
+        dh.fill(0.0);
+        dc.fill(0.0);
+        // What lies behind the gates is summed too: it must be a number.
+        of_x.fill(0.0);
+        of_h.fill(0.0);
+        let mut work = BackwardWork {
+            x,
+            of_x,
+            of_h,
+            dh_out,
+            dh,
+            dc,
+        };
+        let mut to = self.len;
+        while to > 0 {
+            let from = (to - 1) / BLOCK * BLOCK;
+            self.block(s, from, to - from, &mut work);
+            to = from;
+        }
     }
 }
 
@@ -712,6 +706,19 @@ impl BackwardTask<'_> {
 }
 
 impl Pass {
+    /// Lengths of the fields of [`BackwardWork`].
+    fn work_sizes(&self) -> [usize; 6] {
+        let (gates, units) = (self.input.width(), self.unit_width());
+        [
+            ITEMS * BLOCK * self.input_width(),
+            ITEMS * BLOCK * gates,
+            ITEMS * BLOCK * gates,
+            ITEMS * BLOCK * units,
+            ITEMS * units,
+            ITEMS * units,
+        ]
+    }
+
     /// Where the gradients from h′ start among the sums.
     fn hidden_sums_at(&self) -> usize {
         (self.shape.input_size + 1) * self.input.width()
