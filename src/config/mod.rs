@@ -85,7 +85,7 @@ impl Config {
             let allowed = "wavenet, lstm, gru, conv-lstm, tcn or s4d when pairs name controls";
             return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
         }
-        self.loss.check()?;
+        self.loss.check(&self.windows)?;
         self.training.check()?;
         self.baselines.check()
     }

@@ -201,7 +201,7 @@ impl EffectModel {
         };
         Network {
             controls,
-            alignment_samples: self.lookahead(),
+            delay_samples: self.lookahead(),
             ..Network::new(architecture, sample_rate)
         }
     }
