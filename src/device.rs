@@ -155,7 +155,10 @@ fn flex() -> Selected {
     }
 }
 
-#[expect(deprecated, reason = "asked for by name; deprecated upstream, still in 0.22")]
+#[expect(
+    deprecated,
+    reason = "asked for by name; deprecated upstream, still in 0.22"
+)]
 fn ndarray() -> Selected {
     Selected {
         device: Device::ndarray(),
@@ -196,7 +199,10 @@ mod tests {
     #[test]
     fn names_are_read_and_nonsense_is_refused() {
         assert_eq!("auto".parse::<DeviceChoice>().unwrap(), DeviceChoice::Auto);
-        assert_eq!("wgpu:2".parse::<DeviceChoice>().unwrap(), DeviceChoice::Wgpu(2));
+        assert_eq!(
+            "wgpu:2".parse::<DeviceChoice>().unwrap(),
+            DeviceChoice::Wgpu(2)
+        );
         for bad in ["", "gpu", "flex:1", "wgpu:x", "wgpu:-1"] {
             let error = bad.parse::<DeviceChoice>().unwrap_err().to_string();
             assert!(error.contains("allowed: auto, flex"), "{error}");

@@ -36,7 +36,12 @@ pub enum Status {
 /// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
 /// against classical regression.
 #[derive(Debug, Parser)]
-#[command(name = "effigy", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "effigy",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 struct Cli {
     /// Print the result as one JSON object on stdout; progress and notes stay on stderr.
     #[arg(long, global = true)]

@@ -211,11 +211,13 @@ impl Args {
 /// # Errors
 /// Those of the command.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let is_file = args
-        .output
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
-    let output = if is_file {
+    let ending = args.output.extension().map(|e| e.to_ascii_lowercase());
+    let output = if let Some(ending) = ending {
+        ensure!(
+            ending == "wav",
+            "{}: name a .wav file, or a folder without a dot in its name",
+            args.output.display()
+        );
         Output::File {
             sound: args.output.clone(),
             picture: args.plot.clone(),

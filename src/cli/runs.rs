@@ -27,8 +27,17 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
             return format!("no runs in {}", args.dir.display());
         }
         let mut table = Table::new([
-            "run", "model", "best", "epochs", "valid MSE", "RMSE", "ESR", "test MSE", "RMSE",
-            "ESR", "s",
+            "run",
+            "model",
+            "best",
+            "epochs",
+            "valid MSE",
+            "RMSE",
+            "ESR",
+            "test MSE",
+            "RMSE",
+            "ESR",
+            "s",
         ]);
         for run in &outcome.runs {
             let number = |n: Option<usize>| n.map_or_else(|| "-".to_string(), |n| n.to_string());

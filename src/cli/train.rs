@@ -98,14 +98,24 @@ fn line(row: &EpochRow, best: bool) -> String {
 
 fn prose(outcome: &TrainOutcome) -> String {
     let mut text = rows::table(&outcome.rows).to_string();
-    let reference = outcome.rows.first().map_or(0.0, |r| r.metrics.reference_std);
+    let reference = outcome
+        .rows
+        .first()
+        .map_or(0.0, |r| r.metrics.reference_std);
     let _ = write!(text, "reference STD {}", figure(reference));
     if let Some(best) = outcome.best {
-        let _ = write!(text, ", weights of epoch {} of {}", best.epoch, outcome.epochs);
+        let _ = write!(
+            text,
+            ", weights of epoch {} of {}",
+            best.epoch, outcome.epochs
+        );
     }
     let _ = writeln!(text, ", {:.0} s on {}", outcome.seconds, outcome.device);
     let run = outcome.run.display();
     let _ = writeln!(text, "listen: {run}/test/*-predicted.wav");
-    let _ = write!(text, "use it: effigy infer --model {run} your.wav -o out.wav");
+    let _ = write!(
+        text,
+        "use it: effigy infer --model {run} your.wav -o out.wav"
+    );
     text
 }

@@ -80,9 +80,8 @@ impl Ui {
     fn start(&self, task: &str, total: Option<u64>) {
         let shown = !self.quiet && std::io::stderr().is_terminal();
         let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(style(
-                "{msg:32!} {wide_bar} {pos}/{len} {per_sec} {eta}",
-            )),
+            Some(total) => ProgressBar::new(total)
+                .with_style(style("{msg:32!} {wide_bar} {pos}/{len} {per_sec} {eta}")),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}")),
         };
         if !shown {

@@ -74,7 +74,7 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         ),
     };
     let paths: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    recording::keep_inputs(&paths, &request.output)?;
+    recording::check_output(&paths, &request.output)?;
     let rate = recordings[0].audio.sample_rate();
     if let Some(other) = recordings.iter().find(|r| r.audio.sample_rate() != rate) {
         let other = other.audio.sample_rate().hz();

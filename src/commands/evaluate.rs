@@ -96,10 +96,7 @@ pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer) -> Result<Ev
     Ok(EvaluateOutcome {
         run: run.path().to_path_buf(),
         seconds: started.elapsed().as_secs_f64(),
-        rows: vec![
-            row(config.model.kind(), network),
-            row("identity", identity),
-        ],
+        rows: vec![row(config.model.kind(), network), row("identity", identity)],
         latencies: recordings.latencies,
     })
 }

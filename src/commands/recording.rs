@@ -5,7 +5,7 @@ use crate::audio::decode::{self, Recording};
 use crate::audio::{Audio, SampleFormat, SampleRate, encode};
 use crate::progress::{Event, Observer};
 use crate::resynth::check_finite;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,40 @@ pub fn read(path: &Path) -> anyhow::Result<Recording> {
     Ok(recording)
 }
 
-/// Refuses an output that is one of the inputs, under whatever name.
+/// The longest sound made, in seconds: six hours, 4 GB per channel at 44.1 kHz.
+pub const MOST_SECONDS: f64 = 21_600.0;
+
+/// Refuses a length that is not positive or would hardly fit into memory.
+///
+/// # Errors
+/// Names the length.
+pub fn check_length(seconds: f64) -> anyhow::Result<()> {
+    ensure!(
+        seconds > 0.0 && seconds <= MOST_SECONDS,
+        "a result of {seconds:.1} s is out of range; it must be more than 0 and at most \
+         {MOST_SECONDS} s"
+    );
+    Ok(())
+}
+
+/// Refuses an output that is no WAV file by its name, or is one of the inputs under whatever
+/// name.
+///
+/// # Errors
+/// Names the file.
+pub fn check_output(inputs: &[&Path], output: &Path) -> anyhow::Result<()> {
+    let is_wav = output
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    ensure!(
+        is_wav,
+        "{}: sounds are written as WAV; give the file the ending .wav",
+        output.display()
+    );
+    keep_inputs(inputs, output)
+}
+
+/// Refuses a file or folder that is, or holds, one of the inputs.
 ///
 /// # Errors
 /// Names the file.

@@ -124,7 +124,7 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
                 request.settings.len(),
                 sound.display()
             );
-            recording::keep_inputs(&[&request.input], sound)?;
+            recording::check_output(&[&request.input], sound)?;
             if let Some(picture) = picture {
                 check_ending(picture)?;
                 recording::keep_inputs(&[&request.input], picture)?;
@@ -150,10 +150,7 @@ fn check(setting: &Setting) -> anyhow::Result<()> {
         setting.mels
     );
     if let Some(seconds) = setting.seconds {
-        ensure!(
-            seconds > 0.0 && seconds <= 86_400.0,
-            "a length of {seconds} s is out of range; it must be more than 0 and at most 86400"
-        );
+        recording::check_length(seconds)?;
         ensure!(
             setting.playback != Playback::Frames || setting.recipe.walk.is_some(),
             "frames that are played once each have a length of their own; choose a length only \
@@ -465,8 +462,11 @@ impl Made {
             "Mel spectrogram before",
             &mut figure,
         );
-        let by = self.engine.setting.recipe.by.name();
-        let title = format!("Mel spectrogram after, ordered by {by}");
+        let by = self.engine.setting.recipe.by.title();
+        let title = match self.engine.setting.recipe.walk {
+            Some(_) => format!("Mel spectrogram after, a walk through {by}"),
+            None => format!("Mel spectrogram after, ordered by {by}"),
+        };
         shown(&after, [80.0, 385.0, 800.0, 250.0], &title, &mut figure);
         self.draw_order(&mut figure, [80.0, 730.0, 800.0, 390.0]);
         Ok(figure)
@@ -476,7 +476,7 @@ impl Made {
         let hop = self.engine.setting.transform.hop_length();
         let time = |frame: usize| self.engine.sample_rate.seconds(hop * frame);
         let frames: Vec<f64> = (0..self.shown.table.energy.len()).map(time).collect();
-        let by = self.engine.setting.recipe.by.name();
+        let by = self.engine.setting.recipe.by.title();
         let (first, second) = (
             format!("{by} coordinate"),
             format!("second {by} coordinate"),

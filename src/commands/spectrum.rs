@@ -8,6 +8,7 @@ use crate::report::figure::{Figure, check_ending};
 use crate::report::plot::{self, MelSpectrogram};
 use crate::resynth::features::measure;
 use crate::resynth::spectral::{self, Effect};
+use anyhow::ensure;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -52,11 +53,17 @@ const MELS: usize = 128;
 /// The recording cannot be read, the frames do not overlap enough, a file cannot be written, or
 /// the user asked to stop.
 pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
-    recording::keep_inputs(&[&request.input], &request.output)?;
+    recording::check_output(&[&request.input], &request.output)?;
     if let Some(picture) = &request.picture {
         check_ending(picture)?;
         recording::keep_inputs(&[&request.input], picture)?;
     }
+    ensure!(
+        !request.compat || request.seed <= u64::from(u32::MAX),
+        "seed {} is out of range; with --compat it must be 0 to {}",
+        request.seed,
+        u32::MAX
+    );
     let recording = recording::read(&request.input)?;
     let rate = recording.audio.sample_rate();
     let mono;

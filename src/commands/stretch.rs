@@ -54,9 +54,10 @@ pub struct Outcome {
 /// the file cannot be written, or the user asked to stop.
 pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
     vocoder::check_factor(request.factor)?;
-    recording::keep_inputs(&[&request.input], &request.output)?;
+    recording::check_output(&[&request.input], &request.output)?;
     let recording = recording::read(&request.input)?;
     let audio = &recording.audio;
+    recording::check_length(audio.seconds() * request.factor.abs())?;
     let (channels, format) = match request.method {
         Method::KeepPitch(params) => {
             let stft = Stft::new(params);

@@ -95,7 +95,11 @@ fn write_pair(
     for (side, name) in ["dry", "wet"].into_iter().zip(&mut names) {
         let channels = excerpt.channels.iter().map(|span| {
             let pair = span.pair();
-            let samples = if side == "dry" { pair.dry() } else { pair.wet() };
+            let samples = if side == "dry" {
+                pair.dry()
+            } else {
+                pair.wet()
+            };
             samples[span.samples()].to_vec()
         });
         let rate = match excerpt.channels.first() {
@@ -104,7 +108,11 @@ fn write_pair(
         };
         let file = format!("{stem}-{side}.wav");
         let path = request.output.join(&file);
-        encode::write(&path, &Audio::new(rate, channels.collect())?, request.format)?;
+        encode::write(
+            &path,
+            &Audio::new(rate, channels.collect())?,
+            request.format,
+        )?;
         files.push(path);
         *name = Some(Path::new(&file).to_path_buf());
     }

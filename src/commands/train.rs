@@ -125,9 +125,13 @@ pub fn train(
         run: run.path().to_path_buf(),
     };
     let mut tester = Tester::new(&recordings, reach, &config.baselines);
-    outcome.rows.push(tester.network(&config, &best, &selected.device));
+    outcome
+        .rows
+        .push(tester.network(&config, &best, &selected.device));
     outcome.rows.push(tester.identity());
-    outcome.rows.extend(tester.baselines(&config.baselines, observer)?);
+    outcome
+        .rows
+        .extend(tester.baselines(&config.baselines, observer)?);
     outcome.files = tester.write_audio(&run.file("test"))?;
     outcome.seconds = started.elapsed().as_secs_f64();
     run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
@@ -199,7 +203,10 @@ fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<
             reach.context + reach.lookahead,
         );
     }
-    for (part, excerpts) in [("validation", &recordings.valid), ("test", &recordings.test)] {
+    for (part, excerpts) in [
+        ("validation", &recordings.valid),
+        ("test", &recordings.test),
+    ] {
         let predictable: usize = load::spans(excerpts)
             .iter()
             .map(|s| s.predictable(reach).len())
@@ -251,7 +258,10 @@ fn refuse_other_config(saved: &Config, given: &Config) -> Result<()> {
     given.training.epochs = saved.training.epochs;
     given.training.patience = saved.training.patience;
     given.device.clone_from(&saved.device);
-    let (saved, given) = (toml::Table::try_from(saved)?, toml::Table::try_from(&given)?);
+    let (saved, given) = (
+        toml::Table::try_from(saved)?,
+        toml::Table::try_from(&given)?,
+    );
     for (key, value) in &saved {
         if given.get(key) != Some(value) {
             bail!(

@@ -156,7 +156,10 @@ impl DataConfig {
                 "at least one [[data.train]] table with dry and wet, or with a signal",
             ));
         }
-        if self.sample_rate.is_some_and(|hz| !(1000..=768_000).contains(&hz)) {
+        if self
+            .sample_rate
+            .is_some_and(|hz| !(1000..=768_000).contains(&hz))
+        {
             let hz = self.sample_rate.unwrap_or_default();
             return Err(ConfigError::value("data.sample_rate", hz, "1000 to 768000"));
         }

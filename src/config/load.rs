@@ -180,13 +180,17 @@ schedule = { kind = "exponential", factor = 0.99 }
 
     #[test]
     fn values_defaults_and_overrides() {
-        let config = parsed(&["training.epochs=7", "data.train.0.wet=other.wav", "seed=9"]).unwrap();
+        let config =
+            parsed(&["training.epochs=7", "data.train.0.wet=other.wav", "seed=9"]).unwrap();
         assert_eq!(config.training.epochs, 7);
         assert_eq!(config.seed, 9);
         assert_eq!(config.data.latency, Latency::Samples(3));
         assert_eq!(config.data.train[0].wet, Some("other.wav".into()));
         assert_eq!(config.data.train[0].to, Some(Position::Percent(80.0)));
-        assert_eq!(config.training.schedule, Schedule::Exponential { factor: 0.99 });
+        assert_eq!(
+            config.training.schedule,
+            Schedule::Exponential { factor: 0.99 }
+        );
         let ModelConfig::Conv(conv) = &config.model else {
             panic!("{:?}", config.model)
         };
@@ -203,7 +207,13 @@ schedule = { kind = "exponential", factor = 0.99 }
 
     #[test]
     fn unknown_keys_are_refused_everywhere() {
-        for key in ["nmae=1", "data.x=1", "data.train.0.x=1", "model.x=1", "training.x=1"] {
+        for key in [
+            "nmae=1",
+            "data.x=1",
+            "data.train.0.x=1",
+            "model.x=1",
+            "training.x=1",
+        ] {
             let error = parsed(&[key]).unwrap_err().to_string();
             assert!(error.contains("unknown field"), "{key}: {error}");
             assert!(!error.contains('\n'), "{error}");
@@ -221,7 +231,10 @@ schedule = { kind = "exponential", factor = 0.99 }
             "config key model.channels is 0; allowed: 1 to 4096"
         );
         for bad in ["epochs", "=3", "name.x=1", "data.train.7.dry=a"] {
-            assert!(matches!(parsed(&[bad]), Err(ConfigError::Override { .. })), "{bad}");
+            assert!(
+                matches!(parsed(&[bad]), Err(ConfigError::Override { .. })),
+                "{bad}"
+            );
         }
     }
 

@@ -139,12 +139,21 @@ impl ModelConfig {
                 if windows.window_len % 2 == 1 {
                     // Prediction cross-fades windows by halves.
                     let key = "windows.window_len";
-                    return Err(ConfigError::value(key, windows.window_len, "an even length"));
+                    return Err(ConfigError::value(
+                        key,
+                        windows.window_len,
+                        "an even length",
+                    ));
                 }
                 // The dense layers are window_len wide: beyond this, one layer alone
                 // would not fit into memory.
                 let weights = dense.hidden_size.saturating_mul(windows.window_len);
-                check_range("windows.window_len × model.hidden_size", weights, 1, 1 << 28)
+                check_range(
+                    "windows.window_len × model.hidden_size",
+                    weights,
+                    1,
+                    1 << 28,
+                )
             }
             Self::Conv(conv)
             | Self::ConvTied(conv)

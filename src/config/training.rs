@@ -88,7 +88,11 @@ impl LossConfig {
         if sum > 0.0 {
             return Ok(());
         }
-        Err(ConfigError::value("loss", "all weights 0", "one weight above 0"))
+        Err(ConfigError::value(
+            "loss",
+            "all weights 0",
+            "one weight above 0",
+        ))
     }
 }
 

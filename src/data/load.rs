@@ -157,7 +157,10 @@ fn with_default_splits(config: &DataConfig, observer: &dyn Observer) -> DataConf
         (config.test.is_empty(), &mut config.test, "test"),
         (config.valid.is_empty(), &mut config.valid, "validation"),
     ] {
-        let whole = config.train.iter().all(|p| p.from.is_none() && p.to.is_none());
+        let whole = config
+            .train
+            .iter()
+            .all(|p| p.from.is_none() && p.to.is_none());
         if !missing || (!whole && end == 100.0) {
             continue;
         }
@@ -170,7 +173,10 @@ fn with_default_splits(config: &DataConfig, observer: &dyn Observer) -> DataConf
         for pair in &mut config.train {
             pair.to = Some(Percent(end));
         }
-        let note = format!("no {name} pairs named: taking {end}% to {}% of each training pair", end + 10.0);
+        let note = format!(
+            "no {name} pairs named: taking {end}% to {}% of each training pair",
+            end + 10.0
+        );
         observer.event(Event::Note(&note));
     }
     config
@@ -235,7 +241,11 @@ impl Library<'_> {
                 let known = pair.latency.unwrap_or(Latency::Samples(0));
                 (dry, wet, known)
             }
-            _ => return Err(DataError::Unfit(format!("{label}: neither files nor a signal"))),
+            _ => {
+                return Err(DataError::Unfit(format!(
+                    "{label}: neither files nor a signal"
+                )));
+            }
         };
         self.sources.insert(
             key,
@@ -313,7 +323,11 @@ impl Library<'_> {
         let any_auto = self.sources.values().any(|s| s.latency == Latency::Auto);
         if chosen.is_empty() && any_auto {
             // Only validation or test pairs are to be measured: they then speak for themselves.
-            chosen = self.sources.values().filter(|s| s.latency == Latency::Auto).collect();
+            chosen = self
+                .sources
+                .values()
+                .filter(|s| s.latency == Latency::Auto)
+                .collect();
         }
         if chosen.is_empty() {
             return Ok(None);

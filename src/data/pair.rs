@@ -28,7 +28,11 @@ impl DryWetPair {
         latency_samples: i64,
     ) -> Self {
         let lag = usize::try_from(latency_samples.unsigned_abs()).unwrap_or(usize::MAX);
-        let late = if latency_samples > 0 { &mut wet } else { &mut dry };
+        let late = if latency_samples > 0 {
+            &mut wet
+        } else {
+            &mut dry
+        };
         late.drain(..lag.min(late.len()));
         let len = dry.len().min(wet.len());
         dry.truncate(len);

@@ -13,7 +13,6 @@ pub(crate) enum Function {
         min: f32,
         max: f32,
     },
-    Relu,
     LeakyRelu {
         slope: f32,
     },
@@ -50,7 +49,8 @@ impl Function {
                 min: *min,
                 max: *max,
             },
-            Activation::Relu => Self::Relu,
+            // x·0 below 0: the same, and one loop fewer in the hot kernels.
+            Activation::Relu => Self::LeakyRelu { slope: 0.0 },
             Activation::LeakyRelu { slope } => Self::LeakyRelu { slope: *slope },
             Activation::PRelu { slopes } => match slopes.as_slice() {
                 [slope] => Self::LeakyRelu { slope: *slope },
@@ -87,7 +87,6 @@ impl Function {
             Self::Tanh => math::tanh(s, x),
             Self::FastTanh => fast_tanh(s, x),
             Self::Clamp { min, max } => s.max(s.splat(*min), s.min(s.splat(*max), x)),
-            Self::Relu => s.max(x, s.zero()),
             Self::LeakyRelu { slope } => leaky(s, x, *slope),
             Self::PRelu { slopes } => leaky(s, x, slopes[channel]),
             Self::Sigmoid => math::sigmoid(s, x),

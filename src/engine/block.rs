@@ -1,6 +1,8 @@
 //! The two kinds of sample storage: a short block of rows, and rows that remember their past.
 
+use super::plan::Plan;
 use crate::models::description::{DescriptionError, MAX_HISTORY, bounded};
+use std::ops::{Deref, DerefMut};
 
 /// Most samples handled in one pass: long enough that per-pass work is small beside the
 /// arithmetic, short enough that the rows of a layer stay in the innermost cache.
@@ -15,18 +17,70 @@ pub(crate) const SLACK: usize = 32;
 /// Not a multiple of 4096 bytes: rows that far apart would compete for the same cache lines.
 pub(crate) const ROW: usize = CHUNK + SLACK;
 
+/// Floats that start at a cache line, so that no vector of a row that starts at a multiple of 16
+/// straddles two lines.
+#[derive(Debug)]
+pub(crate) struct Aligned {
+    storage: Vec<f32>,
+    start: usize,
+    len: usize,
+}
+
+impl Aligned {
+    /// `len` zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        let storage = vec![0.0; len + LINE];
+        // In floats; where a platform cannot say, alignment is merely lost.
+        let start = storage.as_ptr().align_offset(4 * LINE).min(LINE);
+        Self {
+            storage,
+            start,
+            len,
+        }
+    }
+
+    /// A copy of `values`.
+    pub(crate) fn copy_of(values: &[f32]) -> Self {
+        let mut aligned = Self::zeros(values.len());
+        aligned.copy_from_slice(values);
+        aligned
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+
+    #[inline(always)]
+    fn deref(&self) -> &[f32] {
+        &self.storage[self.start..self.start + self.len]
+    }
+}
+
+impl DerefMut for Aligned {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.storage[self.start..self.start + self.len]
+    }
+}
+
+/// Floats in a cache line, and in the widest vector.
+const LINE: usize = 16;
+
 /// Rows of one pass, `[channel][time]`, at most [`CHUNK`] samples each.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Block {
-    samples: Vec<f32>,
+    samples: Aligned,
 }
 
 impl Block {
     /// All zeros.
-    pub(crate) fn new(channels: usize) -> Self {
-        Self {
-            samples: vec![0.0; channels * ROW],
-        }
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn new(channels: usize, plan: &Plan) -> Result<Self, DescriptionError> {
+        plan.claim(channels, ROW)?;
+        let samples = Aligned::zeros(channels * ROW);
+        Ok(Self { samples })
     }
 
     /// All rows, [`ROW`] apart.
@@ -54,11 +108,11 @@ impl Block {
 /// in one piece, so convolutions read them without wrapping around.
 ///
 /// The present moves to the right until the rows are full; then the past is moved to the left
-/// end. That happens once in at least `lookback / 2` samples, so it costs at most two copied
-/// samples per sample, and no sample asks whether it is due.
-#[derive(Clone, Debug)]
+/// end. That happens once in at least `lookback` samples, so it costs at most one copied sample
+/// per sample, and no sample asks whether it is due.
+#[derive(Debug)]
 pub(crate) struct Line {
-    samples: Vec<f32>,
+    samples: Aligned,
     channels: usize,
     lookback: usize,
     stride: usize,
@@ -69,20 +123,26 @@ impl Line {
     /// Silence.
     ///
     /// # Errors
-    /// More history than [`MAX_HISTORY`] in all.
-    pub(crate) fn new(channels: usize, lookback: usize) -> Result<Self, DescriptionError> {
+    /// More history than [`MAX_HISTORY`], or more memory than [`Plan::claim`] allows.
+    pub(crate) fn new(
+        channels: usize,
+        lookback: Option<usize>,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
+        let lookback = lookback.unwrap_or(usize::MAX);
         let history = channels.checked_mul(lookback);
         bounded("history over all channels", history, MAX_HISTORY)?;
-        let room = (lookback / 2).max(2 * CHUNK);
+        let room = lookback.max(2 * CHUNK);
         // An odd number of cache lines apart, so that rows spread over the cache.
-        let lines = (lookback + room + SLACK).div_ceil(16);
-        let stride = (lines | 1) * 16;
+        let lines = (first_at(lookback) + room + SLACK).div_ceil(LINE);
+        let stride = (lines | 1) * LINE;
+        plan.claim(channels, stride)?;
         Ok(Self {
-            samples: vec![0.0; channels * stride],
+            samples: Aligned::zeros(channels * stride),
             channels,
             lookback,
             stride,
-            at: lookback,
+            at: first_at(lookback),
         })
     }
 
@@ -126,16 +186,23 @@ impl Line {
     pub(crate) fn advance(&mut self, len: usize) {
         self.at += len;
         if self.at + CHUNK + SLACK > self.stride {
+            let first = first_at(self.lookback);
+            let past = self.at - self.lookback..self.at;
             for row in self.samples.chunks_exact_mut(self.stride) {
-                row.copy_within(self.at - self.lookback..self.at, 0);
+                row.copy_within(past.clone(), first - self.lookback);
             }
-            self.at = self.lookback;
+            self.at = first;
         }
     }
 
     /// Silence again.
     pub(crate) fn reset(&mut self) {
         self.samples.fill(0.0);
-        self.at = self.lookback;
+        self.at = first_at(self.lookback);
     }
+}
+
+/// Where the present starts in a row: behind the past, at a cache line.
+fn first_at(lookback: usize) -> usize {
+    lookback.next_multiple_of(LINE)
 }

@@ -6,13 +6,13 @@
 //! `outputs × vectors of time` sums in registers. Every output sample adds its products in the
 //! same order wherever it stands in a block, so the result does not depend on block length.
 
-use crate::models::description::Conv1d;
-use crate::simd::Simd;
+use super::plan::Plan;
+use crate::models::description::{Conv1d, DescriptionError};
+use crate::simd::{Isa, Simd};
 
 /// A matrix over sample rows, packed for tiles.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix {
-    outputs: usize,
     bias: Vec<f32>,
     blocks: Vec<Rows>,
     lowest: isize,
@@ -62,51 +62,67 @@ pub(crate) struct Source<'a> {
 }
 
 impl Matrix {
-    /// Packs a convolution over rows `stride` apart, in tiles of at most `widest` outputs.
-    pub(crate) fn new(conv: &Conv1d, stride: usize, widest: usize) -> Self {
-        let (inputs, outputs) = (
-            conv.in_channels / conv.groups,
-            conv.out_channels / conv.groups,
-        );
-        let mut blocks = Vec::with_capacity(conv.groups);
-        for group in 0..conv.groups {
-            let row = |i: usize, k: usize| {
-                let channel = (group * inputs + i) * stride;
-                channel as isize - ((conv.kernel_size - 1 - k) * conv.dilation) as isize
-            };
-            // Taps outermost: consecutive rows are then neighbours in time of all channels.
-            let taps = (0..conv.kernel_size).flat_map(|k| (0..inputs).map(move |i| (i, k)));
-            let taps: Vec<(usize, usize)> = taps.collect();
-            let weight = |o: usize, (i, k): (usize, usize)| {
-                conv.weight[(o * inputs + i) * conv.kernel_size + k]
-            };
-            let (tiles, weights) = pack(group * outputs, outputs, widest, &taps, weight);
-            let offsets = taps.iter().map(|(i, k)| row(*i, *k)).collect();
-            blocks.push(Rows {
-                offsets,
-                tiles,
-                weights,
-            });
-        }
-        let bias = if conv.bias.is_empty() {
-            vec![0.0; conv.out_channels]
-        } else {
-            conv.bias.clone()
-        };
+    /// Packs a convolution over rows `stride` apart.
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn new(conv: &Conv1d, stride: usize, plan: &Plan) -> Result<Self, DescriptionError> {
+        // Weights, an offset per row read, and the lists that hold a group's.
+        plan.claim(conv.weight.len(), 3)?;
+        plan.claim(conv.groups, 64)?;
+        let widest = widest_tile(plan.isa);
+        let outputs = conv.out_channels / conv.groups;
+        let blocks = (0..conv.groups).map(|group| {
+            let taps = taps(conv, group, 0, stride);
+            Rows::pack(group * outputs, outputs, widest, &taps)
+        });
+        Ok(Self::from_blocks(blocks.collect(), bias(conv)))
+    }
+
+    /// Packs the sum of two convolutions without groups over the same rows; `second` reads the
+    /// rows from `second_row` on.
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn sum(
+        first: &Conv1d,
+        second: &Conv1d,
+        second_row: usize,
+        stride: usize,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
+        plan.claim(first.weight.len() + second.weight.len(), 3)?;
+        let mut all = taps(first, 0, 0, stride);
+        all.extend(taps(second, 0, second_row, stride));
+        let rows = Rows::pack(0, first.out_channels, widest_tile(plan.isa), &all);
+        let bias = bias(first)
+            .iter()
+            .zip(bias(second))
+            .map(|(a, b)| a + b)
+            .collect();
+        Ok(Self::from_blocks(vec![rows], bias))
+    }
+
+    fn from_blocks(blocks: Vec<Rows>, bias: Vec<f32>) -> Self {
         let all = || blocks.iter().flat_map(|b| b.offsets.iter().copied());
         let (lowest, highest) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
         Self {
-            outputs: conv.out_channels,
             bias,
-            blocks,
             lowest,
             highest,
+            blocks,
         }
     }
 
     /// Rows written.
     pub(crate) fn outputs(&self) -> usize {
-        self.outputs
+        self.bias.len()
+    }
+
+    /// Outputs of the widest tile.
+    pub(crate) fn tile_outputs(&self) -> usize {
+        let tiles = self.blocks.iter().flat_map(|b| &b.tiles);
+        tiles.map(|t| t.outputs).max().unwrap_or(1)
     }
 
     /// Whether all reads for `len` samples from `source` stay inside it.
@@ -168,59 +184,74 @@ impl Matrix {
             finish.finish::<M, T>(s, &mut sums, tile.first, t);
         }
     }
+}
 
-    /// Adds this matrix's products (without bias) to the sums of one tile that starts at output
-    /// `first`. Only for matrices of one group packed with the same tiles.
-    ///
-    /// # Safety
-    /// As [`Matrix::apply`].
-    #[inline(always)]
-    pub(crate) unsafe fn add_tile<S: Simd, const M: usize, const T: usize>(
-        &self,
-        s: S,
-        sums: &mut Sums<S, M, T>,
-        first: usize,
-        source: Source,
-        t: usize,
-    ) {
-        let block = &self.blocks[0];
-        let at = source.samples.as_ptr().wrapping_add(source.at + t);
-        // SAFETY: one group's tiles follow each other, so the weights of the tile that starts at
-        // `first` begin after `first` outputs' worth of weights; reads as the caller promises.
-        unsafe {
-            let weights = block.weights.as_ptr().add(first * block.offsets.len());
-            accumulate::<S, M, T>(s, sums, weights, at, &block.offsets);
+/// One row that is read: where it stands from the present of row 0, and its weight for every
+/// output that reads it.
+struct Tap {
+    offset: isize,
+    weights: Vec<f32>,
+}
+
+/// What the outputs of a group read, taps outermost: consecutive rows are then neighbours in time
+/// of all channels.
+fn taps(conv: &Conv1d, group: usize, first_row: usize, stride: usize) -> Vec<Tap> {
+    let (inputs, outputs) = (
+        conv.in_channels / conv.groups,
+        conv.out_channels / conv.groups,
+    );
+    let each = (0..conv.kernel_size).flat_map(|k| (0..inputs).map(move |i| (k, i)));
+    each.map(|(k, i)| {
+        let row = (first_row + group * inputs + i) * stride;
+        let delay = (conv.kernel_size - 1 - k) * conv.dilation;
+        let weight = |o: usize| conv.weight[(o * inputs + i) * conv.kernel_size + k];
+        Tap {
+            offset: row as isize - delay as isize,
+            weights: (group * outputs..(group + 1) * outputs)
+                .map(weight)
+                .collect(),
         }
+    })
+    .collect()
+}
+
+fn bias(conv: &Conv1d) -> Vec<f32> {
+    match conv.bias.as_slice() {
+        [] => vec![0.0; conv.out_channels],
+        bias => bias.to_vec(),
     }
 }
 
-/// Divides `outputs` into tiles and lists each tile's weights in the order they are read.
-fn pack(
-    start: usize,
-    outputs: usize,
-    widest: usize,
-    taps: &[(usize, usize)],
-    weight: impl Fn(usize, (usize, usize)) -> f32,
-) -> (Vec<Tile>, Vec<f32>) {
-    let (mut tiles, mut weights) = (Vec::new(), Vec::with_capacity(outputs * taps.len()));
-    let mut first = start;
-    while first < start + outputs {
-        let left = start + outputs - first;
-        let size = [8, 4, 3, 2, 1]
-            .into_iter()
-            .find(|n| *n <= left && *n <= widest)
-            .unwrap_or(1);
-        tiles.push(Tile {
-            first,
-            outputs: size,
-            weights_at: weights.len(),
-        });
-        for tap in taps {
-            weights.extend((first..first + size).map(|o| weight(o, *tap)));
+impl Rows {
+    /// Divides `outputs` into tiles of at most `widest`, and lists each tile's weights in the
+    /// order they are read.
+    fn pack(start: usize, outputs: usize, widest: usize, taps: &[Tap]) -> Self {
+        let (mut tiles, mut weights) = (Vec::new(), Vec::with_capacity(outputs * taps.len()));
+        let mut done = 0;
+        while done < outputs {
+            let left = outputs - done;
+            let sizes = [8, 4, 3, 2, 1].into_iter();
+            let size = sizes
+                .filter(|n| *n <= widest)
+                .find(|n| *n <= left)
+                .unwrap_or(1);
+            tiles.push(Tile {
+                first: start + done,
+                outputs: size,
+                weights_at: weights.len(),
+            });
+            for tap in taps {
+                weights.extend(&tap.weights[done..done + size]);
+            }
+            done += size;
         }
-        first += size;
+        let offsets = taps.iter().map(|tap| tap.offset).collect();
+        Self {
+            offsets,
+            tiles,
+            weights,
+        }
     }
-    (tiles, weights)
 }
 
 /// sums[m][v] += Σ_j weights[j][m] · row_j[v]
@@ -241,14 +272,28 @@ unsafe fn accumulate<S: Simd, const M: usize, const T: usize>(
         // SAFETY: the caller's promise.
         unsafe {
             let row = at.offset(*offset);
-            let mut x = [s.zero(); T];
-            for (v, x) in x.iter_mut().enumerate() {
-                *x = s.load_ptr(row.add(v * S::LANES));
-            }
-            for (m, sums) in local.iter_mut().enumerate() {
-                let w = s.splat(*weights.add(j * M + m));
-                for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum = s.fma(w, x, *sum);
+            // The shorter side is kept in registers, the longer one passes through.
+            if M < T {
+                let mut w = [s.zero(); M];
+                for (m, w) in w.iter_mut().enumerate() {
+                    *w = s.splat(*weights.add(j * M + m));
+                }
+                for v in 0..T {
+                    let x = s.load_ptr(row.add(v * S::LANES));
+                    for (sums, w) in local.iter_mut().zip(w) {
+                        sums[v] = s.fma(w, x, sums[v]);
+                    }
+                }
+            } else {
+                let mut x = [s.zero(); T];
+                for (v, x) in x.iter_mut().enumerate() {
+                    *x = s.load_ptr(row.add(v * S::LANES));
+                }
+                for (m, sums) in local.iter_mut().enumerate() {
+                    let w = s.splat(*weights.add(j * M + m));
+                    for (sum, x) in sums.iter_mut().zip(x) {
+                        *sum = s.fma(w, x, *sum);
+                    }
                 }
             }
         }
@@ -257,9 +302,9 @@ unsafe fn accumulate<S: Simd, const M: usize, const T: usize>(
 }
 
 /// The widest tile that leaves registers for the samples and the weight on `isa`.
-pub(crate) fn widest_tile(isa: crate::simd::Isa) -> usize {
+fn widest_tile(isa: Isa) -> usize {
     match isa {
-        crate::simd::Isa::Avx512 | crate::simd::Isa::Neon => 8,
+        Isa::Avx512 | Isa::Neon => 8,
         _ => 4,
     }
 }

@@ -99,13 +99,10 @@ impl Engine {
         network.validate()?;
         let network = network.full();
         let controls = control_values(network, &[])?;
-        let plan = Plan {
-            isa,
-            controls: controls.len(),
-        };
+        let plan = Plan::new(isa, controls.len());
         let net = Net::new(&network.architecture, &plan)?;
         let inputs = network.architecture.input_channels();
-        let block = Block::new(net.widest().max(inputs));
+        let block = Block::new(net.widest().max(inputs), &plan)?;
         let network = Facts {
             sample_rate: network.sample_rate,
             latency_samples: network.latency_samples(),

@@ -4,16 +4,56 @@ use super::block::Block;
 use super::sequence::Sequence;
 use super::wavenet::WaveNetNode;
 use super::window::WindowNode;
-use crate::models::description::{Architecture, DescriptionError};
+use crate::models::description::{Architecture, DescriptionError, bounded};
 use crate::simd::Isa;
+use std::cell::Cell;
 
 /// What planning needs to know besides the description.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Plan {
     /// The instruction set all kernels will use.
     pub(crate) isa: Isa,
     /// Number of knobs.
     pub(crate) controls: usize,
+    /// Floats that may still be allocated.
+    left: Cell<usize>,
+}
+
+/// The most floats an engine allocates: 512 MB. The description bounds weights and history; this
+/// also bounds what planning adds per channel and per layer, which a hostile file could multiply.
+const MAX_FLOATS: usize = 1 << 27;
+
+impl Plan {
+    /// A plan that has allocated nothing yet.
+    pub(crate) fn new(isa: Isa, controls: usize) -> Self {
+        let left = Cell::new(MAX_FLOATS);
+        Self {
+            isa,
+            controls,
+            left,
+        }
+    }
+
+    /// Claims memory for `rows · columns` floats.
+    ///
+    /// # Errors
+    /// There would be more than 512 MB in all.
+    pub(crate) fn claim(&self, rows: usize, columns: usize) -> Result<(), DescriptionError> {
+        let left = rows
+            .checked_mul(columns)
+            .and_then(|floats| self.left.get().checked_sub(floats));
+        match left {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => {
+                let used = MAX_FLOATS - self.left.get();
+                let got = used.saturating_add(rows.saturating_mul(columns));
+                bounded("working memory in floats", Some(got), MAX_FLOATS)
+            }
+        }
+    }
 }
 
 /// A planned network.

@@ -5,9 +5,10 @@
 //! to whole vectors with zero weights; a padded unit stays at zero. Between layers the signal is
 //! `[time][unit]`.
 
-use super::block::{Block, CHUNK};
+use super::block::{Aligned, Block, CHUNK};
+use super::plan::Plan;
 use super::sequence::{flush, from_time_major, to_time_major};
-use crate::models::description::{Conv1d, Gru, Layer, Lstm};
+use crate::models::description::{Conv1d, DescriptionError, Gru, Layer, Lstm};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// Planned recurrent layers.
@@ -32,14 +33,14 @@ struct Cell {
     /// Units padded to whole vectors.
     width: usize,
     /// `[input or unit][gate][width]`
-    weights: Vec<f32>,
+    weights: Aligned,
     /// LSTM: `[4][width]`; GRU: r, z, n of the input side, then n of the hidden side.
     bias: Vec<f32>,
-    hidden: Vec<f32>,
+    hidden: Aligned,
     /// The hidden state being made.
-    next: Vec<f32>,
+    next: Aligned,
     /// LSTM only.
-    cell: Vec<f32>,
+    cell: Aligned,
     initial_hidden: Vec<f32>,
     initial_cell: Vec<f32>,
 }
@@ -75,17 +76,26 @@ fn lanes(isa: Isa) -> usize {
 impl RecurrentStack {
     /// Plans the recurrent layers that `layers` starts with, and a narrow dense layer after them;
     /// gives how many layers that is. `None` when it starts with another layer.
-    pub(crate) fn new(layers: &[Layer], isa: Isa) -> Option<(Self, usize)> {
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn new(
+        layers: &[Layer],
+        plan: &Plan,
+    ) -> Result<Option<(Self, usize)>, DescriptionError> {
         let mut cells: Vec<Cell> = Vec::new();
+        let lanes = lanes(plan.isa);
         for layer in layers {
             let input_width = cells.last().map(|c| c.width);
             match layer {
-                Layer::Lstm(lstm) => cells.push(Cell::lstm(lstm, input_width, lanes(isa))),
-                Layer::Gru(gru) => cells.push(Cell::gru(gru, input_width, lanes(isa))),
+                Layer::Lstm(lstm) => cells.push(Cell::lstm(lstm, input_width, lanes, plan)?),
+                Layer::Gru(gru) => cells.push(Cell::gru(gru, input_width, lanes, plan)?),
                 _ => break,
             }
         }
-        let (first, last) = (cells.first()?, cells.last()?);
+        let (Some(first), Some(last)) = (cells.first(), cells.last()) else {
+            return Ok(None);
+        };
         let head = match layers.get(cells.len()) {
             Some(Layer::Conv1d(conv)) => Head::new(conv, last.width),
             _ => None,
@@ -95,16 +105,17 @@ impl RecurrentStack {
             .map(|c| c.width.max(c.input_width))
             .max()
             .unwrap_or(1);
+        plan.claim(2 * CHUNK, widest)?;
         let used = cells.len() + usize::from(head.is_some());
         let stack = Self {
-            isa,
+            isa: plan.isa,
             inputs: first.inputs,
             before: vec![0.0; CHUNK * widest],
             after: vec![0.0; CHUNK * widest],
             head,
             cells,
         };
-        Some((stack, used))
+        Ok(Some((stack, used)))
     }
 
     /// Replaces the input rows in `block` by the output rows, for `len` samples.
@@ -178,30 +189,42 @@ fn gates(bias: &[f32], units: usize, width: usize) -> Vec<f32> {
 }
 
 impl Cell {
-    fn lstm(lstm: &Lstm, input_width: Option<usize>, lanes: usize) -> Self {
+    fn lstm(
+        lstm: &Lstm,
+        input_width: Option<usize>,
+        lanes: usize,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
         let (units, width) = (lstm.hidden_size, lstm.hidden_size.next_multiple_of(lanes));
+        plan.claim(4 * (lstm.input_size + units + 4), width)?;
         let matrices = [
             (&lstm.weight_input[..], lstm.input_size),
             (&lstm.weight_hidden[..], units),
         ];
-        Self {
+        Ok(Self {
             kind: Kind::Lstm,
             inputs: lstm.input_size,
             input_width: input_width.unwrap_or(lstm.input_size),
             units,
             width,
-            weights: columns(matrices, 4, units, width),
+            weights: Aligned::copy_of(&columns(matrices, 4, units, width)),
             bias: gates(&lstm.bias, units, width),
-            hidden: padded(&lstm.initial_hidden, width),
-            next: vec![0.0; width],
-            cell: padded(&lstm.initial_cell, width),
+            hidden: Aligned::copy_of(&padded(&lstm.initial_hidden, width)),
+            next: Aligned::zeros(width),
+            cell: Aligned::copy_of(&padded(&lstm.initial_cell, width)),
             initial_hidden: padded(&lstm.initial_hidden, width),
             initial_cell: padded(&lstm.initial_cell, width),
-        }
+        })
     }
 
-    fn gru(gru: &Gru, input_width: Option<usize>, lanes: usize) -> Self {
+    fn gru(
+        gru: &Gru,
+        input_width: Option<usize>,
+        lanes: usize,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
         let (units, width) = (gru.hidden_size, gru.hidden_size.next_multiple_of(lanes));
+        plan.claim(4 * (gru.input_size + units + 4), width)?;
         let matrices = [
             (&gru.weight_input[..], gru.input_size),
             (&gru.weight_hidden[..], units),
@@ -217,20 +240,20 @@ impl Cell {
         let bias: Vec<f32> = bias
             .chain(gru.bias_hidden[2 * units..].iter().copied())
             .collect();
-        Self {
+        Ok(Self {
             kind: Kind::Gru,
             inputs: gru.input_size,
             input_width: input_width.unwrap_or(gru.input_size),
             units,
             width,
-            weights: columns(matrices, 3, units, width),
+            weights: Aligned::copy_of(&columns(matrices, 3, units, width)),
             bias: gates(&bias, units, width),
-            hidden: padded(&gru.initial_hidden, width),
-            next: vec![0.0; width],
-            cell: Vec::new(),
+            hidden: Aligned::copy_of(&padded(&gru.initial_hidden, width)),
+            next: Aligned::zeros(width),
+            cell: Aligned::zeros(0),
             initial_hidden: padded(&gru.initial_hidden, width),
             initial_cell: Vec::new(),
-        }
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::activation::Function;
 use super::block::{Block, Line, ROW};
-use super::matrix::{Matrix, widest_tile};
+use super::matrix::Matrix;
 use super::ops::{self, Combine};
 use super::plan::Plan;
 use super::recurrent::RecurrentStack;
@@ -88,7 +88,7 @@ impl Sequence {
         let (mut nodes, mut width, mut widest) = (Vec::new(), inputs, inputs);
         let mut rest = layers;
         while let Some((layer, after)) = rest.split_first() {
-            let (node, used) = match RecurrentStack::new(rest, plan.isa) {
+            let (node, used) = match RecurrentStack::new(rest, plan)? {
                 Some((stack, used)) => (Node::Recurrent(stack), used),
                 None => (Node::new(layer, width, plan)?, 1),
             };
@@ -159,9 +159,9 @@ impl Sequence {
     }
 }
 
-fn conv(conv: &Conv1d, isa: Isa) -> Result<(Line, Matrix), DescriptionError> {
-    let line = Line::new(conv.in_channels, conv.lookback().unwrap_or(usize::MAX))?;
-    let matrix = Matrix::new(conv, line.stride(), widest_tile(isa));
+fn conv(conv: &Conv1d, plan: &Plan) -> Result<(Line, Matrix), DescriptionError> {
+    let line = Line::new(conv.in_channels, conv.lookback(), plan)?;
+    let matrix = Matrix::new(conv, line.stride(), plan)?;
     Ok((line, matrix))
 }
 
@@ -169,7 +169,7 @@ impl Node {
     fn new(layer: &Layer, width: usize, plan: &Plan) -> Result<Self, DescriptionError> {
         Ok(match layer {
             Layer::Conv1d(net) => {
-                let (line, matrix) = conv(net, plan.isa)?;
+                let (line, matrix) = conv(net, plan)?;
                 Self::Conv { line, matrix }
             }
             Layer::Activation(activation) => Self::Activation {
@@ -180,26 +180,24 @@ impl Node {
                 scale: affine.scale.clone(),
                 shift: affine.shift.clone(),
             },
-            Layer::S4d(layer) => Self::StateSpace(StateSpace::new(layer, plan.isa)),
+            Layer::S4d(layer) => Self::StateSpace(StateSpace::new(layer, plan)?),
             Layer::Film(film) => Self::Film(Modulation::new(film, width, plan)?),
             Layer::Glu => Self::Glu {
                 rows: width / 2,
-                gate: Block::new(width / 2),
+                gate: Block::new(width / 2, plan)?,
             },
             Layer::Residual(Residual { body, shortcut }) => Self::Residual {
                 body: Sequence::new(body, width, plan)?,
-                shortcut: shortcut
-                    .as_ref()
-                    .map(|net| conv(net, plan.isa))
-                    .transpose()?,
-                input: Block::new(
-                    shortcut
-                        .as_ref()
-                        .map_or(width, |c| c.out_channels.max(width)),
-                ),
+                shortcut: shortcut.as_ref().map(|net| conv(net, plan)).transpose()?,
+                input: {
+                    let outputs = shortcut.as_ref().map_or(0, |c| c.out_channels);
+                    Block::new(width.max(outputs), plan)?
+                },
             },
             Layer::Branches(branches) => Self::Branches(SideBySide::new(branches, width, plan)?),
-            Layer::Delay(delay) => Self::Delay(Line::new(delay.channels, delay.samples)?),
+            Layer::Delay(delay) => {
+                Self::Delay(Line::new(delay.channels, Some(delay.samples), plan)?)
+            }
             Layer::Lstm(_) | Layer::Gru(_) => {
                 // `Sequence::new` plans these as stacks; they never arrive here one by one.
                 return Err(DescriptionError::invalid(
@@ -277,7 +275,7 @@ impl Node {
 impl Modulation {
     fn new(film: &Film, rows: usize, plan: &Plan) -> Result<Self, DescriptionError> {
         let generator = Sequence::new(&film.generator, plan.controls, plan)?;
-        let values = Block::new(generator.widest);
+        let values = Block::new(generator.widest, plan)?;
         let shift = if film.shift {
             generator.outputs - rows
         } else {
@@ -324,9 +322,9 @@ impl SideBySide {
         Ok(Self {
             paths,
             join: branches.join,
-            input: Block::new(inputs),
+            input: Block::new(inputs, plan)?,
             inputs,
-            work: Block::new(widest),
+            work: Block::new(widest, plan)?,
         })
     }
 

@@ -2,8 +2,9 @@
 //! time runs.
 
 use super::block::{Block, CHUNK};
+use super::plan::Plan;
 use super::sequence::{flush, from_time_major, to_time_major};
-use crate::models::description::S4d;
+use crate::models::description::{DescriptionError, S4d};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// The widest vector of any instruction set; rows of channels are padded to it.
@@ -33,8 +34,13 @@ pub(crate) struct StateSpace {
 
 impl StateSpace {
     /// Plans a validated layer.
-    pub(crate) fn new(layer: &S4d, isa: Isa) -> Self {
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(crate) fn new(layer: &S4d, plan: &Plan) -> Result<Self, DescriptionError> {
         let width = layer.channels.next_multiple_of(LANES);
+        plan.claim(layer.states, 6 * width)?;
+        plan.claim(2 * CHUNK + 1, width)?;
         let turned = |values: &[f32]| {
             let mut turned = vec![0.0; layer.states * width];
             for (c, row) in values.chunks_exact(layer.states).enumerate() {
@@ -46,8 +52,8 @@ impl StateSpace {
         };
         let mut d = vec![0.0; width];
         d[..layer.channels].copy_from_slice(&layer.d);
-        Self {
-            isa,
+        Ok(Self {
+            isa: plan.isa,
             channels: layer.channels,
             width,
             states: layer.states,
@@ -60,7 +66,7 @@ impl StateSpace {
             d,
             input: vec![0.0; CHUNK * width],
             output: vec![0.0; CHUNK * width],
-        }
+        })
     }
 
     /// Replaces the rows of `block`, for `len` samples.

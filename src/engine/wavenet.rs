@@ -11,7 +11,7 @@ mod general;
 
 use super::activation::Function;
 use super::block::{Block, Line, ROW};
-use super::matrix::{Matrix, Source, widest_tile};
+use super::matrix::{Matrix, Source};
 use super::ops::{self, Combine, Target};
 use super::plan::{Net, Plan};
 use crate::models::description::{DescriptionError, LayerArray, PostStackHead, WaveLayer, WaveNet};
@@ -72,7 +72,7 @@ impl WaveNetNode {
         let last = net.arrays.len().saturating_sub(1);
         let mut arrays = Vec::with_capacity(net.arrays.len());
         for (i, array) in net.arrays.iter().enumerate() {
-            arrays.push(Array::new(array, plan.isa, i == last)?);
+            arrays.push(Array::new(array, plan, i == last)?);
         }
         let outputs = net.output_channels();
         let arrays_outputs = net
@@ -84,15 +84,18 @@ impl WaveNetNode {
             isa: plan.isa,
             input_channels: net.input_channels,
             condition,
-            cond: Block::new(cond.max(net.condition_channels()).max(net.input_channels)),
+            cond: Block::new(
+                cond.max(net.condition_channels()).max(net.input_channels),
+                plan,
+            )?,
             arrays,
-            result: Block::new(arrays_outputs.max(outputs)),
+            result: Block::new(arrays_outputs.max(outputs), plan)?,
             outputs,
             head_scale: net.head_scale,
             post: net
                 .head
                 .as_ref()
-                .map_or(Ok(Vec::new()), |h| post(h, plan.isa))?,
+                .map_or(Ok(Vec::new()), |h| post(h, plan))?,
         })
     }
 
@@ -222,10 +225,10 @@ pub(crate) fn run_conv(isa: Isa, line: &mut Line, matrix: &Matrix, block: &mut B
     line.advance(len);
 }
 
-fn post(head: &PostStackHead, isa: Isa) -> Result<Vec<Post>, DescriptionError> {
+fn post(head: &PostStackHead, plan: &Plan) -> Result<Vec<Post>, DescriptionError> {
     let each = head.convs.iter().map(|conv| {
-        let line = Line::new(conv.in_channels, conv.lookback().unwrap_or(usize::MAX))?;
-        let matrix = Matrix::new(conv, line.stride(), widest_tile(isa));
+        let line = Line::new(conv.in_channels, conv.lookback(), plan)?;
+        let matrix = Matrix::new(conv, line.stride(), plan)?;
         let function = Function::new(&head.activation, conv.in_channels);
         Ok(Post {
             function,
@@ -238,26 +241,25 @@ fn post(head: &PostStackHead, isa: Isa) -> Result<Vec<Post>, DescriptionError> {
 }
 
 impl Array {
-    fn new(array: &LayerArray, isa: Isa, last_array: bool) -> Result<Self, DescriptionError> {
+    fn new(array: &LayerArray, plan: &Plan, last_array: bool) -> Result<Self, DescriptionError> {
         let (mut layers, mut lines) = (Vec::new(), Vec::new());
         for (i, layer) in array.layers.iter().enumerate() {
-            let line = Line::new(array.width(), layer.conv.lookback().unwrap_or(usize::MAX))?;
+            // A fused layer reads the condition from rows behind its own.
+            let rows = array.width() + layer.mixer.in_channels;
+            let line = Line::new(rows, layer.conv.lookback(), plan)?;
             // Nothing reads what the very last layer would pass on.
             let passes_on = !(last_array && i + 1 == array.layers.len());
-            layers.push(Layer::new(layer, &line, isa, passes_on)?);
+            layers.push(Layer::new(layer, &line, plan, passes_on)?);
             lines.push(line);
         }
         let rechannel = &array.head_rechannel;
-        let head = Line::new(
-            rechannel.in_channels,
-            rechannel.lookback().unwrap_or(usize::MAX),
-        )?;
+        let head = Line::new(rechannel.in_channels, rechannel.lookback(), plan)?;
         Ok(Self {
-            rechannel: Matrix::new(&array.rechannel, ROW, widest_tile(isa)),
+            rechannel: Matrix::new(&array.rechannel, ROW, plan)?,
             layers,
             lines,
-            out: Block::new(array.width()),
-            head_rechannel: Matrix::new(rechannel, head.stride(), widest_tile(isa)),
+            out: Block::new(array.width(), plan)?,
+            head_rechannel: Matrix::new(rechannel, head.stride(), plan)?,
             head,
         })
     }
@@ -288,6 +290,13 @@ impl Array {
             stride,
         };
         ops::multiply(isa, &self.rechannel, input, target, len);
+        let width = self.rechannel.outputs();
+        for line in &mut self.lines {
+            for c in 0..line.channels() - width {
+                let from = &cond.samples[cond.at + c * ROW..][..len];
+                line.row_mut(width + c, len).copy_from_slice(from);
+            }
+        }
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let (read, write) = self.lines.split_at_mut(i + 1);
             let line = &read[i];
@@ -313,7 +322,7 @@ impl Array {
                 stride,
             };
             match layer {
-                Layer::Fused(layer) => layer.process(isa, line, cond, next, head, len),
+                Layer::Fused(layer) => layer.process(isa, line, next, head, len),
                 Layer::General(layer) => layer.process(isa, line, cond, next, head, len),
             }
         }
@@ -331,13 +340,13 @@ impl Layer {
     fn new(
         layer: &WaveLayer,
         line: &Line,
-        isa: Isa,
+        plan: &Plan,
         passes_on: bool,
     ) -> Result<Self, DescriptionError> {
-        match FusedLayer::new(layer, line, isa, passes_on) {
+        match FusedLayer::new(layer, line, plan, passes_on)? {
             Some(fused) => Ok(Self::Fused(fused)),
             None => Ok(Self::General(Box::new(GeneralLayer::new(
-                layer, line, isa,
+                layer, line, plan,
             )?))),
         }
     }

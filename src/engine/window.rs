@@ -41,6 +41,8 @@ struct Dense {
 impl WindowNode {
     /// Plans a validated network.
     pub(crate) fn new(net: &WindowNetwork, plan: &Plan) -> Result<Self, DescriptionError> {
+        let floats = net.layers.iter().map(|l| l.weight.len() + l.bias.len());
+        plan.claim(1, floats.fold(0, usize::saturating_add))?;
         let layers: Vec<Dense> = net
             .layers
             .iter()
@@ -62,7 +64,7 @@ impl WindowNode {
             window_len: net.window_len,
             hop: net.hop,
             layers,
-            line: Line::new(1, net.window_len)?,
+            line: Line::new(1, Some(net.window_len), plan)?,
             weights: (0..net.window_len).map(weight).collect(),
             sum: vec![0.0; net.window_len],
             due: net.hop,

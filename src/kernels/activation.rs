@@ -103,6 +103,9 @@ impl Activate<'_> {
     }
 }
 
+/// How far ahead, in floats, rows that lie far away are asked for: about a tile.
+const AHEAD: usize = 96;
+
 /// Calls `$body` for each vector of `$len` samples at `$t`, `$full` saying whether it is whole
 /// and `$part` how many samples it has otherwise.
 macro_rules! each_vector {
@@ -122,7 +125,6 @@ macro_rules! each_vector {
         }
     }};
 }
-pub(crate) use each_vector;
 
 impl Kernel for Activate<'_> {
     type Output = ();
@@ -166,6 +168,7 @@ impl Activate<'_> {
                         unsafe {
                             let a = activation.apply(s, load::<S, FULL>(s, part, at.add(t)));
                             store::<S, FULL>(s, part, at.add(t), a);
+                            s.prefetch(to.wrapping_add(t + AHEAD));
                             let sum = s.add(a, load::<S, FULL>(s, part, to.add(t)));
                             store::<S, FULL>(s, part, to.add(t), sum);
                         }
@@ -203,6 +206,7 @@ impl Deactivate<'_> {
             // SAFETY: `t` and `part` stay within both rows.
             each_vector!(S, gradient.len(), |t, part, FULL| {
                 unsafe {
+                    s.prefetch(from.wrapping_add(t + AHEAD));
                     let slope = activation.slope(s, load::<S, FULL>(s, part, from.add(t)));
                     let g = s.mul(slope, load::<S, FULL>(s, part, at.add(t)));
                     store::<S, FULL>(s, part, at.add(t), g);

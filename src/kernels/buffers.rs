@@ -7,6 +7,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
+use super::pages;
+
 /// The idle buffers.
 static IDLE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
@@ -29,7 +31,7 @@ impl Buffer {
         let mut values = take(len).unwrap_or_default();
         if values.len() < len {
             // A fresh zeroed vector costs nothing until its pages are touched; growing would copy.
-            values = vec![0.0; len];
+            values = pages::zeros(len);
         }
         Buffer { values, len }
     }

@@ -2,10 +2,12 @@
 //! oracle the fused forms are held to, gradients included.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
+use super::activation::Activation;
+use super::wavenet::WaveNet;
 use super::{Filters, ScaleShift};
 
 /// As [`super::conv1d`].
@@ -55,4 +57,83 @@ pub fn encoder_decoder(
         }
     };
     conv_transpose1d(hidden, filters.decoder, filters.decoder_bias, crop, 1)
+}
+
+fn activate(activation: Activation, x: Tensor<3>) -> Tensor<3> {
+    match activation {
+        Activation::Identity => x,
+        Activation::Tanh => tanh(x),
+        Activation::Sigmoid => sigmoid(x),
+        Activation::Relu => relu(x),
+        Activation::LeakyRelu { slope } => leaky_relu(x, f64::from(slope)),
+        Activation::HardTanh => x.clamp(-1.0, 1.0),
+    }
+}
+
+/// As [`super::wavenet()`].
+pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
+    let (offsets, _) = net.offsets();
+    let matrix = |at: usize, shape: [usize; 3]| {
+        let size: usize = shape.iter().product();
+        weights.clone().narrow(0, at, size).reshape(shape)
+    };
+    let vector = |at: usize, len: usize| weights.clone().narrow(0, at, len);
+    let tail = |x: Tensor<3>, len: usize| {
+        let all = x.dims()[2];
+        x.narrow(2, all - len, len)
+    };
+    let convolve = |x, weight, bias, dilation| conv1d(x, weight, bias, [0, 0], dilation);
+
+    let condition = x.clone();
+    let mut input = x;
+    let mut head: Option<Tensor<3>> = None;
+    // Samples that the sum of an array's activations must have.
+    let mut need = net.output_len(condition.dims()[2]);
+    need += net
+        .arrays
+        .iter()
+        .map(|array| array.head_kernel_size - 1)
+        .sum::<usize>();
+    for (array, at) in net.arrays.iter().zip(&offsets) {
+        let channels = array.channels;
+        let mut now = convolve(
+            input,
+            matrix(at.rechannel, [channels, at.in_channels, 1]),
+            None,
+            1,
+        );
+        for (layer, at) in array.layers.iter().zip(&at.layers) {
+            let conv = matrix(at.conv, [at.width, channels, layer.kernel_size]);
+            let z = convolve(
+                now.clone(),
+                conv,
+                Some(vector(at.bias, at.width)),
+                layer.dilation,
+            );
+            let len = z.dims()[2];
+            let mixer = matrix(at.mixer, [at.width, net.in_channels, 1]);
+            let z = z + convolve(tail(condition.clone(), len), mixer, None, 1);
+            let a = if layer.gated {
+                let signal = activate(layer.activation, z.clone().narrow(1, 0, channels));
+                signal * sigmoid(z.narrow(1, channels, channels))
+            } else {
+                activate(layer.activation, z)
+            };
+            let part = tail(a.clone(), need);
+            head = Some(match head {
+                Some(sum) => sum + part,
+                None => part,
+            });
+            let one = matrix(at.one_by_one, [channels, channels, 1]);
+            let bias = vector(at.one_by_one_bias, channels);
+            now = tail(now, len) + convolve(a, one, Some(bias), 1);
+        }
+        let shape = [array.head_channels, channels, array.head_kernel_size];
+        let bias = at.head_bias.map(|bias| vector(bias, array.head_channels));
+        head = head.map(|sum| convolve(sum, matrix(at.head, shape), bias, 1));
+        need -= array.head_kernel_size - 1;
+        input = now;
+    }
+    // Every array has a layer, so there is a head.
+    head.unwrap_or(condition) * net.head_scale
 }

@@ -3,22 +3,24 @@
 //! On flex and ndarray tensors of f32 the functions below run hand-written vector code with
 //! hand-written gradients; on every other backend they are the same composition of burn's
 //! operators that [`composed`] keeps as their oracle. The slice forms ([`conv`],
-//! [`encoder_decoder`](mod@encoder_decoder)) know nothing of tensors.
+//! [`encoder_decoder`](mod@encoder_decoder), [`wavenet`](mod@wavenet)) know nothing of tensors.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
 pub mod activation;
-mod buffers;
+pub mod buffers;
 pub mod composed;
 pub mod conv;
 mod convolutions;
 pub mod encoder_decoder;
 mod operator;
+mod pages;
 pub mod reference;
 mod rows;
 mod scratch;
 mod spread;
 pub mod wavenet;
+mod wavenet_operator;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
@@ -27,6 +29,8 @@ use conv::Conv1d;
 use convolutions::{Conv1dOperator, ConvTranspose1dOperator, EncoderDecoderOperator};
 use encoder_decoder::{EncoderDecoder, Middle};
 use operator::{on_host, run};
+use wavenet::WaveNet;
+use wavenet_operator::WaveNetOperator;
 
 /// Convolution, stride 1: x `[batch, in, time]`, weight `[out, in, kernel]` (tap 0 the oldest),
 /// bias `[out]`; `padding` zeros before and after x. Gives `[batch, out, time + left + right −
@@ -186,6 +190,37 @@ pub fn encoder_decoder(
             [filters.encoder_bias, scale, shift, filters.decoder_bias],
         ),
     )
+}
+
+/// A whole WaveNet: x `[batch, in_channels, time]` and its flat list of weights (for their order
+/// see [`WaveNet::weights`]) give `[batch, out_channels, time − receptive_field + 1]`.
+///
+/// # Panics
+/// [`WaveNet::problem`] has one, the number of channels or weights is another than the network's,
+/// or x is shorter than its receptive field.
+pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
+    let problem = net.problem();
+    assert!(
+        problem.is_none(),
+        "wavenet: {}",
+        problem.unwrap_or_default()
+    );
+    let [_, channels, len] = x.dims();
+    assert_eq!(
+        [channels, weights.dims()[0]],
+        [net.in_channels, net.weights()],
+        "wavenet: channels of x and number of weights"
+    );
+    assert!(
+        net.output_len(len) > 0,
+        "wavenet: {len} samples are fewer than the receptive field of {}",
+        net.receptive_field()
+    );
+    if !on_host(&x) {
+        return composed::wavenet(x, weights, net);
+    }
+    let inputs = vec![x.into_dispatch(), weights.into_dispatch()];
+    run(WaveNetOperator(net.clone()), inputs)
 }
 
 /// The tensors that are there, in order.

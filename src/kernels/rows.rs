@@ -214,7 +214,8 @@ pub(crate) struct Combine<'a> {
 impl Combine<'_> {
     /// Computes it.
     pub fn run(self, isa: Isa) {
-        isa.run(self);
+        // By reference: copying the struct would stall on its just written fields.
+        isa.run(&self);
     }
 
     fn check(&self) {
@@ -234,7 +235,7 @@ impl Combine<'_> {
     }
 }
 
-impl Kernel for Combine<'_> {
+impl Kernel for &Combine<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -248,15 +249,15 @@ impl Kernel for Combine<'_> {
             // `width` per tap.
             unsafe {
                 match (width, S::REGISTERS >= 32) {
-                    (8, true) => strip::<S, 8, 3>(s, &self, weights, 8, first),
+                    (8, true) => strip::<S, 8, 3>(s, self, weights, 8, first),
                     (8, false) => {
-                        strip::<S, 4, 3>(s, &self, weights, 8, first);
-                        strip::<S, 4, 3>(s, &self, weights.add(4), 8, first + 4);
+                        strip::<S, 4, 3>(s, self, weights, 8, first);
+                        strip::<S, 4, 3>(s, self, weights.add(4), 8, first + 4);
                     }
-                    (4, true) => strip::<S, 4, 6>(s, &self, weights, 4, first),
-                    (4, false) => strip::<S, 4, 3>(s, &self, weights, 4, first),
-                    (2, _) => strip::<S, 2, 6>(s, &self, weights, 2, first),
-                    _ => strip::<S, 1, 6>(s, &self, weights, 1, first),
+                    (4, true) => strip::<S, 4, 6>(s, self, weights, 4, first),
+                    (4, false) => strip::<S, 4, 3>(s, self, weights, 4, first),
+                    (2, _) => strip::<S, 2, 6>(s, self, weights, 2, first),
+                    _ => strip::<S, 1, 6>(s, self, weights, 1, first),
                 }
             }
         }
@@ -349,6 +350,14 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let output = task.output.data.add(first * task.output.stride + t);
+        if V > 1 {
+            for m in 0..M {
+                for v in 0..V {
+                    let next = output.wrapping_add(m * task.output.stride + (V + v) * S::LANES);
+                    s.prefetch_to_write(next);
+                }
+            }
+        }
         match task.start {
             Start::Zero => {}
             Start::Bias(bias) => {
@@ -360,8 +369,9 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
                 let from = rows.data.as_ptr().add(first * rows.stride + t);
                 for m in 0..M {
                     for v in 0..V {
-                        sums[m][v] =
-                            load::<S, FULL>(s, part, from.add(m * rows.stride + v * S::LANES));
+                        let from = from.add(m * rows.stride + v * S::LANES);
+                        sums[m][v] = load::<S, FULL>(s, part, from);
+                        s.prefetch(from.wrapping_add(V * S::LANES));
                     }
                 }
             }
@@ -372,6 +382,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
                     for v in 0..V {
                         let from = from.add(m * rows.stride + v * S::LANES);
                         sums[m][v] = s.add(bias, load::<S, FULL>(s, part, from));
+                        s.prefetch(from.wrapping_add(V * S::LANES));
                     }
                 }
             }
@@ -393,6 +404,11 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
             let mut x = [s.zero(); V];
             for v in 0..V {
                 x[v] = load::<S, FULL>(s, part, from.add(v * S::LANES));
+                // The first group of rows to meet the input finds it far away, and there are too
+                // many rows for the processor to foresee: ask for the next tile's part.
+                if first == 0 && V > 1 {
+                    s.prefetch(from.wrapping_add((V + v) * S::LANES));
+                }
             }
             for m in 0..M {
                 let w = s.splat(*weights.add(m));
@@ -438,16 +454,16 @@ pub(crate) struct RowProducts<'a> {
 
 impl RowProducts<'_> {
     /// Computes it.
-    pub fn run(self, isa: Isa) {
-        isa.run(self);
+    pub fn run(mut self, isa: Isa) {
+        isa.run(&mut self);
     }
 }
 
-impl Kernel for RowProducts<'_> {
+impl Kernel for &mut RowProducts<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(self, s: S) {
         let taps = self.taps.len();
         assert!(
             self.taps
@@ -459,21 +475,21 @@ impl Kernel for RowProducts<'_> {
         let wide = S::REGISTERS >= 32;
         let mut m = 0;
         while m < self.rows {
-            let left = self.rows - m;
             // SAFETY: the lengths were checked above.
             unsafe {
-                m += match (left, wide) {
-                    (4.., true) => columns::<S, 4, 6>(s, &mut self, m),
-                    (3.., false) => columns::<S, 3, 4>(s, &mut self, m),
-                    (2.., _) => columns::<S, 2, 6>(s, &mut self, m),
-                    _ => columns::<S, 1, 6>(s, &mut self, m),
+                m += match (self.rows - m, wide) {
+                    (4.., true) => columns::<S, 4, 6>(s, self, m),
+                    (3.., false) => columns::<S, 3, 4>(s, self, m),
+                    (2.., _) => columns::<S, 2, 6>(s, self, m),
+                    _ => columns::<S, 1, 6>(s, self, m),
                 }
             }
         }
     }
 }
 
-/// `M` gradient rows from `m` on against every tap, `J` taps at a time; gives `M`.
+/// `M` gradient rows from `m` on against every tap, in tiles as nearly equal as they can be and
+/// at most `J` taps wide: a narrow last tile would wait for its few sums. Gives `M`.
 ///
 /// # Safety
 /// `task`'s rows, taps and sums are within their bounds.
@@ -484,21 +500,27 @@ unsafe fn columns<S: Simd, const M: usize, const J: usize>(
     m: usize,
 ) -> usize {
     let taps = task.taps.len();
+    let tiles = taps.div_ceil(J);
     let mut j = 0;
-    while j < taps {
+    for tile in 0..tiles {
+        let width = (taps - j).div_ceil(tiles - tile);
         // SAFETY: the caller's promise.
         unsafe {
-            j += match taps - j {
-                left if left >= J => product_tile::<S, M, J>(s, task, m, j),
-                left if left >= 3 && J > 3 => product_tile::<S, M, 3>(s, task, m, j),
+            match width {
+                6 => product_tile::<S, M, 6>(s, task, m, j),
+                5 => product_tile::<S, M, 5>(s, task, m, j),
+                4 => product_tile::<S, M, 4>(s, task, m, j),
+                3 => product_tile::<S, M, 3>(s, task, m, j),
+                2 => product_tile::<S, M, 2>(s, task, m, j),
                 _ => product_tile::<S, M, 1>(s, task, m, j),
             }
         }
+        j += width;
     }
     M
 }
 
-/// `M` × `J` products; gives `J`.
+/// `M` × `J` products.
 ///
 /// # Safety
 /// As [`columns`].
@@ -508,7 +530,7 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
     task: &mut RowProducts<'_>,
     m: usize,
     j: usize,
-) -> usize {
+) {
     // SAFETY: the caller's promise: rows m..m+M, taps j..j+J, and their sums exist.
     unsafe {
         let mut g = [std::ptr::null::<f32>(); M];
@@ -523,6 +545,13 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
         for (i, x) in x.iter_mut().enumerate() {
             *x = task.input.as_ptr().add(*task.taps.get_unchecked(j + i));
         }
+        // The first rows to meet the input find it far away: ask for the next tile's taps.
+        let ahead = m == 0;
+        let mut next = x;
+        for (i, next) in next.iter_mut().enumerate() {
+            let tap = task.taps.get(j + J + i).or(task.taps.last());
+            *next = task.input.as_ptr().wrapping_add(tap.copied().unwrap_or(0));
+        }
         let mut sums = [[s.zero(); J]; M];
         let mut t = 0;
         while t + S::LANES <= task.len {
@@ -532,6 +561,9 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
             }
             for k in 0..J {
                 let b = s.load_ptr(x[k].add(t));
+                if ahead {
+                    s.prefetch(next[k].wrapping_add(t));
+                }
                 for i in 0..M {
                     sums[i][k] = s.fma(a[i], b, sums[i][k]);
                 }
@@ -555,7 +587,6 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
             }
         }
     }
-    J
 }
 
 /// sums(m) += Σ_t row m [t].

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 
+use super::pages;
+
 /// Floats per cache line; buffers start on one.
 const LINE: usize = 16;
 
@@ -14,7 +16,7 @@ thread_local! {
 pub(crate) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < len + LINE {
-        buffer.resize(len + LINE, 0.0);
+        buffer = pages::zeros(len + LINE);
     }
     let start = buffer.as_ptr().align_offset(LINE * size_of::<f32>());
     let result = work(&mut buffer[start..start + len]);

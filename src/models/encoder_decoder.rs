@@ -117,10 +117,17 @@ impl Branch {
             shift,
         } = &self.middle;
         if let Some(dense) = dense {
-            let hidden = kernels::conv1d(dry, self.encoder.val(), bias(&self.encoder_bias), [0, 0], 1);
+            let hidden =
+                kernels::conv1d(dry, self.encoder.val(), bias(&self.encoder_bias), [0, 0], 1);
             let hidden = kernels::conv1d(relu(hidden), dense.val(), bias(shift), [0, 0], 1);
             let crop = [trimmed, trimmed];
-            return kernels::conv_transpose1d(relu(hidden), decoder, bias(&self.output_bias), crop, 1);
+            return kernels::conv_transpose1d(
+                relu(hidden),
+                decoder,
+                bias(&self.output_bias),
+                crop,
+                1,
+            );
         }
         let middle = bias(scale).zip(bias(shift));
         let filters = Filters {

@@ -102,10 +102,7 @@ pub fn build(
                 Branch::new(conv.channels, *kernel_size, false, middle, &mut init)
             };
             let branches = conv.kernel_sizes.iter().map(&mut branch).collect();
-            EffectModel::EncoderDecoder(EncoderDecoder::new(
-                branches,
-                conv.lookahead.unwrap_or(0),
-            ))
+            EffectModel::EncoderDecoder(EncoderDecoder::new(branches, conv.lookahead.unwrap_or(0)))
         }
     }
 }

@@ -82,10 +82,10 @@ impl<'a> Predictor<'a> {
 
     /// Appends the rest: silence follows the signal.
     pub fn finish(mut self, out: &mut Vec<f32>) {
-        let missing = |p: &Self| p.received.saturating_sub(p.answered) as usize;
         match self.model.fixed_window() {
             Some(window) => {
-                while missing(&self) > 0 {
+                // The last window may answer beyond the end.
+                while self.answered < self.received {
                     self.pending.resize(self.pending.len() + window / 2, 0.0);
                     self.windows(window, out);
                 }
@@ -96,7 +96,7 @@ impl<'a> Predictor<'a> {
                 let silence = self.pending.len() + self.model.lookahead();
                 self.pending.resize(silence, 0.0);
                 self.pieces(PIECE, out);
-                let rest = missing(&self);
+                let rest = (self.received - self.answered) as usize;
                 if rest > 0 {
                     self.pieces(rest + self.unwanted, out);
                 }
@@ -177,7 +177,8 @@ impl<'a> Predictor<'a> {
 /// The samples of a tensor, in order.
 pub fn to_host(tensor: Tensor<3>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();
-    data.try_to_vec().expect("the element type was just converted to f32")
+    data.try_to_vec()
+        .expect("the element type was just converted to f32")
 }
 
 /// Predicts a whole signal after `past`, knobs at `controls`. As long as `dry`.

@@ -196,56 +196,79 @@ impl Data {
                 hint: "use a longer recording or another estimator",
             });
         }
-        let column = self.features + target;
-        let least_squares = |fit_intercept| {
-            let problem = moments.problem(self.features, column, fit_intercept);
-            let fitted = ols::fit(&problem, settings.rcond)?;
-            Ok(Fit {
-                rank: Some(fitted.rank),
-                ..fitted.model.into()
-            })
-        };
         match estimator {
-            Estimator::Ols => least_squares(true),
-            Estimator::OlsNoIntercept => least_squares(false),
-            Estimator::Ridge => {
-                let alpha = settings.alpha.unwrap_or(ridge::DEFAULT_ALPHA);
-                let model = ridge::fit(&moments.problem(self.features, column, true), alpha)?;
-                Ok(Fit {
-                    alpha: Some(alpha),
-                    ..model.into()
-                })
+            Estimator::Ols => self.least_squares(&moments, settings, target, true),
+            Estimator::OlsNoIntercept => self.least_squares(&moments, settings, target, false),
+            Estimator::Ridge | Estimator::BayesianRidge => {
+                self.fit_ridge(&moments, estimator, settings, target)
             }
-            Estimator::BayesianRidge => {
-                let problem = moments.problem(self.features, column, true);
-                let fitted = BayesianRidge::default().fit(&problem)?;
-                Ok(Fit {
-                    n_iter: Some(fitted.n_iter),
-                    alpha: Some(fitted.alpha),
-                    lambda: Some(fitted.lambda),
-                    ..fitted.model.into()
-                })
-            }
-            Estimator::LassoLars => {
-                let fitted = notebook_lasso_lars(settings).fit(&moments, self.features, column)?;
-                Ok(Fit {
-                    n_iter: Some(fitted.path.n_iter),
-                    alpha: Some(fitted.alpha),
-                    ..fitted.model.into()
-                })
-            }
-            Estimator::LassoLarsCv => {
-                let fitted = notebook_lasso_lars_cv().fit(&self.folds, self.features, column)?;
-                Ok(Fit {
-                    n_iter: Some(fitted.fitted.path.n_iter),
-                    alpha: Some(fitted.fitted.alpha),
-                    ..fitted.fitted.model.into()
-                })
+            Estimator::LassoLars | Estimator::LassoLarsCv => {
+                self.fit_lasso(&moments, estimator, settings, target)
             }
             Estimator::PassiveAggressive | Estimator::Ransac => {
                 self.fit_rows(estimator, settings, target, observer)
             }
         }
+    }
+
+    fn least_squares(
+        &self,
+        moments: &Moments,
+        settings: &Settings,
+        target: usize,
+        fit_intercept: bool,
+    ) -> Result<Fit, RegressError> {
+        let problem = moments.problem(self.features, self.features + target, fit_intercept);
+        let fitted = ols::fit(&problem, settings.rcond)?;
+        Ok(Fit {
+            rank: Some(fitted.rank),
+            ..fitted.model.into()
+        })
+    }
+
+    fn fit_ridge(
+        &self,
+        moments: &Moments,
+        estimator: Estimator,
+        settings: &Settings,
+        target: usize,
+    ) -> Result<Fit, RegressError> {
+        let problem = moments.problem(self.features, self.features + target, true);
+        if estimator == Estimator::Ridge {
+            let alpha = settings.alpha.unwrap_or(ridge::DEFAULT_ALPHA);
+            return Ok(Fit {
+                alpha: Some(alpha),
+                ..ridge::fit(&problem, alpha)?.into()
+            });
+        }
+        let fitted = BayesianRidge::default().fit(&problem)?;
+        Ok(Fit {
+            n_iter: Some(fitted.n_iter),
+            alpha: Some(fitted.alpha),
+            lambda: Some(fitted.lambda),
+            ..fitted.model.into()
+        })
+    }
+
+    fn fit_lasso(
+        &self,
+        moments: &Moments,
+        estimator: Estimator,
+        settings: &Settings,
+        target: usize,
+    ) -> Result<Fit, RegressError> {
+        let column = self.features + target;
+        let fitted = if estimator == Estimator::LassoLars {
+            notebook_lasso_lars(settings).fit(moments, self.features, column)?
+        } else {
+            let cv = notebook_lasso_lars_cv();
+            cv.fit(&self.folds, self.features, column)?.fitted
+        };
+        Ok(Fit {
+            n_iter: Some(fitted.path.n_iter),
+            alpha: Some(fitted.alpha),
+            ..fitted.model.into()
+        })
     }
 
     fn fit_rows(

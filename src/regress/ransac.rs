@@ -7,6 +7,7 @@ use super::ols;
 use super::random::RandomState;
 use super::rows::Rows;
 use crate::progress::{Event, Observer};
+use rayon::prelude::*;
 
 /// scikit-learn's parameters of that name, and its defaults (`min_samples` = features + 1,
 /// `residual_threshold` = median absolute deviation of the target).
@@ -167,10 +168,14 @@ fn is_inlier(model: &Linear, x: &[f64], y: f64, threshold: f64) -> bool {
 }
 
 fn count_inliers(rows: &Rows, target: &[f64], model: &Linear, threshold: f64) -> usize {
-    rows.iter()
-        .zip(target)
-        .filter(|(x, y)| is_inlier(model, x, **y, threshold))
-        .count()
+    rows.par_pieces()
+        .zip(target.par_chunks(PIECE))
+        .map(|(rows, target)| {
+            rows.zip(target)
+                .filter(|(x, y)| is_inlier(model, x, **y, threshold))
+                .count()
+        })
+        .sum()
 }
 
 /// Moments of the inliers, features then target.

@@ -2,6 +2,8 @@
 //! random order. Knows nothing of where they come from.
 
 use super::RegressError;
+use super::moments::PIECE;
+use rayon::prelude::*;
 
 /// A row-major feature matrix.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +55,16 @@ impl Rows {
     /// All rows in order.
     pub fn iter(&self) -> std::slice::ChunksExact<'_, f64> {
         self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// All rows in order, [`PIECE`] at a time, for parallel visits.
+    pub(crate) fn par_pieces(
+        &self,
+    ) -> impl IndexedParallelIterator<Item = std::slice::ChunksExact<'_, f64>> {
+        let width = self.width.max(1);
+        self.values
+            .par_chunks(width * PIECE)
+            .map(move |piece| piece.chunks_exact(width))
     }
 
     /// Refuses unequal lengths, fewer than `needed` rows, more than 32 bits can count (the random

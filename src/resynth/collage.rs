@@ -180,7 +180,7 @@ mod tests {
             assert!(y[0].windows(core.len()).any(|w| w == core));
         }
         assert_ne!(y[0], x);
-        assert_eq!(y, jumble(&[x.clone()], 10, 20, 3).unwrap());
+        assert_eq!(y, jumble(std::slice::from_ref(&x), 10, 20, 3).unwrap());
         assert_ne!(y, jumble(&[x], 10, 20, 4).unwrap());
     }
 

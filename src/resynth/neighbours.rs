@@ -1,5 +1,5 @@
-//! Exact nearest neighbours of frames by Euclidean distance, by brute force that gives up on
-//! a pair as soon as it is too far apart.
+//! Exact nearest neighbours of frames by Euclidean distance: pairs that are too far apart in
+//! their first column are never looked at, others only until they are too far apart.
 //!
 //! Rows should be turned to their principal axes first ([`super::pca::Pca::rotate`]): the
 //! first columns then decide nearly every pair. Knows nothing of sound.
@@ -9,8 +9,8 @@ use super::features::Matrix;
 use crate::progress::{Event, Observer};
 use rayon::prelude::*;
 
-/// Columns summed between two looks at the limit.
-const STRIDE: usize = 8;
+/// Columns summed at a time, each in a sum of its own, so that the processor can do all at once.
+const LANES: usize = 8;
 
 /// A row and how far it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,19 +23,23 @@ pub struct Neighbour {
 
 /// The squared distance of two rows, or `None` once it is known to exceed `limit`.
 pub fn squared_within(a: &[f32], b: &[f32], limit: f32) -> Option<f32> {
-    let mut total = 0.0;
-    for (a, b) in a.chunks(STRIDE).zip(b.chunks(STRIDE)) {
-        let mut part = 0.0;
-        for (x, y) in a.iter().zip(b) {
-            let d = x - y;
-            part += d * d;
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut rest = 0.0;
+    for (x, y) in a_rest.iter().zip(b_rest) {
+        rest += (x - y) * (x - y);
+    }
+    let mut lanes = [0.0; LANES];
+    let mut total = rest;
+    for (a, b) in a.iter().zip(b) {
+        for ((lane, x), y) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += (x - y) * (x - y);
         }
-        total += part;
+        total = rest + lanes.iter().sum::<f32>();
         if total > limit {
             return None;
         }
     }
-    Some(total)
+    (total <= limit).then_some(total)
 }
 
 /// The `k` nearest other rows of every row, nearest first, of equals the lower index first
@@ -49,6 +53,7 @@ pub fn nearest(
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<Neighbour>>, ResynthError> {
     let count = rows.rows();
+    let line = Line::new(rows);
     observer.event(Event::Start {
         task: "finding like frames",
         total: Some(count as u64),
@@ -63,7 +68,7 @@ pub fn nearest(
         observer.event(Event::Advance(batch.len() as u64));
         let found: Vec<_> = batch
             .into_par_iter()
-            .map(|i| nearest_to(rows, i, k))
+            .map(|i| line.nearest_to(rows, i, k))
             .collect();
         all.extend(found);
     }
@@ -71,36 +76,72 @@ pub fn nearest(
     Ok(all)
 }
 
-fn nearest_to(rows: &Matrix, i: usize, k: usize) -> Vec<Neighbour> {
-    let k = k.min(rows.rows().saturating_sub(1));
-    let mut best: Vec<Neighbour> = Vec::with_capacity(k + 1);
-    let here = rows.row(i);
-    // Frames close in time are close in sound: they make the limit tight early.
-    let earlier = (0..i).rev().map(Some).chain(std::iter::repeat(None));
-    let later = (i + 1..rows.rows())
-        .map(Some)
-        .chain(std::iter::repeat(None));
-    let outwards = earlier
-        .zip(later)
-        .take_while(|(e, l)| e.is_some() || l.is_some());
-    for index in outwards.flat_map(|(e, l)| [e, l]).flatten() {
-        let limit = match best.last() {
-            Some(last) if best.len() == k => last.squared,
-            _ => f32::INFINITY,
-        };
-        let Some(squared) = squared_within(here, rows.row(index), limit) else {
-            continue;
-        };
-        let before = |n: &Neighbour| {
-            n.squared
-                .total_cmp(&squared)
-                .then(n.index.cmp(&index))
-                .is_lt()
-        };
-        best.insert(best.partition_point(before), Neighbour { index, squared });
-        best.truncate(k);
+/// Rows along their first column: what is too far away there is too far away.
+struct Line {
+    /// Rows by rising first column.
+    order: Vec<usize>,
+    /// Where each row stands in `order`.
+    place: Vec<usize>,
+}
+
+impl Line {
+    fn new(rows: &Matrix) -> Self {
+        let mut order: Vec<usize> = (0..rows.rows()).collect();
+        order.sort_by(|&a, &b| first(rows, a).total_cmp(&first(rows, b)));
+        let mut place = vec![0; order.len()];
+        for (at, &row) in order.iter().enumerate() {
+            place[row] = at;
+        }
+        Self { order, place }
     }
-    best
+
+    /// Looks outwards along the line until what remains is further away in the first column
+    /// alone than the `k`-th nearest row found.
+    fn nearest_to(&self, rows: &Matrix, i: usize, k: usize) -> Vec<Neighbour> {
+        let k = k.min(rows.rows().saturating_sub(1));
+        if k == 0 {
+            return Vec::new();
+        }
+        let here = rows.row(i);
+        let gap = |&j: &usize| {
+            let away = first(rows, j) - first(rows, i);
+            (j, away * away)
+        };
+        let (below, above) = (
+            &self.order[..self.place[i]],
+            &self.order[self.place[i] + 1..],
+        );
+        let mut below = below.iter().rev().map(gap).peekable();
+        let mut above = above.iter().map(gap).peekable();
+        let mut best: Vec<Neighbour> = Vec::with_capacity(k + 1);
+        loop {
+            let next = match (below.peek(), above.peek()) {
+                (Some(b), Some(a)) if b.1 <= a.1 => below.next(),
+                (Some(_), None) => below.next(),
+                _ => above.next(),
+            };
+            let limit = match best.last() {
+                Some(last) if best.len() == k => last.squared,
+                _ => f32::INFINITY,
+            };
+            let Some((index, _)) = next.filter(|n| n.1 <= limit) else {
+                return best;
+            };
+            let Some(squared) = squared_within(here, rows.row(index), limit) else {
+                continue;
+            };
+            let nearer = |n: &Neighbour| {
+                let order = n.squared.total_cmp(&squared);
+                order.then(n.index.cmp(&index)).is_lt()
+            };
+            best.insert(best.partition_point(nearer), Neighbour { index, squared });
+            best.truncate(k);
+        }
+    }
+}
+
+fn first(rows: &Matrix, i: usize) -> f32 {
+    rows.row(i).first().copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

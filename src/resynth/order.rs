@@ -32,6 +32,15 @@ pub enum By {
 }
 
 impl By {
+    /// Its name in titles.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Pca => "PCA",
+            Self::Tsne => "t-SNE",
+            other => other.name(),
+        }
+    }
+
     /// Its name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -80,7 +89,7 @@ pub struct Ordering {
     /// One list of coordinates (one per frame, in time order) for each dimension of the
     /// embedding; empty for [`By::Path`], which has none.
     pub embedding: Vec<Vec<f64>>,
-    /// t-SNE's divergence, if it was run.
+    /// t-SNE's divergence, if it was run on not too many frames.
     pub kl_divergence: Option<f64>,
     /// Share of variance in the principal components used, if they were.
     pub explained: Option<f64>,
@@ -181,6 +190,9 @@ struct Task<'a> {
     rows: Matrix,
 }
 
+/// Every frame's neighbours, and coordinates to start from.
+type TsneStart<const D: usize> = (Vec<Vec<Neighbour>>, [Vec<f64>; D]);
+
 /// An embedding of all frames.
 struct Map {
     coordinates: Vec<Vec<f64>>,
@@ -200,9 +212,7 @@ impl Task<'_> {
     }
 
     /// The neighbours and the start of a t-SNE in `D` dimensions.
-    fn tsne_start<const D: usize>(
-        &self,
-    ) -> Result<(Vec<Vec<Neighbour>>, [Vec<f64>; D]), ResynthError> {
+    fn tsne_start<const D: usize>(&self) -> Result<TsneStart<D>, ResynthError> {
         let near = nearest(&self.rows, self.recipe.tsne.neighbours(), self.observer)?;
         let start = std::array::from_fn(|i| self.pca.scores(self.features, i));
         Ok((near, start))
@@ -321,7 +331,7 @@ impl From<tsne::Embedding> for Map {
     fn from(made: tsne::Embedding) -> Self {
         Self {
             coordinates: made.coordinates,
-            kl_divergence: Some(made.kl_divergence),
+            kl_divergence: made.kl_divergence,
             explained: None,
         }
     }

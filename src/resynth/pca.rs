@@ -4,6 +4,7 @@
 
 use super::features::Matrix;
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 /// Rows summed into one partial covariance; fixed, so that the sum's order and with it every
 /// bit of the result does not depend on the number of threads.
@@ -67,12 +68,14 @@ impl Pca {
     /// All coordinates: the rows turned so that the first columns vary most. Distances stay
     /// what they were.
     pub fn rotate(&self, rows: &Matrix) -> Matrix {
-        let values = rows.iter().flat_map(|row| {
-            self.components
-                .iter()
-                .map(|c| project(row, &self.mean, c) as f32)
+        let mut values = vec![0.0; rows.rows() * rows.columns()];
+        let turned = values.par_chunks_mut(rows.columns().max(1));
+        turned.enumerate().for_each(|(i, turned)| {
+            for (x, component) in turned.iter_mut().zip(&self.components) {
+                *x = project(rows.row(i), &self.mean, component) as f32;
+            }
         });
-        Matrix::new(rows.columns(), values.collect())
+        Matrix::new(rows.columns(), values)
     }
 }
 
@@ -94,7 +97,6 @@ fn column_means(rows: &Matrix) -> Vec<f64> {
 
 /// The covariance, column by column (it is symmetric, so row by row as well).
 fn covariance(rows: &Matrix, mean: &[f64]) -> Vec<f64> {
-    use rayon::prelude::*;
     let columns = rows.columns();
     let starts: Vec<usize> = (0..rows.rows()).step_by(CHUNK).collect();
     let partial = |&start: &usize| {

@@ -57,9 +57,9 @@ pub fn apply(
 ) -> Result<Vec<Vec<f32>>, ResynthError> {
     let params = stft.params();
     let len = channels.first().map_or(0, Vec::len);
+    let in_time = params.frames(len);
     let (frames, len) = if compat {
-        let frames = params.frames(len);
-        (frames, params.synthesis_len(frames))
+        (in_time, params.synthesis_len(in_time))
     } else {
         // Enough frames that every sample lies under as many windows as the others.
         let tail = params.win_length().div_ceil(2);
@@ -69,7 +69,7 @@ pub fn apply(
     let mut reader = Reader::new(stft, channels);
     let make = |t: usize| {
         let source = match effect {
-            Effect::ReverseTime => params.frames(channels[0].len()).checked_sub(t + 1),
+            Effect::ReverseTime => in_time.checked_sub(t + 1),
             _ => Some(t),
         };
         // Frames before the first one, asked for when reversing, hold nothing.

@@ -52,6 +52,14 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(to, first(len), value) }
     }
     #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_to_write(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) }
+    }
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
     }

@@ -79,6 +79,19 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The sum of all lanes, always added in the same order.
     fn sum(self, a: Self::V) -> f32;
 
+    /// Asks for the cache line at `at` to be brought near; any address is allowed. Does nothing
+    /// where the instruction set has no stable way to say it.
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        let _ = at;
+    }
+
+    /// As [`prefetch`](Simd::prefetch), for a line about to be written.
+    #[inline(always)]
+    fn prefetch_to_write(self, at: *const f32) {
+        let _ = at;
+    }
+
     /// All lanes 0.
     #[inline(always)]
     fn zero(self) -> Self::V {

@@ -135,7 +135,7 @@ impl ModuleVisitor for Scale {
 /// Freezes every parameter whose path starts with one of `prefixes`.
 ///
 /// # Errors
-/// The prefix that no parameter has, with the paths there are.
+/// The prefix that no parameter has, with the paths there are; or that nothing is left.
 pub fn freeze<M: Module>(model: M, prefixes: &[String]) -> Result<M, String> {
     let all = parameters(&model);
     let mut frozen = Vec::new();
@@ -153,6 +153,9 @@ pub fn freeze<M: Module>(model: M, prefixes: &[String]) -> Result<M, String> {
                 paths.join(", ")
             ));
         }
+    }
+    if all.iter().all(|p| frozen.contains(&p.id)) {
+        return Err("every layer is frozen, so nothing is left to train".to_string());
     }
     Ok(model.freeze_group(ParamGroup::from_ids(frozen)))
 }

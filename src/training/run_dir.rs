@@ -328,6 +328,9 @@ fn read_bytes(path: &Path) -> Result<Bytes, RunError> {
 fn load_weights(model: EffectModel, path: &Path) -> Result<EffectModel, RunError> {
     let record = ModuleRecord::from_bytes(read_bytes(path)?).map_err(|e| damaged(path, e))?;
     model.try_load_record(record).map_err(|e| {
-        damaged(path, format!("weights of another network ({e}); its config says which"))
+        damaged(
+            path,
+            format!("weights of another network ({e}); its config says which"),
+        )
     })
 }

@@ -42,7 +42,9 @@ mod tests {
             warm_up_steps,
             ..TrainingConfig::default()
         };
-        (0..50).map(|step| learning_rate(&config, step, 10)).collect()
+        (0..50)
+            .map(|step| learning_rate(&config, step, 10))
+            .collect()
     }
 
     fn close(a: f64, b: f64) -> bool {

@@ -93,7 +93,13 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "from behind to",
-        spoil: |p| rewrite(p, "wet = \"wet.wav\"\n", "wet = \"wet.wav\"\nfrom = 0.4\nto = 0.2\n"),
+        spoil: |p| {
+            rewrite(
+                p,
+                "wet = \"wet.wav\"\n",
+                "wet = \"wet.wav\"\nfrom = 0.4\nto = 0.2\n",
+            )
+        },
         arguments: TRAIN,
         words: &["from", "3200", "1600"],
     },
@@ -135,7 +141,7 @@ const CASES: &[Case] = &[
         name: "empty file",
         spoil: |p| drop(p.write("wet.wav", "")),
         arguments: TRAIN,
-        words: &["wet.wav", "empty"],
+        words: &["wet.wav", "0 bytes"],
     },
     Case {
         name: "truncated WAV",
@@ -168,7 +174,12 @@ const CASES: &[Case] = &[
     Case {
         name: "dry and wet at different rates",
         spoil: |p| {
-            p.wav_at("wet.wav", vec![noise(4000, 2)], 16_000, SampleFormat::Int(16));
+            p.wav_at(
+                "wet.wav",
+                vec![noise(4000, 2)],
+                16_000,
+                SampleFormat::Int(16),
+            );
         },
         arguments: TRAIN,
         words: &["8000", "16000"],
@@ -274,14 +285,24 @@ const CASES: &[Case] = &[
     Case {
         name: "infer to an unknown format",
         spoil: nothing,
-        arguments: &["infer", "-m", "r", "dry.wav", "-o", "x.wav", "--format", "s12"],
+        arguments: &[
+            "infer", "-m", "r", "dry.wav", "-o", "x.wav", "--format", "s12",
+        ],
         words: &["s12", "s16"],
     },
     Case {
         name: "evaluate with a latency in words",
         spoil: nothing,
         arguments: &[
-            "evaluate", "-m", "r", "--dry", "dry.wav", "--wet", "wet.wav", "--latency", "soon",
+            "evaluate",
+            "-m",
+            "r",
+            "--dry",
+            "dry.wav",
+            "--wet",
+            "wet.wav",
+            "--latency",
+            "soon",
         ],
         words: &["soon", "auto"],
     },
@@ -297,7 +318,10 @@ fn expect_one_line(name: &str, said: &Said, words: &[&str]) {
     let text = said.stderr.trim_end();
     assert_eq!(said.code, 2, "{name}: {text}");
     assert!(said.stdout.is_empty(), "{name}: {}", said.stdout);
-    let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("warning: ")).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|l| !l.starts_with("warning: "))
+        .collect();
     assert_eq!(lines.len(), 1, "{name}: {text}");
     assert!(lines[0].starts_with("error: "), "{name}: {text}");
     assert!(!text.contains("internal fault"), "{name}: {text}");
@@ -327,15 +351,32 @@ fn wrong_use_of_a_run_gets_one_line_and_leaves_nothing() {
     let place = place(SMALL, "epochs = 1");
     let trained = place.effigy(&["-q", "train", "--config", "t.toml", "--run", "r"]);
     assert_eq!(trained.code, 0, "{}", trained.stderr);
-    place.wav_at("hd.wav", vec![noise(4000, 4)], 96_000, SampleFormat::Int(16));
+    place.wav_at(
+        "hd.wav",
+        vec![noise(4000, 4)],
+        96_000,
+        SampleFormat::Int(16),
+    );
     place.write("text.wav", "no sound at all, only words");
     place.write("plain-file", "");
     let other = "kind = \"conv\"\nchannels = 5\nkernel_size = 3";
     place.write("other.toml", config(other, "epochs = 1"));
     let cases: &[(&str, &[&str], &[&str])] = &[
-        ("input is output", &["infer", "-m", "r", "dry.wav", "-o", "dry.wav"], &["is an input"]),
-        ("missing input", &["infer", "-m", "r", "no.wav", "-o", "x.wav"], &["no.wav"]),
-        ("text as input", &["infer", "-m", "r", "text.wav", "-o", "x.wav"], &["text.wav"]),
+        (
+            "input is output",
+            &["infer", "-m", "r", "dry.wav", "-o", "dry.wav"],
+            &["is an input"],
+        ),
+        (
+            "missing input",
+            &["infer", "-m", "r", "no.wav", "-o", "x.wav"],
+            &["no.wav"],
+        ),
+        (
+            "text as input",
+            &["infer", "-m", "r", "text.wav", "-o", "x.wav"],
+            &["text.wav"],
+        ),
         (
             "two inputs, one file",
             &["infer", "-m", "r", "dry.wav", "wet.wav", "-o", "x.wav"],
@@ -363,7 +404,17 @@ fn wrong_use_of_a_run_gets_one_line_and_leaves_nothing() {
         ),
         (
             "evaluate at another rate",
-            &["evaluate", "-m", "r", "--dry", "hd.wav", "--wet", "hd.wav", "--latency", "0"],
+            &[
+                "evaluate",
+                "-m",
+                "r",
+                "--dry",
+                "hd.wav",
+                "--wet",
+                "hd.wav",
+                "--latency",
+                "0",
+            ],
             &["96000", "8000"],
         ),
     ];

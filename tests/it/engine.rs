@@ -464,3 +464,33 @@ fn impossible_descriptions_are_refused_before_anything_is_allocated() {
         assert!(largest < 10_000, "{largest} bytes for: {error}");
     }
 }
+
+#[test]
+fn working_memory_is_bounded_however_layers_multiply_it() {
+    // 200 layers of 60,000 channels that do not mix: few weights, 31 GB of rows.
+    let channels = 60_000;
+    let conv = Conv1d {
+        in_channels: channels,
+        out_channels: channels,
+        kernel_size: 2,
+        dilation: 1,
+        groups: channels,
+        weight: vec![0.1; 2 * channels],
+        bias: vec![],
+    };
+    let mut layers = vec![Layer::Conv1d(Conv1d::dense(
+        1,
+        channels,
+        vec![0.1; channels],
+        vec![],
+    ))];
+    layers.extend((0..200).map(|_| Layer::Conv1d(conv.clone())));
+    layers.push(Layer::Conv1d(Conv1d::dense(
+        channels,
+        1,
+        vec![0.1; channels],
+        vec![],
+    )));
+    let error = Engine::new(&sequential(1, layers)).unwrap_err().to_string();
+    assert!(error.contains("working memory in floats is"), "{error}");
+}

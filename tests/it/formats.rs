@@ -3,9 +3,11 @@
 
 use crate::engine::{allocations, shared, wav};
 use crate::random_networks::{Dice, with_controls};
+use effigy::commands::inspect;
 use effigy::engine::{Engine, EngineError, reference};
 use effigy::formats::{self, Format, FormatError, SelfTest, aidax, nam, proteus, rtneural};
 use effigy::models::description::*;
+use effigy::progress::Silent;
 use serde_json::Value;
 use std::fs;
 
@@ -431,7 +433,7 @@ fn unknown_features_and_wrong_sizes_are_named() {
         ),
         (
             changed(&lstm, |v| v["weights"][3] = Value::from(1e300)),
-            "weights[3]: is 1e300, beyond",
+            "weights[3]: is 1e+300, beyond",
         ),
         (
             changed(&lstm, |v| drop(v["weights"].as_array_mut().unwrap().pop())),
@@ -667,4 +669,73 @@ fn knobs_survive_formats_that_have_them() {
     });
     assert_eq!(outputs[0], outputs[1]);
     assert_ne!(outputs[0], play_cold(&network, &input));
+}
+
+#[test]
+fn inspect_tells_what_a_file_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dice = Dice::new(50);
+    let file = folder.path().join("a.json");
+    fs::write(&file, write_aidax(&dice.recurrent(8, 2, true)).unwrap()).unwrap();
+    let request = inspect::Request {
+        file: file.clone(),
+        measure: false,
+    };
+    let outcome = inspect::inspect(&request, &Silent).unwrap();
+    assert_eq!((outcome.format, outcome.networks.len()), (Format::AidaX, 1));
+    assert_eq!(outcome.self_test_difference, Some(0.0));
+    assert_eq!(outcome.writable_as, [Format::AidaX]);
+    let network = &outcome.networks[0];
+    assert_eq!(
+        (network.sample_rate, network.receptive_field),
+        (48_000, None)
+    );
+    assert_eq!(network.controls[0].name, "param1");
+
+    // A stored output that is not what plays is told, not hidden.
+    let mut value: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let last = value["output_batch"][2047].as_f64().unwrap();
+    value["output_batch"][2047] = (last + 0.25).into();
+    fs::write(&file, value.to_string()).unwrap();
+    let outcome = inspect::inspect(&request, &Silent).unwrap();
+    assert!((outcome.self_test_difference.unwrap() - 0.25).abs() < 1e-6);
+
+    let missing = inspect::Request {
+        file: folder.path().join("none.nam"),
+        measure: false,
+    };
+    let error = inspect::inspect(&missing, &Silent).unwrap_err();
+    assert!(
+        format!("{error:#}").contains("none.nam: No such file"),
+        "{error:#}"
+    );
+}
+
+#[test]
+fn inspect_lists_the_sizes_of_a_container() {
+    let Some(file) = shared("fixtures/nam/A2.nam") else {
+        return;
+    };
+    let outcome = inspect::inspect(
+        &inspect::Request {
+            file,
+            measure: false,
+        },
+        &Silent,
+    )
+    .unwrap();
+    let facts: Vec<_> = outcome
+        .networks
+        .iter()
+        .map(|n| (n.max_size, n.weights, n.receptive_field))
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            (Some(0.5), 1_871, Some(6347)),
+            (Some(1.0), 12_146, Some(6347))
+        ]
+    );
+    assert_eq!(outcome.version.as_deref(), Some("0.7.0"));
+    assert!(outcome.metadata.contains_key("input_level_dbu"));
 }

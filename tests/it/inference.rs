@@ -13,7 +13,10 @@ fn trained(model: &str) -> Place {
 }
 
 fn samples(place: &Place, name: &str) -> Vec<Vec<f32>> {
-    decode::read(&place.path(name)).unwrap().audio.into_channels()
+    decode::read(&place.path(name))
+        .unwrap()
+        .audio
+        .into_channels()
 }
 
 #[test]
@@ -55,7 +58,9 @@ fn formats_are_the_inputs_unless_told() {
         assert_eq!(out.format, stored);
         assert_eq!(out.audio.len(), 500);
     }
-    let told = ["-q", "infer", "-m", "r", "in.wav", "-o", "o", "--format", "s24"];
+    let told = [
+        "-q", "infer", "-m", "r", "in.wav", "-o", "o", "--format", "s24",
+    ];
     assert_eq!(place.effigy(&told).code, 0);
     let out = decode::read(&place.path("o/in.wav")).unwrap();
     assert_eq!(out.format, SampleFormat::Int(24));
@@ -68,12 +73,28 @@ fn another_rate_is_resampled_with_a_notice_and_stays_in_time() {
     let place = trained(CONV);
     let tone = |hz: u32, len: usize| -> Vec<f32> {
         let step = std::f64::consts::TAU * 440.0 / f64::from(hz);
-        (0..len).map(|i| (0.3 * (i as f64 * step).sin()) as f32).collect()
+        (0..len)
+            .map(|i| (0.3 * (i as f64 * step).sin()) as f32)
+            .collect()
     };
-    place.wav_at("44.wav", vec![tone(44_100, 44_100)], 44_100, SampleFormat::Float(32));
-    place.wav_at("8.wav", vec![tone(8000, 8000)], 8000, SampleFormat::Float(32));
+    place.wav_at(
+        "44.wav",
+        vec![tone(44_100, 44_100)],
+        44_100,
+        SampleFormat::Float(32),
+    );
+    place.wav_at(
+        "8.wav",
+        vec![tone(8000, 8000)],
+        8000,
+        SampleFormat::Float(32),
+    );
     let said = place.effigy(&["infer", "-m", "r", "44.wav", "8.wav", "-o", "out", "--json"]);
-    assert!(said.stderr.contains("44100 Hz is resampled"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("44100 Hz is resampled"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(said.json()["files"][0]["frames"], 44_100);
     let high = decode::read(&place.path("out/44.wav")).unwrap();
     assert_eq!(high.audio.sample_rate().hz(), 44_100);
@@ -95,7 +116,16 @@ fn evaluate_repeats_the_test_row_of_training() {
     place.wav("d.wav", vec![dry]);
     place.wav("w.wav", vec![wet]);
     let said = place.effigy(&[
-        "evaluate", "-m", "r", "--dry", "d.wav", "--wet", "w.wav", "--latency", "0", "--json",
+        "evaluate",
+        "-m",
+        "r",
+        "--dry",
+        "d.wav",
+        "--wet",
+        "w.wav",
+        "--latency",
+        "0",
+        "--json",
     ]);
     let found = said.json();
     let report = std::fs::read_to_string(place.path("r/report.json")).unwrap();
@@ -131,12 +161,17 @@ fn a_generated_dataset_can_be_written_and_trained_on() {
         [model]\nkind = \"conv\"\nchannels = 2\nkernel_size = 4\n\
         [windows]\nwindow_len = 128\nhop = 128\n[training]\nepochs = 1\n";
     place.write("s.toml", synth);
-    let said = place.effigy(&["synth", "-c", "s.toml", "-o", "set", "--json"]).json();
+    let said = place
+        .effigy(&["synth", "-c", "s.toml", "-o", "set", "--json"])
+        .json();
     // The last tenth of the training pair validates, so the dataset holds three pairs.
     assert_eq!(said["files"].as_array().unwrap().len(), 6, "{said}");
     let data = std::fs::read_to_string(place.path("set/data.toml")).unwrap();
     let model = &synth[synth.find("[model]").unwrap()..];
-    place.write("set/again.toml", format!("name = \"again\"\n{data}\n{model}"));
+    place.write(
+        "set/again.toml",
+        format!("name = \"again\"\n{data}\n{model}"),
+    );
     for config in ["s.toml", "set/again.toml"] {
         let said = place.effigy(&["-q", "train", "-c", config]);
         assert_eq!(said.code, 0, "{config}: {}", said.stderr);

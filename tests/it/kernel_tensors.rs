@@ -5,6 +5,8 @@
 #![allow(deprecated)]
 
 use burn::tensor::{Device, Tensor, TensorData};
+use effigy::kernels::activation::Activation;
+use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::kernels::{self, Filters, ScaleShift, composed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -62,7 +64,7 @@ fn output_and_gradients(
     let device = device.clone().autodiff();
     let inputs: Vec<Parameter> = inputs
         .iter()
-        .map(|data| match data.shape().len() {
+        .map(|data| match data.shape().num_dims() {
             1 => Parameter::One(Tensor::from_data(data.clone(), &device).require_grad()),
             _ => Parameter::Three(Tensor::from_data(data.clone(), &device).require_grad()),
         })
@@ -306,4 +308,62 @@ fn gradients_reach_only_what_wants_them() {
     assert!(w.grad(&grads).is_some());
     let frozen = kernels::conv1d(x.clone(), w.detach(), None, [2, 0], 1);
     assert_eq!(frozen.dims(), [1, 2, 40]);
+}
+
+#[test]
+fn wavenet_equals_the_composed_form() {
+    let layer = |kernel_size, dilation, activation, gated| Layer {
+        kernel_size,
+        dilation,
+        activation,
+        gated,
+    };
+    let leaky = Activation::LeakyRelu { slope: 0.01 };
+    let array = |channels, head_channels, head_kernel_size, layers: &[Layer]| LayerArray {
+        channels,
+        layers: layers.to_vec(),
+        head_channels,
+        head_kernel_size,
+        head_bias: head_channels == 1,
+    };
+    let tanh = |dilation| layer(3, dilation, Activation::Tanh, false);
+    let nets = [
+        vec![
+            array(16, 8, 1, &[tanh(1), tanh(8), tanh(64)]),
+            array(8, 1, 1, &[tanh(1), tanh(2)]),
+        ],
+        vec![array(
+            8,
+            1,
+            16,
+            &[layer(6, 3, leaky, false), layer(15, 7, leaky, false)],
+        )],
+        vec![array(
+            3,
+            1,
+            2,
+            &[
+                layer(2, 5, Activation::HardTanh, true),
+                layer(1, 1, Activation::Sigmoid, true),
+            ],
+        )],
+    ];
+    for (case, arrays) in nets.into_iter().enumerate() {
+        let net = WaveNet {
+            in_channels: 1,
+            arrays,
+            head_scale: 0.5,
+        };
+        let mut noise = Noise::new(40 + case as u64);
+        let inputs = [
+            noise.data([2, 1, net.receptive_field() + 200], 1.0),
+            noise.data([net.weights()], 0.35),
+        ];
+        compare(
+            &format!("wavenet {case}"),
+            &inputs,
+            &|p| kernels::wavenet(p[0].three(), p[1].one(), &net),
+            &|p| composed::wavenet(p[0].three(), p[1].one(), &net),
+        );
+    }
 }

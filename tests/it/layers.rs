@@ -19,14 +19,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["audio", "effects"]),
     ("models", &["kernels", "config"]),
     // 3: what is done with recordings and with finished networks.
-    ("report", &["audio", "dsp"]),
+    ("report", &["audio", "dsp", "files"]),
     ("data", &["audio", "config", "dsp", "effects", "progress"]),
     ("regress", &["audio", "config", "dsp", "files", "progress"]),
     ("resynth", &["audio", "config", "dsp", "progress"]),
     ("engine", &["audio", "dsp", "models", "simd"]),
     ("formats", &["audio", "config", "engine", "files", "models"]),
     // 4
-    ("training", &["config", "data", "files", "models", "progress", "report"]),
+    (
+        "training",
+        &["config", "data", "files", "models", "progress", "report"],
+    ),
     // 5 and 6 may use everything below.
     ("commands", &["*"]),
     ("cli", &["*", "commands"]),

@@ -822,6 +822,21 @@ fn nothing_is_written_over_its_own_input() {
 }
 
 #[test]
+fn other_endings_than_wav_are_refused() {
+    let request = stretch::Request {
+        input: "no-such-file.wav".into(),
+        output: "out.mp3".into(),
+        factor: 2.0,
+        method: stretch::Method::Notebook,
+    };
+    let error = stretch::run(&request, &Silent).unwrap_err().to_string();
+    assert!(
+        error.contains("out.mp3") && error.contains(".wav"),
+        "{error}"
+    );
+}
+
+#[test]
 fn contradicting_settings_are_refused_before_anything_is_read() {
     let refused = |setting: Setting| {
         let request = Request {

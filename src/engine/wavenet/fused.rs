@@ -1,63 +1,80 @@
 //! The plain WaveNet layer as one kernel.
+//!
+//! For a few vectors of time: convolution and mixer into a small buffer that stays in the
+//! innermost cache, activation and head sum on that buffer, 1x1 and residual from it. The mixer
+//! is one more tap of the convolution: the layer's line holds the condition in rows behind its
+//! own.
 
 use crate::engine::activation::Function;
-use crate::engine::block::{Line, ROW, SLACK};
-use crate::engine::matrix::{Finish, Matrix, Source, Sums, widest_tile};
+use crate::engine::block::{Aligned, Line, SLACK};
+use crate::engine::matrix::{Finish, Matrix, Source, Store, Sums};
 use crate::engine::ops::{Target, padded};
-use crate::models::description::{Gating, LayerFilms, WaveLayer};
+use crate::engine::plan::Plan;
+use crate::models::description::{DescriptionError, Gating, LayerFilms, WaveLayer};
 use crate::simd::{Isa, Kernel, Simd, math};
+use std::marker::PhantomData;
 
-/// Distance between the rows of the middle channels: the widest tile of time, 4 vectors of 16.
-const MIDDLE_ROW: usize = 64;
+/// The most vectors of time a tile spans.
+const WIDEST_TIME: usize = 4;
+/// Distance between the rows of the middle channels: the widest tile of time, of 16 lanes.
+const MIDDLE_ROW: usize = WIDEST_TIME * 16;
 
 /// A planned layer.
 #[derive(Debug)]
 pub(super) struct FusedLayer {
     width: usize,
     bottleneck: usize,
+    /// Convolution and mixer.
     conv: Matrix,
-    mixer: Matrix,
     function: Function,
     /// `None`: nothing reads what the layer would pass on.
     layer1x1: Option<Matrix>,
     /// The middle channels of a few vectors of time.
-    middle: Vec<f32>,
-    tile: usize,
+    middle: Aligned,
 }
 
 impl FusedLayer {
     /// `None` when the layer has more to it than the plain form.
-    pub(super) fn new(layer: &WaveLayer, line: &Line, isa: Isa, passes_on: bool) -> Option<Self> {
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(super) fn new(
+        layer: &WaveLayer,
+        line: &Line,
+        plan: &Plan,
+        passes_on: bool,
+    ) -> Result<Option<Self>, DescriptionError> {
         let plain = layer.gating == Gating::None
             && layer.films == LayerFilms::default()
             && layer.head1x1.is_none()
             && layer.conv.groups == 1
             && layer.mixer.groups == 1;
-        let one = layer.layer1x1.as_ref().filter(|c| plain && c.groups == 1)?;
+        let one = layer.layer1x1.as_ref().filter(|c| plain && c.groups == 1);
         let function = Function::new(&layer.activation, layer.bottleneck());
-        if let Function::Softmax = function {
-            return None;
-        }
-        let widest = widest_tile(isa);
-        let bottleneck = layer.bottleneck();
-        Some(Self {
-            width: layer.width(),
+        let (Some(one), false) = (one, matches!(function, Function::Softmax)) else {
+            return Ok(None);
+        };
+        let (width, bottleneck) = (layer.width(), layer.bottleneck());
+        plan.claim(bottleneck, MIDDLE_ROW)?;
+        let layer1x1 = match passes_on {
+            true => Some(Matrix::new(one, MIDDLE_ROW, plan)?),
+            false => None,
+        };
+        Ok(Some(Self {
+            width,
             bottleneck,
-            conv: Matrix::new(&layer.conv, line.stride(), widest),
-            mixer: Matrix::new(&layer.mixer, ROW, widest),
+            conv: Matrix::sum(&layer.conv, &layer.mixer, width, line.stride(), plan)?,
             function,
-            layer1x1: passes_on.then(|| Matrix::new(one, MIDDLE_ROW, widest)),
-            middle: vec![0.0; bottleneck * MIDDLE_ROW],
-            tile: bottleneck.max(layer.width()),
-        })
+            layer1x1,
+            middle: Aligned::zeros(bottleneck * MIDDLE_ROW),
+        }))
     }
 
-    /// One pass: reads `line` and `cond`, writes `next`, adds to `head`.
+    /// One pass: reads `line`, writes `next`, adds to `head`.
     pub(super) fn process(
         &mut self,
         isa: Isa,
         line: &Line,
-        cond: Source,
         next: Target,
         head: Target,
         len: usize,
@@ -67,24 +84,21 @@ impl FusedLayer {
             samples: line.samples(),
             at: line.at(),
         };
-        assert!(self.conv.fits(source, reach) && self.mixer.fits(cond, reach));
+        assert!(self.conv.fits(source, reach));
         assert!(head.fits(self.bottleneck, reach));
         assert!(self.layer1x1.is_none() || next.fits(self.width, reach));
         let pass = Pass {
             layer: self,
             line,
             source,
-            cond,
             next,
             head,
             len,
         };
         match pass.layer.function {
-            Function::Tanh => isa.run(Run::<TanhOf>(pass, std::marker::PhantomData)),
-            Function::LeakyRelu { .. } | Function::Relu => {
-                isa.run(Run::<LeakyOf>(pass, std::marker::PhantomData));
-            }
-            _ => isa.run(Run::<AnyOf>(pass, std::marker::PhantomData)),
+            Function::Tanh => isa.run(Run::<TanhOf>(pass, PhantomData)),
+            Function::LeakyRelu { .. } => isa.run(Run::<LeakyOf>(pass, PhantomData)),
+            _ => isa.run(Run::<AnyOf>(pass, PhantomData)),
         }
     }
 }
@@ -93,13 +107,12 @@ struct Pass<'a> {
     layer: &'a mut FusedLayer,
     line: &'a Line,
     source: Source<'a>,
-    cond: Source<'a>,
     next: Target<'a>,
     head: Target<'a>,
     len: usize,
 }
 
-/// An activation known when the kernel is compiled.
+/// An activation known when the kernel is compiled, so that its loop holds nothing else.
 trait Known {
     fn apply<S: Simd>(function: &Function, s: S, x: S::V, channel: usize) -> S::V;
 }
@@ -133,7 +146,7 @@ impl Known for AnyOf {
     }
 }
 
-struct Run<'a, A>(Pass<'a>, std::marker::PhantomData<A>);
+struct Run<'a, A>(Pass<'a>, PhantomData<A>);
 
 impl<A: Known> Kernel for Run<'_, A> {
     type Output = ();
@@ -141,49 +154,64 @@ impl<A: Known> Kernel for Run<'_, A> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut pass = self.0;
-        let end = padded::<S>(pass.len);
-        let mut t = 0;
-        // SAFETY: `process` checked every row for `len` samples and the slack `end` needs.
-        unsafe {
-            // Narrow layers leave registers for more vectors of time per weight.
-            if pass.layer.tile <= 4 && S::REGISTERS >= 32 || pass.layer.tile <= 2 {
-                while t + 4 * S::LANES <= end {
-                    pass.tile::<S, A, 4>(s, t);
-                    t += 4 * S::LANES;
+        let vectors = padded::<S>(pass.len) / S::LANES;
+        let wide = pass.layer.conv.tile_outputs() > 4;
+        let mut v = 0;
+        while v < vectors {
+            let t = v * S::LANES;
+            let left = vectors - v;
+            // As many vectors of time as the registers hold beside a tile's outputs; what
+            // remains is divided so that no single vector is left over.
+            // SAFETY: `process` checked every row for `len` samples and a vector more.
+            v += unsafe {
+                match (wide, S::REGISTERS >= 32, left) {
+                    (_, _, 1) => pass.tile::<S, A, 1>(s, t),
+                    (false, true, 4 | 6..) => pass.tile::<S, A, 4>(s, t),
+                    (true, true, 3 | 5..) => pass.tile::<S, A, 3>(s, t),
+                    _ => pass.tile::<S, A, 2>(s, t),
                 }
-            }
-            while t + 2 * S::LANES <= end {
-                pass.tile::<S, A, 2>(s, t);
-                t += 2 * S::LANES;
-            }
-            if t < end {
-                pass.tile::<S, A, 1>(s, t);
-            }
+            };
         }
     }
 }
 
 impl Pass<'_> {
-    /// All of the layer for `T` vectors of time from `t` on.
+    /// All of the layer for `T` vectors of time from `t` on; gives `T`.
     ///
     /// # Safety
     /// Every row has those samples.
     #[inline(always)]
-    unsafe fn tile<S: Simd, A: Known, const T: usize>(&mut self, s: S, t: usize) {
+    unsafe fn tile<S: Simd, A: Known, const T: usize>(&mut self, s: S, t: usize) -> usize {
         let layer = &mut *self.layer;
-        let mut middle = Middle::<A> {
-            mixer: &layer.mixer,
-            cond: self.cond,
-            function: &layer.function,
-            to: layer.middle.as_mut_ptr(),
-            head: self.head.samples.as_mut_ptr().wrapping_add(self.head.at),
-            head_stride: self.head.stride,
-            known: std::marker::PhantomData,
+        let mut store = Store {
+            // The buffer's rows start at this tile's first sample.
+            to: layer.middle.as_mut_ptr().wrapping_sub(t),
+            stride: MIDDLE_ROW,
         };
         // SAFETY: the caller's promise; `middle` holds `bottleneck` rows of `MIDDLE_ROW`.
-        unsafe { layer.conv.apply::<S, T, _>(s, self.source, t, &mut middle) };
+        unsafe { layer.conv.apply::<S, T, _>(s, self.source, t, &mut store) };
+        let head = self
+            .head
+            .samples
+            .as_mut_ptr()
+            .wrapping_add(self.head.at + t);
+        for channel in 0..layer.bottleneck {
+            for v in 0..T {
+                // SAFETY: as above; `process` checked the head's rows.
+                unsafe {
+                    let z = layer
+                        .middle
+                        .as_mut_ptr()
+                        .add(channel * MIDDLE_ROW + v * S::LANES);
+                    let head = head.add(channel * self.head.stride + v * S::LANES);
+                    let a = A::apply(&layer.function, s, s.load_ptr(z), channel);
+                    s.store_ptr(z, a);
+                    s.store_ptr(head, s.add(s.load_ptr(head), a));
+                }
+            }
+        }
         let Some(layer1x1) = &layer.layer1x1 else {
-            return;
+            return T;
         };
         let mut residual = Residual {
             x: self.line.samples().as_ptr().wrapping_add(self.line.at()),
@@ -198,43 +226,7 @@ impl Pass<'_> {
         };
         // SAFETY: as above; the middle rows were just written from their start.
         unsafe { layer1x1.apply::<S, T, _>(s, source, 0, &mut residual) };
-    }
-}
-
-/// Mixer, activation, head sum; keeps the result for the 1x1.
-struct Middle<'a, A> {
-    mixer: &'a Matrix,
-    cond: Source<'a>,
-    function: &'a Function,
-    to: *mut f32,
-    head: *mut f32,
-    head_stride: usize,
-    known: std::marker::PhantomData<A>,
-}
-
-impl<S: Simd, A: Known> Finish<S> for Middle<'_, A> {
-    #[inline(always)]
-    unsafe fn finish<const M: usize, const T: usize>(
-        &mut self,
-        s: S,
-        sums: &mut Sums<S, M, T>,
-        first: usize,
-        t: usize,
-    ) {
-        // SAFETY: `FusedLayer::process` checked the rows of condition and head; `to` has rows of
-        // `MIDDLE_ROW ≥ T · LANES`. Mixer and convolution have the same outputs, so tiles agree.
-        unsafe {
-            self.mixer.add_tile::<S, M, T>(s, sums, first, self.cond, t);
-            for (m, row) in sums.iter_mut().enumerate() {
-                let channel = first + m;
-                for (v, sum) in row.iter_mut().enumerate() {
-                    let a = A::apply(self.function, s, *sum, channel);
-                    s.store_ptr(self.to.add(channel * MIDDLE_ROW + v * S::LANES), a);
-                    let head = self.head.add(channel * self.head_stride + t + v * S::LANES);
-                    s.store_ptr(head, s.add(s.load_ptr(head), a));
-                }
-            }
-        }
+        T
     }
 }
 

@@ -3,8 +3,9 @@
 use super::modulate;
 use crate::engine::activation::Function;
 use crate::engine::block::{Block, Line, ROW};
-use crate::engine::matrix::{Matrix, Source, widest_tile};
+use crate::engine::matrix::{Matrix, Source};
 use crate::engine::ops::{self, Combine, Target};
+use crate::engine::plan::Plan;
 use crate::models::description::{Conv1d, DescriptionError, Gating, WaveFilm, WaveLayer};
 use crate::simd::Isa;
 
@@ -51,22 +52,28 @@ struct Film {
 }
 
 impl Film {
-    fn new(film: &WaveFilm, isa: Isa) -> Self {
-        let matrix = Matrix::new(&film.conv, ROW, widest_tile(isa));
-        Self {
-            matrix,
-            shift: film.shift,
-        }
+    fn new(film: &WaveFilm, plan: &Plan) -> Result<Self, DescriptionError> {
+        let matrix = Matrix::new(&film.conv, ROW, plan)?;
+        let shift = film.shift;
+        Ok(Self { matrix, shift })
     }
 }
 
 impl GeneralLayer {
-    pub(super) fn new(layer: &WaveLayer, line: &Line, isa: Isa) -> Result<Self, DescriptionError> {
-        let film = |film: &Option<WaveFilm>| film.as_ref().map(|f| Film::new(f, isa));
-        let pointwise = |conv: &Conv1d| Matrix::new(conv, ROW, widest_tile(isa));
+    pub(super) fn new(
+        layer: &WaveLayer,
+        line: &Line,
+        plan: &Plan,
+    ) -> Result<Self, DescriptionError> {
+        let film = |film: &Option<WaveFilm>| film.as_ref().map(|f| Film::new(f, plan)).transpose();
+        let pointwise = |conv: &Option<Conv1d>| {
+            conv.as_ref()
+                .map(|conv| Matrix::new(conv, ROW, plan))
+                .transpose()
+        };
         let films = &layer.films;
-        let modulated = match film(&films.conv_pre) {
-            Some(film) => Some((film, Line::new(layer.width(), line.lookback())?)),
+        let modulated = match film(&films.conv_pre)? {
+            Some(film) => Some((film, Line::new(layer.width(), Some(line.lookback()), plan)?)),
             None => None,
         };
         let stride = modulated
@@ -86,28 +93,28 @@ impl GeneralLayer {
             bottleneck,
             head_channels: layer.head_channels(),
             condition: layer.mixer.in_channels,
-            conv: Matrix::new(&layer.conv, stride, widest_tile(isa)),
+            conv: Matrix::new(&layer.conv, stride, plan)?,
             modulated,
-            mixer: pointwise(&layer.mixer),
-            conv_post: film(&films.conv_post),
-            mixer_pre: film(&films.mixer_pre),
-            mixer_post: film(&films.mixer_post),
-            activation_pre: film(&films.activation_pre),
-            activation_post: film(&films.activation_post),
-            layer1x1_post: film(&films.layer1x1_post),
-            head1x1_post: film(&films.head1x1_post),
+            mixer: Matrix::new(&layer.mixer, ROW, plan)?,
+            conv_post: film(&films.conv_post)?,
+            mixer_pre: film(&films.mixer_pre)?,
+            mixer_post: film(&films.mixer_post)?,
+            activation_pre: film(&films.activation_pre)?,
+            activation_post: film(&films.activation_post)?,
+            layer1x1_post: film(&films.layer1x1_post)?,
+            head1x1_post: film(&films.head1x1_post)?,
             function: Function::new(&layer.activation, bottleneck),
             gate: match &layer.gating {
                 Gating::None => Gate::None,
                 Gating::Gated(gate) => Gate::Gated(Function::new(gate, bottleneck)),
                 Gating::Blended(blend) => Gate::Blended(Function::new(blend, bottleneck)),
             },
-            layer1x1: layer.layer1x1.as_ref().map(pointwise),
-            head1x1: layer.head1x1.as_ref().map(pointwise),
-            z: Block::new(widest),
-            side: Block::new(widest),
-            third: Block::new(widest),
-            values: Block::new(2 * widest),
+            layer1x1: pointwise(&layer.layer1x1)?,
+            head1x1: pointwise(&layer.head1x1)?,
+            z: Block::new(widest, plan)?,
+            side: Block::new(widest, plan)?,
+            third: Block::new(widest, plan)?,
+            values: Block::new(2 * widest, plan)?,
         })
     }
 
