@@ -377,7 +377,7 @@ fn gradients_are_finite_differences() {
                 sum: 0.0,
             };
             model.visit(&mut slope);
-            let step = 2e-3;
+            let step = 5e-4;
             let moved = |size: f32| {
                 let model = build(&config, controls, &Device::flex());
                 projected(&model.map(&mut Nudge { size, seed: 500 }), &input)
