@@ -13,7 +13,7 @@ use crate::effects::{Effect, ParameterError};
 use crate::progress::{Event, Observer};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why recordings cannot be used.
@@ -265,12 +265,7 @@ impl Library<'_> {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        dry: &PathBuf,
-        wet: &PathBuf,
-        label: &str,
-    ) -> Result<(Audio, Audio), DataError> {
+    fn read(&mut self, dry: &Path, wet: &Path, label: &str) -> Result<(Audio, Audio), DataError> {
         let dry = decode::read(dry)?.audio;
         let wet = decode::read(wet)?.audio;
         let rate = *self.rate.get_or_insert(dry.sample_rate());

@@ -58,6 +58,10 @@ impl Plan {
 
 /// A planned network.
 #[derive(Debug)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "a WaveNet is called so everywhere"
+)]
 pub(crate) enum Net {
     WaveNet(Box<WaveNetNode>),
     Sequence { inputs: usize, sequence: Sequence },

@@ -152,8 +152,8 @@ impl Activate<'_> {
             match &mut self.head {
                 None => {
                     let at = values.as_mut_ptr();
-                    // SAFETY: `t` and `part` stay within the row.
                     each_vector!(S, values.len(), |t, part, FULL| {
+                        // SAFETY: `t` and `part` stay within the row.
                         unsafe {
                             let a = activation.apply(s, load::<S, FULL>(s, part, at.add(t)));
                             store::<S, FULL>(s, part, at.add(t), a);
@@ -164,8 +164,8 @@ impl Activate<'_> {
                     let head = head.row(m);
                     assert_eq!(head.len(), values.len());
                     let (at, to) = (values.as_mut_ptr(), head.as_mut_ptr());
-                    // SAFETY: `t` and `part` stay within both rows.
                     each_vector!(S, values.len(), |t, part, FULL| {
+                        // SAFETY: `t` and `part` stay within both rows.
                         unsafe {
                             let a = activation.apply(s, load::<S, FULL>(s, part, at.add(t)));
                             store::<S, FULL>(s, part, at.add(t), a);
@@ -204,8 +204,8 @@ impl Deactivate<'_> {
             let gradient = self.gradient.row(m);
             let values = self.values.row(m, 0, gradient.len());
             let (at, from) = (gradient.as_mut_ptr(), values.as_ptr());
-            // SAFETY: `t` and `part` stay within both rows.
             each_vector!(S, gradient.len(), |t, part, FULL| {
+                // SAFETY: `t` and `part` stay within both rows.
                 unsafe {
                     s.prefetch(from.wrapping_add(t + AHEAD));
                     let slope = activation.slope(s, load::<S, FULL>(s, part, from.add(t)));
@@ -265,8 +265,8 @@ impl Kernel for Gate<'_> {
             let a = self.values.row(m, 0, len).as_ptr();
             let gate = self.gates.row(m, 0, len).as_ptr();
             let at = product.as_mut_ptr();
-            // SAFETY: `t` and `part` stay within the three rows.
             each_vector!(S, len, |t, part, FULL| {
+                // SAFETY: `t` and `part` stay within the three rows.
                 unsafe {
                     let a = load::<S, FULL>(s, part, a.add(t));
                     let gate = load::<S, FULL>(s, part, gate.add(t));
@@ -277,8 +277,8 @@ impl Kernel for Gate<'_> {
                 let head = head.row(m);
                 assert_eq!(head.len(), len);
                 let to = head.as_mut_ptr();
-                // SAFETY: `t` and `part` stay within both rows.
                 each_vector!(S, len, |t, part, FULL| {
+                    // SAFETY: `t` and `part` stay within both rows.
                     unsafe {
                         let p = load::<S, FULL>(s, part, at.add(t));
                         let sum = s.add(p, load::<S, FULL>(s, part, to.add(t)));
@@ -323,8 +323,8 @@ impl Kernel for Ungate<'_> {
             let a = self.values.row(m, 0, len).as_ptr();
             let gate = self.gates.row(m, 0, len).as_ptr();
             let (da, dgate) = (da.as_mut_ptr(), dgate.as_mut_ptr());
-            // SAFETY: `t` and `part` stay within the four rows.
             each_vector!(S, len, |t, part, FULL| {
+                // SAFETY: `t` and `part` stay within the four rows.
                 unsafe {
                     let dp = load::<S, FULL>(s, part, da.add(t));
                     let a = load::<S, FULL>(s, part, a.add(t));

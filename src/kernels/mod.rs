@@ -9,12 +9,14 @@
 
 pub mod activation;
 pub mod buffers;
+mod columns;
 pub mod composed;
 pub mod conv;
 mod convolutions;
 pub mod encoder_decoder;
 mod operator;
 mod pages;
+pub mod recurrent;
 pub mod reference;
 mod rows;
 mod scratch;

@@ -152,8 +152,8 @@ impl Recurrent {
             .zip(state.hidden.chunks_mut(ITEMS * hidden))
             .zip(cells.chunks_mut(ITEMS * hidden))
             .collect();
-        let run = |(((y, x), h), c): &mut (((&mut [f32], &[f32]), &mut [f32]), &mut [f32]),
-                   memory: &mut [f32]| {
+        type Task<'a> = (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]);
+        let run = |(((y, x), h), c): &mut Task<'_>, memory: &mut [f32]| {
             isa.run(ForwardTask {
                 pass: &pass,
                 len,
@@ -471,9 +471,9 @@ fn lstm_step<S: Simd>(
     let (gates, past_c) = (now.as_mut_ptr(), past.as_ptr().wrapping_add(unit_width));
     let h = gates.wrapping_add(gates_width);
     let c = h.wrapping_add(unit_width);
-    // SAFETY: unit u and the `part` ones after it lie within `units`, so all accesses lie within
-    // the lengths asserted above.
     each_vector!(S, units, |u, part, FULL| {
+        // SAFETY: unit u and the `part` ones after it lie within `units`, so all accesses lie within
+        // the lengths asserted above.
         unsafe {
             let gate = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));
             let i = math::sigmoid(s, gate(0));
@@ -508,8 +508,8 @@ fn gru_step<S: Simd>(
     let (gates, past_h, product) = (now.as_mut_ptr(), past.as_ptr(), product.as_ptr());
     let h = gates.wrapping_add(gates_width);
     let n_of_h = h.wrapping_add(unit_width);
-    // SAFETY: as in `lstm_step`.
     each_vector!(S, units, |u, part, FULL| {
+        // SAFETY: as in `lstm_step`.
         unsafe {
             let of_x = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));
             let of_h = |at: usize| load::<S, FULL>(s, part, product.add(at * units + u));
@@ -759,9 +759,9 @@ impl CellBack<'_> {
         let c_after = self.after[self.unit_width..].as_ptr();
         let c_before = self.before[self.unit_width..].as_ptr();
         let (dh_out, dh, dc) = (self.dh_out.as_ptr(), self.dh.as_ptr(), self.dc.as_mut_ptr());
-        // SAFETY: unit u and the `part` ones after it lie within `units`, which `check` held all
-        // lengths to.
         each_vector!(S, units, |u, part, FULL| {
+            // SAFETY: unit u and the `part` ones after it lie within `units`, which `check` held all
+            // lengths to.
             unsafe {
                 let get = |from: *const f32| load::<S, FULL>(s, part, from.add(u));
                 let gate = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));
@@ -796,8 +796,8 @@ impl CellBack<'_> {
         let n_of_h = self.after[self.unit_width..].as_ptr();
         let (h_before, dh_out) = (self.before.as_ptr(), self.dh_out.as_ptr());
         let dh = self.dh.as_mut_ptr();
-        // SAFETY: as in `lstm`.
         each_vector!(S, units, |u, part, FULL| {
+            // SAFETY: as in `lstm`.
             unsafe {
                 let get = |from: *const f32| load::<S, FULL>(s, part, from.add(u));
                 let gate = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));

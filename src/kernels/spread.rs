@@ -96,6 +96,10 @@ impl Spread {
 
     /// The whole operator on h `[batch, channels, len]`: y `[batch, 1, out_len]` with y[t] =
     /// `start` + what arrives at t + crop.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the shape of three tensors, each argument a plain length or slice"
+    )]
     pub fn forward(
         &self,
         isa: Isa,

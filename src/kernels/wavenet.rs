@@ -249,7 +249,7 @@ impl WaveNet {
             let from = task.item * self.out_channels() * cut.out_len + task.from;
             // SAFETY: each task writes its own samples of its item.
             let y = unsafe { y.rows(from, cut.out_len, self.out_channels(), task.count) };
-            pass.forward(&geometry, &x[task.from..], cut.len, memory, y);
+            pass.forward(geometry, &x[task.from..], cut.len, memory, y);
         };
         if keep {
             cut.tasks
@@ -300,7 +300,7 @@ impl WaveNet {
                 let geometry = cut.geometry_of(task);
                 let outs = self.out_channels();
                 let dy = &dy[task.item * outs * cut.out_len + task.from..];
-                pass.backward(&geometry, memory, dy, cut.out_len, want_x)
+                pass.backward(geometry, memory, dy, cut.out_len, want_x)
             })
             .collect();
         let (parts, inputs): (Vec<_>, Vec<_>) = parts.into_iter().unzip();

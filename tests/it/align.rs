@@ -85,7 +85,10 @@ fn echo(x: &[f32], delay: usize, mix: f32, feedback: f32) -> Vec<f32> {
 }
 
 /// The effects of the fifty cases; each starts on the sample that excites it, upwards.
-const EFFECTS: [(&str, fn(&[f32]) -> Vec<f32>); 11] = [
+/// A sound through an effect.
+type Process = fn(&[f32]) -> Vec<f32>;
+
+const EFFECTS: [(&str, Process); 11] = [
     ("gain", |x| x.iter().map(|v| 0.8 * v).collect()),
     ("low-pass 1.5 kHz", |x| {
         one_pole_low_pass(&one_pole_low_pass(x, 1500.0), 1500.0)
@@ -140,7 +143,7 @@ fn case(n: u64) -> Case {
     let dry = music(LENGTH, n);
     let mut wet = process(&dry);
     let peak = wet.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    let drive = if n % 2 == 0 { 2.0 } else { 0.9 };
+    let drive = if n.is_multiple_of(2) { 2.0 } else { 0.9 };
     let gain = if inverted {
         -drive / peak
     } else {
@@ -357,7 +360,7 @@ const TEN_SECONDS: usize = 441_000;
 
 #[test]
 fn effects_that_change_over_time_are_told_from_those_that_do_not() {
-    let changing: [(&str, fn(&[f32]) -> Vec<f32>, f64); 4] = [
+    let changing: [(&str, Process, f64); 4] = [
         ("chorus", chorus, 0.9),
         ("vibrato", vibrato, 4.0),
         ("flanger", flanger, 0.5),

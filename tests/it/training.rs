@@ -1,7 +1,7 @@
 //! Training from outside: the table, the log, resuming after kills, other devices, reuse of
 //! layers, every committed config.
 
-use crate::support::{Place, noise, place, through_effect};
+use crate::support::{Place, noise, place, shared, through_effect};
 use effigy::config::{self, ModelConfig};
 use serde_json::Value;
 use std::fs;
@@ -400,5 +400,38 @@ fn every_committed_config_loads_builds_and_takes_two_steps() {
     }
     for (kind, _) in NETWORKS {
         assert!(kinds.contains(kind), "no committed config for {kind}");
+    }
+}
+
+/// The seed's own recordings, all channels, as far as a second of training goes: the classical
+/// row needs none, and the latency of the pedals is that of the response, not of its peak.
+#[test]
+fn recordings_of_the_seed_are_aligned_and_the_filter_is_found() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let small = |config: &str, folder: &Path| {
+        let config = configs.join(config).display().to_string();
+        let root = format!("data.root={}", folder.canonicalize().unwrap().display());
+        let place = Place::new();
+        let sets = [
+            root.as_str(),
+            "training.epochs=1",
+            "windows.hop=40000",
+            "model.channels=2",
+        ];
+        let mut all = vec!["-q", "train", "-c", &config, "--json"];
+        all.extend(sets.iter().flat_map(|s| ["--set", *s]));
+        place.effigy(&all).json()
+    };
+    if let Some(folder) = shared("data/lowpass") {
+        let rows = &small("lowpass.toml", &folder)["rows"];
+        assert_eq!(rows[2]["name"], "fir-128");
+        assert!(figure(&rows[2], "rmse") < 2e-5, "{rows}");
+        assert!((figure(&rows[1], "rmse") - 0.01084).abs() < 1e-5, "{rows}");
+    }
+    if let Some(folder) = shared("data/pedals") {
+        let outcome = small("pedals.toml", &folder);
+        let latency = outcome["latencies"][0]["latency_samples"].as_i64().unwrap();
+        assert!((100..=119).contains(&latency), "{latency}");
+        assert_eq!(outcome["latencies"][0]["inverted"], true);
     }
 }
