@@ -84,10 +84,10 @@ fn echo(x: &[f32], delay: usize, mix: f32, feedback: f32) -> Vec<f32> {
         .collect()
 }
 
-/// The effects of the fifty cases; each starts on the sample that excites it, upwards.
 /// A sound through an effect.
 type Process = fn(&[f32]) -> Vec<f32>;
 
+/// The effects of the fifty cases; each starts on the sample that excites it, upwards.
 const EFFECTS: [(&str, Process); 11] = [
     ("gain", |x| x.iter().map(|v| 0.8 * v).collect()),
     ("low-pass 1.5 kHz", |x| {
