@@ -145,7 +145,7 @@ fn fast_tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let inner = s.fma(size, s.splat(0.821_226_7), s.splat(0.893_229_84));
     let above = s.fma(inner, square, s.fma(a, size, a));
     let b = s.splat(2.445_066_3);
-    let bent = abs(s, s.fma(s.mul(s.splat(0.814_642_73), x), size, x));
+    let bent = abs(s, s.fma(s.mul(s.splat(0.814_642_7), x), size, x));
     let below = s.fma(s.add(b, square), bent, b);
     s.div(s.mul(x, above), below)
 }

@@ -196,7 +196,7 @@ fn conv(object: &Object, inputs: usize, outputs: usize) -> Result<Conv1d, Format
         only_size(object, "dilation")?,
     );
     let groups = object.size_or("groups", 1)?;
-    if groups == 0 || inputs % groups != 0 || outputs % groups != 0 {
+    if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
         let why =
             format!("is {groups}, which does not divide {inputs} inputs and {outputs} outputs");
         return Err(field(object.place("groups"), why));
