@@ -32,7 +32,7 @@ pub use offline::OfflinePlayer;
 use crate::models::description::{Architecture, DescriptionError, Network};
 use crate::simd::Isa;
 use block::{Block, CHUNK};
-use plan::{Net, Plan};
+use plan::{Plan, Planned};
 
 /// Why a network cannot be played.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub enum EngineError {
 /// A network that plays one channel of audio.
 #[derive(Debug)]
 pub struct Engine {
-    net: Net,
+    net: Planned,
     block: Block,
     /// Rows the network reads: the audio, and the knobs where they enter as channels.
     inputs: usize,
@@ -100,7 +100,7 @@ impl Engine {
         let network = network.full();
         let controls = control_values(network, &[])?;
         let plan = Plan::new(isa, controls.len());
-        let net = Net::new(&network.architecture, &plan)?;
+        let net = Planned::new(&network.architecture, &plan)?;
         let inputs = network.architecture.input_channels();
         let block = Block::new(net.widest().max(inputs), &plan)?;
         let network = Facts {

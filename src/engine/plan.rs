@@ -58,17 +58,13 @@ impl Plan {
 
 /// A planned network.
 #[derive(Debug)]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "a WaveNet is called so everywhere"
-)]
-pub(crate) enum Net {
+pub(crate) enum Planned {
     WaveNet(Box<WaveNetNode>),
     Sequence { inputs: usize, sequence: Sequence },
     Window(Box<WindowNode>),
 }
 
-impl Net {
+impl Planned {
     /// Plans a validated network. Everything that is ever allocated is allocated here.
     pub(crate) fn new(architecture: &Architecture, plan: &Plan) -> Result<Self, DescriptionError> {
         match architecture {

@@ -391,9 +391,9 @@ unsafe fn step_lstm<S: Simd, const V: usize>(s: S, cell: &mut Cell, x: &[f32], f
         accumulate::<S, 4, V>(s, &mut sums, cell.weights.as_ptr(), x, width, first);
         let hidden = &cell.hidden[..cell.units];
         accumulate::<S, 4, V>(s, &mut sums, hidden_weights, hidden, width, first);
-        for v in 0..V {
+        let [i, f, g, o] = sums;
+        for (v, (((i, f), g), o)) in i.into_iter().zip(f).zip(g).zip(o).enumerate() {
             let at = (first + v) * S::LANES;
-            let [i, f, g, o] = [sums[0][v], sums[1][v], sums[2][v], sums[3][v]];
             let old = s.load_ptr(cell.cell.as_ptr().add(at));
             let new = s.mul(math::sigmoid(s, i), math::tanh(s, g));
             let c = s.fma(math::sigmoid(s, f), old, new);

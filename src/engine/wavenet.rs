@@ -13,7 +13,7 @@ use super::activation::Function;
 use super::block::{Block, Line, ROW};
 use super::matrix::{Matrix, Source};
 use super::ops::{self, Combine, Target};
-use super::plan::{Net, Plan};
+use super::plan::{Plan, Planned};
 use crate::models::description::{DescriptionError, LayerArray, PostStackHead, WaveLayer, WaveNet};
 use crate::simd::Isa;
 use fused::FusedLayer;
@@ -24,7 +24,7 @@ use general::GeneralLayer;
 pub(crate) struct WaveNetNode {
     isa: Isa,
     input_channels: usize,
-    condition: Option<Box<Net>>,
+    condition: Option<Box<Planned>>,
     /// What conditions the layers.
     cond: Block,
     arrays: Vec<Array>,
@@ -66,7 +66,7 @@ impl WaveNetNode {
     /// Plans a validated network.
     pub(crate) fn new(net: &WaveNet, plan: &Plan) -> Result<Self, DescriptionError> {
         let condition = match &net.condition {
-            Some(architecture) => Some(Box::new(Net::new(architecture, plan)?)),
+            Some(architecture) => Some(Box::new(Planned::new(architecture, plan)?)),
             None => None,
         };
         let last = net.arrays.len().saturating_sub(1);

@@ -352,6 +352,19 @@ fn a_file_that_plays_differently_is_caught() {
 }
 
 #[test]
+fn configured_metadata_is_strict() {
+    let read = |text: &str| toml::from_str::<nam::Metadata>(text);
+    assert_eq!(
+        read("name = \"x\"\ninput_level_dbu = 12.5")
+            .unwrap()
+            .input_level_dbu,
+        Some(12.5)
+    );
+    assert!(read("nmae = \"x\"").is_err());
+    assert!(read("loudness = -18.0").is_err());
+}
+
+#[test]
 fn metadata_is_written_as_players_read_it() {
     let metadata = nam::Metadata {
         date: Some(nam::Date {

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 pub struct Metadata {
     /// When it was made.
     pub date: Option<Date>,
-    /// How loud it is and how much it compresses.
-    #[serde(flatten)]
+    /// How loud it is and how much it compresses: computed, never configured.
+    #[serde(skip)]
     pub loudness: Option<Loudness>,
     /// What people call it.
     pub name: Option<String>,
