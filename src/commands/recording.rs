@@ -106,7 +106,7 @@ pub fn write(
     let gain_db = f64::from(gain.log10()) * 20.0;
     if gain < 1.0 {
         channels.iter_mut().flatten().for_each(|x| *x *= gain);
-        let name = path.display();
+        let name = path.file_name().unwrap_or_default().display();
         observer.event(Event::Warning(&format!(
             "{name}: peak {loudest:.2} is beyond full scale; turned down by {:.1} dB",
             -gain_db

@@ -15,7 +15,7 @@ use crate::resynth::ResynthError;
 use crate::resynth::features::{FrameTable, Preprocess, measure};
 use crate::resynth::order::{self, Ordering, Recipe};
 use crate::resynth::playback::{self, Playback};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -160,19 +160,18 @@ fn check(setting: &Setting) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Marks pages that may be replaced.
+/// The page's file in its folder.
 const PAGE: &str = "index.html";
 
 fn run_all(request: &Request, folder: &Path, observer: &dyn Observer) -> anyhow::Result<Outcome> {
     recording::keep_inputs(&[&request.input], folder)?;
-    let occupied = folder.is_file()
-        || folder.read_dir().is_ok_and(|mut d| d.next().is_some()) && !folder.join(PAGE).exists();
-    if occupied {
-        bail!(
-            "{}: exists and holds no {PAGE} of an earlier comparison; name another folder",
-            folder.display()
-        );
-    }
+    let empty = folder.read_dir().is_ok_and(|mut d| d.next().is_none());
+    let ours = || std::fs::read_to_string(folder.join(PAGE)).is_ok_and(|p| listen::is_page(&p));
+    ensure!(
+        !folder.exists() || empty || ours(),
+        "{}: exists and is no earlier comparison, which could be replaced; name another folder",
+        folder.display()
+    );
     let recording = recording::read(&request.input)?;
     let names = names(&request.settings);
     let mut rows = Vec::new();
@@ -201,22 +200,23 @@ fn run_all(request: &Request, folder: &Path, observer: &dyn Observer) -> anyhow:
 fn names(settings: &[Setting]) -> Vec<String> {
     let parts: Vec<Vec<String>> = settings.iter().map(described).collect();
     let differs = |part: usize| parts.iter().any(|p| p[part] != parts[0][part]);
-    let mut names: Vec<String> = Vec::new();
-    for all in &parts {
-        let kept = all
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| *i == 0 || differs(*i));
-        let kept: Vec<&str> = kept.map(|(_, text)| text.as_str()).collect();
-        let name = kept.join("-");
-        let before = names.iter().filter(|n| **n == name).count();
-        names.push(if before > 0 {
+    let base = |all: &Vec<String>| {
+        let kept = all.iter().enumerate();
+        let kept = kept.filter(|(i, _)| *i == 0 || differs(*i));
+        kept.map(|(_, text)| text.as_str())
+            .collect::<Vec<_>>()
+            .join("-")
+    };
+    let bases: Vec<String> = parts.iter().map(base).collect();
+    let numbered = |(i, name): (usize, &String)| {
+        let before = bases[..i].iter().filter(|n| *n == name).count();
+        if before > 0 {
             format!("{name}-{}", before + 1)
         } else {
-            name
-        });
-    }
-    names
+            name.clone()
+        }
+    };
+    bases.iter().enumerate().map(numbered).collect()
 }
 
 fn described(setting: &Setting) -> Vec<String> {

@@ -27,6 +27,14 @@ section{border-top:1px solid #e1e4e9;padding:1rem 0}\
 audio{width:100%}img{max-width:100%}\
 @media(prefers-color-scheme:dark){body{color:#dde;background:#16181d}img{filter:brightness(.9)}}";
 
+/// What marks a page as made here.
+const MARK: &str = "<meta name=\"generator\" content=\"effigy\">";
+
+/// Whether a document is such a page, which may be replaced by a newer one.
+pub fn is_page(document: &str) -> bool {
+    document.contains(MARK)
+}
+
 /// The page as one HTML document: a table of all figures, then every sound with its player.
 pub fn page(title: &str, sounds: &[Sound]) -> String {
     let mut columns: Vec<&str> = Vec::new();
@@ -40,7 +48,7 @@ pub fn page(title: &str, sounds: &[Sound]) -> String {
     let sections: String = sounds.iter().enumerate().map(section).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n{MARK}\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n\
          <h1>{title}</h1>\n{table}{sections}</html>\n"
     )
@@ -117,6 +125,7 @@ mod tests {
                 sound("path", "path.wav", &[("step", "5.0"), ("kl", "0.5")]),
             ],
         );
+        assert!(is_page(&page) && !is_page("<html><h1>my own page</h1></html>"));
         assert!(page.contains("<h1>a &amp; b</h1>") && page.contains("&lt;pca&gt;"));
         assert!(page.contains("src=\"in%20%231.wav\"") && page.contains("src=\"path.wav\""));
         assert_eq!(page.matches("<audio").count(), 2);

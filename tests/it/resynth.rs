@@ -781,10 +781,12 @@ fn many_settings_make_a_folder_to_compare() {
     assert!((seconds[2] - 0.5).abs() < 0.02 && (seconds[3] - 2.0).abs() < 0.02);
     // Again into the same folder is fine; into one with other things in it is not.
     let again = Request {
-        settings: vec![setting(By::Pca)],
+        settings: vec![setting(By::Pca); 3],
         ..request.clone()
     };
-    assert_eq!(reorder::run(&again, &Silent).unwrap().rows.len(), 1);
+    let rows = reorder::run(&again, &Silent).unwrap().rows;
+    let names: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["pca", "pca-2", "pca-3"]);
     let other = Request {
         output: Output::Folder(folder.path().to_path_buf()),
         ..again
