@@ -36,7 +36,10 @@ pub struct Args {
 pub(super) fn control(text: &str) -> Result<(String, f32), String> {
     let wrong = || "the form is NAME=VALUE, such as gain=0.5".to_string();
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
-    Ok((name.trim().to_string(), value.trim().parse().map_err(|_| wrong())?))
+    Ok((
+        name.trim().to_string(),
+        value.trim().parse().map_err(|_| wrong())?,
+    ))
 }
 
 /// Plays every input through the network.

@@ -1,7 +1,7 @@
 //! A trained network's figures on one more dry/wet pair.
 
-use crate::audio::SampleRate;
 use super::infer::control_values;
+use crate::audio::SampleRate;
 use crate::config::{DataConfig, Latency, PairConfig};
 use crate::data::load::{self, LatencyReport};
 use crate::device::{self, DeviceChoice};

@@ -215,7 +215,11 @@ impl WaveNetConfig {
         let spelled_out = !self.arrays.is_empty();
         if self.preset.is_some() && (spelled_out || self.head_scale.is_some()) {
             let allowed = "either preset, or arrays and head_scale";
-            return Err(ConfigError::value("model.preset", "given with arrays or head_scale", allowed));
+            return Err(ConfigError::value(
+                "model.preset",
+                "given with arrays or head_scale",
+                allowed,
+            ));
         }
         if self.preset.is_none() && !spelled_out {
             let allowed = "a1-standard, a1-lite, a1-feather, a1-nano, a2-full or a2-lite, or [[model.arrays]]";
@@ -230,7 +234,11 @@ impl WaveNetConfig {
             let next = self.arrays.get(index + 1).map_or(1, |next| next.channels);
             if array.head_size != next {
                 let allowed = format!("{next}, the next array's channels (1 in the last array)");
-                return Err(ConfigError::value(format!("{key}.head_size"), array.head_size, allowed));
+                return Err(ConfigError::value(
+                    format!("{key}.head_size"),
+                    array.head_size,
+                    allowed,
+                ));
             }
         }
         Ok(())

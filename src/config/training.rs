@@ -1,7 +1,7 @@
 //! Loss, optimiser, schedule, length of training, and the classical rows beside it.
 
-use super::{ConfigError, WindowConfig};
 use super::data::check_range;
+use super::{ConfigError, WindowConfig};
 use serde::{Deserialize, Serialize};
 
 /// The `[loss]` table: weights of the terms that are added up. Absent altogether: ESR alone.
@@ -79,7 +79,11 @@ impl LossConfig {
         // One sample more: pre-emphasis shortens the window by one.
         if stft > 0.0 && windows.window_len <= Self::STFT_WINDOW_LEN {
             let allowed = format!("more than {} with an STFT loss", Self::STFT_WINDOW_LEN);
-            return Err(ConfigError::value("windows.window_len", windows.window_len, allowed));
+            return Err(ConfigError::value(
+                "windows.window_len",
+                windows.window_len,
+                allowed,
+            ));
         }
         for (name, weight) in self.terms() {
             check_number(&format!("loss.{name}"), weight, 0.0, 1e9)?;

@@ -24,5 +24,8 @@ pub fn tensors(batch: Batch, device: &Device) -> (Tensor<3>, Tensor<3>) {
     };
     let dry = TensorData::new(dry, [batch.size, 1 + controls, input]);
     let wet = TensorData::new(batch.wet, [batch.size, 1, window]);
-    (Tensor::from_data(dry, device), Tensor::from_data(wet, device))
+    (
+        Tensor::from_data(dry, device),
+        Tensor::from_data(wet, device),
+    )
 }

@@ -60,7 +60,9 @@ impl WeightInit {
     /// Uniform in ±`bound`, as plain numbers, for weights that are worked on before they
     /// become a parameter.
     pub fn numbers(&mut self, count: usize, bound: f32) -> Vec<f32> {
-        (0..count).map(|_| self.rng.random_range(-bound..=bound)).collect()
+        (0..count)
+            .map(|_| self.rng.random_range(-bound..=bound))
+            .collect()
     }
 
     /// These numbers as a parameter.

@@ -15,7 +15,10 @@ pub const RESOLUTIONS: [[usize; 3]; 3] = [[1024, 120, 600], [2048, 240, 1200], [
 
 /// The weighted sum of the configured terms, `[1]`. Both sides `[batch, channel, time]`.
 pub fn loss(config: &LossConfig, wet: Tensor<3>, predicted: Tensor<3>) -> Tensor<1> {
-    let terms = config.terms().into_iter().filter(|(_, weight)| *weight != 0.0);
+    let terms = config
+        .terms()
+        .into_iter()
+        .filter(|(_, weight)| *weight != 0.0);
     let emphasised = || {
         let both = [wet.clone(), predicted.clone()];
         both.map(|side| pre_emphasis(side, config.pre_emphasis))
@@ -69,7 +72,9 @@ fn log_cosh(error: Tensor<3>) -> Tensor<1> {
 /// mirrored.
 fn multi_resolution_stft(sides: [Tensor<3>; 2]) -> Tensor<1> {
     let terms = RESOLUTIONS.map(|[n_fft, hop_length, win_length]| {
-        let [wet, predicted] = sides.clone().map(|x| magnitudes(x, n_fft, hop_length, win_length));
+        let [wet, predicted] = sides
+            .clone()
+            .map(|x| magnitudes(x, n_fft, hop_length, win_length));
         let power = wet.clone().square().sum() + SILENCE;
         let distance = (wet.clone() - predicted.clone()).square().sum();
         // A root has no slope at 0; moved by a hair it has, and stays 0 for equal sides.

@@ -167,7 +167,10 @@ impl Activation {
         match self.function {
             Function::Identity => Plain::Identity,
             Function::Tanh => Plain::Tanh,
-            Function::HardTanh => Plain::HardTanh { min: -1.0, max: 1.0 },
+            Function::HardTanh => Plain::HardTanh {
+                min: -1.0,
+                max: 1.0,
+            },
             Function::Relu => Plain::Relu,
             Function::LeakyRelu { slope } => Plain::LeakyRelu { slope },
             Function::PRelu => Plain::PRelu {

@@ -38,12 +38,7 @@ impl<'a> Predictor<'a> {
     /// Starts after `past`: the dry samples just before the first one, silence before these,
     /// knobs at `controls` in the network's order. A network with memory hears all of `past`,
     /// and at least its warm-up.
-    pub fn new(
-        model: &'a EffectModel,
-        device: &Device,
-        controls: &[f32],
-        past: &[f32],
-    ) -> Self {
+    pub fn new(model: &'a EffectModel, device: &Device, controls: &[f32], past: &[f32]) -> Self {
         let lookback = match model.fixed_window() {
             Some(window) => window / 2,
             None => model.lookback(),

@@ -213,11 +213,19 @@ impl RecurrentNetwork {
                     rest = behind;
                     front.push(FrontLayer {
                         conv: Conv::from_description(conv, device)?,
-                        activation: Activation::from_description(activation, conv.out_channels, device)?,
+                        activation: Activation::from_description(
+                            activation,
+                            conv.out_channels,
+                            device,
+                        )?,
                     });
                 }
-                Layer::Lstm(lstm) => recurrent.push(RecurrentLayer::Lstm(Lstm::from_description(lstm, device))),
-                Layer::Gru(gru) => recurrent.push(RecurrentLayer::Gru(Gru::from_description(gru, device))),
+                Layer::Lstm(lstm) => {
+                    recurrent.push(RecurrentLayer::Lstm(Lstm::from_description(lstm, device)))
+                }
+                Layer::Gru(gru) => {
+                    recurrent.push(RecurrentLayer::Gru(Gru::from_description(gru, device)))
+                }
                 Layer::Conv1d(conv) if rest.is_empty() && conv.kernel_size == 1 => {
                     head = Some(Conv::from_description(conv, device)?);
                 }

@@ -73,10 +73,14 @@ impl FilterBank {
     fn new(channels: usize, states: usize, init: &mut WeightInit) -> Self {
         let steps = init.numbers(channels, 0.5);
         let (low, high) = (1e-3f32.ln(), 1e-1f32.ln());
-        let log_step = steps.iter().map(|u| low + (u + 0.5) * (high - low)).collect();
+        let log_step = steps
+            .iter()
+            .map(|u| low + (u + 0.5) * (high - low))
+            .collect();
         // softplus(x) = 1/2
         let half = (0.5f32.exp() - 1.0).ln();
-        let lines = (0..channels).flat_map(|_| (0..states).map(|n| std::f32::consts::PI * n as f32));
+        let lines =
+            (0..channels).flat_map(|_| (0..states).map(|n| std::f32::consts::PI * n as f32));
         let bound = (1.5 / states as f32).sqrt();
         Self {
             log_step: init.given([channels], log_step),
@@ -235,7 +239,8 @@ fn blocks(
         re: output.re.clone().unsqueeze_dim::<3>(2),
         im: output.im.clone().unsqueeze_dim::<3>(2),
     };
-    let response = part(&powers.re, 0) * output.re.clone() - part(&powers.im, 0) * output.im.clone();
+    let response =
+        part(&powers.re, 0) * output.re.clone() - part(&powers.im, 0) * output.im.clone();
     let inside = rows.matmul(triangular(response.sum_dim(1)));
     // From the state before it: y[j] = Re Σ c·a^(j+1)·s.
     let later = Complex {

@@ -83,7 +83,11 @@ impl WaveNet {
     fn fused(&self) -> Option<fused::WaveNet> {
         Some(fused::WaveNet {
             in_channels: self.arrays.first()?.rechannel.shape()[1],
-            arrays: self.arrays.iter().map(Array::fused).collect::<Option<_>>()?,
+            arrays: self
+                .arrays
+                .iter()
+                .map(Array::fused)
+                .collect::<Option<_>>()?,
             head_scale: self.head_scale,
         })
     }
@@ -134,7 +138,10 @@ impl WaveNet {
 
 fn refuse(what: &str, there: bool) -> Result<(), DescriptionError> {
     if there {
-        return Err(DescriptionError::invalid(what, "cannot be trained here, only played"));
+        return Err(DescriptionError::invalid(
+            what,
+            "cannot be trained here, only played",
+        ));
     }
     Ok(())
 }
@@ -145,13 +152,16 @@ impl Array {
         let middle = if config.gated { 2 * channels } else { channels };
         let taps = config.layer_kernel_sizes();
         let rechannel = Conv::new([channels, before, 1], 1, false, init);
-        let layers = taps.iter().zip(&config.dilations).map(|(&taps, &dilation)| DilatedLayer {
-            conv: Conv::new([middle, channels, taps], dilation, true, init),
-            mixer: Conv::new([middle, inputs, 1], 1, false, init),
-            activation: Activation::new(config.activation, channels, init),
-            layer1x1: Conv::new([channels, channels, 1], 1, true, init),
-            gated: config.gated,
-        });
+        let layers = taps
+            .iter()
+            .zip(&config.dilations)
+            .map(|(&taps, &dilation)| DilatedLayer {
+                conv: Conv::new([middle, channels, taps], dilation, true, init),
+                mixer: Conv::new([middle, inputs, 1], 1, false, init),
+                activation: Activation::new(config.activation, channels, init),
+                layer1x1: Conv::new([channels, channels, 1], 1, true, init),
+                gated: config.gated,
+            });
         let layers = layers.collect();
         let head_shape = [config.head_size, channels, config.head_kernel_size];
         Self {
@@ -290,15 +300,27 @@ impl DilatedLayer {
         let gated = match &layer.gating {
             Gating::None => false,
             Gating::Gated(description::Activation::Sigmoid) => true,
-            _ => return Err(DescriptionError::invalid("gating", "only a sigmoid gate can be trained here")),
+            _ => {
+                return Err(DescriptionError::invalid(
+                    "gating",
+                    "only a sigmoid gate can be trained here",
+                ));
+            }
         };
         let Some(layer1x1) = &layer.layer1x1 else {
-            return Err(DescriptionError::invalid("layer1x1", "a layer without it cannot be trained here"));
+            return Err(DescriptionError::invalid(
+                "layer1x1",
+                "a layer without it cannot be trained here",
+            ));
         };
         Ok(Self {
             conv: Conv::from_description(&layer.conv, device)?,
             mixer: Conv::from_description(&layer.mixer, device)?,
-            activation: Activation::from_description(&layer.activation, layer.bottleneck(), device)?,
+            activation: Activation::from_description(
+                &layer.activation,
+                layer.bottleneck(),
+                device,
+            )?,
             layer1x1: Conv::from_description(layer1x1, device)?,
             gated,
         })

@@ -52,7 +52,11 @@ fn equal_sides_cost_nothing_and_give_finite_gradients() {
 #[test]
 fn gradients_are_finite_differences() {
     let (wet, predicted) = (noise(2 * 1500, 2), noise(2 * 1500, 3));
-    let direction: Vec<f32> = wet.iter().zip(&predicted).map(|(w, p)| w - 0.4 * p).collect();
+    let direction: Vec<f32> = wet
+        .iter()
+        .zip(&predicted)
+        .map(|(w, p)| w - 0.4 * p)
+        .collect();
     let moved = |step: f32| -> Vec<f32> {
         let both = predicted.iter().zip(&direction);
         both.map(|(p, d)| p + step * d).collect()
@@ -69,7 +73,10 @@ fn gradients_are_finite_differences() {
         let behind = value(&config, &wet, &moved(-step));
         let difference = (ahead - behind) / f64::from(2.0 * step);
         let error = (slope - difference).abs();
-        assert!(error < 1e-2 * difference.abs() + 2e-4, "{name}: {slope} for {difference}");
+        assert!(
+            error < 1e-2 * difference.abs() + 2e-4,
+            "{name}: {slope} for {difference}"
+        );
     }
 }
 
@@ -78,7 +85,8 @@ fn pre_emphasis_is_the_difference_to_the_scaled_neighbour() {
     let (wet, predicted) = (noise(200, 4), noise(200, 5));
     let emphasised = |x: &[f32]| -> Vec<f64> {
         let rows = x.chunks(100).flat_map(|row| row.windows(2));
-        rows.map(|w| f64::from(w[1]) - 0.85 * f64::from(w[0])).collect()
+        rows.map(|w| f64::from(w[1]) - 0.85 * f64::from(w[0]))
+            .collect()
     };
     let (w, p) = (emphasised(&wet), emphasised(&predicted));
     let squares = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>();
@@ -110,8 +118,16 @@ fn magnitudes(x: &[f32], [n_fft, hop, win]: [usize; 3]) -> Vec<f64> {
         // Every 16th bin: enough to see a wrong one, and quick.
         for bin in (0..=n_fft / 2).step_by(16) {
             let angle = |i: usize| turn * (bin * (left + i) % n_fft) as f64 / n_fft as f64;
-            let re: f64 = windowed.iter().enumerate().map(|(i, x)| x * angle(i).cos()).sum();
-            let im: f64 = windowed.iter().enumerate().map(|(i, x)| x * angle(i).sin()).sum();
+            let re: f64 = windowed
+                .iter()
+                .enumerate()
+                .map(|(i, x)| x * angle(i).cos())
+                .sum();
+            let im: f64 = windowed
+                .iter()
+                .enumerate()
+                .map(|(i, x)| x * angle(i).sin())
+                .sum();
             found.push((re * re + im * im).max(1e-8).sqrt());
         }
     }
@@ -137,5 +153,8 @@ fn multi_resolution_stft_is_its_formula() {
         expected += ((apart / squares).sqrt() + logs / w.len() as f64) / 3.0;
     }
     let found = value(&only("multi_resolution_stft"), &wet, &predicted);
-    assert!((found / expected - 1.0).abs() < 0.03, "{found} for {expected}");
+    assert!(
+        (found / expected - 1.0).abs() < 0.03,
+        "{found} for {expected}"
+    );
 }

@@ -193,7 +193,10 @@ fn any_block_length_gives_what_the_whole_signal_gives() {
         let dry = noise(if remembers { 17_000 } else { 40_000 }, 3);
         let expected = whole(&model, &dry);
         assert_eq!(expected.len(), dry.len());
-        for block in [1000, 16_384, 33_333].into_iter().take(if remembers { 1 } else { 3 }) {
+        for block in [1000, 16_384, 33_333]
+            .into_iter()
+            .take(if remembers { 1 } else { 3 })
+        {
             let mut out = Vec::new();
             let mut predictor = Predictor::new(&model, &Device::flex(), &[], &[]);
             for piece in dry.chunks(block) {
@@ -489,7 +492,10 @@ impl Nudge {
         self.seed += 1;
         let shape = param.dims();
         let values = noise(shape.iter().product(), self.seed);
-        Tensor::from_data(TensorData::new(values, shape), &param.val().device().inner())
+        Tensor::from_data(
+            TensorData::new(values, shape),
+            &param.val().device().inner(),
+        )
     }
 }
 
@@ -546,8 +552,15 @@ fn gradients_are_finite_differences() {
             let weights = TensorData::new(noise(shape.iter().product(), 77), shape);
             let loss = (y * Tensor::from_data(weights, &device)).sum();
             let grads = GradientsParams::from_grads(loss.backward(), &model);
-            let nudge = Nudge { size: 0.0, seed: 500 };
-            let mut slope = Slope { nudge, grads, sum: 0.0 };
+            let nudge = Nudge {
+                size: 0.0,
+                seed: 500,
+            };
+            let mut slope = Slope {
+                nudge,
+                grads,
+                sum: 0.0,
+            };
             model.visit(&mut slope);
             let step = 5e-4;
             let moved = |size: f32| {
@@ -579,7 +592,9 @@ fn descriptions_play_what_the_network_predicts() {
             default: 0.5,
         });
         let network = model.describe(48_000, knobs.collect());
-        network.validate().unwrap_or_else(|e| panic!("{config:?}: {e}"));
+        network
+            .validate()
+            .unwrap_or_else(|e| panic!("{config:?}: {e}"));
         let lead_in = model.context().max(64).next_multiple_of(32);
         let later = network.latency_samples();
         let mut input = dry.clone();
@@ -604,7 +619,10 @@ fn descriptions_play_what_the_network_predicts() {
                 let again = WaveNet::from_description(wavenet, &device).unwrap();
                 assert_eq!(again.describe(), *wavenet);
             }
-            (Architecture::Sequential(sequential), ModelConfig::Lstm(_) | ModelConfig::Gru(_) | ModelConfig::ConvLstm(_)) => {
+            (
+                Architecture::Sequential(sequential),
+                ModelConfig::Lstm(_) | ModelConfig::Gru(_) | ModelConfig::ConvLstm(_),
+            ) => {
                 let defaults = RecurrentConfig::default();
                 let again = RecurrentNetwork::from_description(sequential, &defaults, &device);
                 assert_eq!(again.unwrap().describe(), *sequential);
