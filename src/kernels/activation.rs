@@ -125,6 +125,7 @@ macro_rules! each_vector {
         }
     }};
 }
+pub(crate) use each_vector;
 
 impl Kernel for Activate<'_> {
     type Output = ();

@@ -4,6 +4,7 @@
 use super::activation::Activation;
 use super::conv::Conv1d;
 use super::encoder_decoder::{EncoderDecoder, Middle};
+use super::recurrent::{Cell, Recurrent};
 use super::wavenet::WaveNet;
 
 /// The convolution `[batch, out_channels, output_len]`; see [`Conv1d`] for the formula.
@@ -399,4 +400,67 @@ pub fn wavenet_gradients(
         dhead = dsum;
     }
     (dx, dw)
+}
+
+/// The weights of a [`Recurrent`] layer in double precision; see
+/// [`Weights`](super::recurrent::Weights). Their gradients have the same shape.
+#[derive(Debug, Clone, Default)]
+pub struct RecurrentWeights {
+    /// W.
+    pub input: Vec<f64>,
+    /// U.
+    pub hidden: Vec<f64>,
+    /// The biases.
+    pub bias: Vec<f64>,
+}
+
+/// A [`Recurrent`] layer's h at every step `[batch, hidden_size, len]` and its last h and c,
+/// from the h and c given.
+pub fn recurrent(
+    shape: &Recurrent,
+    batch: usize,
+    x: &[f64],
+    w: &RecurrentWeights,
+    (h, c): (&[f64], &[f64]),
+) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let (ins, units) = (shape.input_size, shape.hidden_size);
+    let gates = shape.gates() * units;
+    let len = x.len() / (batch * ins);
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let mut y = vec![0.0; batch * units * len];
+    let (mut last_h, mut last_c) = (h.to_vec(), c.to_vec());
+    for item in 0..batch {
+        let h = &mut last_h[item * units..][..units];
+        for t in 0..len {
+            let of_x = |gate: usize| -> f64 {
+                let sum = (0..ins).map(|i| w.input[gate * ins + i] * x[(item * ins + i) * len + t]);
+                w.bias[gate] + sum.sum::<f64>()
+            };
+            let before = h.to_vec();
+            let of_h = |gate: usize| -> f64 {
+                (0..units)
+                    .map(|u| w.hidden[gate * units + u] * before[u])
+                    .sum()
+            };
+            for u in 0..units {
+                match shape.cell {
+                    Cell::Lstm => {
+                        let gate = |at: usize| of_x(at * units + u) + of_h(at * units + u);
+                        let c = &mut last_c[item * units + u];
+                        *c = sigmoid(gate(1)) * *c + sigmoid(gate(0)) * gate(2).tanh();
+                        h[u] = sigmoid(gate(3)) * c.tanh();
+                    }
+                    Cell::Gru => {
+                        let with_bias = |gate: usize| of_h(gate) + w.bias[gates + gate];
+                        let r = sigmoid(of_x(u) + with_bias(u));
+                        let z = sigmoid(of_x(units + u) + with_bias(units + u));
+                        let n = (of_x(2 * units + u) + r * with_bias(2 * units + u)).tanh();
+                        h[u] = (1.0 - z) * n + z * before[u];
+                    }
+                }
+                y[(item * units + u) * len + t] = h[u];
+            }
+        }
+    }
+    (y, last_h, last_c)
 }

@@ -90,11 +90,6 @@ impl<'a> RowsMut<'a> {
         self.split(rows).0
     }
 
-    /// Samples of each row.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Row `row`.
     pub fn row(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows);

@@ -26,6 +26,10 @@ impl Simd for Neon {
     const REGISTERS: usize = 32;
 
     #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run(kernel) }
+    }
+    #[inline(always)]
     fn splat(self, value: f32) -> float32x4_t {
         unsafe { vdupq_n_f32(value) }
     }

@@ -30,6 +30,11 @@ impl Simd for Portable {
     const REGISTERS: usize = 16;
 
     #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        run(kernel)
+    }
+
+    #[inline(always)]
     fn splat(self, value: f32) -> V {
         [value; 4]
     }

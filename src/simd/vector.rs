@@ -25,6 +25,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Registers the instruction set names; what a register tile may plan with.
     const REGISTERS: usize;
 
+    /// Runs another kernel with this instruction set, as a call of its own: for a part used in
+    /// many places, which inlining would multiply.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+
     /// All lanes `value`.
     fn splat(self, value: f32) -> Self::V;
 

@@ -4,6 +4,7 @@
 use effigy::kernels::activation::Activation;
 use effigy::kernels::conv::Conv1d;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, Middle, Weights};
+use effigy::kernels::recurrent::{Cell, Recurrent, State, Weights as RecurrentSlices};
 use effigy::kernels::reference;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
@@ -536,6 +537,247 @@ fn wavenet_receptive_field_is_what_the_output_depends_on() {
         if smooth {
             assert_ne!(predict(&oldest)[0], y[0]);
             assert_ne!(predict(&newest)[3], y[3]);
+        }
+    }
+}
+
+/// (layer, batch, length).
+fn recurrents() -> Vec<(Recurrent, usize, usize)> {
+    let mut layers = Vec::new();
+    for cell in [Cell::Lstm, Cell::Gru] {
+        for (input_size, hidden_size, batch, len) in [
+            (1, 1, 1, 1),
+            (1, 24, 5, 70),
+            (3, 17, 4, 33),
+            (2, 40, 3, 64),
+            (32, 32, 9, 37),
+        ] {
+            let shape = Recurrent {
+                cell,
+                input_size,
+                hidden_size,
+            };
+            layers.push((shape, batch, len));
+        }
+    }
+    layers
+}
+
+/// A layer's weights, input, first state and output gradient.
+struct RecurrentCase {
+    weights: [Vec<f32>; 3],
+    x: Vec<f32>,
+    state: State,
+    dy: Vec<f32>,
+}
+
+impl RecurrentCase {
+    fn new(shape: &Recurrent, batch: usize, len: usize, rng: &mut ChaCha8Rng) -> RecurrentCase {
+        let gates = shape.gates() * shape.hidden_size;
+        let size = 1.5 / (shape.hidden_size as f32).sqrt();
+        let mut state = shape.zero_state(batch);
+        state.hidden = noise(rng, state.hidden.len(), 0.9);
+        state.cell = noise(rng, state.cell.len(), 1.5);
+        RecurrentCase {
+            weights: [
+                noise(rng, gates * shape.input_size, size.min(1.0)),
+                noise(rng, gates * shape.hidden_size, size),
+                noise(rng, shape.biases(), 0.5),
+            ],
+            x: noise(rng, batch * shape.input_size * len, 1.0),
+            state,
+            dy: noise(rng, batch * shape.hidden_size * len, 1.0),
+        }
+    }
+
+    fn weights(&self) -> RecurrentSlices<'_> {
+        RecurrentSlices {
+            input: &self.weights[0],
+            hidden: &self.weights[1],
+            bias: &self.weights[2],
+        }
+    }
+
+    fn exact_weights(&self) -> reference::RecurrentWeights {
+        let [input, hidden, bias] = &self.weights;
+        reference::RecurrentWeights {
+            input: double(input),
+            hidden: double(hidden),
+            bias: double(bias),
+        }
+    }
+}
+
+#[test]
+fn recurrent_layers_equal_their_steps() {
+    for (case, (shape, batch, len)) in recurrents().into_iter().enumerate() {
+        let case = RecurrentCase::new(&shape, batch, len, &mut rng(500 + case as u64));
+        let state = (double(&case.state.hidden), double(&case.state.cell));
+        let (y_exact, h_exact, c_exact) = reference::recurrent(
+            &shape,
+            batch,
+            &double(&case.x),
+            &case.exact_weights(),
+            (&state.0, &state.1),
+        );
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?} batch {batch} length {len}");
+            let mut y = vec![f32::NAN; y_exact.len()];
+            let mut state = case.state.clone();
+            shape.forward(
+                isa,
+                batch,
+                &case.x,
+                &case.weights(),
+                &mut state,
+                &mut y,
+                true,
+            );
+            assert_outputs(&what, &y, &y_exact);
+            assert_outputs(&what, &state.hidden, &h_exact);
+            assert_outputs(&what, &state.cell, &c_exact);
+            let mut again = vec![f32::NAN; y_exact.len()];
+            let mut same = case.state.clone();
+            shape.forward(
+                isa,
+                batch,
+                &case.x,
+                &case.weights(),
+                &mut same,
+                &mut again,
+                false,
+            );
+            assert!(
+                again == y && same == state,
+                "{what}: with and without keeping"
+            );
+        }
+    }
+}
+
+/// Each gradient against central differences of the reference, in double precision: one by one
+/// for a few of each tensor, and all together along a random direction.
+#[test]
+fn recurrent_gradients_agree_with_finite_differences() {
+    const STEP: f64 = 1e-6;
+    for (number, (shape, batch, len)) in recurrents().into_iter().enumerate() {
+        let mut rng = rng(600 + number as u64);
+        let case = RecurrentCase::new(&shape, batch, len, &mut rng);
+        let exact = case.exact_weights();
+        let values = [double(&case.x), exact.input, exact.hidden, exact.bias];
+        let state = (double(&case.state.hidden), double(&case.state.cell));
+        let dy = double(&case.dy);
+        let loss = |moves: &dyn Fn(usize, usize) -> f64| -> f64 {
+            let moved = |tensor: usize| -> Vec<f64> {
+                let values = values[tensor].iter().enumerate();
+                values
+                    .map(|(at, value)| value + moves(tensor, at))
+                    .collect()
+            };
+            let weights = reference::RecurrentWeights {
+                input: moved(1),
+                hidden: moved(2),
+                bias: moved(3),
+            };
+            let state = (state.0.as_slice(), state.1.as_slice());
+            let (y, ..) = reference::recurrent(&shape, batch, &moved(0), &weights, state);
+            y.iter().zip(&dy).map(|(y, dy)| y * dy).sum()
+        };
+        let directions = values
+            .each_ref()
+            .map(|values| double(&noise(&mut rng, values.len(), 1.0)));
+        let slope = |moves: &dyn Fn(usize, usize) -> f64| {
+            let side = |sign: f64| loss(&|tensor, at| sign * STEP * moves(tensor, at));
+            (side(1.0) - side(-1.0)) / (2.0 * STEP)
+        };
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?} batch {batch} length {len}");
+            let mut y = vec![0.0; case.dy.len()];
+            let weights = case.weights();
+            let kept = shape.forward(
+                isa,
+                batch,
+                &case.x,
+                &weights,
+                &mut case.state.clone(),
+                &mut y,
+                true,
+            );
+            let got = shape.backward(isa, batch, &case.x, &weights, &kept, &case.dy, true);
+            let without = shape.backward(isa, batch, &case.x, &weights, &kept, &case.dy, false);
+            assert!(
+                without.x.is_none() && without.hidden == got.hidden,
+                "{what}"
+            );
+            let got = [got.x.unwrap_or_default(), got.input, got.hidden, got.bias];
+            for (tensor, got) in got.iter().enumerate() {
+                assert_eq!(got.len(), values[tensor].len(), "{what} tensor {tensor}");
+                let largest = got.iter().fold(1e-3f64, |a, &b| a.max(f64::from(b).abs()));
+                // First, last and two between.
+                for at in [0, got.len() / 3, got.len() * 2 / 3, got.len() - 1] {
+                    let exact = slope(&|t, a| f64::from(u8::from((t, a) == (tensor, at))));
+                    let error = (f64::from(got[at]) - exact).abs();
+                    assert!(
+                        error <= GRADIENT * largest,
+                        "{what} tensor {tensor} [{at}]: {} for {exact}",
+                        got[at]
+                    );
+                }
+                let along: f64 = got
+                    .iter()
+                    .zip(&directions[tensor])
+                    .map(|(&g, d)| f64::from(g) * d)
+                    .sum();
+                let exact = slope(&|t, a| {
+                    if t == tensor {
+                        directions[tensor][a]
+                    } else {
+                        0.0
+                    }
+                });
+                // Errors of the entries add like a random walk.
+                let bound = GRADIENT * largest * (got.len() as f64).sqrt();
+                assert!(
+                    (along - exact).abs() <= bound,
+                    "{what} tensor {tensor}: {along} for {exact}"
+                );
+            }
+        }
+    }
+}
+
+/// What truncated back-propagation relies on: pieces one after the other, the state handed over,
+/// are the whole, bit for bit.
+#[test]
+fn recurrent_pieces_are_the_whole() {
+    for (number, (shape, batch, _)) in recurrents().into_iter().enumerate() {
+        let (len, cut) = (75, 40);
+        let case = RecurrentCase::new(&shape, batch, len, &mut rng(700 + number as u64));
+        let run = |from: usize, to: usize, state: &mut State| -> Vec<Vec<f32>> {
+            let rows = case
+                .x
+                .chunks_exact(len)
+                .flat_map(|row| row[from..to].to_vec());
+            let x: Vec<f32> = rows.collect();
+            let mut y = vec![0.0; batch * shape.hidden_size * (to - from)];
+            shape.forward(
+                Isa::detect(),
+                batch,
+                &x,
+                &case.weights(),
+                state,
+                &mut y,
+                true,
+            );
+            y.chunks_exact(to - from).map(<[f32]>::to_vec).collect()
+        };
+        let (mut whole, mut pieces) = (case.state.clone(), case.state.clone());
+        let y = run(0, len, &mut whole);
+        let first = run(0, cut, &mut pieces);
+        let second = run(cut, len, &mut pieces);
+        assert_eq!(whole, pieces);
+        for ((y, first), second) in y.iter().zip(&first).zip(&second) {
+            assert_eq!(y, &[first.as_slice(), second.as_slice()].concat());
         }
     }
 }
