@@ -7,8 +7,9 @@ use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
 use super::activation::Activation;
+use super::recurrent::Cell;
 use super::wavenet::WaveNet;
-use super::{Filters, ScaleShift};
+use super::{Filters, RecurrentState, RecurrentWeights, ScaleShift};
 
 /// As [`super::conv1d`].
 pub fn conv1d(
@@ -136,4 +137,48 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
     }
     // Every array has a layer, so there is a head.
     head.unwrap_or(condition) * net.head_scale
+}
+
+/// As [`super::recurrent()`].
+pub fn recurrent(
+    x: Tensor<3>,
+    cell: Cell,
+    weights: RecurrentWeights,
+    state: RecurrentState,
+) -> (Tensor<3>, RecurrentState) {
+    let units = weights.hidden.dims()[1];
+    let RecurrentState {
+        hidden: mut h,
+        cell: mut c,
+    } = state.detach();
+    let (input, hidden) = (weights.input.transpose(), weights.hidden.transpose());
+    let mut outputs = Vec::with_capacity(x.dims()[2]);
+    for t in 0..x.dims()[2] {
+        let now = x.clone().narrow(2, t, 1).squeeze_dim::<2>(2);
+        let of_x = now.matmul(input.clone());
+        let of_h = h.clone().matmul(hidden.clone());
+        let part = |of: &Tensor<2>, gate: usize| of.clone().narrow(1, gate * units, units);
+        match cell {
+            Cell::Lstm => {
+                let sums = of_x + of_h + weights.bias.clone().unsqueeze();
+                let [i, f, o] = [0, 1, 3].map(|gate| sigmoid(part(&sums, gate)));
+                let g = tanh(part(&sums, 2));
+                let before = c.unwrap_or_else(|| h.zeros_like());
+                let after = f * before + i * g;
+                h = o * tanh(after.clone());
+                c = Some(after);
+            }
+            Cell::Gru => {
+                let bias = |at: usize| weights.bias.clone().narrow(0, at * 3 * units, 3 * units);
+                let of_x = of_x + bias(0).unsqueeze();
+                let of_h = of_h + bias(1).unsqueeze();
+                let [r, z] = [0, 1].map(|gate| sigmoid(part(&of_x, gate) + part(&of_h, gate)));
+                let n = tanh(part(&of_x, 2) + r * part(&of_h, 2));
+                h = n.clone() + z * (h - n);
+            }
+        }
+        outputs.push(h.clone().unsqueeze_dim::<3>(2));
+    }
+    let state = RecurrentState { hidden: h, cell: c };
+    (Tensor::cat(outputs, 2), state.detach())
 }

@@ -3,7 +3,7 @@
 //! On flex and ndarray tensors of f32 the functions below run hand-written vector code with
 //! hand-written gradients; on every other backend they are the same composition of burn's
 //! operators that [`composed`] keeps as their oracle. The slice forms ([`conv`],
-//! [`encoder_decoder`](mod@encoder_decoder), [`wavenet`](mod@wavenet)) know nothing of tensors.
+//! [`encoder_decoder`](mod@encoder_decoder), [`wavenet`](mod@wavenet), [`recurrent`](mod@recurrent)) know nothing of tensors.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -17,6 +17,7 @@ pub mod encoder_decoder;
 mod operator;
 mod pages;
 pub mod recurrent;
+mod recurrent_operator;
 pub mod reference;
 mod rows;
 mod scratch;
@@ -25,12 +26,16 @@ pub mod wavenet;
 mod wavenet_operator;
 
 use burn::backend::DispatchTensor;
-use burn::tensor::Tensor;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::{Device, Tensor, TensorData};
 
 use conv::Conv1d;
 use convolutions::{Conv1dOperator, ConvTranspose1dOperator, EncoderDecoderOperator};
 use encoder_decoder::{EncoderDecoder, Middle};
 use operator::{on_host, run};
+use recurrent::{Cell, Recurrent, State};
+use recurrent_operator::RecurrentOperator;
 use wavenet::WaveNet;
 use wavenet_operator::WaveNetOperator;
 
@@ -223,6 +228,118 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
     }
     let inputs = vec![x.into_dispatch(), weights.into_dispatch()];
     run(WaveNetOperator(net.clone()), inputs)
+}
+
+/// The weights of a [`recurrent()`] layer.
+#[derive(Debug, Clone)]
+pub struct RecurrentWeights {
+    /// W `[gates · hidden_size, input_size]`.
+    pub input: Tensor<2>,
+    /// U `[gates · hidden_size, hidden_size]`.
+    pub hidden: Tensor<2>,
+    /// LSTM `[4 · hidden_size]`; GRU `[2 · 3 · hidden_size]`, those of W before those of U.
+    pub bias: Tensor<1>,
+}
+
+/// What a sequence leaves behind for the next; constants to every gradient.
+#[derive(Debug, Clone)]
+pub struct RecurrentState {
+    /// h `[batch, hidden_size]`.
+    pub hidden: Tensor<2>,
+    /// c `[batch, hidden_size]`; none for a GRU.
+    pub cell: Option<Tensor<2>>,
+}
+
+impl RecurrentState {
+    /// Silence.
+    pub fn zeros(cell: Cell, batch: usize, hidden_size: usize, device: &Device) -> RecurrentState {
+        let zeros = || Tensor::zeros([batch, hidden_size], device);
+        RecurrentState {
+            hidden: zeros(),
+            cell: (cell == Cell::Lstm).then(zeros),
+        }
+    }
+
+    /// Cut off from what led to it.
+    pub fn detach(self) -> RecurrentState {
+        RecurrentState {
+            hidden: self.hidden.detach(),
+            cell: self.cell.map(Tensor::detach),
+        }
+    }
+}
+
+/// A recurrent layer (for gates and their order see [`mod@recurrent`]) over a sequence x `[batch,
+/// input_size, time]` from `state` on: h at every step `[batch, hidden_size, time]`, and the state
+/// after the last. No gradient passes through a state: back-propagation is truncated where a
+/// sequence begins.
+///
+/// # Panics
+/// The shapes of weights or state do not fit together or x, or an LSTM's state has no cell.
+pub fn recurrent(
+    x: Tensor<3>,
+    cell: Cell,
+    weights: RecurrentWeights,
+    state: RecurrentState,
+) -> (Tensor<3>, RecurrentState) {
+    let [batch, input_size, _] = x.dims();
+    let shape = Recurrent {
+        cell,
+        input_size,
+        hidden_size: weights.hidden.dims()[1],
+    };
+    let gates = shape.gates() * shape.hidden_size;
+    assert_eq!(
+        (
+            weights.input.dims(),
+            weights.hidden.dims()[0],
+            weights.bias.dims()
+        ),
+        ([gates, input_size], gates, [shape.biases()]),
+        "recurrent: shapes of W, U and bias for {shape:?}"
+    );
+    assert_eq!(
+        state.hidden.dims(),
+        [batch, shape.hidden_size],
+        "recurrent: shape of the state"
+    );
+    assert_eq!(
+        state.cell.is_some(),
+        cell == Cell::Lstm,
+        "recurrent: an LSTM's state has a cell, a GRU's none"
+    );
+    if !on_host(&x) {
+        return composed::recurrent(x, cell, weights, state);
+    }
+    let device = x.device();
+    let values = |tensor: Tensor<2>| -> Vec<f32> {
+        let data = tensor.into_data().convert::<f32>();
+        data.try_into_vec().unwrap_or_default()
+    };
+    let state = Arc::new(Mutex::new(State {
+        hidden: values(state.hidden),
+        cell: state.cell.map(values).unwrap_or_default(),
+    }));
+    let operator = RecurrentOperator {
+        shape,
+        state: state.clone(),
+    };
+    let inputs = vec![
+        x.into_dispatch(),
+        weights.input.into_dispatch(),
+        weights.hidden.into_dispatch(),
+        weights.bias.into_dispatch(),
+    ];
+    let y = run(operator, inputs);
+    let after = std::mem::take(&mut *state.lock().unwrap_or_else(PoisonError::into_inner));
+    let tensor = |values: Vec<f32>| {
+        Tensor::from_data(TensorData::new(values, [batch, shape.hidden_size]), &device)
+    };
+    let state = RecurrentState {
+        hidden: tensor(after.hidden),
+        cell: (cell == Cell::Lstm).then(|| tensor(after.cell)),
+    };
+    (y, state)
 }
 
 /// The tensors that are there, in order.

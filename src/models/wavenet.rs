@@ -7,7 +7,8 @@
 use super::description::{self, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, latest};
-use crate::config::{WaveNetArray, WaveNetConfig};
+use crate::config::{Activation as Function, WaveNetArray, WaveNetConfig};
+use crate::kernels::{self, wavenet as fused};
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 
@@ -55,6 +56,18 @@ impl WaveNet {
 
     /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        match self.fused() {
+            Some(shape) => {
+                let parts = self.arrays.iter().flat_map(Array::flat).collect();
+                kernels::wavenet(input, Tensor::cat(parts, 0), &shape)
+            }
+            None => self.forward_composed(input),
+        }
+    }
+
+    /// The same layer by layer: for activations that have no fused form, and the oracle of the
+    /// weights' order.
+    pub fn forward_composed(&self, input: Tensor<3>) -> Tensor<3> {
         let mut x = input.clone();
         let mut head: Option<Tensor<3>> = None;
         for (index, array) in self.arrays.iter().enumerate() {
@@ -64,6 +77,19 @@ impl WaveNet {
             head = Some(array.head.forward(sum));
         }
         head.unwrap_or(input) * self.head_scale
+    }
+
+    /// The shape that the fused operator wants; `None` where it has no such activation.
+    fn fused(&self) -> Option<fused::WaveNet> {
+        Some(fused::WaveNet {
+            in_channels: self.arrays.first()?.rechannel.shape()[1],
+            arrays: self
+                .arrays
+                .iter()
+                .map(Array::fused)
+                .collect::<Option<_>>()?,
+            head_scale: self.head_scale,
+        })
     }
 
     /// Samples of input that one sample of output depends on.
@@ -173,6 +199,37 @@ impl Array {
         (x, sum)
     }
 
+    /// All weights in the order of a `.nam` file.
+    fn flat(&self) -> Vec<Tensor<1>> {
+        let layers = self.layers.iter().flat_map(|layer| {
+            let convs = [&layer.conv, &layer.mixer, &layer.layer1x1];
+            convs.into_iter().flat_map(Conv::flat)
+        });
+        let mut parts = self.rechannel.flat();
+        parts.extend(layers);
+        parts.extend(self.head.flat());
+        parts
+    }
+
+    fn fused(&self) -> Option<fused::LayerArray> {
+        let layer = |layer: &DilatedLayer| {
+            Some(fused::Layer {
+                kernel_size: layer.conv.shape()[2],
+                dilation: layer.conv.dilation(),
+                activation: fused_activation(layer.activation.function())?,
+                gated: layer.gated,
+            })
+        };
+        let [head_channels, channels, head_kernel_size] = self.head.shape();
+        Some(fused::LayerArray {
+            channels,
+            layers: self.layers.iter().map(layer).collect::<Option<_>>()?,
+            head_channels,
+            head_kernel_size,
+            head_bias: self.head.has_bias(),
+        })
+    }
+
     fn describe(&self) -> LayerArray {
         LayerArray {
             rechannel: self.rechannel.describe(),
@@ -190,6 +247,20 @@ impl Array {
                 .collect::<Result<_, _>>()?,
             head: Conv::from_description(&array.head_rechannel, device)?,
         })
+    }
+}
+
+/// The fused operator's name for a function, if it has it.
+fn fused_activation(function: Function) -> Option<kernels::activation::Activation> {
+    use kernels::activation::Activation as Fused;
+    match function {
+        Function::Identity => Some(Fused::Identity),
+        Function::Tanh => Some(Fused::Tanh),
+        Function::Sigmoid => Some(Fused::Sigmoid),
+        Function::Relu => Some(Fused::Relu),
+        Function::LeakyRelu { slope } => Some(Fused::LeakyRelu { slope }),
+        Function::HardTanh => Some(Fused::HardTanh),
+        Function::PRelu | Function::Silu | Function::HardSwish | Function::Softsign => None,
     }
 }
 

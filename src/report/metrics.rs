@@ -62,6 +62,13 @@ impl ErrorSums {
         }
     }
 
+    /// Whether the prediction, turned over, would be nearer: Σwp < 0, and not by chance, but
+    /// with a correlation of at least a third.
+    pub fn is_inverted(&self) -> bool {
+        let powers = self.wet_squared * self.predicted_squared;
+        self.product < 0.0 && self.product * self.product > powers / 9.0
+    }
+
     /// Divides once. Ratios over a silent wet recording are infinite (or 0 for a perfect
     /// prediction of it); without a single sample everything is 0.
     pub fn metrics(&self) -> Metrics {
@@ -155,6 +162,18 @@ mod tests {
         let m = metrics(&wet, &quiet);
         assert!((m.esr - 0.25).abs() < 1e-12);
         assert!(m.gain_fitted_esr < 1e-12);
+    }
+
+    #[test]
+    fn a_turned_over_prediction_is_noticed() {
+        let wet: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.37).sin()).collect();
+        let scored = |gain: f32| {
+            let mut sums = ErrorSums::default();
+            let predicted: Vec<f32> = wet.iter().map(|w| w * gain + 0.2).collect();
+            sums.add(&wet, &predicted);
+            sums.is_inverted()
+        };
+        assert!(scored(-0.4) && !scored(0.4) && !scored(-0.01));
     }
 
     #[test]

@@ -87,6 +87,12 @@ pub fn train(
         let trained = train_epoch(session, run, model, &mut optimiser, &progress, observer)?;
         model = trained.model;
         let valid = evaluate::score(&model.valid(), session.device, session.valid);
+        if valid.is_inverted() {
+            observer.event(Event::Warning(&format!(
+                "epoch {epoch}: the validation prediction is inverted; a loss that is deaf to the \
+                 sign (multi_resolution_stft) needs mse or esr beside it"
+            )));
+        }
         let row = EpochRow {
             epoch,
             train: trained.sums.metrics(),

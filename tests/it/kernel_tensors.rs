@@ -6,8 +6,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use effigy::kernels::activation::Activation;
+use effigy::kernels::recurrent::Cell;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
-use effigy::kernels::{self, Filters, ScaleShift, composed};
+use effigy::kernels::{self, Filters, RecurrentState, RecurrentWeights, ScaleShift, composed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -364,6 +365,58 @@ fn wavenet_equals_the_composed_form() {
             &inputs,
             &|p| kernels::wavenet(p[0].three(), p[1].one(), &net),
             &|p| composed::wavenet(p[0].three(), p[1].one(), &net),
+        );
+    }
+}
+
+#[test]
+fn recurrent_layers_equal_the_composed_form() {
+    for (number, (cell, gates, ins, units)) in [(Cell::Lstm, 4, 1, 24), (Cell::Gru, 3, 3, 9)]
+        .into_iter()
+        .enumerate()
+    {
+        let (batch, len) = (5, 37);
+        let mut noise = Noise::new(50 + number as u64);
+        let biases = if cell == Cell::Lstm { 4 } else { 6 } * units;
+        let inputs = [
+            noise.data([batch, ins, len], 1.0),
+            noise.data([1, gates * units, ins], 0.8),
+            noise.data([1, gates * units, units], 0.3),
+            noise.data([biases], 0.5),
+        ];
+        let first = noise.data([batch, units], 0.7);
+        let arguments = |p: &[Parameter]| {
+            let x = p[0].three();
+            let state = Tensor::<2>::from_data(first.clone(), &x.device());
+            let weights = RecurrentWeights {
+                input: p[1].three().squeeze_dim(0),
+                hidden: p[2].three().squeeze_dim(0),
+                bias: p[3].one(),
+            };
+            let state = RecurrentState {
+                cell: (cell == Cell::Lstm).then(|| state.clone() * 0.5),
+                hidden: state,
+            };
+            (x, weights, state)
+        };
+        // The sequence in two pieces, and the last state behind it: both handed over alike.
+        type Layer<'a> =
+            &'a dyn Fn(Tensor<3>, RecurrentWeights, RecurrentState) -> (Tensor<3>, RecurrentState);
+        let in_pieces = |layer: Layer<'_>, p: &[Parameter]| {
+            let (x, weights, state) = arguments(p);
+            let (one, state) = layer(x.clone().narrow(2, 0, 20), weights.clone(), state);
+            let (two, state) = layer(x.narrow(2, 20, len - 20), weights, state);
+            let last = state.hidden
+                + state
+                    .cell
+                    .unwrap_or_else(|| two.clone().narrow(2, 0, 1).squeeze_dim(2));
+            Tensor::cat(vec![one, two, last.unsqueeze_dim(2)], 2)
+        };
+        compare(
+            &format!("{cell:?}"),
+            &inputs,
+            &|p| in_pieces(&|x, w, s| kernels::recurrent(x, cell, w, s), p),
+            &|p| in_pieces(&|x, w, s| composed::recurrent(x, cell, w, s), p),
         );
     }
 }

@@ -12,6 +12,7 @@ mod inference;
 mod kernel_tensors;
 mod kernels;
 mod layers;
+mod losses;
 mod networks;
 mod npy;
 mod npy_resynth;

@@ -480,3 +480,207 @@ fn knobs_are_heard() {
         assert_eq!(at(0.2), at(0.2), "{config:?}");
     }
 }
+
+/// Adds `size` times noise, the same for the same seed, to every parameter.
+struct Nudge {
+    size: f32,
+    seed: u32,
+}
+
+impl Nudge {
+    fn noise<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> Tensor<D> {
+        self.seed += 1;
+        let shape = param.dims();
+        let values = noise(shape.iter().product(), self.seed);
+        Tensor::from_data(
+            TensorData::new(values, shape),
+            &param.val().device().inner(),
+        )
+    }
+}
+
+impl ModuleMapper for Nudge {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let noise = self.noise(&param) * self.size;
+        param.map(|values| values + noise)
+    }
+}
+
+/// The gradient along the same noise.
+struct Slope {
+    nudge: Nudge,
+    grads: GradientsParams,
+    sum: f64,
+}
+
+impl ModuleVisitor for Slope {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let noise = self.nudge.noise(param);
+        // The last WaveNet layer's own output is heard by nobody: no gradient, slope 0.
+        if let Some(grad) = self.grads.get::<D>(param.id) {
+            self.sum += f64::from((grad * noise).sum().into_scalar::<f32>());
+        }
+    }
+}
+
+/// Σ y·noise of a forward pass, in double precision.
+fn projected(model: &EffectModel, input: &TensorData) -> f64 {
+    let y = to_host(model.forward(Tensor::from_data(input.clone(), &Device::flex())));
+    let weights = noise(y.len(), 77);
+    y.iter().zip(weights).map(|(y, w)| f64::from(y * w)).sum()
+}
+
+/// All parameters together are moved along noise, where smooth; the tolerance is a few times the
+/// rounding of an f32 forward pass over the step, and far below what one missing or doubled term
+/// would make.
+#[test]
+fn gradients_are_finite_differences() {
+    for controls in [0, 2] {
+        for config in knob_networks(0, 4096) {
+            let device = Device::flex().autodiff();
+            let model = build(&config, controls, &device).train();
+            let input_len = model.context() + 90;
+            let mut rows = noise(2 * input_len, 4);
+            if controls == 2 {
+                let knobs = [0.3, 0.9].map(|knob| vec![knob; input_len]).concat();
+                let (first, second) = rows.split_at(input_len);
+                rows = [first, &knobs, second, &knobs].concat();
+            }
+            let input = TensorData::new(rows, [2, 1 + controls, input_len]);
+            let y = model.forward(Tensor::from_data(input.clone(), &device));
+            let shape = y.dims();
+            let weights = TensorData::new(noise(shape.iter().product(), 77), shape);
+            let loss = (y * Tensor::from_data(weights, &device)).sum();
+            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            let nudge = Nudge {
+                size: 0.0,
+                seed: 500,
+            };
+            let mut slope = Slope {
+                nudge,
+                grads,
+                sum: 0.0,
+            };
+            model.visit(&mut slope);
+            let step = 5e-4;
+            let moved = |size: f32| {
+                let model = build(&config, controls, &Device::flex());
+                projected(&model.map(&mut Nudge { size, seed: 500 }), &input)
+            };
+            let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+            let error = (slope.sum - difference).abs();
+            assert!(
+                error <= 1e-2 * difference.abs().max(0.05),
+                "{config:?} with {controls} controls: {} for {difference}",
+                slope.sum
+            );
+        }
+    }
+}
+
+/// What is exported says what was trained: the description, played by its formulas in double
+/// precision, gives the network's output.
+#[test]
+fn descriptions_play_what_the_network_predicts() {
+    let dry = noise(400, 12);
+    let check = |config: &ModelConfig, controls: usize, values: &[f32]| {
+        let model = build(config, controls, &Device::flex());
+        let knobs = ["a", "b"].into_iter().take(controls).map(|name| Control {
+            name: name.to_string(),
+            min: 0.0,
+            max: 1.0,
+            default: 0.5,
+        });
+        let network = model.describe(48_000, knobs.collect());
+        network
+            .validate()
+            .unwrap_or_else(|e| panic!("{config:?}: {e}"));
+        let lead_in = model.context().max(64).next_multiple_of(32);
+        let later = network.latency_samples();
+        let mut input = dry.clone();
+        input.resize(dry.len() + later, 0.0);
+        let played = reference::run(&network, &input, values, lead_in).unwrap();
+        let predicted = predict(&model, &Device::flex(), values, &[], &dry);
+        for (i, (p, q)) in predicted.iter().zip(&played[later..]).enumerate() {
+            let error = (f64::from(*p) - q).abs();
+            assert!(error < 1e-5, "{config:?} sample {i}: {p} is not {q}");
+        }
+        network
+    };
+    for config in seed_networks() {
+        check(&config, 0, &[]);
+    }
+    for config in knob_networks(64, 16) {
+        check(&config, 2, &[0.8, 0.1]);
+        let network = check(&config, 0, &[]);
+        let device = Device::flex();
+        match (&network.architecture, &config) {
+            (Architecture::WaveNet(wavenet), _) => {
+                let again = WaveNet::from_description(wavenet, &device).unwrap();
+                assert_eq!(again.describe(), *wavenet);
+            }
+            (
+                Architecture::Sequential(sequential),
+                ModelConfig::Lstm(_) | ModelConfig::Gru(_) | ModelConfig::ConvLstm(_),
+            ) => {
+                let defaults = RecurrentConfig::default();
+                let again = RecurrentNetwork::from_description(sequential, &defaults, &device);
+                assert_eq!(again.unwrap().describe(), *sequential);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn presets_have_the_sizes_that_players_expect() {
+    for (preset, weights, macs, field) in [
+        ("a1-standard", 13_802, 13_320, 4093),
+        ("a1-lite", 6554, 6228, 4093),
+        ("a1-feather", 3026, 2808, 4093),
+        ("a1-nano", 842, 732, 4093),
+        ("a2-full", 12_146, 11_776, 6347),
+        ("a2-lite", 1871, 1731, 6347),
+    ] {
+        let text = format!("kind = \"wavenet\"\npreset = \"{preset}\"");
+        let config: ModelConfig = toml::from_str(&text).unwrap();
+        let model = build(&config, 0, &Device::flex());
+        let network = model.describe(48_000, Vec::new());
+        network.validate().unwrap();
+        assert_eq!(network.weight_count(), weights, "{preset}");
+        assert_eq!(network.macs_per_sample(), macs, "{preset}");
+        assert_eq!(network.receptive_field(), Some(field), "{preset}");
+        assert_eq!(model.receptive_field(), Some(field), "{preset}");
+    }
+}
+
+/// Knobs do something, wherever they enter.
+#[test]
+fn knobs_are_heard() {
+    let dry = noise(50, 6);
+    for config in knob_networks(16, 16) {
+        let model = build(&config, 1, &Device::flex());
+        let at = |value: f32| predict(&model, &Device::flex(), &[value], &[], &dry);
+        assert_ne!(at(0.2), at(0.9), "{config:?}");
+        assert_eq!(at(0.2), at(0.2), "{config:?}");
+    }
+}
+
+/// The fused operator reads the weights in the order in which the layers hold them.
+#[test]
+fn the_fused_wavenet_is_the_layers_one_by_one() {
+    for config in knob_networks(0, 1) {
+        let EffectModel::WaveNet(model) = build(&config, 1, &Device::flex()) else {
+            continue;
+        };
+        let len = model.receptive_field() + 70;
+        let input = TensorData::new(noise(4 * len, 3), [2, 2, len]);
+        let input = Tensor::<3>::from_data(input, &Device::flex());
+        let fused = to_host(model.forward(input.clone()));
+        let composed = to_host(model.forward_composed(input));
+        assert_eq!(fused.len(), 2 * 71);
+        for (a, b) in fused.iter().zip(&composed) {
+            assert!((a - b).abs() < 1e-5, "{config:?}: {a} is not {b}");
+        }
+    }
+}
