@@ -60,9 +60,29 @@ impl Conv {
         (self.weight.dims()[2] - 1) * self.dilation
     }
 
+    /// Weight and bias, flattened, in this order.
+    pub fn flat(&self) -> Vec<Tensor<1>> {
+        let weight = self.weight.val();
+        let count = weight.dims().iter().product::<usize>();
+        let weight = weight.reshape([count]);
+        std::iter::once(weight)
+            .chain(self.bias.as_ref().map(Param::val))
+            .collect()
+    }
+
     /// Out, in, kernel.
     pub fn shape(&self) -> [usize; 3] {
         self.weight.dims()
+    }
+
+    /// Samples between taps.
+    pub fn dilation(&self) -> usize {
+        self.dilation
+    }
+
+    /// Whether there is one.
+    pub fn has_bias(&self) -> bool {
+        self.bias.is_some()
     }
 
     pub fn describe(&self) -> description::Conv1d {
@@ -115,6 +135,10 @@ impl Activation {
             slopes: learned.then(|| init.constant([channels], 0.25)),
             function,
         }
+    }
+
+    pub fn function(&self) -> Function {
+        self.function
     }
 
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
