@@ -1,13 +1,14 @@
 //! One layer of gated recurrent units, gates in the order r, z, n; the reset gate acts after
 //! the matrix and its bias.
 
+use crate::kernels::recurrent::Cell;
+use crate::kernels::{self, RecurrentState, RecurrentWeights};
 use crate::models::description;
 use crate::models::init::{WeightInit, parameter};
 use crate::models::parts::numbers;
 use crate::models::state::State;
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::sigmoid;
 
 /// The layer's weights.
 #[derive(Module, Debug)]
@@ -49,11 +50,17 @@ impl Gru {
         let [batch, _, _] = x.dims();
         let hidden = self.weight_hidden.dims()[1];
         let zeros = || Tensor::zeros([batch, hidden], &x.device());
-        let h = before.take().unwrap_or_else(zeros);
-        let weights = [self.weight_input.val(), self.weight_hidden.val()];
-        let biases = [self.bias_input.val(), self.bias_hidden.val()];
-        let (y, h) = gru(x, weights, biases, h);
-        after.push(h);
+        let state = RecurrentState {
+            hidden: before.take().unwrap_or_else(zeros),
+            cell: None,
+        };
+        let weights = RecurrentWeights {
+            input: self.weight_input.val(),
+            hidden: self.weight_hidden.val(),
+            bias: Tensor::cat(vec![self.bias_input.val(), self.bias_hidden.val()], 0),
+        };
+        let (y, state) = kernels::recurrent(x, Cell::Gru, weights, state);
+        after.push(state.hidden);
         y
     }
 
@@ -79,32 +86,4 @@ impl Gru {
             bias_hidden: parameter([3 * hidden], gru.bias_hidden.clone(), device),
         }
     }
-}
-
-/// The layer composed of burn's operators: x `[batch, inputs, time]`, weights W `[3 · hidden,
-/// inputs]` and U `[3 · hidden, hidden]`, their biases `[3 · hidden]`, h `[batch, hidden]`; gives
-/// `[batch, hidden, time]` and the last h.
-fn gru(
-    x: Tensor<3>,
-    [input, recurrent]: [Tensor<2>; 2],
-    [bias_input, bias_hidden]: [Tensor<1>; 2],
-    mut h: Tensor<2>,
-) -> (Tensor<3>, Tensor<2>) {
-    let len = x.dims()[2];
-    let hidden = recurrent.dims()[1];
-    let driven = input.unsqueeze::<3>().matmul(x) + bias_input.reshape([1, -1, 1]);
-    let recurrent = recurrent.transpose();
-    let bias_hidden = bias_hidden.unsqueeze::<2>();
-    let mut outputs = Vec::with_capacity(len);
-    for t in 0..len {
-        let driven = driven.clone().narrow(2, t, 1).squeeze_dim::<2>(2);
-        let fed_back = h.clone().matmul(recurrent.clone()) + bias_hidden.clone();
-        let part = |x: &Tensor<2>, index: usize| x.clone().narrow(1, index * hidden, hidden);
-        let reset = sigmoid(part(&driven, 0) + part(&fed_back, 0));
-        let update = sigmoid(part(&driven, 1) + part(&fed_back, 1));
-        let fresh = (part(&driven, 2) + reset * part(&fed_back, 2)).tanh();
-        h = fresh.clone() + update * (h - fresh);
-        outputs.push(h.clone());
-    }
-    (Tensor::stack(outputs, 2), h)
 }

@@ -1,12 +1,13 @@
 //! One layer of long short-term memory, gates in the order i, f, g, o.
 
+use crate::kernels::recurrent::Cell;
+use crate::kernels::{self, RecurrentState, RecurrentWeights};
 use crate::models::description;
 use crate::models::init::{WeightInit, parameter};
 use crate::models::parts::numbers;
 use crate::models::state::State;
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::sigmoid;
 
 /// The layer's weights.
 #[derive(Module, Debug)]
@@ -45,12 +46,20 @@ impl Lstm {
         let [batch, _, _] = x.dims();
         let hidden = self.weight_hidden.dims()[1];
         let zeros = || Tensor::zeros([batch, hidden], &x.device());
-        let h = before.take().unwrap_or_else(zeros);
-        let c = before.take().unwrap_or_else(zeros);
-        let weights = [self.weight_input.val(), self.weight_hidden.val()];
-        let (y, h, c) = lstm(x, weights, self.bias.val(), h, c);
-        after.push(h);
-        after.push(c);
+        let state = RecurrentState {
+            hidden: before.take().unwrap_or_else(zeros),
+            cell: Some(before.take().unwrap_or_else(zeros)),
+        };
+        let weights = RecurrentWeights {
+            input: self.weight_input.val(),
+            hidden: self.weight_hidden.val(),
+            bias: self.bias.val(),
+        };
+        let (y, state) = kernels::recurrent(x, Cell::Lstm, weights, state);
+        after.push(state.hidden);
+        if let Some(cell) = state.cell {
+            after.push(cell);
+        }
         y
     }
 
@@ -75,31 +84,4 @@ impl Lstm {
             bias: parameter([4 * hidden], lstm.bias.clone(), device),
         }
     }
-}
-
-/// The layer composed of burn's operators: x `[batch, inputs, time]`, weights W `[4 · hidden,
-/// inputs]` and U `[4 · hidden, hidden]`, bias `[4 · hidden]`, h and c `[batch, hidden]`; gives
-/// `[batch, hidden, time]` and the last h and c.
-fn lstm(
-    x: Tensor<3>,
-    [input, recurrent]: [Tensor<2>; 2],
-    bias: Tensor<1>,
-    mut h: Tensor<2>,
-    mut c: Tensor<2>,
-) -> (Tensor<3>, Tensor<2>, Tensor<2>) {
-    let len = x.dims()[2];
-    let hidden = recurrent.dims()[1];
-    // The input's share of all moments at once: [batch, 4 · hidden, time].
-    let driven = input.unsqueeze::<3>().matmul(x) + bias.reshape([1, -1, 1]);
-    let recurrent = recurrent.transpose();
-    let mut outputs = Vec::with_capacity(len);
-    for t in 0..len {
-        let driven = driven.clone().narrow(2, t, 1).squeeze_dim::<2>(2);
-        let gates = driven + h.matmul(recurrent.clone());
-        let gate = |index: usize| gates.clone().narrow(1, index * hidden, hidden);
-        c = sigmoid(gate(1)) * c + sigmoid(gate(0)) * gate(2).tanh();
-        h = sigmoid(gate(3)) * c.clone().tanh();
-        outputs.push(h.clone());
-    }
-    (Tensor::stack(outputs, 2), h, c)
 }
