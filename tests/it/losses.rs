@@ -38,7 +38,8 @@ fn equal_sides_cost_nothing_and_give_finite_gradients() {
     let wet = noise(2 * 1500, 2);
     for name in NAMES {
         let config = only(name);
-        assert!(value(&config, &wet, &wet).abs() < 1e-7, "{name}");
+        // log cosh is a difference to ln 2, rounded in f32.
+        assert!(value(&config, &wet, &wet).abs() < 5e-7, "{name}");
         let device = Device::flex().autodiff();
         let predicted = tensor(&wet, &device).require_grad();
         let grads = loss(&config, tensor(&wet, &device), predicted.clone()).backward();
@@ -48,16 +49,14 @@ fn equal_sides_cost_nothing_and_give_finite_gradients() {
     }
 }
 
-/// Along a direction of noise; mae and log magnitudes have kinks, which a small step rarely
-/// meets. f32 sums of 3000 terms over steps of 1e-3 leave about 1e-3 of the slope.
+/// Along the wet side itself, from half of it: every bin of a spectrum then moves in proportion.
+/// (Along noise some bins always pass near silence, where a logarithm has no use for finite
+/// steps.) f32 sums over steps of 2e-3 leave about 1e-4 of the slope.
 #[test]
 fn gradients_are_finite_differences() {
-    let (wet, predicted) = (noise(2 * 1500, 2), noise(2 * 1500, 3));
-    let direction: Vec<f32> = wet
-        .iter()
-        .zip(&predicted)
-        .map(|(w, p)| w - 0.4 * p)
-        .collect();
+    let wet = noise(2 * 1500, 2);
+    let predicted: Vec<f32> = wet.iter().map(|w| 0.5 * w).collect();
+    let direction = wet.clone();
     let moved = |step: f32| -> Vec<f32> {
         let both = predicted.iter().zip(&direction);
         both.map(|(p, d)| p + step * d).collect()
@@ -75,7 +74,7 @@ fn gradients_are_finite_differences() {
         let difference = (ahead - behind) / f64::from(2.0 * step);
         let error = (slope - difference).abs();
         assert!(
-            error < 1e-2 * difference.abs() + 2e-4,
+            error < 1e-3 * difference.abs() + 2e-5,
             "{name}: {slope} for {difference}"
         );
     }
