@@ -9,7 +9,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use super::activation::Activation;
 use super::recurrent::Cell;
 use super::wavenet::WaveNet;
-use super::{Filters, RecurrentState, RecurrentWeights, ScaleShift};
+use super::{Filters, RecurrentState, RecurrentWeights, ScaleShift, ScanState, ScanWeights};
 
 /// As [`super::conv1d`].
 pub fn conv1d(
@@ -181,4 +181,25 @@ pub fn recurrent(
     }
     let state = RecurrentState { hidden: h, cell: c };
     (Tensor::cat(outputs, 2), state.detach())
+}
+
+/// As [`super::scan()`].
+pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
+    let per_state = |values: Tensor<2>| values.unsqueeze_dim::<3>(0);
+    let (a_re, a_im) = (per_state(weights.a_re), per_state(weights.a_im));
+    let (c_re, c_im) = (per_state(weights.c_re), per_state(weights.c_im));
+    let ScanState { mut re, mut im } = state.detach();
+    let mut outputs = Vec::with_capacity(x.dims()[2]);
+    for t in 0..x.dims()[2] {
+        let now = x.clone().narrow(2, t, 1);
+        let next = a_re.clone() * re.clone() - a_im.clone() * im.clone() + now;
+        im = a_re.clone() * im + a_im.clone() * re;
+        re = next;
+        outputs.push((c_re.clone() * re.clone() - c_im.clone() * im.clone()).sum_dim(2));
+    }
+    let through = x * weights.d.reshape([1, -1, 1]);
+    (
+        through + Tensor::cat(outputs, 2),
+        ScanState { re, im }.detach(),
+    )
 }

@@ -3,7 +3,8 @@
 //! On flex and ndarray tensors of f32 the functions below run hand-written vector code with
 //! hand-written gradients; on every other backend they are the same composition of burn's
 //! operators that [`composed`] keeps as their oracle. The slice forms ([`conv`],
-//! [`encoder_decoder`](mod@encoder_decoder), [`wavenet`](mod@wavenet), [`recurrent`](mod@recurrent)) know nothing of tensors.
+//! [`encoder_decoder`](mod@encoder_decoder), [`wavenet`](mod@wavenet),
+//! [`recurrent`](mod@recurrent), [`scan`](mod@scan)) know nothing of tensors.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -20,14 +21,16 @@ pub mod recurrent;
 mod recurrent_operator;
 pub mod reference;
 mod rows;
+pub mod scan;
+mod scan_operator;
 mod scratch;
 mod spread;
 pub mod wavenet;
 mod wavenet_operator;
 
-use burn::backend::DispatchTensor;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use conv::Conv1d;
@@ -36,6 +39,8 @@ use encoder_decoder::{EncoderDecoder, Middle};
 use operator::{on_host, run};
 use recurrent::{Cell, Recurrent, State};
 use recurrent_operator::RecurrentOperator;
+use scan::Scan;
+use scan_operator::ScanOperator;
 use wavenet::WaveNet;
 use wavenet_operator::WaveNetOperator;
 
@@ -312,13 +317,9 @@ pub fn recurrent(
         return composed::recurrent(x, cell, weights, state);
     }
     let device = x.device();
-    let values = |tensor: Tensor<2>| -> Vec<f32> {
-        let data = tensor.into_data().convert::<f32>();
-        data.try_into_vec().unwrap_or_default()
-    };
     let state = Arc::new(Mutex::new(State {
-        hidden: values(state.hidden),
-        cell: state.cell.map(values).unwrap_or_default(),
+        hidden: host_values(state.hidden),
+        cell: state.cell.map(host_values).unwrap_or_default(),
     }));
     let operator = RecurrentOperator {
         shape,
@@ -340,6 +341,106 @@ pub fn recurrent(
         cell: (cell == Cell::Lstm).then(|| tensor(after.cell)),
     };
     (y, state)
+}
+
+/// The weights of a [`scan()`].
+#[derive(Debug, Clone)]
+pub struct ScanWeights {
+    /// Re a `[channels, states]`.
+    pub a_re: Tensor<2>,
+    /// Im a.
+    pub a_im: Tensor<2>,
+    /// Re c `[channels, states]`.
+    pub c_re: Tensor<2>,
+    /// Im c.
+    pub c_im: Tensor<2>,
+    /// d `[channels]`.
+    pub d: Tensor<1>,
+}
+
+/// What a sequence leaves behind for the next `[batch, channels, states]`; constants to every
+/// gradient.
+#[derive(Debug, Clone)]
+pub struct ScanState {
+    /// Re s.
+    pub re: Tensor<3>,
+    /// Im s.
+    pub im: Tensor<3>,
+}
+
+impl ScanState {
+    /// Silence, for `shape` = `[batch, channels, states]`.
+    pub fn zeros(shape: [usize; 3], device: &Device) -> ScanState {
+        ScanState {
+            re: Tensor::zeros(shape, device),
+            im: Tensor::zeros(shape, device),
+        }
+    }
+
+    /// Cut off from what led to it.
+    pub fn detach(self) -> ScanState {
+        ScanState {
+            re: self.re.detach(),
+            im: self.im.detach(),
+        }
+    }
+}
+
+/// A diagonal linear state space (for its formula see [`mod@scan`]) over a sequence x `[batch,
+/// channels, time]` from `state` on: y, shaped like x, and the state after the last step. No
+/// gradient passes through a state.
+///
+/// # Panics
+/// The shapes of weights or state do not fit together or x.
+pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
+    let [batch, channels, _] = x.dims();
+    let states = weights.a_re.dims()[1];
+    let matrices = [&weights.a_re, &weights.a_im, &weights.c_re, &weights.c_im];
+    assert_eq!(
+        (matrices.map(Tensor::dims), weights.d.dims()),
+        ([[channels, states]; 4], [channels]),
+        "scan: shapes of a, c and d"
+    );
+    let state_shape = [batch, channels, states];
+    assert_eq!(
+        [state.re.dims(), state.im.dims()],
+        [state_shape; 2],
+        "scan: shape of the state"
+    );
+    if !on_host(&x) {
+        return composed::scan(x, weights, state);
+    }
+    let device = x.device();
+    let state = Arc::new(Mutex::new(scan::State {
+        re: host_values(state.re),
+        im: host_values(state.im),
+    }));
+    let operator = ScanOperator {
+        shape: Scan { channels, states },
+        state: state.clone(),
+    };
+    let inputs = vec![
+        x.into_dispatch(),
+        weights.a_re.into_dispatch(),
+        weights.a_im.into_dispatch(),
+        weights.c_re.into_dispatch(),
+        weights.c_im.into_dispatch(),
+        weights.d.into_dispatch(),
+    ];
+    let y = run(operator, inputs);
+    let after = std::mem::take(&mut *state.lock().unwrap_or_else(PoisonError::into_inner));
+    let tensor = |values| Tensor::from_data(TensorData::new(values, state_shape), &device);
+    let state = ScanState {
+        re: tensor(after.re),
+        im: tensor(after.im),
+    };
+    (y, state)
+}
+
+/// A host tensor's values.
+fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_into_vec().unwrap_or_default()
 }
 
 /// The tensors that are there, in order.

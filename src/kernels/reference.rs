@@ -5,6 +5,7 @@ use super::activation::Activation;
 use super::conv::Conv1d;
 use super::encoder_decoder::{EncoderDecoder, Middle};
 use super::recurrent::{Cell, Recurrent};
+use super::scan::Scan;
 use super::wavenet::WaveNet;
 
 /// The convolution `[batch, out_channels, output_len]`; see [`Conv1d`] for the formula.
@@ -463,4 +464,46 @@ pub fn recurrent(
         }
     }
     (y, last_h, last_c)
+}
+
+/// The weights of a [`Scan`] in double precision: a and c as (re, im), and d; see
+/// [`Weights`](super::scan::Weights).
+#[derive(Debug, Clone, Default)]
+pub struct ScanWeights {
+    /// a `[channels, states]`.
+    pub a: Vec<(f64, f64)>,
+    /// c `[channels, states]`.
+    pub c: Vec<(f64, f64)>,
+    /// d `[channels]`.
+    pub d: Vec<f64>,
+}
+
+/// The output of a [`Scan`] and its last states, from the states given.
+pub fn scan(
+    shape: &Scan,
+    batch: usize,
+    x: &[f64],
+    w: &ScanWeights,
+    state: &[(f64, f64)],
+) -> (Vec<f64>, Vec<(f64, f64)>) {
+    let len = x.len() / (batch * shape.channels);
+    let mut state = state.to_vec();
+    let mut y = Vec::with_capacity(x.len());
+    for (sequence, x) in x.chunks_exact(len).enumerate() {
+        let channel = sequence % shape.channels;
+        for &x in x {
+            let mut sum = w.d[channel] * x;
+            for n in 0..shape.states {
+                let (a, c) = (
+                    w.a[channel * shape.states + n],
+                    w.c[channel * shape.states + n],
+                );
+                let s = &mut state[sequence * shape.states + n];
+                *s = (a.0 * s.0 - a.1 * s.1 + x, a.0 * s.1 + a.1 * s.0);
+                sum += c.0 * s.0 - c.1 * s.1;
+            }
+            y.push(sum);
+        }
+    }
+    (y, state)
 }

@@ -8,7 +8,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use effigy::kernels::activation::Activation;
 use effigy::kernels::recurrent::Cell;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
-use effigy::kernels::{self, Filters, RecurrentState, RecurrentWeights, ScaleShift, composed};
+use effigy::kernels::{
+    self, Filters, RecurrentState, RecurrentWeights, ScaleShift, ScanState, ScanWeights, composed,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -419,4 +421,40 @@ fn recurrent_layers_equal_the_composed_form() {
             &|p| in_pieces(&|x, w, s| composed::recurrent(x, cell, w, s), p),
         );
     }
+}
+
+#[test]
+fn scan_equals_the_composed_form() {
+    let (batch, channels, states, len) = (3, 5, 6, 41);
+    let mut noise = Noise::new(60);
+    let inputs = [
+        noise.data([batch, channels, len], 1.0),
+        noise.data([1, channels, states], 0.6),
+        noise.data([1, channels, states], 0.6),
+        noise.data([1, channels, states], 0.3),
+        noise.data([1, channels, states], 0.3),
+        noise.data([channels], 1.0),
+    ];
+    type Layer<'a> = &'a dyn Fn(Tensor<3>, ScanWeights, ScanState) -> (Tensor<3>, ScanState);
+    let in_pieces = |layer: Layer<'_>, p: &[Parameter]| {
+        let matrix = |at: usize| p[at].three().squeeze_dim::<2>(0);
+        let weights = ScanWeights {
+            a_re: matrix(1),
+            a_im: matrix(2),
+            c_re: matrix(3),
+            c_im: matrix(4),
+            d: p[5].one(),
+        };
+        let x = p[0].three();
+        let state = ScanState::zeros([batch, channels, states], &x.device());
+        let (one, state) = layer(x.clone().narrow(2, 0, 20), weights.clone(), state);
+        let (two, state) = layer(x.narrow(2, 20, len - 20), weights, state);
+        Tensor::cat(vec![one, two, state.re, state.im], 2)
+    };
+    compare(
+        "scan",
+        &inputs,
+        &|p| in_pieces(&|x, w, s| kernels::scan(x, w, s), p),
+        &|p| in_pieces(&|x, w, s| composed::scan(x, w, s), p),
+    );
 }

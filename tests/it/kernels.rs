@@ -6,6 +6,7 @@ use effigy::kernels::conv::Conv1d;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, Middle, Weights};
 use effigy::kernels::recurrent::{Cell, Recurrent, State, Weights as RecurrentSlices};
 use effigy::kernels::reference;
+use effigy::kernels::scan::{Scan, State as ScanState, Weights as ScanSlices};
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
 use rand::{Rng, SeedableRng};
@@ -778,6 +779,179 @@ fn recurrent_pieces_are_the_whole() {
         assert_eq!(whole, pieces);
         for ((y, first), second) in y.iter().zip(&first).zip(&second) {
             assert_eq!(y, &[first.as_slice(), second.as_slice()].concat());
+        }
+    }
+}
+
+/// (shape, batch, length).
+fn scans() -> [(Scan, usize, usize); 4] {
+    let scan = |channels, states| Scan { channels, states };
+    [
+        (scan(1, 1), 1, 1),
+        (scan(3, 5), 2, 70),
+        (scan(8, 16), 5, 33),
+        (scan(17, 4), 1, 64),
+    ]
+}
+
+/// A scan's a, c (re, im each), d, x, and dy; states that decay over some tens of steps.
+fn scan_values(shape: &Scan, batch: usize, len: usize, rng: &mut ChaCha8Rng) -> [Vec<f32>; 7] {
+    let n = shape.channels * shape.states;
+    let size = 1.0 / (shape.states as f32).sqrt();
+    let sequences = batch * shape.channels;
+    let (mut a_re, mut a_im) = (Vec::new(), Vec::new());
+    for _ in 0..n {
+        let (radius, angle) = (
+            rng.random_range(0.5..0.95f32),
+            rng.random_range(-2.0..2.0f32),
+        );
+        a_re.push(radius * angle.cos());
+        a_im.push(radius * angle.sin());
+    }
+    let [c_re, c_im] = [(); 2].map(|()| noise(rng, n, 0.3 * size));
+    let d = noise(rng, shape.channels, 1.0);
+    let [x, dy] = [(); 2].map(|()| noise(rng, sequences * len, 1.0));
+    [a_re, a_im, c_re, c_im, d, x, dy]
+}
+
+fn scan_slices(values: &[Vec<f32>; 7]) -> ScanSlices<'_> {
+    let [a_re, a_im, c_re, c_im, d, ..] = values;
+    ScanSlices {
+        a_re,
+        a_im,
+        c_re,
+        c_im,
+        d,
+    }
+}
+
+/// The reference output of values in double precision, in the order of [`scan_values`].
+fn exact_scan(
+    shape: &Scan,
+    batch: usize,
+    values: &[Vec<f64>],
+    state: &[(f64, f64)],
+) -> (Vec<f64>, Vec<(f64, f64)>) {
+    let pairs = |re: &[f64], im: &[f64]| re.iter().copied().zip(im.iter().copied()).collect();
+    let weights = reference::ScanWeights {
+        a: pairs(&values[0], &values[1]),
+        c: pairs(&values[2], &values[3]),
+        d: values[4].clone(),
+    };
+    reference::scan(shape, batch, &values[5], &weights, state)
+}
+
+#[test]
+fn scan_equals_its_steps_and_hands_its_state_over() {
+    for (number, (shape, batch, len)) in scans().into_iter().enumerate() {
+        let mut rng = rng(800 + number as u64);
+        let values = scan_values(&shape, batch, len, &mut rng);
+        let weights = scan_slices(&values);
+        let n = batch * shape.channels * shape.states;
+        let state = ScanState {
+            re: noise(&mut rng, n, 1.0),
+            im: noise(&mut rng, n, 1.0),
+        };
+        let pairs: Vec<(f64, f64)> = double(&state.re)
+            .into_iter()
+            .zip(double(&state.im))
+            .collect();
+        let (y_exact, after) =
+            exact_scan(&shape, batch, &values.each_ref().map(|v| double(v)), &pairs);
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?} batch {batch} length {len}");
+            let (mut y, mut last) = (vec![f32::NAN; y_exact.len()], state.clone());
+            shape.forward(isa, batch, &values[5], &weights, &mut last, &mut y, true);
+            assert_outputs(&what, &y, &y_exact);
+            let (re, im): (Vec<f64>, Vec<f64>) = after.iter().copied().unzip();
+            assert_outputs(&what, &last.re, &re);
+            assert_outputs(&what, &last.im, &im);
+            let (mut again, mut same) = (vec![f32::NAN; y.len()], state.clone());
+            shape.forward(
+                isa, batch, &values[5], &weights, &mut same, &mut again, false,
+            );
+            assert!(
+                again == y && same == last,
+                "{what}: with and without keeping"
+            );
+        }
+    }
+}
+
+#[test]
+fn scan_gradients_agree_with_finite_differences() {
+    const STEP: f64 = 1e-6;
+    for (number, (shape, batch, len)) in scans().into_iter().enumerate() {
+        let mut rng = rng(900 + number as u64);
+        let values = scan_values(&shape, batch, len, &mut rng);
+        let exact = values.each_ref().map(|values| double(values));
+        let zero = vec![(0.0, 0.0); batch * shape.channels * shape.states];
+        let slope = |tensor: usize, direction: &dyn Fn(usize) -> f64| {
+            let side = |sign: f64| -> f64 {
+                let mut moved = exact.clone();
+                for (at, value) in moved[tensor].iter_mut().enumerate() {
+                    *value += sign * STEP * direction(at);
+                }
+                let (y, _) = exact_scan(&shape, batch, &moved, &zero);
+                y.iter().zip(&exact[6]).map(|(y, dy)| y * dy).sum()
+            };
+            (side(1.0) - side(-1.0)) / (2.0 * STEP)
+        };
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?} batch {batch} length {len}");
+            let weights = scan_slices(&values);
+            let (x, dy) = (&values[5], &values[6]);
+            let mut y = vec![0.0; x.len()];
+            let kept = shape.forward(
+                isa,
+                batch,
+                x,
+                &weights,
+                &mut shape.zero_state(batch),
+                &mut y,
+                true,
+            );
+            let got = shape.backward(isa, batch, x, &weights, &kept, dy, true);
+            assert!(
+                shape
+                    .backward(isa, batch, x, &weights, &kept, dy, false)
+                    .x
+                    .is_none()
+            );
+            let got = [
+                got.a_re,
+                got.a_im,
+                got.c_re,
+                got.c_im,
+                got.d,
+                got.x.unwrap_or_default(),
+            ];
+            for (tensor, got) in got.iter().enumerate() {
+                assert_eq!(got.len(), values[tensor].len(), "{what} tensor {tensor}");
+                let largest = got.iter().fold(1e-3f64, |a, &b| a.max(f64::from(b).abs()));
+                for at in [0, got.len() / 3, got.len() * 2 / 3, got.len() - 1] {
+                    let exact = slope(tensor, &|here| f64::from(u8::from(here == at)));
+                    let error = (f64::from(got[at]) - exact).abs();
+                    assert!(
+                        error <= GRADIENT * largest,
+                        "{what} tensor {tensor} [{at}]: {} for {exact}",
+                        got[at]
+                    );
+                }
+                let direction = double(&noise(&mut rng, got.len(), 1.0));
+                let along: f64 = got
+                    .iter()
+                    .zip(&direction)
+                    .map(|(&g, d)| f64::from(g) * d)
+                    .sum();
+                let exact = slope(tensor, &|at| direction[at]);
+                // Errors of the entries add like a random walk.
+                let bound = GRADIENT * largest * (got.len() as f64).sqrt();
+                assert!(
+                    (along - exact).abs() <= bound,
+                    "{what} tensor {tensor}: {along} for {exact}"
+                );
+            }
         }
     }
 }
