@@ -138,7 +138,7 @@ impl Scan {
             .par_iter_mut()
             .for_each(|(group, (((kept, y), re), im))| {
                 let lanes = Lanes::new(self, weights, *group, sequences);
-                let mut states = self.to_lanes(re, im);
+                let mut states = self.interleave(re, im);
                 scratch::with(2 * BLOCK * LANES, |work| {
                     let (x_block, y_block) = work.split_at_mut(BLOCK * LANES);
                     for (number, from) in (0..len).step_by(BLOCK).enumerate() {
@@ -158,7 +158,7 @@ impl Scan {
                         scatter(y_block, len, lanes.sequences, from, count, y);
                     }
                 });
-                self.from_lanes(&states, re, im);
+                self.separate(&states, re, im);
             });
         kept
     }
@@ -230,7 +230,7 @@ impl Scan {
     }
 
     /// States `[sequence][state]` of a group as `[re, im][state][lane]`.
-    fn to_lanes(&self, re: &[f32], im: &[f32]) -> Vec<f32> {
+    fn interleave(&self, re: &[f32], im: &[f32]) -> Vec<f32> {
         let mut lanes = vec![0.0; self.states_len()];
         let (to_re, to_im) = lanes.split_at_mut(self.padded_states() * LANES);
         for (from, to) in [(re, to_re), (im, to_im)] {
@@ -242,7 +242,7 @@ impl Scan {
     }
 
     /// The way back.
-    fn from_lanes(&self, lanes: &[f32], re: &mut [f32], im: &mut [f32]) {
+    fn separate(&self, lanes: &[f32], re: &mut [f32], im: &mut [f32]) {
         let (from_re, from_im) = lanes.split_at(self.padded_states() * LANES);
         for (from, to) in [(from_re, re), (from_im, im)] {
             for (at, value) in to.iter_mut().enumerate() {
