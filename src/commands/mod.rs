@@ -13,6 +13,7 @@ pub mod recording;
 pub mod recover;
 pub mod reorder;
 pub mod runs;
+mod scoring;
 pub mod spectrum;
 pub mod stretch;
 pub mod synth;
