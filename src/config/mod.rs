@@ -5,16 +5,17 @@
 
 mod data;
 mod load;
+mod memory;
 mod model;
 mod networks;
 mod training;
 
 pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
 pub use load::{ConfigError, load, parse};
+pub use memory::{ConvLstmConfig, RecurrentConfig, S4dConfig};
 pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
 pub use networks::{
-    Activation, Conditioning, ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray,
-    WaveNetConfig, WaveNetPreset,
+    Activation, Conditioning, TcnConfig, WaveNetArray, WaveNetConfig, WaveNetPreset,
 };
 pub use training::{Baselines, LossConfig, Optimiser, Schedule, TrainingConfig};
 
@@ -85,8 +86,8 @@ impl Config {
             let allowed = "wavenet, lstm, gru, conv-lstm, tcn or s4d when pairs name controls";
             return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
         }
-        self.loss.check(&self.windows)?;
-        self.training.check()?;
+        self.training.check(&self.windows, &self.model)?;
+        self.loss.check(self.training.step(&self.windows))?;
         self.baselines.check()
     }
 }
