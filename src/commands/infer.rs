@@ -1,15 +1,18 @@
-//! Plays new audio through a trained network, block by block, in bounded memory.
+//! Plays new audio through a network, block by block, in bounded memory: on the streaming engine
+//! with all cores, or, when asked to, on one of burn's devices.
 
+use super::playable::{self, Playable, Source};
 use crate::audio::decode::AudioReader;
 use crate::audio::encode::AudioWriter;
 use crate::audio::{SampleFormat, SampleRate};
-use crate::config::{DataConfig, Knob};
+use crate::config::DataConfig;
 use crate::device::{self, DeviceChoice};
 use crate::dsp::resample::Resampler;
-use crate::models::EffectModel;
+use crate::engine::{Engine, OfflinePlayer};
+use crate::models::description::Network;
 use crate::models::predict::Predictor;
+use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
-use crate::training::run_dir::RunDir;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -20,7 +23,7 @@ use std::time::Instant;
 /// What to play, and where the result goes.
 #[derive(Clone, Debug)]
 pub struct InferRequest {
-    /// The run whose best weights are used.
+    /// The run whose best weights are used, or a model file.
     pub model: PathBuf,
     /// Sound files of any rate and any number of channels.
     pub inputs: Vec<PathBuf>,
@@ -30,17 +33,25 @@ pub struct InferRequest {
     pub format: Option<SampleFormat>,
     /// Frames read at a time.
     pub block_len: usize,
-    /// Where to compute.
+    /// Which size of a slimmable network plays, 0 the smallest to 1 the full one; absent: the
+    /// full one.
+    pub size: Option<f64>,
+    /// [`ENGINE`], or where burn is to compute.
     pub device: String,
     /// Where the knobs stand; those not named stand in the middle of what was learned.
     pub controls: BTreeMap<String, f32>,
 }
 
+/// The streaming engine, as the value of `--device`.
+pub const ENGINE: &str = "engine";
+
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
 pub struct InferOutcome {
-    /// The run's folder.
-    pub run: PathBuf,
+    /// The run's folder or the model file.
+    pub model: PathBuf,
+    /// What played: the engine or one of burn's devices.
+    pub device: String,
     /// Wall time of the command.
     pub seconds: f64,
     /// One entry per input.
@@ -67,16 +78,18 @@ pub struct InferredFile {
 pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOutcome> {
     let started = Instant::now();
     let targets = targets(request)?;
-    let selected = device::select(request.device.parse::<DeviceChoice>()?)?;
-    let run = RunDir::open(&request.model)?;
-    let (model, config) = run.load_best(&selected.device)?;
-    let rate = config.data.sample_rate.and_then(SampleRate::new);
-    let controls = control_values(&config.data, &request.controls)?;
+    let mut playable = Playable::open(&request.model)?;
+    if let Some(size) = request.size {
+        playable.resize(size)?;
+    }
+    let controls = playable::positions(&playable.network.controls, &request.controls)?;
+    let rate = SampleRate::new(playable.network.sample_rate);
+    let (backend, device) = Backend::choose(&playable, request.size, &request.device)?;
     let mut files = Vec::new();
     for (input, output) in request.inputs.iter().zip(targets) {
         let player = Player {
-            model: &model,
-            device: &selected.device,
+            network: &playable.network,
+            backend: &backend,
             rate,
             controls: &controls,
             observer,
@@ -95,35 +108,20 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
         files.push(file);
     }
     Ok(InferOutcome {
-        run: run.path().to_path_buf(),
+        model: request.model.clone(),
+        device,
         seconds: started.elapsed().as_secs_f64(),
         files,
     })
 }
 
-/// Positions of a network's knobs in its order; those that are not `given` stand in the middle
-/// of what was learned.
+/// Positions of a run's knobs in the network's order; those that are not `given` stand in the
+/// middle of what was learned.
 ///
 /// # Errors
 /// A name that is no knob of the network, a value that is no number.
 pub fn control_values(data: &DataConfig, given: &BTreeMap<String, f32>) -> Result<Vec<f32>> {
-    let knobs = data.knobs();
-    for (name, value) in given {
-        if !knobs.iter().any(|knob| knob.name == *name) {
-            let names: Vec<&str> = knobs.iter().map(|knob| knob.name.as_str()).collect();
-            let there = match names.is_empty() {
-                true => "it has none".to_string(),
-                false => format!("there are {}", names.join(", ")),
-            };
-            bail!("the network has no control '{name}'; {there}");
-        }
-        if !value.is_finite() {
-            bail!("control {name} is {value}; a finite number is needed");
-        }
-    }
-    let middle = |knob: &Knob| 0.5 * (knob.min + knob.max);
-    let value = |knob: &Knob| given.get(&knob.name).copied().unwrap_or(middle(knob));
-    Ok(knobs.iter().map(value).collect())
+    playable::positions(&playable::controls(data), given)
 }
 
 /// Where each input's result goes; refuses to overwrite an input or to write two results to
@@ -176,9 +174,46 @@ fn like_input(format: SampleFormat) -> SampleFormat {
     }
 }
 
+/// What computes.
+enum Backend {
+    Engine,
+    Burn {
+        model: Box<EffectModel>,
+        device: Device,
+    },
+}
+
+impl Backend {
+    /// As named, and its name.
+    fn choose(playable: &Playable, size: Option<f64>, name: &str) -> Result<(Self, String)> {
+        if name == ENGINE {
+            return Ok((Self::Engine, ENGINE.to_string()));
+        }
+        let choice: DeviceChoice = name
+            .parse()
+            .map_err(|e| anyhow::anyhow!("{e}; or {ENGINE}, which is the default"))?;
+        let selected = device::select(choice)?;
+        // A size that was chosen is a network of its own.
+        let model = match &playable.source {
+            Source::Run(run) if size.is_none() => run.folder.load_best(&selected.device)?.0,
+            _ => {
+                let imported = models::import(&playable.network, &selected.device);
+                imported
+                    .with_context(|| format!("on {}; leave --device out", selected.id))?
+                    .model
+            }
+        };
+        let backend = Self::Burn {
+            model: Box::new(model),
+            device: selected.device,
+        };
+        Ok((backend, selected.id))
+    }
+}
+
 struct Player<'a> {
-    model: &'a EffectModel,
-    device: &'a Device,
+    network: &'a Network,
+    backend: &'a Backend,
     rate: Option<SampleRate>,
     controls: &'a [f32],
     observer: &'a dyn Observer,
@@ -252,39 +287,85 @@ impl Remaining {
 /// Resampler → network → resampler, for all channels.
 struct Chain<'a> {
     to_model: Resampler,
-    networks: Vec<Predictor<'a>>,
+    networks: Networks<'a>,
     from_model: Resampler,
+    channels: usize,
+}
+
+/// The network, once per channel, without latency: out comes as much as goes in.
+enum Networks<'a> {
+    Engine(OfflinePlayer),
+    Burn(Vec<Predictor<'a>>),
+}
+
+impl<'a> Networks<'a> {
+    fn new(player: &Player<'a>, channels: usize) -> Result<Self> {
+        match player.backend {
+            Backend::Engine => {
+                let mut offline = OfflinePlayer::new(player.network, channels)?;
+                offline.set_controls(player.controls)?;
+                Ok(Self::Engine(offline))
+            }
+            Backend::Burn { model, device } => {
+                // Like the engine, memories first hear silence.
+                let silence = match model.receptive_field() {
+                    Some(_) => Vec::new(),
+                    None => vec![0.0; Engine::new(player.network)?.prewarm_samples()],
+                };
+                let network = |_| Predictor::new(model, device, player.controls, &silence);
+                Ok(Self::Burn((0..channels).map(network).collect()))
+            }
+        }
+    }
+
+    fn push(&mut self, dry: &[Vec<f32>], wet: &mut [Vec<f32>]) {
+        match self {
+            Self::Engine(offline) => offline.push(dry, wet),
+            Self::Burn(networks) => {
+                for ((network, dry), wet) in networks.iter_mut().zip(dry).zip(wet) {
+                    network.push(dry, wet);
+                }
+            }
+        }
+    }
+
+    fn finish(self, wet: &mut [Vec<f32>]) {
+        match self {
+            Self::Engine(offline) => offline.finish(wet),
+            Self::Burn(networks) => {
+                for (network, wet) in networks.into_iter().zip(wet) {
+                    network.finish(wet);
+                }
+            }
+        }
+    }
 }
 
 impl<'a> Chain<'a> {
     fn new(player: &Player<'a>, file: SampleRate, model: SampleRate, n: usize) -> Result<Self> {
-        let network = || Predictor::new(player.model, player.device, player.controls, &[]);
         Ok(Self {
             to_model: Resampler::new(file, model, n)?,
-            networks: (0..n).map(|_| network()).collect(),
+            networks: Networks::new(player, n)?,
             from_model: Resampler::new(model, file, n)?,
+            channels: n,
         })
     }
 
     fn push(&mut self, block: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
-        let empty = || vec![Vec::new(); self.networks.len()];
+        let empty = || vec![Vec::new(); self.channels];
         let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
         self.to_model.process(block, &mut dry)?;
-        for ((network, dry), wet) in self.networks.iter_mut().zip(&dry).zip(&mut wet) {
-            network.push(dry, wet);
-        }
+        self.networks.push(&dry, &mut wet);
         self.from_model.process(&wet, &mut out)?;
         Ok(out)
     }
 
     fn finish(mut self) -> Result<Vec<Vec<f32>>> {
-        let empty = || vec![Vec::new(); self.networks.len()];
+        let empty = || vec![Vec::new(); self.channels];
         let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
         self.to_model.finish(&mut dry)?;
-        for ((mut network, dry), wet) in self.networks.drain(..).zip(&dry).zip(&mut wet) {
-            network.push(dry, wet);
-            network.finish(wet);
-        }
+        self.networks.push(&dry, &mut wet);
+        self.networks.finish(&mut wet);
         self.from_model.process(&wet, &mut out)?;
         self.from_model.finish(&mut out)?;
         Ok(out)

@@ -4,13 +4,16 @@
 //! Defaults are stated once, here. Knows nothing of tensors, and opens no audio file.
 
 mod data;
+mod import;
 mod load;
+mod metadata;
 mod model;
 mod networks;
 mod training;
 
 pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
-pub use load::{ConfigError, load, parse};
+pub use load::{ConfigError, load, load_onto, parse};
+pub use metadata::{GEAR_TYPES, MetadataConfig, TONE_TYPES};
 pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
 pub use networks::{
     Activation, Conditioning, ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray,
@@ -49,6 +52,9 @@ pub struct Config {
     /// Classical rows shown beside the network.
     #[serde(default)]
     pub baselines: Baselines,
+    /// What an exported file says about the capture.
+    #[serde(default, skip_serializing_if = "MetadataConfig::is_empty")]
+    pub metadata: MetadataConfig,
 }
 
 fn one() -> u64 {
@@ -87,6 +93,7 @@ impl Config {
         }
         self.loss.check(&self.windows)?;
         self.training.check()?;
-        self.baselines.check()
+        self.baselines.check()?;
+        self.metadata.check()
     }
 }

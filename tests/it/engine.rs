@@ -376,22 +376,44 @@ fn input_that_is_no_number_is_silence() {
 }
 
 #[test]
-fn all_cores_give_the_samples_of_one() {
+fn recordings_sound_the_same_on_any_number_of_cores_in_any_pieces() {
     let mut dice = Dice::new(9);
     for (family, network) in dice.every_family() {
-        let input = dice.audio(9000);
-        let mut engine = Engine::new(&network).unwrap();
-        engine.prewarm();
-        let wanted = play(&mut engine, &input, || 512);
-        let mut player = OfflinePlayer::new(&network, 3).unwrap();
-        let mut output = vec![0.0; input.len()];
-        let mut at = 0;
-        for len in [1, 10, 5000, 3989] {
-            player.process(&input[at..at + len], &mut output[at..at + len]);
-            at += len;
+        let len = 40_000;
+        let input = [dice.audio(len), dice.audio(len)];
+        let controls = dice.numbers(network.controls.len(), 1.0);
+        let latency = network.latency_samples();
+        let wanted: Vec<Vec<f32>> = input
+            .iter()
+            .map(|channel| {
+                let mut engine = Engine::new(&network).unwrap();
+                engine.set_controls(&controls).unwrap();
+                engine.prewarm();
+                let mut heard = channel.clone();
+                heard.resize(len + latency, 0.0);
+                play(&mut engine, &heard, || 512).split_off(latency)
+            })
+            .collect();
+        for (threads, channels) in [(1, 1), (3, 1), (2, 2), (5, 2)] {
+            let mut player = OfflinePlayer::with_threads(&network, channels, threads).unwrap();
+            player.set_controls(&controls).unwrap();
+            let mut output = vec![Vec::new(); channels];
+            let mut at = 0;
+            for piece in [1, 10, 33_000, 0, 6989] {
+                let block: Vec<&[f32]> = input[..channels]
+                    .iter()
+                    .map(|c| &c[at..at + piece])
+                    .collect();
+                player.push(&block, &mut output);
+                at += piece;
+            }
+            assert_eq!(at, len);
+            player.finish(&mut output);
+            for (output, wanted) in output.iter().zip(&wanted) {
+                let what = format!("{family}, {threads} threads, {channels} channels");
+                assert_same(output, wanted, &what);
+            }
         }
-        assert_eq!(at, 9000);
-        assert_same(&output, &wanted, family);
     }
 }
 

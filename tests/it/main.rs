@@ -7,6 +7,8 @@ mod baseline;
 mod convolve;
 mod effects;
 mod engine;
+mod export;
+mod fine_tuning;
 mod formats;
 mod inference;
 mod kernel_tensors;

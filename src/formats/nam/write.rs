@@ -31,6 +31,17 @@ pub fn write(network: &Network, metadata: &Metadata) -> Result<String, FormatErr
     }
     let carried = model(network).map_err(|why| cannot_carry(Format::Nam, why, network))?;
     let mut file = carried;
+    if let Some(submodels) = file
+        .get_mut("config")
+        .and_then(|config| config.get_mut("submodels"))
+        .and_then(Value::as_array_mut)
+    {
+        for (index, submodel) in submodels.iter_mut().enumerate() {
+            if let Some(own) = metadata.of_size(index) {
+                submodel["model"]["metadata"] = own;
+            }
+        }
+    }
     file.insert("metadata".into(), Value::Object(metadata.to_map()));
     Ok(serde_json::to_string(&Value::Object(file))?)
 }
