@@ -185,7 +185,10 @@ fn parameters(playable: &Playable) -> anyhow::Result<Vec<Parameter>> {
         name: w.name,
         shape: w.shape,
     };
-    Ok(weights.into_iter().map(parameter).collect())
+    let own = weights
+        .into_iter()
+        .filter(|w| !w.name.starts_with(formats::safetensors::DESCRIBED));
+    Ok(own.map(parameter).collect())
 }
 
 /// The network itself, or the sizes of a slimmable one.

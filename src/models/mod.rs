@@ -45,14 +45,14 @@ pub enum EffectModel {
     EncoderDecoder(EncoderDecoder),
     /// Stacks of dilated convolutions that feed one head.
     WaveNet(WaveNet),
-    /// WaveNets of several sizes that learn together.
-    Slimmable(SlimmableNetwork),
     /// LSTM or GRU, with or without convolutions in front.
     Recurrent(RecurrentNetwork),
     /// Dilated convolutions with shortcuts.
     Tcn(Tcn),
     /// Diagonal state-space layers.
     S4d(S4dNetwork),
+    /// WaveNets of several sizes that learn together.
+    Slimmable(SlimmableNetwork),
 }
 
 /// Builds the network of `config` for that many knobs, with weights drawn from `seed`: the same

@@ -168,8 +168,13 @@ fn every_network_and_format_plays_like_the_network_or_is_refused() {
                 continue;
             }
             let place = Place::new();
-            let (folder, _) = run(&place, "r", &run_config(&model, 44_100, knobs));
             let wanted = carriers(&model, knobs);
+            let hz = if wanted.contains(&Format::Proteus) {
+                44_100
+            } else {
+                8000
+            };
+            let (folder, _) = run(&place, "r", &run_config(&model, hz, knobs));
             for format in Format::ALL {
                 let output = place.path(&format!("{format}.{}", format.extensions()[0]));
                 let found = exported(&to(&folder, format, output.clone()));

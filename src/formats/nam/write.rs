@@ -106,6 +106,10 @@ fn sequential(net: &Sequential) -> Result<Map<String, Value>, String> {
         [Layer::Conv1d(conv)] if conv.in_channels == 1 => Ok(linear(conv)),
         [Layer::Lstm(_), ..] => lstm(&net.layers),
         [Layer::Conv1d(_), ..] => convnet(&net.layers),
+        [Layer::Residual(_)] if net.family() == "LSTM" => Err(
+            "it cannot add the dry sound to the output; train with model.skip = false for it"
+                .into(),
+        ),
         _ => Err(format!(
             "it has a form only for WaveNet, LSTM, ConvNet and Linear, this is {}",
             net.family()
