@@ -3,8 +3,10 @@
 //! One file per verb holds its arguments and turns the command's typed outcome into text.
 //! Knows nothing of how anything is computed.
 
+mod baseline;
 mod bench_infer;
 mod collage;
+mod compare;
 mod convolve;
 mod devices;
 mod evaluate;
@@ -32,6 +34,16 @@ pub enum Status {
     Done,
     /// Exit code 1: a criterion that the user asked for was not met.
     CriterionMissed,
+}
+
+impl Status {
+    /// Whether an ESR that was asked for is met; no figure misses it.
+    fn of_esr(wanted: Option<f64>, found: Option<f64>) -> Self {
+        match wanted {
+            Some(wanted) if !found.is_some_and(|found| found <= wanted) => Self::CriterionMissed,
+            _ => Self::Done,
+        }
+    }
 }
 
 /// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
@@ -62,8 +74,12 @@ enum Command {
     Infer(infer::Args),
     /// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors.
     Export(export::Args),
-    /// Score a trained network on one more dry/wet pair.
+    /// Score a trained network, baseline or model file on one more dry/wet pair.
     Evaluate(evaluate::Args),
+    /// Train or load several networks and baselines and test them on the same samples.
+    Compare(compare::Args),
+    /// Fit classical models to a config's recordings and test them.
+    Baseline(baseline::Args),
     /// Review the logged figures of all runs, best first.
     Runs(runs::Args),
     /// Write a config's generated dry/wet pairs as WAV files.
@@ -151,6 +167,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Infer(args) => infer::run(args, ui),
         Command::Export(args) => export::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
+        Command::Compare(args) => compare::run(args, ui),
+        Command::Baseline(args) => baseline::run(args, ui),
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),

@@ -13,6 +13,7 @@ use crate::models::description::Network;
 use crate::models::predict::Predictor;
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
+use crate::regress::baseline::{self, Baseline, SavedBaseline};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -23,7 +24,7 @@ use std::time::Instant;
 /// What to play, and where the result goes.
 #[derive(Clone, Debug)]
 pub struct InferRequest {
-    /// The run whose best weights are used, or a model file.
+    /// The run whose best weights are used, a model file, or a saved baseline.
     pub model: PathBuf,
     /// Sound files of any rate and any number of channels.
     pub inputs: Vec<PathBuf>,
@@ -78,20 +79,11 @@ pub struct InferredFile {
 pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOutcome> {
     let started = Instant::now();
     let targets = targets(request)?;
-    let mut playable = Playable::open(&request.model)?;
-    if let Some(size) = request.size {
-        playable.resize(size)?;
-    }
-    let controls = playable::positions(&playable.network.controls, &request.controls)?;
-    let rate = SampleRate::new(playable.network.sample_rate);
-    let (backend, device) = Backend::choose(&playable, request.size, &request.device)?;
+    let opened = Opened::open(request)?;
     let mut files = Vec::new();
     for (input, output) in request.inputs.iter().zip(targets) {
         let player = Player {
-            network: &playable.network,
-            backend: &backend,
-            rate,
-            controls: &controls,
+            opened: &opened,
             observer,
         };
         let file = player
@@ -109,7 +101,7 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
     }
     Ok(InferOutcome {
         model: request.model.clone(),
-        device,
+        device: opened.device,
         seconds: started.elapsed().as_secs_f64(),
         files,
     })
@@ -174,48 +166,106 @@ fn like_input(format: SampleFormat) -> SampleFormat {
     }
 }
 
+/// What plays, ready for any number of channels.
+struct Opened {
+    backend: Backend,
+    /// Its name.
+    device: String,
+    /// The rate it was made for.
+    rate: Option<SampleRate>,
+    /// Where the knobs stand.
+    controls: Vec<f32>,
+}
+
 /// What computes.
 enum Backend {
-    Engine,
+    Engine(Box<Network>),
     Burn {
         model: Box<EffectModel>,
         device: Device,
+        /// Zeros that a memory hears first, as on the engine.
+        silence: usize,
     },
+    Baseline(Baseline),
 }
 
-impl Backend {
-    /// As named, and its name.
-    fn choose(playable: &Playable, size: Option<f64>, name: &str) -> Result<(Self, String)> {
-        if name == ENGINE {
-            return Ok((Self::Engine, ENGINE.to_string()));
+impl Opened {
+    /// A run, a model file or a saved baseline.
+    fn open(request: &InferRequest) -> Result<Self> {
+        if SavedBaseline::recognises(&request.model) {
+            return Self::baseline(request);
         }
-        let choice: DeviceChoice = name
-            .parse()
-            .map_err(|e| anyhow::anyhow!("{e}; or {ENGINE}, which is the default"))?;
-        let selected = device::select(choice)?;
-        // A size that was chosen is a network of its own.
-        let model = match &playable.source {
-            Source::Run(run) if size.is_none() => run.folder.load_best(&selected.device)?.0,
-            _ => {
-                let imported = models::import(&playable.network, &selected.device);
-                imported
-                    .with_context(|| format!("on {}; leave --device out", selected.id))?
-                    .model
-            }
+        let mut playable = Playable::open(&request.model)?;
+        if let Some(size) = request.size {
+            playable.resize(size)?;
+        }
+        let network = &playable.network;
+        let controls = playable::positions(&network.controls, &request.controls)?;
+        let rate = SampleRate::new(network.sample_rate);
+        let (backend, device) = match request.device.as_str() {
+            ENGINE => (
+                Backend::Engine(Box::new(network.clone())),
+                ENGINE.to_string(),
+            ),
+            name => burn(&playable, request.size, name)?,
         };
-        let backend = Self::Burn {
-            model: Box::new(model),
-            device: selected.device,
-        };
-        Ok((backend, selected.id))
+        Ok(Self {
+            backend,
+            device,
+            rate,
+            controls,
+        })
+    }
+
+    fn baseline(request: &InferRequest) -> Result<Self> {
+        let saved = SavedBaseline::load(&request.model)?;
+        let controls = playable::positions(&[], &request.controls)?;
+        if request.size.is_some() || request.device != ENGINE {
+            bail!(
+                "{}: a saved baseline has one size and plays on the processor; leave --size and \
+                 --device out",
+                request.model.display()
+            );
+        }
+        Ok(Self {
+            backend: Backend::Baseline(saved.baseline),
+            device: "processor".to_string(),
+            rate: SampleRate::new(saved.sample_rate_hz),
+            controls,
+        })
     }
 }
 
+/// The network on one of burn's devices, and the device's name.
+fn burn(playable: &Playable, size: Option<f64>, name: &str) -> Result<(Backend, String)> {
+    let choice: DeviceChoice = name
+        .parse()
+        .map_err(|e| anyhow::anyhow!("{e}; or {ENGINE}, which is the default"))?;
+    let selected = device::select(choice)?;
+    // A size that was chosen is a network of its own.
+    let model = match &playable.source {
+        Source::Run(run) if size.is_none() => run.folder.load_best(&selected.device)?.0,
+        _ => {
+            let imported = models::import(&playable.network, &selected.device);
+            imported
+                .with_context(|| format!("on {}; leave --device out", selected.id))?
+                .model
+        }
+    };
+    let silence = match model.receptive_field() {
+        Some(_) => 0,
+        None => Engine::new(&playable.network)?.prewarm_samples(),
+    };
+    let backend = Backend::Burn {
+        model: Box::new(model),
+        device: selected.device,
+        silence,
+    };
+    Ok((backend, selected.id))
+}
+
 struct Player<'a> {
-    network: &'a Network,
-    backend: &'a Backend,
-    rate: Option<SampleRate>,
-    controls: &'a [f32],
+    opened: &'a Opened,
     observer: &'a dyn Observer,
 }
 
@@ -223,7 +273,7 @@ impl Player<'_> {
     fn play(&self, input: &Path, output: &Path, request: &InferRequest) -> Result<InferredFile> {
         let mut reader = AudioReader::open(input)?;
         let (file_rate, channels) = (reader.sample_rate(), reader.channel_count());
-        let rate = self.rate.unwrap_or(file_rate);
+        let rate = self.opened.rate.unwrap_or(file_rate);
         if rate != file_rate {
             let note = format!(
                 "{}: {file_rate} is resampled to the network's {rate} and back",
@@ -292,30 +342,36 @@ struct Chain<'a> {
     channels: usize,
 }
 
-/// The network, once per channel, without latency: out comes as much as goes in.
+/// The model, once per channel, without latency: out comes as much as goes in.
 enum Networks<'a> {
     Engine(OfflinePlayer),
     Burn(Vec<Predictor<'a>>),
+    Baseline(Vec<baseline::Player>),
 }
 
 impl<'a> Networks<'a> {
-    fn new(player: &Player<'a>, channels: usize) -> Result<Self> {
-        match player.backend {
-            Backend::Engine => {
-                let mut offline = OfflinePlayer::new(player.network, channels)?;
-                offline.set_controls(player.controls)?;
-                Ok(Self::Engine(offline))
+    fn new(opened: &'a Opened, channels: usize) -> Result<Self> {
+        let controls = &opened.controls;
+        Ok(match &opened.backend {
+            Backend::Engine(network) => {
+                let mut offline = OfflinePlayer::new(network, channels)?;
+                offline.set_controls(controls)?;
+                Self::Engine(offline)
             }
-            Backend::Burn { model, device } => {
-                // Like the engine, memories first hear silence.
-                let silence = match model.receptive_field() {
-                    Some(_) => Vec::new(),
-                    None => vec![0.0; Engine::new(player.network)?.prewarm_samples()],
-                };
-                let network = |_| Predictor::new(model, device, player.controls, &silence);
-                Ok(Self::Burn((0..channels).map(network).collect()))
+            Backend::Burn {
+                model,
+                device,
+                silence,
+            } => {
+                let silence = vec![0.0; *silence];
+                let network = |_| Predictor::new(model, device, controls, &silence);
+                Self::Burn((0..channels).map(network).collect())
             }
-        }
+            Backend::Baseline(baseline) => {
+                let player = |_| baseline::Player::new(baseline);
+                Self::Baseline((0..channels).map(player).collect())
+            }
+        })
     }
 
     fn push(&mut self, dry: &[Vec<f32>], wet: &mut [Vec<f32>]) {
@@ -324,6 +380,11 @@ impl<'a> Networks<'a> {
             Self::Burn(networks) => {
                 for ((network, dry), wet) in networks.iter_mut().zip(dry).zip(wet) {
                     network.push(dry, wet);
+                }
+            }
+            Self::Baseline(players) => {
+                for ((player, dry), wet) in players.iter_mut().zip(dry).zip(wet) {
+                    player.push(dry, wet);
                 }
             }
         }
@@ -337,6 +398,11 @@ impl<'a> Networks<'a> {
                     network.finish(wet);
                 }
             }
+            Self::Baseline(players) => {
+                for (mut player, wet) in players.into_iter().zip(wet) {
+                    player.finish(wet);
+                }
+            }
         }
     }
 }
@@ -345,7 +411,7 @@ impl<'a> Chain<'a> {
     fn new(player: &Player<'a>, file: SampleRate, model: SampleRate, n: usize) -> Result<Self> {
         Ok(Self {
             to_model: Resampler::new(file, model, n)?,
-            networks: Networks::new(player, n)?,
+            networks: Networks::new(player.opened, n)?,
             from_model: Resampler::new(model, file, n)?,
             channels: n,
         })

@@ -3,6 +3,7 @@
 //!
 //! Defaults are stated once, here. Knows nothing of tensors, and opens no audio file.
 
+mod baseline;
 mod data;
 mod import;
 mod load;
@@ -11,6 +12,8 @@ mod model;
 mod networks;
 mod training;
 
+pub(crate) use baseline::products;
+pub use baseline::{BaselineConfig, BaselineError, Baselines, MAX_UNKNOWNS};
 pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
 pub use load::{ConfigError, load, load_onto, parse};
 pub use metadata::{GEAR_TYPES, MetadataConfig, TONE_TYPES};
@@ -19,7 +22,7 @@ pub use networks::{
     Activation, Conditioning, ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray,
     WaveNetConfig, WaveNetPreset,
 };
-pub use training::{Baselines, LossConfig, Optimiser, Schedule, TrainingConfig};
+pub use training::{LossConfig, Optimiser, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};
 

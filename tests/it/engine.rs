@@ -414,7 +414,45 @@ fn recordings_sound_the_same_on_any_number_of_cores_in_any_pieces() {
                 assert_same(output, wanted, &what);
             }
         }
+        let whole = Engine::play(&network, &controls, &input[0]).unwrap();
+        assert_same(&whole, &wanted[0], family);
     }
+}
+
+#[test]
+fn nothing_pushed_gives_nothing() {
+    let network = Dice::new(2).tcn();
+    let mut output = [Vec::new(), Vec::new()];
+    let player = OfflinePlayer::new(&network, 2).unwrap();
+    player.finish(&mut output);
+    assert!(output.iter().all(Vec::is_empty));
+}
+
+#[test]
+fn a_file_becomes_an_engine_and_a_slimmable_one_any_size() {
+    let Some(file) = shared("fixtures/nam/A2.nam") else {
+        return;
+    };
+    let network = formats::read(&file).unwrap().network;
+    let input = Dice::new(4).audio(500);
+    let Architecture::Slimmable(slimmable) = &network.architecture else {
+        panic!("A2 comes in two sizes");
+    };
+    for (size, submodel) in [(0.0, 0), (0.49, 0), (0.5, 1), (1.0, 1)] {
+        let mut loaded = Engine::load_size(&file, size).unwrap();
+        let mut made = Engine::new(&slimmable.submodels[submodel].network).unwrap();
+        let output = play(&mut loaded, &input, || 64);
+        assert_same(&output, &play(&mut made, &input, || 64), "size");
+    }
+    let mut full = Engine::load(&file).unwrap();
+    let mut made = Engine::new(&network).unwrap();
+    assert_same(
+        &play(&mut full, &input, || 64),
+        &play(&mut made, &input, || 64),
+        "full",
+    );
+    let missing = Engine::load(&PathBuf::from("no/such.nam")).unwrap_err();
+    assert!(missing.to_string().contains("no/such.nam"), "{missing}");
 }
 
 #[test]
