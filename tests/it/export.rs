@@ -183,8 +183,9 @@ fn every_network_and_format_plays_like_the_network_or_is_refused() {
                     Ok(outcome) => {
                         assert!(wanted.contains(&format), "{what}");
                         let predicted = outcome.predicted.unwrap();
-                        assert!(outcome.verified.largest_difference <= 1e-5, "{what}");
-                        assert!(predicted.largest_difference <= 1e-5, "{what}");
+                        let allowed = 1e-5 * predicted.peak.max(1.0);
+                        assert!(outcome.verified.largest_difference <= allowed, "{what}");
+                        assert!(predicted.largest_difference <= allowed, "{what}");
                         assert!(predicted.peak > 1e-4, "{what}");
                     }
                     Err(error) => {
@@ -407,7 +408,7 @@ fn the_command_exports_and_says_what_it_checked() {
     assert_eq!(outcome["metadata"]["name"], "A name");
     assert!(outcome["predicted"]["largest_difference"].as_f64().unwrap() <= 1e-5);
     let said = place.effigy(&["inspect", "r", "--no-measure", "--parameters"]);
-    assert!(said.stdout.contains("layers.0.bias"), "{}", said.stdout);
+    assert!(said.stdout.contains("head.bias"), "{}", said.stdout);
 }
 
 /// A random network of the kinds that can be read back into training.

@@ -62,7 +62,7 @@ fn a_model_file_is_where_training_goes_on() {
             "a.safetensors",
         ),
     ] {
-        let place = place(model, "epochs = 1\nlearning_rate = 0.01", 6000);
+        let place = place(model, "epochs = 1\nlearning_rate = 0.01", 16_000);
         done(&place, &["-q", "train", "-c", "t.toml", "--run", "first"]);
         done(&place, &["-q", "export", "-m", "first", "-o", file]);
         // Steps too small to be heard: what comes out is what went in.
@@ -119,7 +119,7 @@ fn a_file_that_does_not_fit_is_told_in_one_line() {
     let place = place(
         "kind = \"lstm\"\nhidden_size = 8\nskip = false",
         "epochs = 1",
-        4000,
+        16_000,
     );
     done(&place, &["-q", "train", "-c", "t.toml", "--run", "r"]);
     done(&place, &["-q", "export", "-m", "r", "-o", "a.nam"]);

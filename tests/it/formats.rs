@@ -758,7 +758,7 @@ fn inspect_tells_what_a_file_holds() {
     };
     let error = inspect::inspect(&missing, &Silent).unwrap_err();
     assert!(
-        format!("{error:#}").contains("none.nam: No such file"),
+        format!("{error:#}").contains("none.nam: no such run or model file"),
         "{error:#}"
     );
 }
