@@ -10,6 +10,7 @@ mod compare;
 mod convolve;
 mod devices;
 mod evaluate;
+mod export;
 mod infer;
 mod inspect;
 mod recover;
@@ -69,8 +70,10 @@ struct Cli {
 enum Command {
     /// Train a network on the recordings a config names, and test it.
     Train(train::Args),
-    /// Play sound files through a trained network.
+    /// Play sound files through a trained network or a model file.
     Infer(infer::Args),
+    /// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors.
+    Export(export::Args),
     /// Score a trained network, baseline or model file on one more dry/wet pair.
     Evaluate(evaluate::Args),
     /// Train or load several networks and baselines and test them on the same samples.
@@ -95,7 +98,7 @@ enum Command {
     Collage(collage::Args),
     /// Stretch a sound in time, with or without its pitch.
     Stretch(stretch::Args),
-    /// Show what a model file of another program holds.
+    /// Show what a run or a model file holds.
     Inspect(inspect::Args),
     /// Measure speed.
     #[command(subcommand)]
@@ -162,6 +165,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
     match command {
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
+        Command::Export(args) => export::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
         Command::Compare(args) => compare::run(args, ui),
         Command::Baseline(args) => baseline::run(args, ui),

@@ -5,7 +5,9 @@
 
 mod baseline;
 mod data;
+mod import;
 mod load;
+mod metadata;
 mod model;
 mod networks;
 mod training;
@@ -13,7 +15,8 @@ mod training;
 pub(crate) use baseline::products;
 pub use baseline::{BaselineConfig, BaselineError, Baselines, MAX_UNKNOWNS};
 pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
-pub use load::{ConfigError, load, parse};
+pub use load::{ConfigError, load, load_onto, parse};
+pub use metadata::{GEAR_TYPES, MetadataConfig, TONE_TYPES};
 pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
 pub use networks::{
     Activation, Conditioning, ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray,
@@ -52,6 +55,9 @@ pub struct Config {
     /// Classical rows shown beside the network.
     #[serde(default)]
     pub baselines: Baselines,
+    /// What an exported file says about the capture.
+    #[serde(default, skip_serializing_if = "MetadataConfig::is_empty")]
+    pub metadata: MetadataConfig,
 }
 
 fn one() -> u64 {
@@ -90,6 +96,7 @@ impl Config {
         }
         self.loss.check(&self.windows)?;
         self.training.check()?;
-        self.baselines.check()
+        self.baselines.check()?;
+        self.metadata.check()
     }
 }

@@ -72,18 +72,29 @@ pub fn verify<E: std::error::Error + 'static>(
     let signal = test_signal(network.sample_rate);
     let wanted = play(network, &signal).map_err(VerifyError::Play)?;
     let found = play(reread, &signal).map_err(VerifyError::Play)?;
+    agree(&wanted, &found)
+}
+
+/// Compares what the re-read network plays, `found`, with what it should play.
+///
+/// # Errors
+/// The lengths differ, or the difference is above [`TOLERANCE`] or not a number.
+pub fn agree<E: std::error::Error + 'static>(
+    wanted: &[f32],
+    found: &[f32],
+) -> Result<Agreement, VerifyError<E>> {
     let peak = wanted
         .iter()
         .fold(0.0f64, |peak, y| peak.max(f64::from(y.abs())));
     let differences = wanted
         .iter()
-        .zip(&found)
+        .zip(found)
         .map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
     // `max` would lose a NaN.
     let largest = differences.fold(0.0, |most, d| if d <= most { most } else { d });
     let allowed = TOLERANCE * peak.max(1.0);
     if found.len() == wanted.len() && largest <= allowed {
-        let samples = signal.len();
+        let samples = found.len();
         return Ok(Agreement {
             largest_difference: largest,
             peak,

@@ -7,21 +7,27 @@
 mod dense;
 pub mod description;
 mod encoder_decoder;
+mod import;
 mod init;
 pub mod loss;
+mod named;
 mod parts;
 pub mod predict;
 mod recurrent;
 mod s4d;
+mod slimmable;
 mod state;
 mod tcn;
 mod wavenet;
 
 pub use dense::DenseNetwork;
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
+pub use import::{Imported, import};
 pub use init::WeightInit;
+pub use named::Weights;
 pub use recurrent::{RecurrentNetwork, Unit};
 pub use s4d::S4dNetwork;
+pub use slimmable::SlimmableNetwork;
 pub use state::State;
 pub use tcn::Tcn;
 pub use wavenet::WaveNet;
@@ -45,6 +51,8 @@ pub enum EffectModel {
     Tcn(Tcn),
     /// Diagonal state-space layers.
     S4d(S4dNetwork),
+    /// WaveNets of several sizes that learn together.
+    Slimmable(SlimmableNetwork),
 }
 
 /// Builds the network of `config` for that many knobs, with weights drawn from `seed`: the same
@@ -59,6 +67,9 @@ pub fn build(
     let mut init = WeightInit::new(seed, device);
     let inputs = 1 + controls;
     match config {
+        ModelConfig::WaveNet(config) if config.is_slimmable() => {
+            EffectModel::Slimmable(SlimmableNetwork::new(config, inputs, &mut init))
+        }
         ModelConfig::WaveNet(config) => {
             EffectModel::WaveNet(WaveNet::new(config, inputs, &mut init))
         }
@@ -117,9 +128,30 @@ impl EffectModel {
             Self::Dense(network) => network.forward(dry),
             Self::EncoderDecoder(network) => network.forward(dry),
             Self::WaveNet(network) => network.forward(dry),
+            Self::Slimmable(network) => network.forward(dry),
             Self::Recurrent(network) => network.forward(dry),
             Self::Tcn(network) => network.forward(dry),
             Self::S4d(network) => network.forward(dry),
+        }
+    }
+
+    /// What training compares with the wet windows: the prediction of every size of a slimmable
+    /// network, smallest first, else the one prediction; each as [`EffectModel::forward`].
+    pub fn forward_sizes(&self, dry: Tensor<3>) -> Vec<Tensor<3>> {
+        match self {
+            Self::Slimmable(network) => network.forward_sizes(dry),
+            _ => vec![self.forward(dry)],
+        }
+    }
+
+    /// The sizes of a slimmable network as networks of their own, smallest first; else itself.
+    pub fn sizes(&self) -> Vec<Self> {
+        match self {
+            Self::Slimmable(network) => network
+                .sizes()
+                .map(|(_, size)| Self::WaveNet(size.clone()))
+                .collect(),
+            _ => vec![self.clone()],
         }
     }
 
@@ -141,6 +173,7 @@ impl EffectModel {
             Self::Dense(_) => Some(1),
             Self::EncoderDecoder(network) => Some(network.receptive_field()),
             Self::WaveNet(network) => Some(network.receptive_field()),
+            Self::Slimmable(network) => Some(network.receptive_field()),
             Self::Tcn(network) => Some(network.receptive_field()),
             Self::Recurrent(_) | Self::S4d(_) => None,
         }
@@ -192,6 +225,9 @@ impl EffectModel {
             Self::Dense(network) => Architecture::Window(network.describe()),
             Self::EncoderDecoder(network) => Architecture::Sequential(network.describe()),
             Self::WaveNet(network) => Architecture::WaveNet(network.describe()),
+            Self::Slimmable(network) => {
+                Architecture::Slimmable(network.describe(sample_rate, &controls))
+            }
             Self::Recurrent(network) => Architecture::Sequential(network.describe()),
             Self::Tcn(network) => Architecture::Sequential(network.describe()),
             Self::S4d(network) => Architecture::Sequential(network.describe()),

@@ -154,8 +154,7 @@ fn train_epoch(
         let batch = session.windows.gather(indices);
         let wet_samples = batch.wet.clone();
         let (dry, wet) = batcher::tensors(batch, &device);
-        let predicted = model.forward(dry);
-        let loss = loss::loss(&session.config.loss, wet, predicted.clone());
+        let (predicted, loss) = loss::of_sizes(&session.config.loss, wet, model.forward_sizes(dry));
         let grads = GradientsParams::from_grads(loss.backward(), &model);
         let grads = match training.clip_norm {
             Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
