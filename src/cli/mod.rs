@@ -4,6 +4,7 @@
 //! Knows nothing of how anything is computed.
 
 mod bench_infer;
+mod bench_train;
 mod collage;
 mod convolve;
 mod devices;
@@ -90,6 +91,8 @@ enum Command {
 enum Bench {
     /// How fast a model file plays.
     Infer(bench_infer::Args),
+    /// How fast networks train on this machine.
+    Train(bench_train::Args),
 }
 
 /// Runs the process's command line. Errors are one line on stderr.
@@ -158,5 +161,6 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Stretch(args) => stretch::run(args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
+        Command::Bench(Bench::Train(args)) => bench_train::run(args, ui),
     }
 }

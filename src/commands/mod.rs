@@ -3,6 +3,7 @@
 //! Commands report through [`crate::progress::Observer`] and never print.
 
 pub mod bench_infer;
+pub mod bench_train;
 pub mod collage;
 pub mod convolve;
 pub mod devices;

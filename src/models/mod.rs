@@ -16,6 +16,7 @@ mod s4d;
 mod state;
 mod tcn;
 mod wavenet;
+mod work;
 
 pub use dense::DenseNetwork;
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
@@ -25,6 +26,7 @@ pub use s4d::S4dNetwork;
 pub use state::State;
 pub use tcn::Tcn;
 pub use wavenet::WaveNet;
+pub use work::Work;
 
 use crate::config::{ModelConfig, WindowConfig};
 use burn::prelude::*;
@@ -183,6 +185,18 @@ impl EffectModel {
         match self {
             Self::Dense(network) => Some(network.window_len()),
             _ => None,
+        }
+    }
+
+    /// Multiply-adds of one training window of `window_len` output samples.
+    pub fn work(&self, window_len: usize) -> Work {
+        match self {
+            Self::Dense(network) => network.work(),
+            Self::EncoderDecoder(network) => network.work(window_len),
+            Self::WaveNet(network) => network.work(window_len),
+            Self::Recurrent(network) => network.work(window_len),
+            Self::Tcn(network) => network.work(window_len),
+            Self::S4d(network) => network.work(window_len),
         }
     }
 
