@@ -62,6 +62,8 @@ pub enum WaveNetPreset {
     A2Full,
     /// 1,871 weights, the same with 3 channels.
     A2Lite,
+    /// A2 lite and A2 full in one: both learn from every step, players choose between them.
+    A2,
 }
 
 /// `kind = "wavenet"`: a preset, or arrays spelled out.
@@ -174,6 +176,19 @@ impl WaveNetArray {
 }
 
 impl WaveNetPreset {
+    /// As configs spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A1Standard => "a1-standard",
+            Self::A1Lite => "a1-lite",
+            Self::A1Feather => "a1-feather",
+            Self::A1Nano => "a1-nano",
+            Self::A2Full => "a2-full",
+            Self::A2Lite => "a2-lite",
+            Self::A2 => "a2",
+        }
+    }
+
     /// The arrays and the head scale it stands for.
     pub fn expand(self) -> (Vec<WaveNetArray>, f32) {
         let short = || doubling(1, 64);
@@ -198,7 +213,8 @@ impl WaveNetPreset {
             Self::A1Lite => a1([12, 6], [short(), long()]),
             Self::A1Feather => a1([8, 4], [short(), long()]),
             Self::A1Nano => a1([4, 2], [short(), long()]),
-            Self::A2Full => (vec![a2(8)], 0.01),
+            // The full size of the two.
+            Self::A2Full | Self::A2 => (vec![a2(8)], 0.01),
             Self::A2Lite => (vec![a2(3)], 0.01),
         }
     }
@@ -217,6 +233,33 @@ fn a2(channels: usize) -> WaveNetArray {
 }
 
 impl WaveNetConfig {
+    /// Whether this is one capture in several sizes.
+    pub fn is_slimmable(&self) -> bool {
+        self.preset == Some(WaveNetPreset::A2)
+    }
+
+    /// The sizes of a slimmable network, smallest first: below which position of the size knob
+    /// each is used, and its shape. A plain network has one.
+    pub fn sizes(&self) -> Vec<(f64, Self)> {
+        let size = |max_value, preset| {
+            let preset = Some(preset);
+            let config = Self {
+                preset,
+                head_scale: self.head_scale,
+                drive: self.drive,
+                arrays: Vec::new(),
+            };
+            (max_value, config)
+        };
+        match self.is_slimmable() {
+            true => vec![
+                size(0.5, WaveNetPreset::A2Lite),
+                size(1.0, WaveNetPreset::A2Full),
+            ],
+            false => vec![(1.0, self.clone())],
+        }
+    }
+
     /// The arrays and the head scale, from the preset or as spelled out.
     pub fn resolve(&self) -> (Vec<WaveNetArray>, f32) {
         let (arrays, usual) = match self.preset {
@@ -237,7 +280,7 @@ impl WaveNetConfig {
             ));
         }
         if self.preset.is_none() && !spelled_out {
-            let allowed = "a1-standard, a1-lite, a1-feather, a1-nano, a2-full or a2-lite, or [[model.arrays]]";
+            let allowed = "a1-standard, a1-lite, a1-feather, a1-nano, a2-full, a2-lite or a2, or [[model.arrays]]";
             return Err(ConfigError::value("model.preset", "missing", allowed));
         }
         check_drive(self.drive)?;

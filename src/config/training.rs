@@ -1,4 +1,4 @@
-//! Loss, optimiser, schedule, length of training, and the classical rows beside it.
+//! Loss, optimiser, schedule and length of training.
 
 use super::data::check_range;
 use super::{ConfigError, ModelConfig, WindowConfig};
@@ -199,26 +199,6 @@ fn default_rise() -> f64 {
     0.3
 }
 
-/// The `[baselines]` table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Baselines {
-    /// Taps of the least-squares FIR row.
-    pub fir_taps: usize,
-}
-
-impl Default for Baselines {
-    fn default() -> Self {
-        Self { fir_taps: 128 }
-    }
-}
-
-impl Baselines {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        check_range("baselines.fir_taps", self.fir_taps, 1, 65_536)
-    }
-}
-
 impl TrainingConfig {
     /// The key that says how many samples one loss is taken of, and its value.
     pub(super) fn step(&self, windows: &WindowConfig) -> (&'static str, usize) {
@@ -247,7 +227,7 @@ impl TrainingConfig {
             let allowed = "absent; only lstm, gru, conv-lstm and s4d carry a memory on";
             return Err(ConfigError::value(key, step_len, allowed));
         }
-        if step_len == 0 || windows.window_len % step_len != 0 {
+        if !windows.window_len.is_multiple_of(step_len) {
             let allowed = format!("a divisor of windows.window_len, {}", windows.window_len);
             return Err(ConfigError::value(key, step_len, allowed));
         }

@@ -1,19 +1,26 @@
 //! Model files of other programs: read into, and written from, the plain network description.
 //!
-//! Knows the description and nothing of tensors, training, the engine or the command line; who
-//! needs a network played (loudness, verification) is given a function that plays it. A file
-//! that uses something unknown is refused by name: silence about it would be wrong audio.
+//! Knows the description and nothing of tensors, training or the command line; who needs a
+//! network played (loudness, verification) is given a function that plays it. Only
+//! [`Engine::load`](crate::engine::Engine::load) knows the engine, from outside. A file that uses
+//! something unknown is refused by name: silence about it would be wrong audio.
 
 pub mod aidax;
 mod json;
+mod load;
 pub mod nam;
 pub mod proteus;
 mod recurrent_net;
 pub mod rtneural;
+pub mod safetensors;
 mod verify;
 
-pub use verify::{Agreement, TOLERANCE, VerifyError, test_signal, verify};
+pub use load::LoadError;
+pub use verify::{
+    Agreement, PREDICTION_TOLERANCE, TOLERANCE, VerifyError, agree, test_signal, verify,
+};
 
+use crate::models::Weights;
 use crate::models::description::{DescriptionError, Network};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -43,7 +50,7 @@ pub enum FormatError {
     /// The text is JSON, but of none of the known kinds.
     #[error(
         "not a model file of a known kind: .nam has architecture and config, RTNeural and AIDA-X \
-         have in_shape and layers, Proteus has model_data and state_dict"
+         have in_shape and layers, Proteus has model_data and state_dict, safetensors is binary"
     )]
     UnknownKind,
     /// A field is missing, has the wrong type or a value that is not allowed.
@@ -87,7 +94,7 @@ pub enum FormatError {
 
 fn carriers_text(others: &[Format]) -> String {
     if others.is_empty() {
-        return "no other program's format can either".into();
+        return "no other format can either".into();
     }
     let names: Vec<String> = others.iter().map(Format::to_string).collect();
     format!("formats that can: {}", names.join(", "))
@@ -105,11 +112,29 @@ pub enum Format {
     AidaX,
     /// CoreAudioML / Proteus JSON.
     Proteus,
+    /// effigy's own: weights by name for tensor libraries, with the network's description.
+    Safetensors,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Nam, Self::RtNeural, Self::AidaX, Self::Proteus];
+    pub const ALL: [Self; 5] = [
+        Self::Nam,
+        Self::RtNeural,
+        Self::AidaX,
+        Self::Proteus,
+        Self::Safetensors,
+    ];
+
+    /// File name endings that players of the format look for; the first is usual.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Nam => &["nam"],
+            Self::RtNeural | Self::Proteus => &["json"],
+            Self::AidaX => &["json", "aidax"],
+            Self::Safetensors => &["safetensors"],
+        }
+    }
 }
 
 impl fmt::Display for Format {
@@ -119,6 +144,7 @@ impl fmt::Display for Format {
             Self::RtNeural => "rtneural",
             Self::AidaX => "aidax",
             Self::Proteus => "proteus",
+            Self::Safetensors => "safetensors",
         })
     }
 }
@@ -137,6 +163,8 @@ pub struct Model {
     pub metadata: Map<String, Value>,
     /// Input and output the file was written with.
     pub self_test: Option<SelfTest>,
+    /// Weights by name, where the file has them so.
+    pub tensors: Vec<Weights>,
 }
 
 /// A signal and what the network in the file is said to make of it, from its initial state, with
@@ -158,6 +186,7 @@ impl Model {
             version,
             metadata,
             self_test,
+            tensors: Vec::new(),
         }
     }
 }
@@ -174,7 +203,7 @@ pub fn read(path: &Path) -> Result<Model, FormatError> {
     };
     let file = std::fs::File::open(path).map_err(io)?;
     let mut bytes = Vec::new();
-    file.take(json::MAX_BYTES as u64 + 1)
+    file.take(safetensors::MAX_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(io)?;
     read_bytes(&bytes)
@@ -185,6 +214,11 @@ pub fn read(path: &Path) -> Result<Model, FormatError> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
+    if safetensors::looks_like(bytes) {
+        let model = safetensors::from_bytes(bytes)?;
+        model.network.validate()?;
+        return Ok(model);
+    }
     let value = json::parse(bytes)?;
     let model = if nam::looks_like(&value) {
         nam::from_value(&value)?
@@ -208,6 +242,7 @@ pub fn carriers(network: &Network) -> Vec<Format> {
         Format::RtNeural => rtneural::check(network).is_ok(),
         Format::AidaX => aidax::check(network).is_ok(),
         Format::Proteus => proteus::check(network).is_ok(),
+        Format::Safetensors => true,
     };
     Format::ALL.into_iter().filter(can).collect()
 }

@@ -84,6 +84,11 @@ impl Conv {
             .collect()
     }
 
+    /// Multiply-adds per output sample.
+    pub fn macs(&self) -> usize {
+        self.shape().iter().product()
+    }
+
     /// Out, in, kernel.
     pub fn shape(&self) -> [usize; 3] {
         self.weight.dims()
@@ -204,22 +209,7 @@ impl Activation {
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         use description::Activation as Plain;
-        let function = match activation {
-            Plain::Identity => Function::Identity,
-            Plain::Tanh => Function::Tanh,
-            Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
-            Plain::Relu => Function::Relu,
-            Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
-            Plain::PRelu { .. } => Function::PRelu,
-            Plain::Sigmoid => Function::Sigmoid,
-            Plain::Silu => Function::Silu,
-            Plain::HardSwish => Function::HardSwish,
-            Plain::Softsign => Function::Softsign,
-            other => {
-                let why = format!("{other:?} cannot be trained here");
-                return Err(DescriptionError::invalid("activation", why));
-            }
-        };
+        let function = function(activation)?;
         let slopes = match activation {
             Plain::PRelu { slopes } if slopes.len() == 1 => Some(vec![slopes[0]; channels]),
             Plain::PRelu { slopes } => Some(slopes.clone()),
@@ -230,6 +220,30 @@ impl Activation {
             function,
         })
     }
+}
+
+/// The config's name of a described function.
+///
+/// # Errors
+/// It has none, so it cannot be trained here.
+pub(super) fn function(activation: &description::Activation) -> Result<Function, DescriptionError> {
+    use description::Activation as Plain;
+    Ok(match activation {
+        Plain::Identity => Function::Identity,
+        Plain::Tanh => Function::Tanh,
+        Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
+        Plain::Relu => Function::Relu,
+        Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
+        Plain::PRelu { .. } => Function::PRelu,
+        Plain::Sigmoid => Function::Sigmoid,
+        Plain::Silu => Function::Silu,
+        Plain::HardSwish => Function::HardSwish,
+        Plain::Softsign => Function::Softsign,
+        other => {
+            let why = format!("{other:?} cannot be trained here, only played");
+            return Err(DescriptionError::invalid("activation", why));
+        }
+    })
 }
 
 /// Scale and shift per channel, computed from the knobs by a small dense network.

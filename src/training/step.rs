@@ -56,24 +56,23 @@ pub fn step(
         training,
         target_gain: 1.0,
     };
-    let predicted = model.forward(dry);
+    let predicted = model.forward_sizes(dry);
     update(recipe, model, optimiser, (wet, predicted), rate, after)
 }
 
-/// The rest of a step, from the prediction on.
+/// The rest of a step, from the prediction on (of every size, the full one last).
 pub fn update(
     recipe: Recipe<'_>,
     model: EffectModel,
     optimiser: &mut ModuleOptimizer,
-    (wet, predicted): (Tensor<3>, Tensor<3>),
+    (wet, predicted): (Tensor<3>, Vec<Tensor<3>>),
     rate: f64,
     mut after: impl FnMut(Phase),
 ) -> Stepped {
-    let levelled = |side: Tensor<3>| match recipe.target_gain {
-        1.0 => side,
-        gain => side * gain,
-    };
-    let loss = loss::loss(recipe.loss, levelled(wet), levelled(predicted.clone()));
+    let gain = recipe.target_gain;
+    let levelled = |side: Tensor<3>| if gain == 1.0 { side } else { side * gain };
+    let sizes = predicted.into_iter().map(levelled).collect();
+    let (predicted, loss) = loss::of_sizes(recipe.loss, levelled(wet), sizes);
     after(Phase::Forward);
     let grads = GradientsParams::from_grads(loss.backward(), &model);
     after(Phase::Backward);
@@ -85,7 +84,7 @@ pub fn update(
     after(Phase::Optimiser);
     Stepped {
         model,
-        predicted: predicted.inner(),
+        predicted: predicted.inner() / gain,
         loss: loss.inner(),
     }
 }

@@ -48,15 +48,16 @@ impl Walk {
         }
     }
 
-    /// Wet and predicted `[batch, 1, n]` of the next stretch; `None` at the windows' end.
-    pub fn advance(&mut self, model: &EffectModel) -> Option<(Tensor<3>, Tensor<3>)> {
+    /// Wet and predicted `[batch, 1, n]` of the next stretch, predicted by every size of a
+    /// slimmable network, the full one last; `None` at the windows' end.
+    pub fn advance(&mut self, model: &EffectModel) -> Option<(Tensor<3>, Vec<Tensor<3>>)> {
         let window = self.wet.dims()[2];
         if self.at >= window {
             return None;
         }
         let Some(step_len) = self.step_len else {
             self.at = window;
-            return Some((self.wet.clone(), model.forward(self.dry.clone())));
+            return Some((self.wet.clone(), model.forward_sizes(self.dry.clone())));
         };
         let from = model.warm_up() + self.at;
         let piece = self
@@ -67,7 +68,7 @@ impl Walk {
         self.state = state.detach();
         let wet = self.wet.clone().narrow(2, self.at, step_len);
         self.at += step_len;
-        Some((wet, predicted))
+        Some((wet, vec![predicted]))
     }
 }
 
@@ -95,7 +96,7 @@ mod tests {
                 let mut answers: [Vec<Tensor<3>>; 2] = Default::default();
                 while let Some((wet, predicted)) = walk.advance(&model) {
                     answers[0].push(wet);
-                    answers[1].push(predicted);
+                    answers[1].extend(predicted);
                 }
                 (answers[0].len(), answers.map(|side| Tensor::cat(side, 2)))
             };

@@ -16,7 +16,7 @@ use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, RecurrentNetwork, WaveNet};
 
 /// The seed's networks, small.
-fn seed_networks() -> Vec<ModelConfig> {
+pub fn seed_networks() -> Vec<ModelConfig> {
     let conv = ConvConfig {
         channels: 3,
         kernel_size: 5,
@@ -44,7 +44,7 @@ fn seed_networks() -> Vec<ModelConfig> {
 }
 
 /// The networks that take knobs, small; gradients flow back over `truncate` samples.
-fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
+pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
     let array = |channels, dilations: &[usize], head_size| WaveNetArray {
         channels,
         dilations: dilations.to_vec(),
