@@ -5,6 +5,7 @@
 
 mod baseline;
 mod bench_infer;
+mod bench_train;
 mod collage;
 mod compare;
 mod convolve;
@@ -109,6 +110,8 @@ enum Command {
 enum Bench {
     /// How fast a model file plays.
     Infer(bench_infer::Args),
+    /// How fast networks train on this machine.
+    Train(bench_train::Args),
 }
 
 /// Runs the process's command line. Errors are one line on stderr.
@@ -180,5 +183,6 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Stretch(args) => stretch::run(args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
+        Command::Bench(Bench::Train(args)) => bench_train::run(args, ui),
     }
 }

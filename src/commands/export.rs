@@ -8,7 +8,7 @@ use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_T
 use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, EngineError};
 use crate::files::ScratchFile;
-use crate::formats::{self, Agreement, Format, SelfTest};
+use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
 use crate::formats::{aidax, nam, proteus, rtneural, safetensors};
 use crate::models::description::{Architecture, Layer, Network};
 use crate::models::predict::predict;
@@ -511,7 +511,11 @@ fn against_training(
         let found = play(network, &controls, &late)?.split_off(latency);
         let silence = silence(model, network, format)?;
         let wanted = predict(model, &device, &controls, &silence, &signal);
-        agreements.push(formats::agree::<EngineError>(&wanted, &found)?);
+        agreements.push(formats::agree::<EngineError>(
+            &wanted,
+            &found,
+            PREDICTION_TOLERANCE,
+        )?);
     }
     Ok(Some(worst(agreements)))
 }

@@ -4,6 +4,7 @@
 
 pub mod baseline;
 pub mod bench_infer;
+pub mod bench_train;
 pub mod collage;
 pub mod compare;
 mod contender;

@@ -16,7 +16,9 @@ pub mod safetensors;
 mod verify;
 
 pub use load::LoadError;
-pub use verify::{Agreement, TOLERANCE, VerifyError, agree, test_signal, verify};
+pub use verify::{
+    Agreement, PREDICTION_TOLERANCE, TOLERANCE, VerifyError, agree, test_signal, verify,
+};
 
 use crate::models::Weights;
 use crate::models::description::{DescriptionError, Network};

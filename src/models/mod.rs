@@ -19,6 +19,7 @@ mod slimmable;
 mod state;
 mod tcn;
 mod wavenet;
+mod work;
 
 pub use dense::DenseNetwork;
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
@@ -31,6 +32,7 @@ pub use slimmable::SlimmableNetwork;
 pub use state::State;
 pub use tcn::Tcn;
 pub use wavenet::WaveNet;
+pub use work::Work;
 
 use crate::config::{ModelConfig, WindowConfig};
 use burn::prelude::*;
@@ -216,6 +218,18 @@ impl EffectModel {
         match self {
             Self::Dense(network) => Some(network.window_len()),
             _ => None,
+        }
+    }
+
+    /// Multiply-adds of one training window of `window_len` output samples.
+    pub fn work(&self, window_len: usize) -> Work {
+        match self {
+            Self::Dense(network) => network.work(),
+            Self::EncoderDecoder(network) => network.work(window_len),
+            Self::WaveNet(network) => network.work(window_len),
+            Self::Recurrent(network) => network.work(window_len),
+            Self::Tcn(network) => network.work(window_len),
+            Self::S4d(network) => network.work(window_len),
         }
     }
 

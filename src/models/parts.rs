@@ -70,6 +70,11 @@ impl Conv {
             .collect()
     }
 
+    /// Multiply-adds per output sample.
+    pub fn macs(&self) -> usize {
+        self.shape().iter().product()
+    }
+
     /// Out, in, kernel.
     pub fn shape(&self) -> [usize; 3] {
         self.weight.dims()

@@ -12,6 +12,7 @@ use super::description::{self, DescriptionError, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, latest};
 use super::state::State;
+use super::work::Work;
 use crate::config::{ConvLstmConfig, RecurrentConfig};
 use burn::prelude::*;
 use gru::Gru;
@@ -40,6 +41,17 @@ struct FrontLayer {
 enum RecurrentLayer {
     Lstm(Lstm),
     Gru(Gru),
+}
+
+impl RecurrentLayer {
+    /// Multiply-adds per step that read its input, and that read its state.
+    fn macs(&self) -> (usize, usize) {
+        let (gates, inputs, hidden) = match self {
+            Self::Lstm(lstm) => (4, lstm.inputs(), lstm.hidden()),
+            Self::Gru(gru) => (3, gru.inputs(), gru.hidden()),
+        };
+        (gates * hidden * inputs, gates * hidden * hidden)
+    }
 }
 
 /// Which unit the layers are made of.
@@ -144,6 +156,23 @@ impl RecurrentNetwork {
             false => output,
         };
         (output, after)
+    }
+
+    /// Multiply-adds of a window of `len` output samples. Nothing flows back through the
+    /// samples that only fill the memory.
+    pub fn work(&self, len: usize) -> Work {
+        let per_step: Work = self
+            .front
+            .iter()
+            .enumerate()
+            .map(|(at, layer)| Work::nth(at, layer.conv.macs()))
+            .chain(self.layers.iter().enumerate().map(|(at, layer)| {
+                let (of_input, of_state) = layer.macs();
+                Work::nth(self.front.len() + at, of_input) + Work::inner(of_state)
+            }))
+            .chain([Work::inner(self.head.macs())])
+            .sum();
+        per_step.times(len) + per_step.times(self.warm_up).forward_only()
     }
 
     /// Past samples that the convolutions need.

@@ -1,15 +1,17 @@
 //! Diagonal state-space network (S4D, Gu et al. 2022): layers of filter banks whose poles are
 //! learned, each followed by a 1×1 mix, an activation and a shortcut.
 //!
-//! A layer is linear, so time is cut into blocks: inside a block the answer is a product with
-//! the impulse response, and between blocks only the states travel. The state at the end is
-//! handed on, so a stream equals the whole.
+//! On the processor a layer is [`kernels::scan`]. Elsewhere, since it is linear, time is cut into
+//! blocks: inside a block the answer is a product with the impulse response, and between blocks
+//! only the states travel. The state at the end is handed on, so a stream equals the whole.
 
 use super::description::{self, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, numbers, sound_and_knobs};
 use super::state::State;
+use super::work::Work;
 use crate::config::{Conditioning, S4dConfig};
+use crate::kernels::{self, ScanState, ScanWeights};
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::softplus;
@@ -96,6 +98,10 @@ impl FilterBank {
         self.direct.dims()[0]
     }
 
+    fn states(&self) -> usize {
+        self.decay.dims()[1]
+    }
+
     /// ln a and c, each `[channels, states]`.
     fn poles(&self) -> (Complex<2>, Complex<2>) {
         let step = self.log_step.val().exp().reshape([-1, 1]);
@@ -127,10 +133,9 @@ impl FilterBank {
     /// `[batch, channels, time]` → the same; the state `[batch, channels · states · 2]` is taken
     /// from `before` (zeros where it is empty) and appended to `after`.
     fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
-        let [batch, channels, len] = x.dims();
-        let states = self.decay.dims()[1];
-        let (log_pole, output) = self.poles();
-        let mut state = match before.take() {
+        let [batch, channels, _] = x.dims();
+        let states = self.states();
+        let state = match before.take() {
             Some(state) => {
                 let state = state.reshape([batch, channels, 2 * states]);
                 Complex {
@@ -146,6 +151,38 @@ impl FilterBank {
                 }
             }
         };
+        let (y, state) = match kernels::is_fused(&x) {
+            true => self.scan(x, state),
+            false => self.in_blocks(x, state),
+        };
+        let state = Tensor::cat(vec![state.re, state.im], 2);
+        after.push(state.reshape([batch, channels * states * 2]));
+        y
+    }
+
+    /// Step by step, in the fused operator. Nothing flows back through `state`.
+    fn scan(&self, x: Tensor<3>, state: Complex<3>) -> (Tensor<3>, Complex<3>) {
+        let (log_pole, output) = self.poles();
+        let pole = power(log_pole, 1.0);
+        let weights = ScanWeights {
+            a_re: pole.re,
+            a_im: pole.im,
+            c_re: output.re,
+            c_im: output.im,
+            d: self.direct.val(),
+        };
+        let state = ScanState {
+            re: state.re,
+            im: state.im,
+        };
+        let (y, ScanState { re, im }) = kernels::scan(x, weights, state);
+        (y, Complex { re, im })
+    }
+
+    /// Block by block, in products of matrices.
+    fn in_blocks(&self, x: Tensor<3>, mut state: Complex<3>) -> (Tensor<3>, Complex<3>) {
+        let len = x.dims()[2];
+        let (log_pole, output) = self.poles();
         let mut pieces = Vec::new();
         let whole = len / BLOCK * BLOCK;
         for (from, count, block) in [(0, whole, BLOCK), (whole, len - whole, len - whole)] {
@@ -156,9 +193,8 @@ impl FilterBank {
                 state = end;
             }
         }
-        let state = Tensor::cat(vec![state.re, state.im], 2);
-        after.push(state.reshape([batch, channels * states * 2]));
-        Tensor::cat(pieces, 2) + x * self.direct.val().reshape([1, -1, 1])
+        let y = Tensor::cat(pieces, 2) + x * self.direct.val().reshape([1, -1, 1]);
+        (y, state)
     }
 
     fn describe(&self) -> description::S4d {
@@ -170,7 +206,7 @@ impl FilterBank {
         };
         description::S4d {
             channels: self.channels(),
-            states: self.decay.dims()[1],
+            states: self.states(),
             a_re: list(pole.re),
             a_im: list(pole.im),
             c_re: list(output.re),
@@ -361,6 +397,17 @@ impl S4dNetwork {
             x = layer.activation.forward(y) + x;
         }
         (self.head.forward(x), after)
+    }
+
+    /// Multiply-adds of a window of `len` output samples: per state and sample 4 for the
+    /// complex product, 2 for what is heard of it.
+    pub fn work(&self, len: usize) -> Work {
+        let layers = self.layers.iter().map(|layer| {
+            let states = layer.filters.channels() * layer.filters.states();
+            Work::inner(6 * states + layer.filters.channels() + layer.mix.macs())
+        });
+        let ends = Work::first(self.input.macs()) + Work::inner(self.head.macs());
+        (ends + layers.sum()).times(self.warm_up + len)
     }
 
     /// Samples that a window spends on filling the memory.

@@ -5,6 +5,7 @@
 use super::description::{self, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, latest, sound_and_knobs};
+use super::work::Work;
 use crate::config::{Conditioning, TcnConfig};
 use burn::prelude::*;
 
@@ -64,6 +65,16 @@ impl Tcn {
 
     fn has_film(&self) -> bool {
         self.layers.iter().any(|layer| layer.film.is_some())
+    }
+
+    /// Multiply-adds of a window of `len` output samples.
+    pub fn work(&self, len: usize) -> Work {
+        let mut have = len + self.receptive_field() - 1;
+        let layers = self.layers.iter().enumerate().map(|(at, layer)| {
+            have -= layer.conv.context();
+            Work::nth(at, (layer.conv.macs() + layer.shortcut.macs()) * have)
+        });
+        layers.sum::<Work>() + Work::inner(self.head.macs() * len)
     }
 
     /// Samples of input that one sample of output depends on.

@@ -7,17 +7,18 @@ pub mod history;
 pub mod optimiser;
 pub mod run_dir;
 pub mod schedule;
+pub mod step;
 
 use crate::config::Config;
 use crate::data::batcher;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
+use crate::models::EffectModel;
 use crate::models::predict::to_host;
-use crate::models::{EffectModel, loss};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::ErrorSums;
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::prelude::*;
 use history::{BestEpoch, EpochRow};
 use run_dir::{Progress, RunDir, RunError};
@@ -146,7 +147,7 @@ fn train_epoch(
         task: &format!("epoch {}/{}", epoch + 1, training.epochs),
         total: Some(steps as u64),
     });
-    for (step, indices) in order.chunks(training.batch_size).enumerate() {
+    for (number, indices) in order.chunks(training.batch_size).enumerate() {
         if observer.stop_requested() {
             observer.event(Event::Finish);
             return Err(interrupted(run, progress));
@@ -154,15 +155,11 @@ fn train_epoch(
         let batch = session.windows.gather(indices);
         let wet_samples = batch.wet.clone();
         let (dry, wet) = batcher::tensors(batch, &device);
-        let (predicted, loss) = loss::of_sizes(&session.config.loss, wet, model.forward_sizes(dry));
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        let grads = match training.clip_norm {
-            Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
-            None => grads,
-        };
-        rate = schedule::learning_rate(training, epoch * steps + step, steps);
-        model = optimiser.step(rate, model, grads);
-        log.push(wet_samples, predicted.inner(), loss.inner());
+        rate = schedule::learning_rate(training, epoch * steps + number, steps);
+        let recipe = (&session.config.loss, training);
+        let stepped = step::step(recipe, model, optimiser, (dry, wet), rate, |_| {});
+        model = stepped.model;
+        log.push(wet_samples, stepped.predicted, stepped.loss);
         if let Some(loss) = log.drain_when_full() {
             return Err(diverged(loss, epoch, rate));
         }

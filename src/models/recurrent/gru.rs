@@ -44,6 +44,10 @@ impl Gru {
         self.weight_input.dims()[1]
     }
 
+    pub fn hidden(&self) -> usize {
+        self.weight_hidden.dims()[1]
+    }
+
     /// `[batch, inputs, time]` → `[batch, hidden, time]`; takes h from `before` (zeros where it
     /// is empty) and appends it to `after`.
     pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {

@@ -40,6 +40,10 @@ impl Lstm {
         self.weight_input.dims()[1]
     }
 
+    pub fn hidden(&self) -> usize {
+        self.weight_hidden.dims()[1]
+    }
+
     /// `[batch, inputs, time]` → `[batch, hidden, time]`; takes h and c from `before` (zeros
     /// where it is empty) and appends them to `after`.
     pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
