@@ -231,6 +231,7 @@ impl EffectModel {
             Self::Recurrent(network) => network.work(window_len),
             Self::Tcn(network) => network.work(window_len),
             Self::S4d(network) => network.work(window_len),
+            Self::Slimmable(network) => network.work(window_len),
         }
     }
 
