@@ -89,7 +89,7 @@ pub fn measure(network: &Network, blocks: &[usize], time: Duration) -> Result<Ti
 
 /// Samples over which the time of blocks is averaged: long enough to hold their share of the
 /// work that is not due in every block, short enough that some are left alone by other programs.
-const STRETCH: usize = 8192;
+const STRETCH: usize = 2048;
 
 /// The median over stretches of the mean time of a sample.
 fn seconds_per_sample(seconds: &[f64], block: usize) -> f64 {
@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     fn a_sample_costs_its_share_of_rare_work_and_none_of_an_interruption() {
-        // Blocks of 1024 at 1 µs, every fourth at 5 µs; for one stretch another program ran.
+        // Blocks of 512 at 1 µs, every fourth at 5 µs; for one stretch another program ran.
         let mut seconds: Vec<f64> = (0..40).map(|i| [1e-6, 1e-6, 1e-6, 5e-6][i % 4]).collect();
         seconds[9] = 1.0;
-        assert!((seconds_per_sample(&seconds, 1024) * 1024.0 - 2e-6).abs() < 1e-12);
+        assert!((seconds_per_sample(&seconds, 512) * 512.0 - 2e-6).abs() < 1e-12);
     }
 }
