@@ -3,11 +3,15 @@
 //! One file per verb holds its arguments and turns the command's typed outcome into text.
 //! Knows nothing of how anything is computed.
 
+mod baseline;
 mod bench_infer;
+mod bench_train;
 mod collage;
+mod compare;
 mod convolve;
 mod devices;
 mod evaluate;
+mod export;
 mod infer;
 mod inspect;
 mod recover;
@@ -31,6 +35,16 @@ pub enum Status {
     Done,
     /// Exit code 1: a criterion that the user asked for was not met.
     CriterionMissed,
+}
+
+impl Status {
+    /// Whether an ESR that was asked for is met; no figure misses it.
+    fn of_esr(wanted: Option<f64>, found: Option<f64>) -> Self {
+        match wanted {
+            Some(wanted) if !found.is_some_and(|found| found <= wanted) => Self::CriterionMissed,
+            _ => Self::Done,
+        }
+    }
 }
 
 /// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
@@ -57,10 +71,16 @@ struct Cli {
 enum Command {
     /// Train a network on the recordings a config names, and test it.
     Train(train::Args),
-    /// Play sound files through a trained network.
+    /// Play sound files through a trained network or a model file.
     Infer(infer::Args),
-    /// Score a trained network on one more dry/wet pair.
+    /// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors.
+    Export(export::Args),
+    /// Score a trained network, baseline or model file on one more dry/wet pair.
     Evaluate(evaluate::Args),
+    /// Train or load several networks and baselines and test them on the same samples.
+    Compare(compare::Args),
+    /// Fit classical models to a config's recordings and test them.
+    Baseline(baseline::Args),
     /// Review the logged figures of all runs, best first.
     Runs(runs::Args),
     /// Write a config's generated dry/wet pairs as WAV files.
@@ -79,7 +99,7 @@ enum Command {
     Collage(collage::Args),
     /// Stretch a sound in time, with or without its pitch.
     Stretch(stretch::Args),
-    /// Show what a model file of another program holds.
+    /// Show what a run or a model file holds.
     Inspect(inspect::Args),
     /// Measure speed.
     #[command(subcommand)]
@@ -90,6 +110,8 @@ enum Command {
 enum Bench {
     /// How fast a model file plays.
     Infer(bench_infer::Args),
+    /// How fast networks train on this machine.
+    Train(bench_train::Args),
 }
 
 /// Runs the process's command line. Errors are one line on stderr.
@@ -146,7 +168,10 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
     match command {
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
+        Command::Export(args) => export::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
+        Command::Compare(args) => compare::run(args, ui),
+        Command::Baseline(args) => baseline::run(args, ui),
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),
@@ -158,5 +183,6 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Stretch(args) => stretch::run(args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
+        Command::Bench(Bench::Train(args)) => bench_train::run(args, ui),
     }
 }

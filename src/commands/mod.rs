@@ -2,19 +2,27 @@
 //!
 //! Commands report through [`crate::progress::Observer`] and never print.
 
+pub mod baseline;
 pub mod bench_infer;
+pub mod bench_train;
 pub mod collage;
+pub mod compare;
+mod contender;
 pub mod convolve;
 pub mod devices;
 pub mod evaluate;
+pub mod export;
 pub mod infer;
 pub mod inspect;
+pub mod loudness;
+pub mod playable;
 pub mod recording;
 pub mod recover;
 pub mod reorder;
 pub mod runs;
 mod scoring;
 pub mod spectrum;
+mod start;
 pub mod stretch;
 pub mod synth;
 pub mod train;

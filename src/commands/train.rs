@@ -1,19 +1,21 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
-use super::scoring::Tester;
+use super::scoring::{self, Tester};
+use super::start::Start;
 use crate::config::{self, Config};
 use crate::data::load::{self, LatencyReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
-use crate::report::metrics::Row;
+use crate::report::metrics::{PairRows, Row};
 use crate::training::history::{BestEpoch, EpochRow};
+use crate::training::level;
 use crate::training::optimiser;
 use crate::training::run_dir::RunDir;
 use crate::training::{self, Session, TrainingError, evaluate};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
@@ -34,7 +36,7 @@ pub struct TrainRequest {
     pub run: Option<PathBuf>,
     /// Continue the run in that folder.
     pub resume: bool,
-    /// Start from the best weights of this run.
+    /// Start from the best weights of this run, or from this model file.
     pub init_from: Option<PathBuf>,
     /// Wins over the config's device.
     pub device: Option<String>,
@@ -49,6 +51,8 @@ pub struct TrainOutcome {
     pub seconds: f64,
     /// Test figures: the network, identity, then the classical rows.
     pub rows: Vec<Row>,
+    /// The same, pair by pair, where there are several test pairs.
+    pub by_pair: Vec<PairRows>,
     /// What it ran on.
     pub device: String,
     /// Trainable weights.
@@ -85,7 +89,8 @@ pub fn train(
         observer.event(Event::Note(&describe(latency)));
     }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
-    let model = new_model(request, &config, &selected.device)?;
+    level::fit_output(&mut config, &load::spans(&recordings.train));
+    let model = new_model(request, &config, &selected.device, observer)?;
     let windows = cut(&config, &recordings, &model)?;
     let run = open_run(request, &config)?;
     let note = format!(
@@ -113,6 +118,7 @@ pub fn train(
     let reach = evaluate::reach(&best);
     let mut outcome = TrainOutcome {
         rows: Vec::new(),
+        by_pair: Vec::new(),
         device: selected.id,
         weights: best.num_params(),
         epochs: progress.history.len(),
@@ -122,15 +128,17 @@ pub fn train(
         seconds: 0.0,
         run: run.path().to_path_buf(),
     };
-    let mut tester = Tester::new(&recordings, reach, &config.baselines);
-    outcome
-        .rows
-        .push(tester.network(&config, &best, &selected.device));
-    outcome.rows.push(tester.identity());
-    outcome
-        .rows
-        .extend(tester.baselines(&config.baselines, observer)?);
-    outcome.files = tester.write_audio(&run.file("test"))?;
+    let wanted = config.baselines.rows();
+    let mut tester = Tester::new(&recordings, reach, scoring::reach_of(&wanted), observer);
+    let kind = config.model.kind();
+    let predicted = tester.network(kind, &best, &selected.device, &recordings.test)?;
+    tester.identity()?;
+    for row in scoring::fit_possible(&wanted, &recordings, observer)? {
+        tester.baseline(&row.baseline.to_string(), &row.baseline)?;
+    }
+    outcome.rows = tester.rows().to_vec();
+    outcome.by_pair = tester.by_pair().to_vec();
+    outcome.files = tester.write_audio(&run.file("test"), predicted)?;
     outcome.seconds = started.elapsed().as_secs_f64();
     run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
     Ok(outcome)
@@ -150,7 +158,10 @@ fn resolve(request: &TrainRequest) -> Result<Config> {
         (None, Some(run)) if request.resume => RunDir::open(run)?.file("config.toml"),
         _ => bail!("no config; give --config FILE (see configs/), or --run DIR --resume"),
     };
-    Ok(config::load(&path, &request.overrides)?)
+    match &request.init_from {
+        Some(start) => Start::open(start)?.config(&path, &request.overrides),
+        None => Ok(config::load(&path, &request.overrides)?),
+    }
 }
 
 /// "latency 118 samples (measured …)" for people.
@@ -169,7 +180,12 @@ pub fn describe(report: &LatencyReport) -> String {
     )
 }
 
-fn new_model(request: &TrainRequest, config: &Config, device: &Device) -> Result<EffectModel> {
+fn new_model(
+    request: &TrainRequest,
+    config: &Config,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<EffectModel> {
     let model = models::build(
         &config.model,
         &config.windows,
@@ -178,9 +194,7 @@ fn new_model(request: &TrainRequest, config: &Config, device: &Device) -> Result
         device,
     );
     let model = match &request.init_from {
-        Some(other) => RunDir::open(other)?
-            .load_best_into(model)
-            .context("--init-from needs a run with the same [model] and window_len")?,
+        Some(start) => Start::open(start)?.fill(model, config, device, observer)?,
         None => model,
     };
     optimiser::freeze(model, &config.training.freeze)
@@ -239,7 +253,8 @@ fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
     Ok(RunDir::create(&path, config)?)
 }
 
-fn first_free(wanted: &Path) -> PathBuf {
+/// `wanted`, or the first of `wanted-2`, `wanted-3`, … that does not exist.
+pub(super) fn first_free(wanted: &Path) -> PathBuf {
     if !wanted.exists() {
         return wanted.to_path_buf();
     }
@@ -256,6 +271,7 @@ fn refuse_other_config(saved: &Config, given: &Config) -> Result<()> {
     given.training.epochs = saved.training.epochs;
     given.training.patience = saved.training.patience;
     given.device.clone_from(&saved.device);
+    given.metadata.clone_from(&saved.metadata);
     let (saved, given) = (
         toml::Table::try_from(saved)?,
         toml::Table::try_from(&given)?,

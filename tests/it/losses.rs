@@ -2,8 +2,10 @@
 
 use crate::support::noise;
 use burn::prelude::*;
+use effigy::audio::SampleRate;
 use effigy::config::LossConfig;
 use effigy::models::loss::{RESOLUTIONS, loss};
+use effigy::report::metrics::{self, SpanSums};
 
 const NAMES: [&str; 9] = [
     "mse",
@@ -76,6 +78,31 @@ fn gradients_are_finite_differences() {
         assert!(
             error < 1e-3 * difference.abs() + 2e-5,
             "{name}: {slope} for {difference}"
+        );
+    }
+}
+
+#[test]
+fn plain_terms_are_their_formulas() {
+    let (wet, predicted) = (noise(200, 8), noise(200, 9));
+    let predicted: Vec<f32> = predicted.iter().map(|p| 3.0 * p + 0.1).collect();
+    let pairs = || wet.iter().zip(&predicted);
+    let mean = |of: &dyn Fn(f64, f64) -> f64| {
+        let terms = pairs().map(|(w, p)| of(f64::from(*w), f64::from(*p)));
+        terms.sum::<f64>() / 200.0
+    };
+    let (mse, power) = (mean(&|w, p| (w - p).powi(2)), mean(&|w, _| w * w));
+    for (name, expected) in [
+        ("mse", mse),
+        ("mae", mean(&|w, p| (w - p).abs())),
+        ("esr", mse / power),
+        ("dc", mean(&|w, p| w - p).powi(2) / power),
+        ("log_cosh", mean(&|w, p| (w - p).cosh().ln())),
+    ] {
+        let found = value(&only(name), &wet, &predicted);
+        assert!(
+            (found / expected - 1.0).abs() < 1e-5,
+            "{name}: {found} for {expected}"
         );
     }
 }
@@ -156,4 +183,31 @@ fn multi_resolution_stft_is_its_formula() {
         (found / expected - 1.0).abs() < 1e-4,
         "{found} for {expected}"
     );
+}
+
+/// The figure reported to people and the loss that training minimises are one definition: sums
+/// in f64 there, in f32 here.
+#[test]
+fn the_reported_multi_resolution_stft_is_the_loss() {
+    assert_eq!(metrics::RESOLUTIONS, RESOLUTIONS);
+    let (wet, predicted) = (noise(2 * 3000, 6), noise(2 * 3000, 8));
+    let predicted: Vec<f32> = predicted.iter().map(|p| 0.5 * p).collect();
+    let mut sums = SpanSums::new(SampleRate::new(44_100).unwrap());
+    for (wet, predicted) in wet.chunks(3000).zip(predicted.chunks(3000)) {
+        sums.add(wet, predicted);
+    }
+    let found = sums.metrics();
+    let expected = value(&only("multi_resolution_stft"), &wet, &predicted);
+    let reported = found.multi_resolution_stft.unwrap();
+    assert!(
+        (reported / expected - 1.0).abs() < 1e-4,
+        "{reported} for {expected}"
+    );
+    let expected = value(&only("pre_emphasised_esr"), &wet, &predicted);
+    let reported = found.pre_emphasised_esr.unwrap();
+    assert!(
+        (reported / expected - 1.0).abs() < 1e-5,
+        "{reported} for {expected}"
+    );
+    assert_eq!(LossConfig::default().pre_emphasis, metrics::PRE_EMPHASIS);
 }
