@@ -7,6 +7,7 @@ use crate::config::{self, Config};
 use crate::data::load::{self, LatencyReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
+use crate::kernels;
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, Row};
@@ -79,6 +80,7 @@ pub fn train(
 ) -> Result<TrainOutcome> {
     let started = Instant::now();
     let mut config = resolve(request)?;
+    kernels::hold_freed_memory();
     let choice: DeviceChoice = request.device.as_ref().unwrap_or(&config.device).parse()?;
     let selected = device::select(choice)?;
     let note = format!("device: {} ({})", selected.id, selected.name);
