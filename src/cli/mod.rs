@@ -12,6 +12,7 @@ mod infer;
 mod inspect;
 mod recover;
 mod reorder;
+mod report;
 mod rows;
 mod runs;
 mod spectrum;
@@ -61,6 +62,8 @@ enum Command {
     Infer(infer::Args),
     /// Score a trained network on one more dry/wet pair.
     Evaluate(evaluate::Args),
+    /// Draw a run's page anew, or compare several runs on one page.
+    Report(report::Args),
     /// Review the logged figures of all runs, best first.
     Runs(runs::Args),
     /// Write a config's generated dry/wet pairs as WAV files.
@@ -147,6 +150,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
+        Command::Report(args) => report::run(args, ui),
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),
