@@ -3,8 +3,10 @@
 //! One file per verb holds its arguments and turns the command's typed outcome into text.
 //! Knows nothing of how anything is computed.
 
+mod baseline;
 mod bench_infer;
 mod collage;
+mod compare;
 mod convolve;
 mod devices;
 mod evaluate;
@@ -34,6 +36,16 @@ pub enum Status {
     CriterionMissed,
 }
 
+impl Status {
+    /// Whether an ESR that was asked for is met; no figure misses it.
+    fn of_esr(wanted: Option<f64>, found: Option<f64>) -> Self {
+        match wanted {
+            Some(wanted) if !found.is_some_and(|found| found <= wanted) => Self::CriterionMissed,
+            _ => Self::Done,
+        }
+    }
+}
+
 /// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
 /// against classical regression.
 #[derive(Debug, Parser)]
@@ -60,8 +72,12 @@ enum Command {
     Train(train::Args),
     /// Play sound files through a trained network.
     Infer(infer::Args),
-    /// Score a trained network on one more dry/wet pair.
+    /// Score a trained network, baseline or model file on one more dry/wet pair.
     Evaluate(evaluate::Args),
+    /// Train or load several networks and baselines and test them on the same samples.
+    Compare(compare::Args),
+    /// Fit classical models to a config's recordings and test them.
+    Baseline(baseline::Args),
     /// Draw a run's page anew, or compare several runs on one page.
     Report(report::Args),
     /// Review the logged figures of all runs, best first.
@@ -150,6 +166,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
+        Command::Compare(args) => compare::run(args, ui),
+        Command::Baseline(args) => baseline::run(args, ui),
         Command::Report(args) => report::run(args, ui),
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),

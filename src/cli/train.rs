@@ -69,20 +69,15 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
         ui.say(&line(row, best));
     })?;
     ui.report(&outcome, prose)?;
-    let met = match (args.require_esr, outcome.rows.first()) {
-        (Some(wanted), Some(row)) => row.metrics.esr <= wanted,
-        _ => true,
-    };
-    Ok(if met {
-        Status::Done
-    } else {
-        Status::CriterionMissed
-    })
+    let esr = outcome.rows.first().map(|row| row.metrics.esr);
+    Ok(Status::of_esr(args.require_esr, esr))
 }
 
-const HEADINGS: &str = "epoch |  train MSE      RMSE       STD |  valid MSE      RMSE       STD       ESR | ref. STD |      s";
+/// Above [`line`]s.
+pub(super) const HEADINGS: &str = "epoch |  train MSE      RMSE       STD |  valid MSE      RMSE       STD       ESR | ref. STD |      s";
 
-fn line(row: &EpochRow, best: bool) -> String {
+/// An epoch's figures; a star marks the best so far.
+pub(super) fn line(row: &EpochRow, best: bool) -> String {
     let (train, valid) = (&row.train, &row.valid);
     format!(
         "{:5} | {:>10} {:>9} {:>9} | {:>10} {:>9} {:>9} {:>9} | {:>8} | {:6.1}{}",
@@ -102,6 +97,7 @@ fn line(row: &EpochRow, best: bool) -> String {
 
 fn prose(outcome: &TrainOutcome) -> String {
     let mut text = rows::table(&outcome.rows).to_string();
+    text += &rows::beside_constant_gain(&outcome.by_pair);
     let reference = outcome
         .rows
         .first()

@@ -2,8 +2,11 @@
 //!
 //! Commands report through [`crate::progress::Observer`] and never print.
 
+pub mod baseline;
 pub mod bench_infer;
 pub mod collage;
+pub mod compare;
+mod contender;
 pub mod convolve;
 pub mod devices;
 pub mod evaluate;

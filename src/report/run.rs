@@ -2,7 +2,7 @@
 //!
 //! Typed values only. Knows neither files nor networks, nor how any of it is drawn.
 
-use super::metrics::Row;
+use super::metrics::{PairRows, Row};
 use super::test_sound::TestSound;
 use super::verdict::{self, Evidence, Verdict};
 use crate::dsp::probe::Measurements;
@@ -32,6 +32,8 @@ pub struct Run {
     pub best_epoch: Option<usize>,
     /// Test figures: the network first, then identity and the classical rows.
     pub rows: Vec<Row>,
+    /// The same pair by pair, where there are several.
+    pub by_pair: Vec<PairRows>,
     /// The test recordings and the prediction.
     pub sound: Option<TestSound>,
     /// The network on the bench.

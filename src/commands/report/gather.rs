@@ -8,7 +8,7 @@ use crate::commands::provenance::{Provenance, universal};
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
 use crate::models::EffectModel;
-use crate::report::metrics::Row;
+use crate::report::metrics::{PairRows, Row};
 use crate::report::run::{Epoch, Run};
 use crate::report::test_sound::{TestSound, Track};
 use crate::training::history::EpochRow;
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 #[serde(default)]
 struct Saved {
     rows: Vec<Row>,
+    by_pair: Vec<PairRows>,
     seconds: f64,
     device: String,
     weights: usize,
@@ -82,6 +83,7 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         epochs: history.iter().map(epoch).collect(),
         latencies: saved.latencies.iter().map(|l| latency(l, rate)).collect(),
         rows: saved.rows,
+        by_pair: saved.by_pair,
         sound,
         network,
         effect,

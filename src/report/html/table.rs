@@ -66,7 +66,25 @@ pub(super) fn run(run: &Run) -> String {
         m.samples,
         number(Some(m.reference_std)),
         table("row", &rows)
-    )
+    ) + &by_pair(run)
+}
+
+/// Every pair's rows, folded away.
+fn by_pair(run: &Run) -> String {
+    if run.by_pair.is_empty() {
+        return String::new();
+    }
+    let tables: String = run
+        .by_pair
+        .iter()
+        .map(|pair| {
+            let rows = pair.rows.iter().map(|row| (escape(&row.name), row));
+            let rows: Vec<(String, &Row)> = rows.collect();
+            format!("<h3>{}</h3>\n{}", escape(&pair.label), table("row", &rows))
+        })
+        .collect();
+    let count = run.by_pair.len();
+    format!("<details><summary>Each of the {count} test pairs</summary>\n{tables}</details>\n")
 }
 
 /// One row per run, then the rows that all of them share.
