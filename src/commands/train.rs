@@ -70,6 +70,7 @@ pub struct TrainOutcome {
     /// When, where and by what version it was made.
     pub provenance: Provenance,
     /// The run's page; absent when none was asked for or it could not be drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<PathBuf>,
 }
 

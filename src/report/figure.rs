@@ -290,7 +290,7 @@ fn ratio_ticks(from: f64, to: f64) -> Vec<(f64, String)> {
 /// A round value as one writes it on an axis: `0.01`, `200`, `5k`, `1e-7`.
 fn short(value: f64) -> String {
     match value {
-        v if v < 0.999e-4 => format!("{v:.0e}"),
+        v if v < 0.999e-3 => format!("{v:.0e}"),
         v if v < 0.999 => format!("{v:.4}").trim_end_matches('0').to_string(),
         v if v < 999.0 => format!("{v:.0}"),
         v if v < 999e3 => format!("{:.0}k", v / 1e3),
