@@ -104,12 +104,12 @@ fn complete_wavenet(given: &mut Table, file: &WaveNetConfig) -> Result<(), Confi
     let completed = WaveNetConfig {
         head_scale: (said.preset.is_none() || usual != head_scale).then_some(head_scale),
         preset: said.preset,
-        drive: said.drive,
         arrays: if said.preset.is_some() {
             Vec::new()
         } else {
             wanted
         },
+        drive: said.drive,
     };
     let completed = Table::try_from(completed).map_err(|e| conflict("model", e, "wavenet"))?;
     for key in ["preset", "head_scale", "drive", "arrays"] {

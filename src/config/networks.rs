@@ -246,8 +246,8 @@ impl WaveNetConfig {
             let config = Self {
                 preset,
                 head_scale: self.head_scale,
-                drive: self.drive,
                 arrays: Vec::new(),
+                drive: self.drive,
             };
             (max_value, config)
         };

@@ -5,6 +5,7 @@ use super::description::{self, Control, Network, Submodel};
 use super::init::WeightInit;
 use super::parts::latest;
 use super::wavenet::WaveNet;
+use super::work::Work;
 use crate::config::WaveNetConfig;
 use burn::prelude::*;
 
@@ -57,6 +58,11 @@ impl SlimmableNetwork {
     pub fn receptive_field(&self) -> usize {
         let fields = self.sizes.iter().map(WaveNet::receptive_field);
         fields.max().unwrap_or(1)
+    }
+
+    /// Multiply-adds of a training window of `window_len` output samples: of all sizes.
+    pub(super) fn work(&self, window_len: usize) -> Work {
+        self.sizes.iter().map(|size| size.work(window_len)).sum()
     }
 
     /// The sizes and their limits.

@@ -16,7 +16,6 @@ use crate::config::Config;
 use crate::data::batcher;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
-use crate::models::EffectModel;
 use crate::models::predict::to_host;
 use crate::progress::{Event, Observer};
 use crate::report::metrics::ErrorSums;

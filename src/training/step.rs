@@ -60,7 +60,7 @@ pub fn step(
     update(recipe, model, optimiser, (wet, predicted), rate, after)
 }
 
-/// The rest of a step, from the prediction on (of every size, the full one last).
+/// The rest of a step, from the predictions on: of every size of the network, the full one last.
 pub fn update(
     recipe: Recipe<'_>,
     model: EffectModel,
@@ -69,10 +69,13 @@ pub fn update(
     rate: f64,
     mut after: impl FnMut(Phase),
 ) -> Stepped {
-    let gain = recipe.target_gain;
-    let levelled = |side: Tensor<3>| if gain == 1.0 { side } else { side * gain };
+    let levelled = |side: Tensor<3>| match recipe.target_gain {
+        1.0 => side,
+        gain => side * gain,
+    };
+    let full = predicted.last().cloned().unwrap_or_else(|| wet.clone());
     let sizes = predicted.into_iter().map(levelled).collect();
-    let (predicted, loss) = loss::of_sizes(recipe.loss, levelled(wet), sizes);
+    let loss = loss::of_sizes(recipe.loss, levelled(wet), sizes);
     after(Phase::Forward);
     let grads = GradientsParams::from_grads(loss.backward(), &model);
     after(Phase::Backward);
@@ -84,7 +87,7 @@ pub fn update(
     after(Phase::Optimiser);
     Stepped {
         model,
-        predicted: predicted.inner() / gain,
+        predicted: full.inner(),
         loss: loss.inner(),
     }
 }

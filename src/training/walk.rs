@@ -48,8 +48,8 @@ impl Walk {
         }
     }
 
-    /// Wet and predicted `[batch, 1, n]` of the next stretch, predicted by every size of a
-    /// slimmable network, the full one last; `None` at the windows' end.
+    /// Wet and predicted `[batch, 1, n]` of the next stretch, the prediction by every size of the
+    /// network, the full one last; `None` at the windows' end.
     pub fn advance(&mut self, model: &EffectModel) -> Option<(Tensor<3>, Vec<Tensor<3>>)> {
         let window = self.wet.dims()[2];
         if self.at >= window {
@@ -68,6 +68,7 @@ impl Walk {
         self.state = state.detach();
         let wet = self.wet.clone().narrow(2, self.at, step_len);
         self.at += step_len;
+        // Only networks of a single size have memory.
         Some((wet, vec![predicted]))
     }
 }
