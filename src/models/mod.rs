@@ -231,7 +231,6 @@ impl EffectModel {
             Self::Recurrent(network) => network.work(window_len),
             Self::Tcn(network) => network.work(window_len),
             Self::S4d(network) => network.work(window_len),
-            Self::Slimmable(network) => network.work(window_len),
         }
     }
 
