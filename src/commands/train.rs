@@ -11,6 +11,7 @@ use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, Row};
 use crate::training::history::{BestEpoch, EpochRow};
+use crate::training::level;
 use crate::training::optimiser;
 use crate::training::run_dir::RunDir;
 use crate::training::{self, Session, TrainingError, evaluate};
@@ -88,6 +89,7 @@ pub fn train(
         observer.event(Event::Note(&describe(latency)));
     }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
+    level::fit_output(&mut config, &load::spans(&recordings.train));
     let model = new_model(request, &config, &selected.device, observer)?;
     let windows = cut(&config, &recordings, &model)?;
     let run = open_run(request, &config)?;

@@ -109,6 +109,7 @@ fn complete_wavenet(given: &mut Table, file: &WaveNetConfig) -> Result<(), Confi
         } else {
             wanted
         },
+        drive: said.drive,
     };
     let completed = Table::try_from(completed).map_err(|e| conflict("model", e, "wavenet"))?;
     for key in ["preset", "head_scale", "arrays"] {
@@ -191,6 +192,7 @@ mod tests {
                 preset: None,
                 head_scale: Some(head_scale),
                 arrays: arrays.clone(),
+                ..WaveNetConfig::default()
             })
         };
         let nano = "[model]\nkind = \"wavenet\"\npreset = \"a1-nano\"";

@@ -90,7 +90,7 @@ fn a2(
     let config = WaveNetConfig {
         preset: Some(WaveNetPreset::A2),
         head_scale: Some(full),
-        arrays: Vec::new(),
+        ..WaveNetConfig::default()
     };
     let wanted = config.sizes();
     let other = || {
@@ -141,6 +141,7 @@ fn wavenet_config(wavenet: &description::WaveNet) -> Result<ModelConfig, Descrip
         preset: None,
         head_scale: Some(wavenet.head_scale),
         arrays: arrays(wavenet)?,
+        ..WaveNetConfig::default()
     }))
 }
 
@@ -262,5 +263,6 @@ fn behind(
         skip: recurrent.skip,
         warm_up: recurrent.warm_up,
         truncate: recurrent.truncate,
+        ..ConvLstmConfig::default()
     })
 }

@@ -46,19 +46,13 @@ pub fn loss(config: &LossConfig, wet: Tensor<3>, predicted: Tensor<3>) -> Tensor
         .unwrap_or_else(|| mse(plain()))
 }
 
-/// The full size's prediction, the last of `predicted`, and the sum of the losses of all sizes.
-pub fn of_sizes(
-    config: &LossConfig,
-    wet: Tensor<3>,
-    predicted: Vec<Tensor<3>>,
-) -> (Tensor<3>, Tensor<1>) {
+/// The sum of the losses of all sizes of a network, `[1]`.
+pub fn of_sizes(config: &LossConfig, wet: Tensor<3>, predicted: Vec<Tensor<3>>) -> Tensor<1> {
     let losses = predicted
-        .iter()
-        .map(|p| loss(config, wet.clone(), p.clone()));
+        .into_iter()
+        .map(|size| loss(config, wet.clone(), size));
     let total = losses.reduce(|sum, loss| sum + loss);
-    let full = predicted.last().cloned().unwrap_or_else(|| wet.clone());
-    let total = total.unwrap_or_else(|| mse([wet, full.clone()]));
-    (full, total)
+    total.unwrap_or_else(|| mse([wet.clone(), wet]))
 }
 
 fn mse([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {

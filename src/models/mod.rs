@@ -227,6 +227,7 @@ impl EffectModel {
             Self::Dense(network) => network.work(),
             Self::EncoderDecoder(network) => network.work(window_len),
             Self::WaveNet(network) => network.work(window_len),
+            Self::Slimmable(network) => network.work(window_len),
             Self::Recurrent(network) => network.work(window_len),
             Self::Tcn(network) => network.work(window_len),
             Self::S4d(network) => network.work(window_len),

@@ -49,6 +49,20 @@ impl Conv {
         }
     }
 
+    /// With the first weights of the first input `drive` times larger.
+    pub fn driven(self, drive: f32) -> Self {
+        let [out, inputs, taps] = self.shape();
+        let mut weights = numbers(&self.weight);
+        for row in weights.chunks_exact_mut(inputs * taps) {
+            row.iter_mut().take(taps).for_each(|w| *w *= drive);
+        }
+        let device = self.weight.val().device();
+        Self {
+            weight: parameter([out, inputs, taps], weights, &device),
+            ..self
+        }
+    }
+
     /// `[batch, in, context + n]` → `[batch, out, n]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let bias = self.bias.as_ref().map(Param::val);

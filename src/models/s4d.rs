@@ -1,5 +1,5 @@
 //! Diagonal state-space network (S4D, Gu et al. 2022): layers of filter banks whose poles are
-//! learned, each followed by a 1×1 mix, an activation and a shortcut.
+//! learned, each followed by a 1×1 mix, an activation (or a gate) and a shortcut.
 //!
 //! On the processor a layer is [`kernels::scan`]. Elsewhere, since it is linear, time is cut into
 //! blocks: inside a block the answer is a product with the impulse response, and between blocks
@@ -14,7 +14,7 @@ use crate::config::{Conditioning, S4dConfig};
 use crate::kernels::{self, ScanState, ScanWeights};
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::softplus;
+use burn::tensor::activation::{sigmoid, softplus};
 
 /// Samples of a block: the products inside grow with it, the steps between shrink.
 const BLOCK: usize = 64;
@@ -35,6 +35,40 @@ struct S4dLayer {
     mix: Conv,
     film: Option<Film>,
     activation: Activation,
+    gated: bool,
+}
+
+impl S4dLayer {
+    /// What is made of the filters' output: act(film(mix)), or gated halves of film(mix(act)).
+    fn respond(&self, filtered: Tensor<3>, knobs: Option<&Tensor<3>>) -> Tensor<3> {
+        let heard = match self.gated {
+            true => self.activation.forward(filtered),
+            false => filtered,
+        };
+        let mut y = self.mix.forward(heard);
+        if let (Some(film), Some(knobs)) = (&self.film, knobs) {
+            y = film.forward(y, knobs.clone());
+        }
+        if !self.gated {
+            return self.activation.forward(y);
+        }
+        let half = y.dims()[1] / 2;
+        let gate = sigmoid(y.clone().narrow(1, half, half));
+        y.narrow(1, 0, half) * gate
+    }
+
+    /// In the order of [`S4dLayer::respond`].
+    fn describe(&self) -> Vec<Layer> {
+        let activation = Layer::Activation(self.activation.describe());
+        let mut body = vec![Layer::S4d(self.filters.describe())];
+        if self.gated {
+            body.push(activation.clone());
+        }
+        body.push(Layer::Conv1d(self.mix.describe()));
+        body.extend(self.film.as_ref().map(|film| Layer::Film(film.describe())));
+        body.push(if self.gated { Layer::Glu } else { activation });
+        body
+    }
 }
 
 /// s_n[t] = a_n·s_n[t−1] + x[t], y[t] = Re Σ_n c_n·s_n[t] + d·x[t], per channel, with
@@ -71,10 +105,10 @@ impl<const D: usize> Complex<D> {
 }
 
 impl FilterBank {
-    /// A_n = −1/2 + iπn (S4D-Lin), steps spread from 1/1000 to 1/10, C complex normal-sized.
-    fn new(channels: usize, states: usize, init: &mut WeightInit) -> Self {
+    /// A_n = −1/2 + iπn (S4D-Lin), steps spread from 1/memory to 1/10, C complex normal-sized.
+    fn new(channels: usize, states: usize, memory: usize, init: &mut WeightInit) -> Self {
         let steps = init.numbers(channels, 0.5);
-        let (low, high) = (1e-3f32.ln(), 1e-1f32.ln());
+        let (low, high) = (-(memory as f32).ln(), 1e-1f32.ln());
         let log_step = steps
             .iter()
             .map(|u| low + (u + 0.5) * (high - low))
@@ -358,12 +392,14 @@ impl S4dNetwork {
         let (controls, channels) = (inputs - 1, config.channels);
         let film = controls > 0 && config.conditioning == Conditioning::Film;
         let first = if film { 1 } else { inputs };
-        let input = Conv::new([channels, first, 1], 1, true, init);
+        let mixed = if config.gated { 2 * channels } else { channels };
+        let input = Conv::new([channels, first, 1], 1, true, init).driven(config.drive);
         let layers = (0..config.layers).map(|_| S4dLayer {
-            filters: FilterBank::new(channels, config.states, init),
-            mix: Conv::new([channels, channels, 1], 1, true, init),
-            film: film.then(|| Film::new(controls, channels, init)),
+            filters: FilterBank::new(channels, config.states, config.memory, init),
+            mix: Conv::new([mixed, channels, 1], 1, true, init),
+            film: film.then(|| Film::new(controls, mixed, init)),
             activation: Activation::new(config.activation, channels, init),
+            gated: config.gated,
         });
         let layers = layers.collect();
         Self {
@@ -390,11 +426,7 @@ impl S4dNetwork {
         let (mut before, mut after) = (state, State::default());
         for layer in &self.layers {
             let filtered = layer.filters.forward(x.clone(), &mut before, &mut after);
-            let mut y = layer.mix.forward(filtered);
-            if let (Some(film), Some(knobs)) = (&layer.film, &knobs) {
-                y = film.forward(y, knobs.clone());
-            }
-            x = layer.activation.forward(y) + x;
+            x = layer.respond(filtered, knobs.as_ref()) + x;
         }
         (self.head.forward(x), after)
     }
@@ -419,12 +451,7 @@ impl S4dNetwork {
     pub fn describe(&self) -> description::Sequential {
         let mut layers = vec![Layer::Conv1d(self.input.describe())];
         for layer in &self.layers {
-            let mut body = vec![
-                Layer::S4d(layer.filters.describe()),
-                Layer::Conv1d(layer.mix.describe()),
-            ];
-            body.extend(layer.film.as_ref().map(|film| Layer::Film(film.describe())));
-            body.push(Layer::Activation(layer.activation.describe()));
+            let body = layer.describe();
             let shortcut = None;
             layers.push(Layer::Residual(description::Residual { body, shortcut }));
         }

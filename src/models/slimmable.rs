@@ -5,6 +5,7 @@ use super::description::{self, Control, Network, Submodel};
 use super::init::WeightInit;
 use super::parts::latest;
 use super::wavenet::WaveNet;
+use super::work::Work;
 use crate::config::WaveNetConfig;
 use burn::prelude::*;
 
@@ -57,6 +58,12 @@ impl SlimmableNetwork {
     pub fn receptive_field(&self) -> usize {
         let fields = self.sizes.iter().map(WaveNet::receptive_field);
         fields.max().unwrap_or(1)
+    }
+
+    /// Of all sizes together: each is trained on every window.
+    pub fn work(&self, window_len: usize) -> Work {
+        let sizes = self.sizes.iter();
+        sizes.map(|size| size.work(window_len)).sum()
     }
 
     /// The sizes and their limits.

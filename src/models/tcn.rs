@@ -34,8 +34,9 @@ impl Tcn {
         let mut layers = Vec::new();
         for dilation in config.dilations().unwrap_or_default() {
             let shape = [channels, before, config.kernel_size];
+            let drive = if layers.is_empty() { config.drive } else { 1.0 };
             layers.push(TcnLayer {
-                conv: Conv::new(shape, dilation, true, init),
+                conv: Conv::new(shape, dilation, true, init).driven(drive),
                 film: film.then(|| Film::new(controls, channels, init)),
                 activation: Activation::new(config.activation, channels, init),
                 shortcut: Conv::new([channels, before, 1], 1, false, init),

@@ -44,15 +44,21 @@ impl WaveNet {
     pub fn new(config: &WaveNetConfig, inputs: usize, init: &mut WeightInit) -> Self {
         let (arrays, head_scale) = config.resolve();
         let mut before = inputs;
-        let arrays = arrays
-            .iter()
-            .map(|array| {
-                let built = Array::new(array, before, inputs, init);
-                before = array.channels;
-                built
-            })
-            .collect();
-        Self { arrays, head_scale }
+        let arrays = arrays.iter().enumerate().map(|(index, array)| {
+            let mut built = Array::new(array, before, inputs, init);
+            if index == 0 {
+                built.rechannel = built.rechannel.driven(config.drive);
+            }
+            for layer in &mut built.layers {
+                layer.mixer = layer.mixer.clone().driven(config.drive);
+            }
+            before = array.channels;
+            built
+        });
+        Self {
+            arrays: arrays.collect(),
+            head_scale,
+        }
     }
 
     /// `[batch, inputs, context + n]` → `[batch, 1, n]`.

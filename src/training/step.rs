@@ -1,4 +1,4 @@
-//! One optimiser step on one batch: forward, loss, backward, clipping, update.
+//! One optimiser step: forward, loss, backward, clipping, update.
 //!
 //! Knows nothing of epochs, logs or where the batch came from.
 
@@ -30,21 +30,56 @@ pub struct Stepped {
     pub loss: Tensor<1>,
 }
 
+/// What turns a prediction into new weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe<'a> {
+    /// What is minimised.
+    pub loss: &'a LossConfig,
+    /// How gradients are clipped.
+    pub training: &'a TrainingConfig,
+    /// Factor on both sides before the loss.
+    pub target_gain: f32,
+}
+
 /// Trains `model` on dry `[batch, 1 + controls, input]` and wet `[batch, 1, window]`, both on an
 /// autodiff device. `after` hears of every part that was asked for; on a GPU it may still run.
 pub fn step(
-    (loss_config, training): (&LossConfig, &TrainingConfig),
+    (loss, training): (&LossConfig, &TrainingConfig),
     model: EffectModel,
     optimiser: &mut ModuleOptimizer,
     (dry, wet): (Tensor<3>, Tensor<3>),
     rate: f64,
+    after: impl FnMut(Phase),
+) -> Stepped {
+    let recipe = Recipe {
+        loss,
+        training,
+        target_gain: 1.0,
+    };
+    let predicted = model.forward_sizes(dry);
+    update(recipe, model, optimiser, (wet, predicted), rate, after)
+}
+
+/// The rest of a step, from the predictions on: of every size of the network, the full one last.
+pub fn update(
+    recipe: Recipe<'_>,
+    model: EffectModel,
+    optimiser: &mut ModuleOptimizer,
+    (wet, predicted): (Tensor<3>, Vec<Tensor<3>>),
+    rate: f64,
     mut after: impl FnMut(Phase),
 ) -> Stepped {
-    let (predicted, loss) = loss::of_sizes(loss_config, wet, model.forward_sizes(dry));
+    let levelled = |side: Tensor<3>| match recipe.target_gain {
+        1.0 => side,
+        gain => side * gain,
+    };
+    let full = predicted.last().cloned().unwrap_or_else(|| wet.clone());
+    let sizes = predicted.into_iter().map(levelled).collect();
+    let loss = loss::of_sizes(recipe.loss, levelled(wet), sizes);
     after(Phase::Forward);
     let grads = GradientsParams::from_grads(loss.backward(), &model);
     after(Phase::Backward);
-    let grads = match training.clip_norm {
+    let grads = match recipe.training.clip_norm {
         Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
         None => grads,
     };
@@ -52,7 +87,7 @@ pub fn step(
     after(Phase::Optimiser);
     Stepped {
         model,
-        predicted: predicted.inner(),
+        predicted: full.inner(),
         loss: loss.inner(),
     }
 }

@@ -464,6 +464,7 @@ fn random_wavenet(dice: &mut Dice) -> WaveNetConfig {
         preset: None,
         head_scale: Some(0.3),
         arrays: (0..count).map(|index| array(index, dice)).collect(),
+        ..WaveNetConfig::default()
     }
 }
 

@@ -171,6 +171,7 @@ fn spelled_out(model: &ModelConfig) -> ModelConfig {
                 preset: None,
                 head_scale: Some(head_scale),
                 arrays,
+                ..WaveNetConfig::default()
             })
         }
         other => other.clone(),

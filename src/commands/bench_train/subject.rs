@@ -198,6 +198,7 @@ impl Subject {
                     preset: None,
                     head_scale: Some(head_scale),
                     arrays: arrays.into_iter().enumerate().map(scale).collect(),
+                    ..WaveNetConfig::default()
                 };
             }
             ModelConfig::Lstm(network) | ModelConfig::Gru(network) => network.hidden_size = width,
