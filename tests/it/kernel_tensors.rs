@@ -474,7 +474,7 @@ impl Draw {
         })
     }
 
-    fn from(&mut self, low: usize, high: usize) -> usize {
+    fn between(&mut self, low: usize, high: usize) -> usize {
         match self.smallest {
             true => low,
             false => self.rng.random_range(low..=high),
@@ -485,11 +485,11 @@ impl Draw {
 #[test]
 fn convolutions_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
-        let (batch, ins, outs) = (draw.from(1, 3), draw.from(1, 9), draw.from(1, 17));
-        let (kernel, dilation) = (draw.from(1, 9), draw.from(1, 5));
+        let (batch, ins, outs) = (draw.between(1, 3), draw.between(1, 9), draw.between(1, 17));
+        let (kernel, dilation) = (draw.between(1, 9), draw.between(1, 5));
         let context = (kernel - 1) * dilation;
-        let len = context + draw.from(1, 150);
-        let sides = [draw.from(0, 6), draw.from(0, 6)];
+        let len = context + draw.between(1, 150);
+        let sides = [draw.between(0, 6), draw.between(0, 6)];
         let mut noise = Noise::new(case);
         let size = 1.0 / ((ins * kernel) as f32).sqrt();
         let mut inputs = [
@@ -540,12 +540,12 @@ fn convolutions_of_random_shapes_equal_the_composed_form() {
 #[test]
 fn encoder_decoders_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
-        let (batch, channels) = (draw.from(1, 3), draw.from(1, 19));
-        let (encoder, decoder) = (draw.from(1, 9), draw.from(1, 9));
-        let len = encoder + draw.from(0, 500);
-        let padding = [draw.from(0, 4), draw.from(0, 4)];
-        let crop = [draw.from(0, decoder - 1), 0];
-        let rectified = draw.from(0, 1) == 1;
+        let (batch, channels) = (draw.between(1, 3), draw.between(1, 19));
+        let (encoder, decoder) = (draw.between(1, 9), draw.between(1, 9));
+        let len = encoder + draw.between(0, 500);
+        let padding = [draw.between(0, 4), draw.between(0, 4)];
+        let crop = [draw.between(0, decoder - 1), 0];
+        let rectified = draw.between(0, 1) == 1;
         let mut noise = Noise::new(100 + case);
         let inputs = [
             noise.data([batch, 1, len], 1.0),
@@ -590,30 +590,32 @@ const ACTIVATIONS: [Activation; 6] = [
 #[test]
 fn wavenets_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
-        let widths: Vec<usize> = (0..draw.from(1, 3)).map(|_| draw.from(1, 19)).collect();
-        let out_channels = draw.from(1, 2);
+        let widths: Vec<usize> = (0..draw.between(1, 3))
+            .map(|_| draw.between(1, 19))
+            .collect();
+        let out_channels = draw.between(1, 2);
         let arrays = (0..widths.len()).map(|at| LayerArray {
             channels: widths[at],
-            layers: (0..draw.from(1, 3))
+            layers: (0..draw.between(1, 3))
                 .map(|_| Layer {
-                    kernel_size: draw.from(1, 6),
-                    dilation: draw.from(1, 23),
-                    activation: ACTIVATIONS[draw.from(0, ACTIVATIONS.len() - 1)],
-                    gated: draw.from(0, 2) == 1,
+                    kernel_size: draw.between(1, 6),
+                    dilation: draw.between(1, 23),
+                    activation: ACTIVATIONS[draw.between(0, ACTIVATIONS.len() - 1)],
+                    gated: draw.between(0, 2) == 1,
                 })
                 .collect(),
             head_channels: widths.get(at + 1).copied().unwrap_or(out_channels),
-            head_kernel_size: draw.from(1, 4),
-            head_bias: draw.from(0, 1) == 1,
+            head_kernel_size: draw.between(1, 4),
+            head_bias: draw.between(0, 1) == 1,
         });
         let arrays = arrays.collect();
         let net = WaveNet {
-            in_channels: draw.from(1, 3),
+            in_channels: draw.between(1, 3),
             arrays,
             head_scale: 0.7,
         };
-        let batch = draw.from(1, 2);
-        let len = net.receptive_field() + draw.from(0, 300);
+        let batch = draw.between(1, 2);
+        let len = net.receptive_field() + draw.between(0, 300);
         let mut noise = Noise::new(200 + case);
         let inputs = [
             noise.data([batch, net.in_channels, len], 1.0),
@@ -631,8 +633,8 @@ fn wavenets_of_random_shapes_equal_the_composed_form() {
 #[test]
 fn sequences_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
-        let (batch, ins) = (draw.from(1, 9), draw.from(1, 5));
-        let (units, len) = (draw.from(1, 40), draw.from(1, 35));
+        let (batch, ins) = (draw.between(1, 9), draw.between(1, 5));
+        let (units, len) = (draw.between(1, 40), draw.between(1, 35));
         let (cell, gates, biases) = match case % 2 {
             0 => (Cell::Lstm, 4, 4),
             _ => (Cell::Gru, 3, 6),
@@ -663,7 +665,7 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
             &|p| run(&|x, w, s| composed::recurrent(x, cell, w, s), p),
         );
 
-        let (channels, states) = (draw.from(1, 20), draw.from(1, 9));
+        let (channels, states) = (draw.between(1, 20), draw.between(1, 9));
         let inputs = [
             noise.data([batch, channels, len], 1.0),
             noise.data([1, channels, states], 0.6),
@@ -698,7 +700,7 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
 #[test]
 fn activations_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
-        let (batch, channels, len) = (draw.from(1, 3), draw.from(1, 9), draw.from(1, 150));
+        let (batch, channels, len) = (draw.between(1, 3), draw.between(1, 9), draw.between(1, 150));
         let mut noise = Noise::new(400 + case);
         let inputs = [
             noise.data([batch, channels, len], 3.0),
