@@ -372,7 +372,7 @@ fn gradients_are_finite_differences() {
             let base = || {
                 let model = build(config, controls, &Device::flex());
                 model.map(&mut Nudge {
-                    size: 0.2,
+                    size: 0.1,
                     seed: 900,
                 })
             };
