@@ -1,10 +1,10 @@
 //! `bench infer`: how fast a model plays on one core of this machine.
 
+use super::playable::Playable;
 use crate::engine::timing::{self, BLOCK_LENGTHS, Timing};
-use crate::formats;
 use crate::models::description::{Architecture, Network};
 use crate::progress::{Event, Observer};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The model file.
+    /// A run's folder or a model file.
     pub model: PathBuf,
     /// Samples per block; empty: 16 to 4096.
     pub blocks: Vec<usize>,
@@ -23,7 +23,7 @@ pub struct Request {
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// The model file.
+    /// The run's folder or the model file.
     pub model: PathBuf,
     /// The network, or every size of a slimmable one, smallest first.
     pub networks: Vec<Row>,
@@ -45,7 +45,8 @@ const LONGEST_BLOCK: usize = 60 * 48_000;
 /// Reads and times a model.
 ///
 /// # Errors
-/// The file cannot be read or played; a block length or time that makes no sense; an interrupt.
+/// The run or file cannot be read or played; a block length or time that makes no sense; an
+/// interrupt.
 pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
     if !(request.seconds > 0.0 && request.seconds <= 600.0) {
         bail!("--seconds {} is not between 0 and 600", request.seconds);
@@ -62,8 +63,7 @@ pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result
     } else {
         &request.blocks
     };
-    let name = || request.model.display().to_string();
-    let model = formats::read(&request.model).with_context(name)?;
+    let model = Playable::open(&request.model)?;
     let mut networks = Vec::new();
     for network in sizes(&model.network) {
         if observer.stop_requested() {
