@@ -2,7 +2,6 @@
 
 use super::playable::Playable;
 use crate::engine::timing::{self, BLOCK_LENGTHS, Timing};
-use crate::models::description::{Architecture, Network};
 use crate::progress::{Event, Observer};
 use anyhow::bail;
 use serde::Serialize;
@@ -12,7 +11,7 @@ use std::time::Duration;
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// A run's folder or a model file.
+    /// The run's folder or the model file.
     pub model: PathBuf,
     /// Samples per block; empty: 16 to 4096.
     pub blocks: Vec<usize>,
@@ -45,8 +44,7 @@ const LONGEST_BLOCK: usize = 60 * 48_000;
 /// Reads and times a model.
 ///
 /// # Errors
-/// The run or file cannot be read or played; a block length or time that makes no sense; an
-/// interrupt.
+/// The file cannot be read or played; a block length or time that makes no sense; an interrupt.
 pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
     if !(request.seconds > 0.0 && request.seconds <= 600.0) {
         bail!("--seconds {} is not between 0 and 600", request.seconds);
@@ -65,7 +63,7 @@ pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result
     };
     let model = Playable::open(&request.model)?;
     let mut networks = Vec::new();
-    for network in sizes(&model.network) {
+    for network in model.network.sizes() {
         if observer.stop_requested() {
             bail!("interrupted");
         }
@@ -79,15 +77,4 @@ pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result
         model: request.model.clone(),
         networks,
     })
-}
-
-fn sizes(network: &Network) -> Vec<&Network> {
-    match &network.architecture {
-        Architecture::Slimmable(slimmable) => slimmable
-            .submodels
-            .iter()
-            .map(|s| s.network.as_ref())
-            .collect(),
-        _ => vec![network],
-    }
 }
