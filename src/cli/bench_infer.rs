@@ -6,8 +6,9 @@ use crate::commands::bench_infer::{self, Outcome, Request};
 use crate::report::table::{Table, figure};
 use std::path::PathBuf;
 
-/// Time a run's network or a model file at block lengths from 16 to 4096: ns per sample, real-time factor, median
-/// and 99th percentile per block, and the fraction of this core's measured multiply-add peak.
+/// Time a run's network or a model file at block lengths from 16 to 4096: ns per sample,
+/// real-time factor, median and 99th percentile per block, and the fraction of this core's
+/// measured multiply-add peak.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A run, such as checkpoints/conv, or a model file: .nam, .json, .aidax, .safetensors.

@@ -2,6 +2,7 @@
 //! promises.
 
 use crate::random_networks::{Dice, sequential};
+use crate::support::Place;
 use effigy::engine::{Engine, OfflinePlayer, reference};
 use effigy::formats;
 use effigy::models::description::*;
@@ -610,4 +611,48 @@ fn working_memory_is_bounded_however_layers_multiply_it() {
     )));
     let error = Engine::new(&sequential(1, layers)).unwrap_err().to_string();
     assert!(error.contains("working memory in floats is"), "{error}");
+}
+
+#[test]
+fn the_bench_gives_figures_that_fit_together_for_every_size() {
+    let Some(file) = shared("fixtures/nam/A2.nam") else {
+        return;
+    };
+    let file = file.to_str().unwrap();
+    let place = Place::new();
+    let bench = |more: &[&str]| {
+        let mut arguments = vec!["bench", "infer", "--model", file];
+        arguments.extend(more);
+        place.effigy(&arguments)
+    };
+    let said = bench(&["--seconds", "0.01", "--blocks", "16,300", "--json"]);
+    let outcome = said.json();
+    let networks = outcome["networks"].as_array().unwrap();
+    assert_eq!(networks.len(), 2);
+    for (network, macs) in networks.iter().zip([1731.0, 11_776.0]) {
+        let number = |value: &serde_json::Value, name: &str| value[name].as_f64().unwrap();
+        assert_eq!(number(network, "macs_per_sample"), macs);
+        assert!(network["processor"].is_string() && network["isa"].is_string());
+        let peak = number(network, "peak_gflops");
+        let blocks = network["blocks"].as_array().unwrap();
+        assert_eq!(blocks.len(), 2);
+        for (block, len) in blocks.iter().zip([16.0, 300.0]) {
+            assert_eq!(number(block, "block"), len);
+            let ns = number(block, "ns_per_sample");
+            let product = number(block, "real_time_factor") * ns * 48_000.0 * 1e-9;
+            assert!((product - 1.0).abs() < 1e-9, "{product}");
+            let fraction = 2.0 * macs / ns / peak / number(block, "fraction_of_peak");
+            assert!((fraction - 1.0).abs() < 1e-9, "{fraction}");
+            let (p50, p99) = (number(block, "p50_us"), number(block, "p99_us"));
+            assert!(0.0 < p50 && p50 <= p99, "{p50} {p99}");
+        }
+    }
+    for (wrong, why) in [
+        (["--blocks", "0"], "block length 0 is not between 1 and"),
+        (["--seconds", "0"], "--seconds 0 is not between 0 and 600"),
+    ] {
+        let said = bench(&wrong);
+        assert_eq!(said.code, 2);
+        assert!(said.stderr.contains(why), "{}", said.stderr);
+    }
 }
