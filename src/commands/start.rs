@@ -1,7 +1,7 @@
 //! Where a training run starts from when it does not start anew: the best weights of another
 //! run, or a model file that is to be fine-tuned.
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, ModelConfig};
 use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::{self, EffectModel};
@@ -42,8 +42,13 @@ impl Start {
     /// As [`config::load`]; a file whose network cannot be trained here, or that `[model]`
     /// contradicts.
     pub(super) fn config(&self, path: &Path, overrides: &[String]) -> Result<Config> {
-        let Self::File { path: file, model } = self else {
-            return Ok(config::load(path, overrides)?);
+        let (file, model) = match self {
+            Self::File { path, model } => (path, model),
+            Self::Run(run) => {
+                let mut config = config::load(path, overrides)?;
+                keep_head_scale(&mut config, &run.config()?);
+                return Ok(config);
+            }
         };
         let device = device::select(DeviceChoice::Flex)?.device;
         match models::import(&model.network, &device) {
@@ -106,5 +111,15 @@ impl Start {
                 path.display()
             )
         })
+    }
+}
+
+/// The weights of a run belong to its output factor, whatever level the new recordings have.
+fn keep_head_scale(config: &mut Config, of: &Config) {
+    if let (ModelConfig::WaveNet(ours), ModelConfig::WaveNet(theirs)) =
+        (&mut config.model, &of.model)
+    {
+        let (_, scale) = theirs.resolve();
+        ours.head_scale.get_or_insert(scale);
     }
 }
