@@ -16,6 +16,7 @@ mod infer;
 mod inspect;
 mod recover;
 mod reorder;
+mod report;
 mod rows;
 mod runs;
 mod spectrum;
@@ -81,6 +82,8 @@ enum Command {
     Compare(compare::Args),
     /// Fit classical models to a config's recordings and test them.
     Baseline(baseline::Args),
+    /// Draw a run's page anew, or compare several runs on one page.
+    Report(report::Args),
     /// Review the logged figures of all runs, best first.
     Runs(runs::Args),
     /// Write a config's generated dry/wet pairs as WAV files.
@@ -172,6 +175,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Evaluate(args) => evaluate::run(args, ui),
         Command::Compare(args) => compare::run(args, ui),
         Command::Baseline(args) => baseline::run(args, ui),
+        Command::Report(args) => report::run(args, ui),
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),

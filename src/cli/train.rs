@@ -37,6 +37,9 @@ pub struct Args {
     /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's].
     #[arg(long)]
     device: Option<String>,
+    /// Leave the run without a report.html.
+    #[arg(long)]
+    no_report: bool,
     /// Exit with code 1 unless the test ESR is at most this.
     #[arg(long, value_name = "ESR")]
     require_esr: Option<f64>,
@@ -56,6 +59,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
         resume: args.resume,
         init_from: args.init_from.clone(),
         device: args.device.clone(),
+        no_report: args.no_report,
     };
     let mut printed = false;
     let outcome = train::train(&request, ui, |row, best| {
@@ -109,7 +113,10 @@ fn prose(outcome: &TrainOutcome) -> String {
     }
     let _ = writeln!(text, ", {:.0} s on {}", outcome.seconds, outcome.device);
     let run = outcome.run.display();
-    let _ = writeln!(text, "listen: {run}/test/*-predicted.wav");
+    match &outcome.page {
+        Some(page) => _ = writeln!(text, "look and listen: {}", page.display()),
+        None => _ = writeln!(text, "listen: {run}/test/*-predicted.wav"),
+    }
     let _ = write!(
         text,
         "use it: effigy infer --model {run} your.wav -o out.wav"

@@ -1,7 +1,7 @@
 //! Where a training run starts from when it does not start anew: the best weights of another
 //! run, or a model file that is to be fine-tuned.
 
-use crate::config::{self, Config, ModelConfig};
+use crate::config::{self, Config};
 use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::{self, EffectModel};
@@ -46,7 +46,7 @@ impl Start {
             Self::File { path, model } => (path, model),
             Self::Run(run) => {
                 let mut config = config::load(path, overrides)?;
-                keep_head_scale(&mut config, &run.config()?);
+                config.model.take_output_scale(&run.config()?.model);
                 return Ok(config);
             }
         };
@@ -111,15 +111,5 @@ impl Start {
                 path.display()
             )
         })
-    }
-}
-
-/// The weights of a run belong to its output factor, whatever level the new recordings have.
-fn keep_head_scale(config: &mut Config, of: &Config) {
-    if let (ModelConfig::WaveNet(ours), ModelConfig::WaveNet(theirs)) =
-        (&mut config.model, &of.model)
-    {
-        let (_, scale) = theirs.resolve();
-        ours.head_scale.get_or_insert(scale);
     }
 }

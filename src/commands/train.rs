@@ -1,12 +1,15 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
+use super::provenance::Provenance;
+use super::report::{self, ReportRequest};
 use super::scoring::{self, Tester};
 use super::start::Start;
 use crate::config::{self, Config};
 use crate::data::load::{self, LatencyReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
+use crate::kernels;
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, Row};
@@ -40,6 +43,8 @@ pub struct TrainRequest {
     pub init_from: Option<PathBuf>,
     /// Wins over the config's device.
     pub device: Option<String>,
+    /// Leave the run without a `report.html`.
+    pub no_report: bool,
 }
 
 /// How a training run ended.
@@ -65,6 +70,11 @@ pub struct TrainOutcome {
     pub latencies: Vec<LatencyReport>,
     /// The test audio: dry, wet and predicted.
     pub files: Vec<PathBuf>,
+    /// When, where and by what version it was made.
+    pub provenance: Provenance,
+    /// The run's page; absent when none was asked for or it could not be drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<PathBuf>,
 }
 
 /// Trains. `on_epoch` sees every finished epoch, and whether it is the best so far.
@@ -79,6 +89,7 @@ pub fn train(
 ) -> Result<TrainOutcome> {
     let started = Instant::now();
     let mut config = resolve(request)?;
+    kernels::hold_freed_memory();
     let choice: DeviceChoice = request.device.as_ref().unwrap_or(&config.device).parse()?;
     let selected = device::select(choice)?;
     let note = format!("device: {} ({})", selected.id, selected.name);
@@ -89,7 +100,13 @@ pub fn train(
         observer.event(Event::Note(&describe(latency)));
     }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
-    level::fit_output(&mut config, &load::spans(&recordings.train));
+    // Weights that are there already stand at the level that they were trained at.
+    if request.resume {
+        let saved = RunDir::open(&wanted_folder(request, &config))?.config()?;
+        config.model.take_output_scale(&saved.model);
+    } else if request.init_from.is_none() {
+        level::fit_output(&mut config, &load::spans(&recordings.train));
+    }
     let model = new_model(request, &config, &selected.device, observer)?;
     let windows = cut(&config, &recordings, &model)?;
     let run = open_run(request, &config)?;
@@ -125,6 +142,8 @@ pub fn train(
         best: progress.best,
         latencies: recordings.latencies.clone(),
         files: Vec::new(),
+        provenance: Provenance::now(),
+        page: None,
         seconds: 0.0,
         run: run.path().to_path_buf(),
     };
@@ -140,8 +159,28 @@ pub fn train(
     outcome.by_pair = tester.by_pair().to_vec();
     outcome.files = tester.write_audio(&run.file("test"), predicted)?;
     outcome.seconds = started.elapsed().as_secs_f64();
+    outcome.provenance = Provenance::now();
     run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
+    if !request.no_report {
+        outcome.page = draw_page(run.path(), observer);
+    }
     Ok(outcome)
+}
+
+/// The run's page. The run is complete without it, so a page that cannot be drawn is a warning.
+fn draw_page(run: &Path, observer: &dyn Observer) -> Option<PathBuf> {
+    let request = ReportRequest {
+        runs: vec![run.to_path_buf()],
+        ..ReportRequest::default()
+    };
+    match report::report(&request, observer) {
+        Ok(drawn) => Some(drawn.page),
+        Err(error) => {
+            let text = format!("the run is complete, but its page was not drawn: {error:#}");
+            observer.event(Event::Warning(&text));
+            None
+        }
+    }
 }
 
 fn explain_disk(error: TrainingError, run: &RunDir) -> anyhow::Error {
@@ -235,8 +274,7 @@ fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<
 }
 
 fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
-    let first = Path::new(CHECKPOINTS).join(&config.name);
-    let wanted = request.run.clone().unwrap_or(first);
+    let wanted = wanted_folder(request, config);
     if request.resume {
         let run = RunDir::open(&wanted)?;
         refuse_other_config(&run.config()?, config)?;
@@ -251,6 +289,12 @@ fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
         None => first_free(&wanted),
     };
     Ok(RunDir::create(&path, config)?)
+}
+
+/// The folder that was asked for, or that the run's name stands for.
+fn wanted_folder(request: &TrainRequest, config: &Config) -> PathBuf {
+    let first = Path::new(CHECKPOINTS).join(&config.name);
+    request.run.clone().unwrap_or(first)
 }
 
 /// `wanted`, or the first of `wanted-2`, `wanted-3`, … that does not exist.

@@ -14,6 +14,7 @@ use effigy::engine::reference;
 use effigy::models::description::{Architecture, Control};
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, RecurrentNetwork, WaveNet};
+use std::rc::Rc;
 
 /// The seed's networks, small.
 pub fn seed_networks() -> Vec<ModelConfig> {
@@ -333,7 +334,7 @@ impl ModuleMapper for Nudge {
 /// The gradient along the same noise.
 struct Slope {
     nudge: Nudge,
-    grads: GradientsParams,
+    grads: Rc<GradientsParams>,
     sum: f64,
 }
 
@@ -354,6 +355,10 @@ fn projected(model: &EffectModel, input: &TensorData) -> f64 {
     y.iter().zip(weights).map(|(y, w)| f64::from(y * w)).sum()
 }
 
+/// Ways to move all parameters together. A rectifier that stands within the step of its edge
+/// bends the difference along one way; a wrong gradient is wrong along all, so the median decides.
+const DIRECTIONS: [u32; 3] = [500, 501, 502];
+
 /// All parameters together are moved along noise, where smooth; the tolerance is a few times the
 /// rounding of an f32 forward pass over the step, and far below what one missing or doubled term
 /// would make.
@@ -363,8 +368,16 @@ fn gradients_are_finite_differences() {
     let all = [seed_networks(), knob_networks(0, 4096), presets.into()].concat();
     for controls in [0, 2] {
         for config in all.iter().filter(|c| controls == 0 || c.takes_controls()) {
+            // Away from the first weights, where rectifiers may stand exactly on their edge.
+            let base = || {
+                let model = build(config, controls, &Device::flex());
+                model.map(&mut Nudge {
+                    size: 0.2,
+                    seed: 900,
+                })
+            };
             let device = Device::flex().autodiff();
-            let model = build(config, controls, &device).train();
+            let model = base().train();
             let around = model.context() + model.lookahead();
             let input_len = around + model.fixed_window().unwrap_or(90);
             let mut rows = noise(2 * input_len, 4);
@@ -379,27 +392,23 @@ fn gradients_are_finite_differences() {
             let weights = TensorData::new(noise(shape.iter().product(), 77), shape);
             let loss = (y * Tensor::from_data(weights, &device)).sum();
             let grads = GradientsParams::from_grads(loss.backward(), &model);
-            let nudge = Nudge {
-                size: 0.0,
-                seed: 500,
-            };
-            let mut slope = Slope {
-                nudge,
-                grads,
-                sum: 0.0,
-            };
-            model.visit(&mut slope);
-            let step = 5e-4;
-            let moved = |size: f32| {
-                let model = build(config, controls, &Device::flex());
-                projected(&model.map(&mut Nudge { size, seed: 500 }), &input)
-            };
-            let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
-            let error = (slope.sum - difference).abs();
+            let grads = Rc::new(grads);
+            let mut errors = DIRECTIONS.map(|seed| {
+                let mut slope = Slope {
+                    nudge: Nudge { size: 0.0, seed },
+                    grads: grads.clone(),
+                    sum: 0.0,
+                };
+                model.visit(&mut slope);
+                let step = 5e-4;
+                let moved = |size: f32| projected(&base().map(&mut Nudge { size, seed }), &input);
+                let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+                (slope.sum - difference).abs() / difference.abs().max(0.05)
+            });
+            errors.sort_by(f64::total_cmp);
             assert!(
-                error <= 1e-2 * difference.abs().max(0.05),
-                "{config:?} with {controls} controls: {} for {difference}",
-                slope.sum
+                errors[1] <= 1e-2,
+                "{config:?} with {controls} controls: relative errors {errors:?}"
             );
         }
     }
