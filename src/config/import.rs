@@ -83,7 +83,7 @@ fn complete_wavenet(given: &mut Table, file: &WaveNetConfig) -> Result<(), Confi
         let name = |config: &WaveNetConfig| config.preset.map_or("left out", WaveNetPreset::name);
         return Err(conflict("model.preset", name(&said), name(file)));
     }
-    let (arrays, usual) = said.resolve();
+    let (arrays, _) = said.resolve();
     let (wanted, head_scale) = file.resolve();
     let place = match said.preset {
         Some(preset) => format!("model.preset ({}): arrays", preset.name()),
@@ -102,7 +102,9 @@ fn complete_wavenet(given: &mut Table, file: &WaveNetConfig) -> Result<(), Confi
         _ => {}
     }
     let completed = WaveNetConfig {
-        head_scale: (said.preset.is_none() || usual != head_scale).then_some(head_scale),
+        // Spelled out even where it is the usual one: the weights belong to it, whatever level
+        // the new recordings have.
+        head_scale: Some(head_scale),
         preset: said.preset,
         arrays: if said.preset.is_some() {
             Vec::new()
@@ -200,7 +202,7 @@ mod tests {
             panic!()
         };
         let preset = Some(WaveNetPreset::A1Nano);
-        assert_eq!((kept.preset, kept.head_scale), (preset, None));
+        assert_eq!((kept.preset, kept.head_scale), (preset, Some(head_scale)));
         let ModelConfig::WaveNet(scaled) = completed(nano, &file(0.5)).unwrap() else {
             panic!()
         };
