@@ -63,7 +63,11 @@ fn check(page: &str) {
     // Sounds and images may spell anything.
     let mut plain = String::new();
     for (index, part) in page.split("base64,").enumerate() {
-        let from = if index == 0 { 0 } else { part.find('"').unwrap() };
+        let from = if index == 0 {
+            0
+        } else {
+            part.find('"').unwrap()
+        };
         plain += &part[from..];
     }
     for wrong in ["NaN", ">inf", ">-inf", "://", "@import"] {
