@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// Arguments of `effigy infer`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The run whose best weights are used, such as checkpoints/conv.
+    /// The run whose best weights are used, such as checkpoints/conv, or a model file: .nam,
+    /// .json, .aidax, .safetensors.
     #[arg(long, short)]
     model: PathBuf,
     /// Sound files: WAV, FLAC, MP3 or OGG, any rate, any number of channels.
@@ -24,9 +25,12 @@ pub struct Args {
     /// Frames read at a time.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     block: u32,
-    /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
-    #[arg(long, default_value = "auto")]
+    /// engine (all cores), or what training runs on: auto, flex, ndarray, wgpu[:n] or cuda[:n].
+    #[arg(long, default_value = infer::ENGINE)]
     device: String,
+    /// Which size of a slimmable model plays, 0 the smallest to 1 the full one [default: 1].
+    #[arg(long)]
+    size: Option<f64>,
     /// Where a knob stands, NAME=VALUE, once per knob [default: the middle of what was learned].
     #[arg(long = "control", value_name = "NAME=VALUE", value_parser = control)]
     controls: Vec<(String, f32)>,
@@ -51,6 +55,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
         format: args.format.map(Into::into),
         block_len: args.block as usize,
         device: args.device.clone(),
+        size: args.size,
         controls: args.controls.iter().cloned().collect(),
     };
     let outcome = infer::infer(&request, ui)?;

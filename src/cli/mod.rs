@@ -5,11 +5,13 @@
 
 mod baseline;
 mod bench_infer;
+mod bench_train;
 mod collage;
 mod compare;
 mod convolve;
 mod devices;
 mod evaluate;
+mod export;
 mod infer;
 mod inspect;
 mod recover;
@@ -70,8 +72,10 @@ struct Cli {
 enum Command {
     /// Train a network on the recordings a config names, and test it.
     Train(train::Args),
-    /// Play sound files through a trained network.
+    /// Play sound files through a trained network or a model file.
     Infer(infer::Args),
+    /// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors.
+    Export(export::Args),
     /// Score a trained network, baseline or model file on one more dry/wet pair.
     Evaluate(evaluate::Args),
     /// Train or load several networks and baselines and test them on the same samples.
@@ -98,7 +102,7 @@ enum Command {
     Collage(collage::Args),
     /// Stretch a sound in time, with or without its pitch.
     Stretch(stretch::Args),
-    /// Show what a model file of another program holds.
+    /// Show what a run or a model file holds.
     Inspect(inspect::Args),
     /// Measure speed.
     #[command(subcommand)]
@@ -109,6 +113,8 @@ enum Command {
 enum Bench {
     /// How fast a model file plays.
     Infer(bench_infer::Args),
+    /// How fast networks train on this machine.
+    Train(bench_train::Args),
 }
 
 /// Runs the process's command line. Errors are one line on stderr.
@@ -165,6 +171,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
     match command {
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
+        Command::Export(args) => export::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
         Command::Compare(args) => compare::run(args, ui),
         Command::Baseline(args) => baseline::run(args, ui),
@@ -180,5 +187,6 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Stretch(args) => stretch::run(args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
+        Command::Bench(Bench::Train(args)) => bench_train::run(args, ui),
     }
 }

@@ -4,14 +4,18 @@
 
 pub mod baseline;
 pub mod bench_infer;
+pub mod bench_train;
 pub mod collage;
 pub mod compare;
 mod contender;
 pub mod convolve;
 pub mod devices;
 pub mod evaluate;
+pub mod export;
 pub mod infer;
 pub mod inspect;
+pub mod loudness;
+pub mod playable;
 pub mod provenance;
 pub mod recording;
 pub mod recover;
@@ -20,6 +24,7 @@ pub mod report;
 pub mod runs;
 mod scoring;
 pub mod spectrum;
+mod start;
 pub mod stretch;
 pub mod synth;
 pub mod train;

@@ -1,6 +1,8 @@
 //! The operators composed of burn's own: the path of every backend without a fused form, and the
 //! oracle the fused forms are held to, gradients included.
 
+use std::cell::Cell as Flag;
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::module;
@@ -10,6 +12,29 @@ use super::activation::Activation;
 use super::recurrent::Cell;
 use super::wavenet::WaveNet;
 use super::{Filters, RecurrentState, RecurrentWeights, ScaleShift, ScanState, ScanWeights};
+
+thread_local! {
+    static WANTED: Flag<bool> = const { Flag::new(false) };
+}
+
+/// Calls `work` with every operator that this thread starts in its composed form, on host tensors
+/// too: how benchmarks run the same network both ways.
+pub fn only<R>(work: impl FnOnce() -> R) -> R {
+    /// Puts the old value back, whatever happens.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WANTED.set(self.0);
+        }
+    }
+    let _restore = Restore(WANTED.replace(true));
+    work()
+}
+
+/// Whether [`only`] is in force.
+pub(super) fn is_wanted() -> bool {
+    WANTED.get()
+}
 
 /// As [`super::conv1d`].
 pub fn conv1d(
@@ -60,7 +85,8 @@ pub fn encoder_decoder(
     conv_transpose1d(hidden, filters.decoder, filters.decoder_bias, crop, 1)
 }
 
-fn activate(activation: Activation, x: Tensor<3>) -> Tensor<3> {
+/// As [`super::activate`].
+pub fn activate(x: Tensor<3>, activation: Activation) -> Tensor<3> {
     match activation {
         Activation::Identity => x,
         Activation::Tanh => tanh(x),
@@ -69,6 +95,11 @@ fn activate(activation: Activation, x: Tensor<3>) -> Tensor<3> {
         Activation::LeakyRelu { slope } => leaky_relu(x, f64::from(slope)),
         Activation::HardTanh => x.clamp(-1.0, 1.0),
     }
+}
+
+/// As [`super::p_relu`].
+pub fn p_relu(x: Tensor<3>, slopes: Tensor<1>) -> Tensor<3> {
+    relu(x.clone()) - relu(-x) * slopes.reshape([1, -1, 1])
 }
 
 /// As [`super::wavenet()`].
@@ -115,10 +146,10 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
             let mixer = matrix(at.mixer, [at.width, net.in_channels, 1]);
             let z = z + convolve(tail(condition.clone(), len), mixer, None, 1);
             let a = if layer.gated {
-                let signal = activate(layer.activation, z.clone().narrow(1, 0, channels));
+                let signal = activate(z.clone().narrow(1, 0, channels), layer.activation);
                 signal * sigmoid(z.narrow(1, channels, channels))
             } else {
-                activate(layer.activation, z)
+                activate(z, layer.activation)
             };
             let part = tail(a.clone(), need);
             head = Some(match head {

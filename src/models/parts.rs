@@ -9,7 +9,7 @@ use crate::config::Activation as Function;
 use crate::kernels;
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu};
+use burn::tensor::activation::silu;
 
 /// The newest `len` samples of a signal.
 pub(super) fn latest(x: Tensor<3>, len: usize) -> Tensor<3> {
@@ -49,6 +49,20 @@ impl Conv {
         }
     }
 
+    /// With the first weights of the first input `drive` times larger.
+    pub fn driven(self, drive: f32) -> Self {
+        let [out, inputs, taps] = self.shape();
+        let mut weights = numbers(&self.weight);
+        for row in weights.chunks_exact_mut(inputs * taps) {
+            row.iter_mut().take(taps).for_each(|w| *w *= drive);
+        }
+        let device = self.weight.val().device();
+        Self {
+            weight: parameter([out, inputs, taps], weights, &device),
+            ..self
+        }
+    }
+
     /// `[batch, in, context + n]` → `[batch, out, n]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let bias = self.bias.as_ref().map(Param::val);
@@ -68,6 +82,11 @@ impl Conv {
         std::iter::once(weight)
             .chain(self.bias.as_ref().map(Param::val))
             .collect()
+    }
+
+    /// Multiply-adds per output sample.
+    pub fn macs(&self) -> usize {
+        self.shape().iter().product()
     }
 
     /// Out, in, kernel.
@@ -118,6 +137,20 @@ impl Conv {
     }
 }
 
+/// The fused operators' name for a function, if they have it.
+pub(super) fn fused_activation(function: Function) -> Option<kernels::activation::Activation> {
+    use kernels::activation::Activation as Fused;
+    match function {
+        Function::Identity => Some(Fused::Identity),
+        Function::Tanh => Some(Fused::Tanh),
+        Function::Sigmoid => Some(Fused::Sigmoid),
+        Function::Relu => Some(Fused::Relu),
+        Function::LeakyRelu { slope } => Some(Fused::LeakyRelu { slope }),
+        Function::HardTanh => Some(Fused::HardTanh),
+        Function::PRelu | Function::Silu | Function::HardSwish | Function::Softsign => None,
+    }
+}
+
 /// An element-wise function, with its slopes where these are learned.
 #[derive(Module, Debug)]
 pub(super) struct Activation {
@@ -142,23 +175,18 @@ impl Activation {
     }
 
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        if let Some(fused) = fused_activation(self.function) {
+            return kernels::activate(x, fused);
+        }
         match self.function {
-            Function::Identity => x,
-            Function::Tanh => x.tanh(),
-            Function::HardTanh => x.clamp(-1.0, 1.0),
-            Function::Relu => relu(x),
-            Function::LeakyRelu { slope } => leaky_relu(x, f64::from(slope)),
             Function::PRelu => match &self.slopes {
-                Some(slopes) => {
-                    let slopes = slopes.val().reshape([1, -1, 1]);
-                    relu(x.clone()) - relu(-x) * slopes
-                }
+                Some(slopes) => kernels::p_relu(x, slopes.val()),
                 None => x,
             },
-            Function::Sigmoid => sigmoid(x),
             Function::Silu => silu(x),
             Function::HardSwish => x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0,
-            Function::Softsign => x.clone() / (x.abs() + 1.0),
+            // Softsign; the others are fused.
+            _ => x.clone() / (x.abs() + 1.0),
         }
     }
 
@@ -190,22 +218,7 @@ impl Activation {
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         use description::Activation as Plain;
-        let function = match activation {
-            Plain::Identity => Function::Identity,
-            Plain::Tanh => Function::Tanh,
-            Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
-            Plain::Relu => Function::Relu,
-            Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
-            Plain::PRelu { .. } => Function::PRelu,
-            Plain::Sigmoid => Function::Sigmoid,
-            Plain::Silu => Function::Silu,
-            Plain::HardSwish => Function::HardSwish,
-            Plain::Softsign => Function::Softsign,
-            other => {
-                let why = format!("{other:?} cannot be trained here");
-                return Err(DescriptionError::invalid("activation", why));
-            }
-        };
+        let function = function(activation)?;
         let slopes = match activation {
             Plain::PRelu { slopes } if slopes.len() == 1 => Some(vec![slopes[0]; channels]),
             Plain::PRelu { slopes } => Some(slopes.clone()),
@@ -216,6 +229,30 @@ impl Activation {
             function,
         })
     }
+}
+
+/// The config's name of a described function.
+///
+/// # Errors
+/// It has none, so it cannot be trained here.
+pub(super) fn function(activation: &description::Activation) -> Result<Function, DescriptionError> {
+    use description::Activation as Plain;
+    Ok(match activation {
+        Plain::Identity => Function::Identity,
+        Plain::Tanh => Function::Tanh,
+        Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
+        Plain::Relu => Function::Relu,
+        Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
+        Plain::PRelu { .. } => Function::PRelu,
+        Plain::Sigmoid => Function::Sigmoid,
+        Plain::Silu => Function::Silu,
+        Plain::HardSwish => Function::HardSwish,
+        Plain::Softsign => Function::Softsign,
+        other => {
+            let why = format!("{other:?} cannot be trained here, only played");
+            return Err(DescriptionError::invalid("activation", why));
+        }
+    })
 }
 
 /// Scale and shift per channel, computed from the knobs by a small dense network.
