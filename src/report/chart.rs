@@ -256,16 +256,17 @@ impl Chart {
             (640.0, 420.0)
         };
         let right = if self.bar.is_some() { 90.0 } else { 24.0 };
-        let top = if self.keys.is_empty() { 44.0 } else { 66.0 };
+        let keys = self.key_places(width);
+        let top = keys.last().map_or(44.0, |[_, y]| y + KEY_ROW);
         let mut figure = Figure::new(width, height);
         let panel = Panel {
-            at: [78.0, top, width - 78.0 - right, height - top - 52.0],
+            at: [LEFT, top, width - LEFT - right, height - top - 52.0],
             title: String::new(),
             x: self.x.clone(),
             y: self.y.clone(),
         };
         figure.text([panel.at[0], 26.0], 17.0, Anchor::Start, self.title.clone());
-        self.draw_keys(&mut figure, [panel.at[0], 48.0]);
+        self.draw_keys(&mut figure, &keys);
         if !self.marks.iter().any(|m| matches!(m, Mark::Image(_))) {
             panel.draw_grid(&mut figure);
         }
@@ -279,14 +280,27 @@ impl Chart {
         figure
     }
 
-    fn draw_keys(&self, figure: &mut Figure, [mut x, y]: [f64; 2]) {
+    /// Where the legend's entries begin on paper of this width, row under row.
+    fn key_places(&self, width: f64) -> Vec<[f64; 2]> {
+        let mut places = Vec::new();
+        let [mut x, mut y] = [LEFT, 48.0];
         for key in &self.keys {
-            let ink = key.tint.colours().0;
-            let line = [[x, y - 5.0], [x + 22.0, y - 5.0]];
-            draw_curve(figure, &line, ink, key.dashed);
-            figure.text([x + 28.0, y], 13.0, Anchor::Start, key.text.clone());
             // Wide enough for the stroke font and for common ones.
-            x += 28.0 + 7.6 * key.text.chars().count() as f64 + 16.0;
+            let room = 44.0 + 7.6 * key.text.chars().count() as f64;
+            if x > LEFT && x + room > width {
+                [x, y] = [LEFT, y + KEY_ROW];
+            }
+            places.push([x, y]);
+            x += room;
+        }
+        places
+    }
+
+    fn draw_keys(&self, figure: &mut Figure, places: &[[f64; 2]]) {
+        for (key, [x, y]) in self.keys.iter().zip(places) {
+            let line = [[*x, y - 5.0], [x + 22.0, y - 5.0]];
+            draw_curve(figure, &line, key.tint.colours().0, key.dashed);
+            figure.text([x + 28.0, *y], 13.0, Anchor::Start, key.text.clone());
         }
     }
 
@@ -314,7 +328,10 @@ impl Chart {
             }
             Mark::Stems { points, tint } => {
                 for [x, y] in points.iter().filter_map(|p| self.place(*p)).map(on_paper) {
-                    figure.line([x, top + height, x, y], STEM_WIDTH, tint.colours().0);
+                    figure.shapes.push(Shape::Rect {
+                        at: [x - 0.5 * STEM_WIDTH, y, STEM_WIDTH, top + height - y],
+                        fill: tint.colours().0,
+                    });
                 }
             }
             Mark::Image(image) => figure.shapes.push(Shape::Raster {
@@ -347,6 +364,12 @@ const RULE: Rgb = [130, 136, 148];
 const CURVE_WIDTH: f64 = 1.6;
 
 const STEM_WIDTH: f64 = 5.0;
+
+/// Room for the vertical axis and its label.
+const LEFT: f64 = 78.0;
+
+/// From one row of the legend to the next.
+const KEY_ROW: f64 = 18.0;
 
 /// Length of a dash and of the gap after it.
 const DASH: [f64; 2] = [6.0, 4.0];

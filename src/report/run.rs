@@ -84,17 +84,20 @@ fn compared(esr: f64, other: &Row) -> Option<String> {
     if !(esr.is_finite() && theirs.is_finite()) || theirs == 0.0 {
         return None;
     }
+    // "fir-128" is linear, "fir-128-tanh-2" is not.
+    let taps = other.name.strip_prefix("fir-");
+    let linear = taps.is_some_and(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()));
     let (what, worse) = match other.name.as_str() {
         "identity" => (
             "doing nothing".to_string(),
             "It learned nothing worth having",
         ),
-        name if name.starts_with("fir") => (
+        name if linear => (
             format!("a linear filter ({name})"),
             "A filter, fitted in a moment, is the better choice here",
         ),
         name => (
-            name.to_string(),
+            format!("{name}, a classical fit"),
             "The classical fit is the better choice here",
         ),
     };
@@ -151,6 +154,8 @@ mod tests {
         let worse = said(0.05, "fir-128");
         assert!(worse.starts_with("4.0 times further") && worse.contains("better choice"));
         assert!(said(0.02, "identity").contains("learned nothing"));
+        let nonlinear = said(0.05, "fir-128-tanh-2");
+        assert!(nonlinear.contains("classical") && !nonlinear.contains("linear filter"));
         assert_eq!(compared(f64::NAN, &row("identity", 1.0)), None);
     }
 }

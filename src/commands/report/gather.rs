@@ -119,9 +119,11 @@ fn epoch(row: &EpochRow) -> Epoch {
     }
 }
 
-/// The loudest of the dry test sound, in dBFS: the network is asked nothing louder.
+/// The loudest of the dry test sound, in dBFS, rounded down to a tenth: the network is asked
+/// nothing louder.
 fn level_of(sound: &TestSound) -> f64 {
-    (20.0 * sound.dry_peak().log10()).clamp(-60.0, 0.0)
+    let level_dbfs = (200.0 * sound.dry_peak().log10()).floor() / 10.0;
+    level_dbfs.clamp(-60.0, 0.0)
 }
 
 const SIDES: [&str; 3] = ["dry", "wet", "predicted"];

@@ -82,7 +82,8 @@ fn by_level(name: &str, measured: &Measurements, top: f64) -> Chart {
     let count = measured.harmonics.len();
     for (index, harmonics) in measured.harmonics.iter().enumerate() {
         let tint = Tint::Level(index + LEVELS - count.min(LEVELS));
-        let text = format!("{:.0} dBFS in", harmonics.level_dbfs);
+        // Adding zero takes the sign from a zero.
+        let text = format!("{:.0} dBFS in", harmonics.level_dbfs.round() + 0.0);
         chart.keys.push(Key::new(tint, text));
         let points = numbered(harmonics, index, count);
         chart.marks.push(Mark::Stems { points, tint });
