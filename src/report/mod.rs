@@ -10,3 +10,4 @@ pub mod plot;
 pub mod png;
 pub mod svg;
 pub mod table;
+pub mod verdict;
