@@ -7,9 +7,15 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Show what a model file (.nam, RTNeural .json, .aidax, Proteus .json) holds: architecture,
-/// receptive field, weights, metadata, and what it costs to play.
+/// Show what a model file holds and what it costs to play
+///
+/// Reads .nam, RTNeural .json, .aidax and Proteus .json: architecture, receptive field, weights,
+/// metadata, the formats it could be written in, and its speed on this machine.
+///
+/// Example:
+///   effigy inspect amp.nam
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The model file.
     file: PathBuf,

@@ -3,12 +3,15 @@
 //! Commands report through [`crate::progress::Observer`] and never print.
 
 pub mod bench_infer;
+pub mod check;
 pub mod collage;
 pub mod convolve;
 pub mod devices;
 pub mod evaluate;
 pub mod infer;
 pub mod inspect;
+pub mod new;
+pub mod queue;
 pub mod recording;
 pub mod recover;
 pub mod reorder;
@@ -16,5 +19,6 @@ pub mod runs;
 mod scoring;
 pub mod spectrum;
 pub mod stretch;
+mod suggest;
 pub mod synth;
 pub mod train;

@@ -3,15 +3,16 @@
 
 use super::scoring::Tester;
 use crate::config::{self, Config};
-use crate::data::load::{self, LatencyReport, Recordings};
+use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::Row;
+use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::optimiser;
-use crate::training::run_dir::RunDir;
+use crate::training::run_dir::{Progress, RunDir};
 use crate::training::{self, Session, TrainingError, evaluate};
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
@@ -57,8 +58,12 @@ pub struct TrainOutcome {
     pub epochs: usize,
     /// Whose weights were tested and kept.
     pub best: Option<BestEpoch>,
+    /// The test figures in words, with what to try next.
+    pub verdict: Option<Verdict>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
+    /// What was found out about every pair of files.
+    pub pairs: Vec<PairReport>,
     /// The test audio: dry, wet and predicted.
     pub files: Vec<PathBuf>,
 }
@@ -117,7 +122,9 @@ pub fn train(
         weights: best.num_params(),
         epochs: progress.history.len(),
         best: progress.best,
+        verdict: None,
         latencies: recordings.latencies.clone(),
+        pairs: recordings.pairs.clone(),
         files: Vec::new(),
         seconds: 0.0,
         run: run.path().to_path_buf(),
@@ -130,10 +137,23 @@ pub fn train(
     outcome
         .rows
         .extend(tester.baselines(&config.baselines, observer)?);
+    outcome.verdict = judge(&outcome.rows, &progress);
     outcome.files = tester.write_audio(&run.file("test"))?;
     outcome.seconds = started.elapsed().as_secs_f64();
     run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
     Ok(outcome)
+}
+
+fn judge(rows: &[Row], progress: &Progress) -> Option<Verdict> {
+    let tested = progress.best.map(|best| best.epoch);
+    let row = progress.history.iter().find(|r| Some(r.epoch) == tested);
+    verdict::verdict(&Evidence {
+        rows,
+        epochs: progress.history.len(),
+        best_epoch: tested,
+        train_esr: row.map(|r| r.train.esr),
+        valid_esr: row.map(|r| r.valid.esr),
+    })
 }
 
 fn explain_disk(error: TrainingError, run: &RunDir) -> anyhow::Error {
@@ -163,8 +183,11 @@ pub fn describe(report: &LatencyReport) -> String {
         Some(true) => ", inverted polarity",
         _ => "",
     };
+    let exact = report
+        .exact_samples
+        .map_or_else(String::new, |exact| format!("{exact:.2} to a fraction, "));
     format!(
-        "latency {} samples ({origin}{polarity}): {}",
+        "latency {} samples ({exact}{origin}{polarity}): {}",
         report.latency_samples, report.label
     )
 }

@@ -6,5 +6,6 @@ pub mod align;
 pub mod fft;
 pub mod mel;
 pub mod resample;
+pub mod shift;
 pub mod stft;
 pub mod window;

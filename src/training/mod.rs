@@ -80,6 +80,11 @@ pub fn train(
     let (model, mut optimiser, mut progress) = state;
     let mut model = model.train();
     let training = &session.config.training;
+    observer.event(Event::Start {
+        task: "training",
+        total: Some(training.epochs as u64),
+    });
+    observer.event(Event::Advance(progress.history.len() as u64));
     while progress.history.len() < training.epochs && !out_of_patience(&progress, training.patience)
     {
         let started = Instant::now();
@@ -111,7 +116,9 @@ pub fn train(
         on_epoch(&row, better);
         progress.history.push(row);
         run.save_state(&model, &optimiser, &progress)?;
+        observer.event(Event::Advance(1));
     }
+    observer.event(Event::Finish);
     Ok(progress)
 }
 

@@ -7,6 +7,7 @@ mod baseline;
 mod convolve;
 mod effects;
 mod engine;
+mod firsthour;
 mod formats;
 mod inference;
 mod kernel_tensors;

@@ -1,0 +1,214 @@
+//! Which network to try first for a kind of effect, and how to train it on a recording of this
+//! length: the tables of a config from `[windows]` on.
+//!
+//! The recipes are those of `configs/`, measured there; here they are fitted to short recordings.
+
+use super::new::comment;
+use crate::regress::diagnosis::{Echo, Kind};
+
+/// A first network to try.
+pub(super) struct Suggestion {
+    /// In a few words.
+    pub(super) network: String,
+    /// `[windows]` to `[baselines]` as TOML.
+    pub(super) tables: String,
+}
+
+/// A recipe before it is fitted to the recording.
+struct Recipe {
+    network: String,
+    /// Why this one, and what else to try.
+    reason: &'static str,
+    /// The `[model]` table but for the memory.
+    model: String,
+    /// Samples that fill the memory of a recurrent network, and samples gradients flow back.
+    memory: Option<(usize, usize)>,
+    window_len: usize,
+    learning_rate: f64,
+    clip: bool,
+    /// Optimiser steps that usually do.
+    steps: usize,
+}
+
+/// The suggestion for `samples` samples at `rate_hz`.
+pub(super) fn suggest(
+    kind: Option<Kind>,
+    echo: Option<Echo>,
+    samples: usize,
+    rate_hz: u32,
+) -> Suggestion {
+    let recipe = recipe(kind, echo, rate_hz);
+    // Validation and test take a tenth each; their beginning only fills the memory.
+    let (train, tenth) = (samples * 4 / 5, samples / 10);
+    let window_len = recipe.window_len.min(floor_power_of_two(train / 4));
+    let hop = if train / window_len < 400 {
+        window_len / 2
+    } else {
+        window_len
+    }
+    .max(1);
+    let windows = (train / hop).max(1);
+    let batch_size = 16.min(windows.div_ceil(4));
+    let epochs = (recipe.steps / windows.div_ceil(batch_size)).clamp(40, 400);
+    let mut tables = format!("[windows]\nwindow_len = {window_len}\nhop = {hop}\n\n");
+    tables += &comment(recipe.reason);
+    tables += &format!("[model]\n{}", recipe.model);
+    if let Some((warm_up, truncate)) = recipe.memory {
+        let longest = floor_power_of_two(tenth / 4);
+        tables += &format!(
+            "# Samples that fill the memory before each window, and samples that gradients flow \
+             back.\nwarm_up = {}\ntruncate = {}\n",
+            warm_up.min(longest),
+            truncate.min(window_len)
+        );
+    }
+    tables += "\n[loss]\nesr = 1.0\n";
+    if recipe.memory.is_some() {
+        tables += "pre_emphasised_esr = 0.5\n";
+    }
+    tables += &format!(
+        "\n[training]\nepochs = {epochs}\nbatch_size = {batch_size}\nlearning_rate = {:?}\n\
+         schedule = {{ kind = \"cosine\", final_factor = 0.01 }}\n",
+        recipe.learning_rate
+    );
+    if recipe.clip {
+        tables += "clip_norm = 1.0\n";
+    }
+    tables += &format!(
+        "\n# A least-squares filter of this many taps is shown beside the network.\n[baselines]\n\
+         fir_taps = {}\n",
+        128.min(tenth / 4).max(1)
+    );
+    Suggestion {
+        network: recipe.network,
+        tables,
+    }
+}
+
+fn recipe(kind: Option<Kind>, echo: Option<Echo>, rate_hz: u32) -> Recipe {
+    let lstm = |hidden_size: usize, reason| Recipe {
+        network: format!("lstm with {hidden_size} units"),
+        reason,
+        model: format!("kind = \"lstm\"\nhidden_size = {hidden_size}\n"),
+        memory: Some((1024, 1024)),
+        window_len: 4096,
+        learning_rate: 5e-3,
+        clip: true,
+        steps: 2500,
+    };
+    match kind {
+        Some(Kind::Linear) => Recipe {
+            network: "conv (or no network: a filter is enough)".to_string(),
+            reason: "The effect is linear: the fir row of the result, fitted without training, is \
+                     as good as any network can be. A convolution network comes close.",
+            model: "kind = \"conv\"\nchannels = 50\nkernel_size = 50\n".to_string(),
+            memory: None,
+            window_len: 2048,
+            learning_rate: 2e-3,
+            clip: false,
+            steps: 4000,
+        },
+        Some(Kind::Delayed) => delayed(echo, rate_hz),
+        Some(Kind::DynamicGain) => Recipe {
+            memory: Some((8192, 4096)),
+            window_len: 16_384,
+            steps: 1200,
+            ..lstm(
+                24,
+                "The gain follows the playing: an LSTM with a long warm-up and long windows. Raise \
+                 warm_up and window_len for slow releases; gain-fitted ESR in the result tells the \
+                 shape apart from the level.",
+            )
+        },
+        Some(Kind::DynamicNonlinear) => lstm(
+            40,
+            "A distortion with a memory: an LSTM large enough for it. If it is not good enough, \
+             try hidden_size = 64, or kind = \"wavenet\" with preset = \"a1-standard\" (slower).",
+        ),
+        Some(Kind::TimeVarying) => lstm(
+            24,
+            "The effect moves by a clock of its own, which no network can hear in the dry sound: \
+             expect its average. Switch the modulation off and record again.",
+        ),
+        Some(Kind::StaticNonlinear) | None => lstm(
+            24,
+            "A small LSTM learns curves with filters around them within minutes. For a .nam player \
+             with a fast path, try kind = \"wavenet\" with preset = \"a1-nano\" up to \
+             \"a1-standard\" instead (slower to train; leave out hidden_size, warm_up and \
+             truncate).",
+        ),
+    }
+}
+
+/// A dilated network whose memory reaches past the last repeat that matters.
+fn delayed(echo: Option<Echo>, rate_hz: u32) -> Recipe {
+    let reach_ms = echo.map_or(200.0, |echo| echo.length_ms);
+    let reach = (reach_ms / 1000.0 * f64::from(rate_hz)) as usize;
+    // Kernel 5, dilations 1, 3, 9, …: layers n reach 1 + 2·(3ⁿ − 1).
+    let layers = (4..11).find(|n| 2 * 3_usize.pow(*n) > reach).unwrap_or(11);
+    Recipe {
+        network: format!("tcn with {layers} layers"),
+        reason: "Repeats or a room: dilated convolutions whose memory reaches past the last repeat \
+                 that matters. Long echoes are made better, and cheaper, by a delay line beside a \
+                 network for the rest.",
+        model: format!(
+            "kind = \"tcn\"\nchannels = 8\nkernel_size = 5\nlayers = {layers}\ndilation_growth = 3\n"
+        ),
+        memory: None,
+        window_len: 8192,
+        learning_rate: 2e-3,
+        clip: true,
+        steps: 1500,
+    }
+}
+
+/// The largest power of two that is not above `n`, at least 2.
+fn floor_power_of_two(n: usize) -> usize {
+    1 << n.max(2).ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use std::path::Path;
+
+    /// Whatever the kind and however short the recording: a config that is taken.
+    #[test]
+    fn every_suggestion_is_a_config() {
+        let kinds = [
+            None,
+            Some(Kind::Linear),
+            Some(Kind::Delayed),
+            Some(Kind::StaticNonlinear),
+            Some(Kind::DynamicGain),
+            Some(Kind::DynamicNonlinear),
+            Some(Kind::TimeVarying),
+        ];
+        for kind in kinds {
+            for samples in [4000, 60_000, 1_452_000, 20_000_000] {
+                let suggested = suggest(kind, None, samples, 48_000);
+                let text = format!(
+                    "name = \"x\"\n[[data.train]]\ndry = \"d.wav\"\nwet = \"w.wav\"\n{}",
+                    suggested.tables
+                );
+                let config = config::parse(&text, Path::new("x.toml"), &[]).unwrap();
+                config.check().unwrap();
+                assert!(config.windows.window_len <= samples / 5, "{text}");
+                assert!((40..=400).contains(&config.training.epochs));
+            }
+        }
+    }
+
+    #[test]
+    fn a_delayed_effect_gets_a_memory_that_reaches_it() {
+        let echo = Echo {
+            delay_ms: Some(120.0),
+            level_db: -6.0,
+            length_ms: 250.0,
+        };
+        let text = suggest(Some(Kind::Delayed), Some(echo), 1 << 20, 48_000).tables;
+        // 250 ms are 12,000 samples: 2·3⁸ = 13,122.
+        assert!(text.contains("layers = 8"), "{text}");
+    }
+}
