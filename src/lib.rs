@@ -18,6 +18,7 @@ pub mod formats;
 pub mod kernels;
 pub mod models;
 pub mod progress;
+pub mod random;
 pub mod regress;
 pub mod report;
 pub mod resynth;

@@ -7,17 +7,17 @@ use crate::commands::evaluate::{self, EvaluateRequest};
 use crate::config::Latency;
 use std::path::PathBuf;
 
-/// Score a trained network on one more dry/wet pair
+/// Score a trained network, baseline or model file on one more dry/wet pair
 ///
-/// Prints the network's figures beside those of the dry sound itself (identity): a network that
-/// does not beat it has learned nothing.
+/// Prints its figures beside those of the dry sound itself (identity): what does not
+/// beat it has learned nothing.
 ///
 /// Example:
 ///   effigy evaluate --model checkpoints/my-pedal --dry other-dry.wav --wet other-wet.wav
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The run whose best weights are used, such as checkpoints/conv.
+    /// A run (its best weights are used), a saved baseline, or a model file such as amp.nam.
     #[arg(long, short)]
     model: PathBuf,
     /// Recording without the effect.
@@ -36,7 +36,7 @@ pub struct Args {
     /// Where a knob stood, NAME=VALUE, once per knob [default: the middle of what was learned].
     #[arg(long = "control", value_name = "NAME=VALUE", value_parser = super::infer::control)]
     controls: Vec<(String, f32)>,
-    /// Exit with code 1 unless the network's ESR is at most this.
+    /// Exit with code 1 unless the model's ESR is at most this.
     #[arg(long, value_name = "ESR")]
     require_esr: Option<f64>,
 }
@@ -52,7 +52,7 @@ fn latency(text: &str) -> Result<Latency, String> {
     }
 }
 
-/// Prints the network's figures beside identity's.
+/// Prints the model's figures beside identity's.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
     let request = EvaluateRequest {
         model: args.model.clone(),
@@ -64,13 +64,6 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
     };
     let outcome = evaluate::evaluate(&request, ui)?;
     ui.report(&outcome, |outcome| rows::table(&outcome.rows).to_string())?;
-    let met = match (args.require_esr, outcome.rows.first()) {
-        (Some(wanted), Some(row)) => row.metrics.esr <= wanted,
-        _ => true,
-    };
-    Ok(if met {
-        Status::Done
-    } else {
-        Status::CriterionMissed
-    })
+    let esr = outcome.rows.first().map(|row| row.metrics.esr);
+    Ok(Status::of_esr(args.require_esr, esr))
 }

@@ -3,9 +3,11 @@
 //! One file per verb holds its arguments and turns the command's typed outcome into text.
 //! Knows nothing of how anything is computed.
 
+mod baseline;
 mod bench_infer;
 mod check;
 mod collage;
+mod compare;
 mod completions;
 mod convolve;
 mod devices;
@@ -40,13 +42,22 @@ pub enum Status {
     SomeFailed,
 }
 
+impl Status {
+    /// Whether an ESR that was asked for is met; no figure misses it.
+    fn of_esr(wanted: Option<f64>, found: Option<f64>) -> Self {
+        match wanted {
+            Some(wanted) if !found.is_some_and(|found| found <= wanted) => Self::CriterionMissed,
+            _ => Self::Done,
+        }
+    }
+}
+
 /// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
 /// against classical regression.
 #[derive(Debug, Parser)]
 #[command(
     name = "effigy",
     version,
-    propagate_version = true,
     max_term_width = 100
 )]
 struct Cli {
@@ -68,6 +79,8 @@ enum Command {
     Train(train::Args),
     Infer(infer::Args),
     Evaluate(evaluate::Args),
+    Compare(compare::Args),
+    Baseline(baseline::Args),
     Runs(runs::Args),
     Synth(synth::Args),
     Devices(devices::Args),
@@ -162,6 +175,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
+        Command::Compare(args) => compare::run(args, ui),
+        Command::Baseline(args) => baseline::run(args, ui),
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),

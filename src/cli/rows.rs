@@ -1,24 +1,112 @@
 //! Result rows as a text table, the same in every command that reports them.
 
 use crate::audio::SampleFormat;
-use crate::report::metrics::Row;
+use crate::commands::baseline::ModelRow;
+use crate::report::metrics::{Metrics, PairRows, Row};
 use crate::report::table::{Table, figure};
+use std::path::Path;
 
-/// Name, RMSE, MSE, STD, ESR, gain-fitted ESR and MAE, one line per row.
+/// Columns of every table of figures.
+const FIGURES: [&str; 9] = [
+    "RMSE",
+    "MSE",
+    "STD",
+    "ESR",
+    "gain-fitted",
+    "ESR pre .85",
+    "MAE",
+    "MR-STFT",
+    "gain env. dB",
+];
+
+/// A file without its folder.
+fn short(label: &str) -> String {
+    let name = Path::new(label).file_name();
+    name.map_or_else(|| label.to_string(), |n| n.to_string_lossy().into_owned())
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_string(), figure)
+}
+
+fn cells(m: &Metrics) -> [String; 9] {
+    [
+        figure(m.rmse),
+        figure(m.mse),
+        figure(m.std),
+        figure(m.esr),
+        figure(m.gain_fitted_esr),
+        optional(m.pre_emphasised_esr),
+        figure(m.mae),
+        optional(m.multi_resolution_stft),
+        optional(m.gain_envelope_error_db),
+    ]
+}
+
+/// Name and figures, one line per row.
 pub fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new(["test", "RMSE", "MSE", "STD", "ESR", "gain-fitted", "MAE"]);
-    for Row { name, metrics: m } in rows {
-        table.row([
-            name.clone(),
-            figure(m.rmse),
-            figure(m.mse),
-            figure(m.std),
-            figure(m.esr),
-            figure(m.gain_fitted_esr),
-            figure(m.mae),
-        ]);
+    let mut table = Table::new([&["test"][..], &FIGURES].concat());
+    for Row { name, metrics } in rows {
+        table.row([&[name.clone()][..], &cells(metrics)].concat());
     }
     table
+}
+
+/// The same with what each model takes.
+pub fn models(rows: &[ModelRow]) -> Table {
+    const COSTS: [&str; 4] = ["parameters", "MAC/sample", "training s", "× real time"];
+    let mut table = Table::new([&["test"][..], &FIGURES, &COSTS].concat());
+    for ModelRow { row, cost, .. } in rows {
+        let none = || "–".to_string();
+        let costs = cost.as_ref().map_or([(); 4].map(|()| none()), |cost| {
+            [
+                cost.parameters.to_string(),
+                cost.macs_per_sample.to_string(),
+                cost.training_seconds.map_or_else(none, figure),
+                figure(cost.real_time_factor),
+            ]
+        });
+        table.row([&[row.name.clone()][..], &cells(&row.metrics), &costs].concat());
+    }
+    table
+}
+
+/// The first row's figures on each of several pairs beside those of the best constant gain on
+/// the dry sound: whether a compressor's movement was learned. Empty for a single pair.
+pub fn beside_constant_gain(pairs: &[PairRows]) -> String {
+    if pairs.is_empty() {
+        return String::new();
+    }
+    let headings = ["by pair", "ESR", "gain-fitted", "gain env. dB"];
+    let constant = ["constant gain ESR", "gain env. dB"];
+    let mut table = Table::new([&headings[..], &constant].concat());
+    for PairRows { label, rows } in pairs {
+        let envelope = |m: &Metrics| optional(m.gain_envelope_error_db);
+        let mut line = vec![short(label)];
+        if let Some(m) = rows.first().map(|row| &row.metrics) {
+            line.extend([figure(m.esr), figure(m.gain_fitted_esr), envelope(m)]);
+        }
+        if let Some(identity) = rows.iter().find(|row| row.name == "identity") {
+            let m = &identity.metrics;
+            line.extend([figure(m.gain_fitted_esr), envelope(m)]);
+        }
+        table.row(line);
+    }
+    format!("\n{table}\n")
+}
+
+/// ESR of every model on each of several pairs. Empty for a single pair.
+pub fn esr_by_pair(pairs: &[PairRows]) -> String {
+    let Some(first) = pairs.first() else {
+        return String::new();
+    };
+    let names = first.rows.iter().map(|row| row.name.clone());
+    let mut table = Table::new(std::iter::once("ESR by pair".to_string()).chain(names));
+    for PairRows { label, rows } in pairs {
+        let figures = rows.iter().map(|row| figure(row.metrics.esr));
+        table.row(std::iter::once(short(label)).chain(figures));
+    }
+    format!("\n{table}\n")
 }
 
 /// `--format` as sound formats.

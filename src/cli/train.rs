@@ -2,7 +2,7 @@
 
 use super::ui::{self, Ui};
 use super::{Status, readme, rows};
-use crate::commands::queue::{self, QueueEvent, QueueOutcome, QueuedRun, State};
+use crate::commands::queue::{self, QueueEvent, QueueOutcome, State};
 use crate::commands::train::{self, TrainOutcome, TrainRequest};
 use crate::progress::{Event, Observer};
 use crate::report::table::{Table, figure};
@@ -72,11 +72,9 @@ impl Args {
         }
     }
 
-    fn is_met_by(&self, outcome: &TrainOutcome) -> bool {
-        match (self.require_esr, outcome.rows.first()) {
-            (Some(wanted), Some(row)) => row.metrics.esr <= wanted,
-            _ => true,
-        }
+    fn judged(&self, outcome: &TrainOutcome) -> Status {
+        let esr = outcome.rows.first().map(|row| row.metrics.esr);
+        Status::of_esr(self.require_esr, esr)
     }
 }
 
@@ -104,11 +102,7 @@ fn one(args: &Args, config: Option<&PathBuf>, ui: &Ui) -> anyhow::Result<Status>
     let mut log = EpochLog::new(ui);
     let outcome = train::train(&args.request(config), ui, |row, best| log.add(row, best))?;
     ui.report(&outcome, prose)?;
-    Ok(if args.is_met_by(&outcome) {
-        Status::Done
-    } else {
-        Status::CriterionMissed
-    })
+    Ok(args.judged(&outcome))
 }
 
 fn many(args: &Args, configs: &[PathBuf], ui: &Ui) -> anyhow::Result<Status> {
@@ -132,10 +126,10 @@ fn many(args: &Args, configs: &[PathBuf], ui: &Ui) -> anyhow::Result<Status> {
         }
     });
     ui.report(&outcome, summary)?;
-    let met = |run: &QueuedRun| run.outcome.as_ref().is_none_or(|o| args.is_met_by(o));
+    let mut trained = outcome.runs.iter().filter_map(|run| run.outcome.as_ref());
     Ok(if outcome.failed > 0 {
         Status::SomeFailed
-    } else if outcome.runs.iter().all(met) {
+    } else if trained.all(|o| args.judged(o) == Status::Done) {
         Status::Done
     } else {
         Status::CriterionMissed
@@ -149,13 +143,14 @@ struct EpochLog<'a> {
     wide: bool,
 }
 
-const WIDE: &str = "epoch |  train MSE      RMSE       STD |  valid MSE      RMSE       STD       ESR | ref. STD |      s";
+/// Above [`line`]s.
+pub(super) const HEADINGS: &str = "epoch |  train MSE      RMSE       STD |  valid MSE      RMSE       STD       ESR | ref. STD |      s";
 
 const NARROW: &str = "epoch | train RMSE | valid RMSE       ESR | ref. STD |      s";
 
 impl<'a> EpochLog<'a> {
     fn new(ui: &'a Ui) -> Self {
-        let fits = |width: usize| width > WIDE.chars().count() + 2;
+        let fits = |width: usize| width > HEADINGS.chars().count() + 2;
         Self {
             ui,
             begun: false,
@@ -173,7 +168,7 @@ impl<'a> EpochLog<'a> {
             self.ui.event(Event::Status(&text));
         }
         if !self.begun {
-            self.ui.say(if self.wide { WIDE } else { NARROW });
+            self.ui.say(if self.wide { HEADINGS } else { NARROW });
             self.begun = true;
         }
         if is_worth_a_line(row.epoch) {
@@ -196,7 +191,8 @@ fn is_worth_a_line(epoch: usize) -> bool {
     epoch.is_multiple_of(step)
 }
 
-fn line(row: &EpochRow, best: bool) -> String {
+/// An epoch's figures; a star marks the best so far.
+pub(super) fn line(row: &EpochRow, best: bool) -> String {
     let (train, valid) = (&row.train, &row.valid);
     format!(
         "{:5} | {:>10} {:>9} {:>9} | {:>10} {:>9} {:>9} {:>9} | {:>8} | {:6.1}{}",
@@ -229,6 +225,7 @@ fn narrow_line(row: &EpochRow, best: bool) -> String {
 
 fn prose(outcome: &TrainOutcome) -> String {
     let mut text = rows::table(&outcome.rows).to_string();
+    text += &rows::beside_constant_gain(&outcome.by_pair);
     let reference = outcome
         .rows
         .first()

@@ -5,7 +5,7 @@
 
 use crate::progress::{Event, Observer};
 use crate::report::verdict::Grade;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -188,11 +188,25 @@ impl Ui {
 
 fn style(counted: bool) -> ProgressStyle {
     let template = if counted {
-        "{msg:36!} {wide_bar} {pos}/{len} {per_sec:>9} {eta:>4} left"
+        "{msg:36!} {wide_bar} {pos}/{len} {rate:>8} {eta:>4} left"
     } else {
         "{msg:36!} {spinner} {elapsed}"
     };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // The bar is drawn again at once; nobody could be told.
+            let _ = write!(out, "{}/s", rate(state.per_sec()));
+        })
+}
+
+/// Steps per second in about three digits.
+fn rate(per_second: f64) -> String {
+    match per_second {
+        r if r >= 100.0 => format!("{r:.0}"),
+        r if r >= 10.0 => format!("{r:.1}"),
+        r => format!("{r:.2}"),
+    }
 }
 
 /// A grade in its colour, where stdout is a terminal that has colours and `NO_COLOR` is not set.

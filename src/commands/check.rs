@@ -328,6 +328,13 @@ fn judge(outcome: &mut CheckOutcome) {
         }
     }
     let seconds = outcome.dry.seconds.min(outcome.wet.seconds);
+    if outcome.kind.is_some() && outcome.time_variation.is_none() && seconds > SHORT_SECONDS {
+        cautions.push(
+            "dry has few frequencies at a time (a held note, a sweep, a moving wave): the kind of \
+             effect is less sure than from music"
+                .to_string(),
+        );
+    }
     if seconds < SHORT_SECONDS {
         cautions.push(format!(
             "{seconds:.1} s are short; half a minute to three minutes of varied playing, soft and \

@@ -1,15 +1,14 @@
-//! A trained network's figures on one more dry/wet pair.
+//! A model's figures on one more dry/wet pair: a run's network, a saved baseline, or a model
+//! file of another program.
 
-use super::infer::control_values;
-use crate::audio::SampleRate;
+use super::contender::Contender;
+use super::scoring::Tester;
 use crate::config::{DataConfig, Latency, PairConfig};
 use crate::data::load::{self, LatencyReport};
-use crate::device::{self, DeviceChoice};
-use crate::progress::{Event, Observer};
-use crate::report::metrics::{ErrorSums, Row};
-use crate::training::evaluate;
-use crate::training::run_dir::RunDir;
-use anyhow::{Result, bail};
+use crate::data::pair::Reach;
+use crate::progress::Observer;
+use crate::report::metrics::Row;
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ use std::time::Instant;
 /// What to evaluate.
 #[derive(Clone, Debug)]
 pub struct EvaluateRequest {
-    /// The run whose best weights are used.
+    /// The run whose best weights are used, a saved baseline, or a model file.
     pub model: PathBuf,
     /// Recording without the effect.
     pub dry: PathBuf,
@@ -26,77 +25,67 @@ pub struct EvaluateRequest {
     pub wet: PathBuf,
     /// Delay of the wet side.
     pub latency: Latency,
-    /// Where to compute.
+    /// Where a run's network computes.
     pub device: String,
     /// Where the knobs stood; those not named stand in the middle of what was learned.
     pub controls: BTreeMap<String, f32>,
 }
 
-/// Figures of a network on a pair.
+/// Figures of a model on a pair.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvaluateOutcome {
-    /// The run's folder.
-    pub run: PathBuf,
+    /// The run's folder or the model's file.
+    pub model: PathBuf,
     /// Wall time of the command.
     pub seconds: f64,
-    /// The network and identity.
+    /// The model and identity.
     pub rows: Vec<Row>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
 }
 
-/// Scores a run's best weights on a pair.
+/// Scores a model on a pair.
 ///
 /// # Errors
-/// A run without weights, a pair that is unfit or of another rate.
+/// No model there, a pair that is unfit, of another rate, or too short.
 pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer) -> Result<EvaluateOutcome> {
     let started = Instant::now();
-    let selected = device::select(request.device.parse::<DeviceChoice>()?)?;
-    let run = RunDir::open(&request.model)?;
-    let (model, config) = run.load_best(&selected.device)?;
-    let values = control_values(&config.data, &request.controls)?;
-    let names = config.data.knobs().into_iter().map(|knob| knob.name);
+    let mut contender = Contender::open(&request.model, &request.device)?;
+    if let Some(config) = contender.config() {
+        // As in the run's own table.
+        contender.name = config.model.kind().to_string();
+    }
     let data = DataConfig {
         latency: request.latency,
-        polarity: config.data.polarity,
+        polarity: contender.polarity(),
         test: vec![PairConfig {
             dry: Some(request.dry.clone()),
             wet: Some(request.wet.clone()),
-            controls: names.zip(values).collect(),
+            controls: contender.controls(&request.controls)?,
             ..PairConfig::default()
         }],
         ..DataConfig::default()
     };
-    let recordings = load::load(&data, config.seed, observer)?;
-    let trained_at = config.data.sample_rate.and_then(SampleRate::new);
-    if trained_at.is_some_and(|rate| rate != recordings.sample_rate) {
-        bail!(
-            "{}: {}, but the network was trained at {} Hz; convert the pair first",
-            request.dry.display(),
-            recordings.sample_rate,
-            config.data.sample_rate.unwrap_or_default()
-        );
-    }
-    observer.event(Event::Start {
-        task: "evaluating",
-        total: None,
-    });
-    let (mut network, mut identity) = (ErrorSums::default(), ErrorSums::default());
-    for span in load::spans(&recordings.test) {
-        let range = span.predictable(evaluate::reach(&model));
-        let predicted = evaluate::predict_span(&model, &selected.device, &span, &range);
-        network.add(&span.pair().wet()[range.clone()], &predicted);
-        identity.add(&span.pair().wet()[range.clone()], &span.pair().dry()[range]);
-    }
-    observer.event(Event::Finish);
-    let row = |name: &str, sums: ErrorSums| Row {
-        name: name.to_string(),
-        metrics: sums.metrics(),
-    };
+    // Files only: nothing is generated, so the seed decides nothing.
+    let recordings = load::load(&data, 0, observer)?;
+    contender
+        .check_rate(recordings.sample_rate)
+        .with_context(|| request.dry.display().to_string())?;
+    let reach = contender.reach();
+    let mut tester = Tester::new(&recordings, reach, Reach::default(), observer);
+    ensure!(
+        tester.sample_count() > 0,
+        "{}: no sample can be predicted; {} needs {} around each",
+        request.dry.display(),
+        contender.name,
+        reach.context + reach.lookahead
+    );
+    contender.score(&mut tester, &recordings.test)?;
+    tester.identity()?;
     Ok(EvaluateOutcome {
-        run: run.path().to_path_buf(),
+        model: request.model.clone(),
         seconds: started.elapsed().as_secs_f64(),
-        rows: vec![row(config.model.kind(), network), row("identity", identity)],
+        rows: tester.rows().to_vec(),
         latencies: recordings.latencies,
     })
 }

@@ -2,9 +2,12 @@
 //!
 //! Commands report through [`crate::progress::Observer`] and never print.
 
+pub mod baseline;
 pub mod bench_infer;
 pub mod check;
 pub mod collage;
+pub mod compare;
+mod contender;
 pub mod convolve;
 pub mod devices;
 pub mod evaluate;

@@ -1,14 +1,14 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
-use super::scoring::Tester;
+use super::scoring::{self, Tester};
 use crate::config::{self, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
-use crate::report::metrics::Row;
+use crate::report::metrics::{PairRows, Row};
 use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::optimiser;
@@ -50,6 +50,8 @@ pub struct TrainOutcome {
     pub seconds: f64,
     /// Test figures: the network, identity, then the classical rows.
     pub rows: Vec<Row>,
+    /// The same, pair by pair, where there are several test pairs.
+    pub by_pair: Vec<PairRows>,
     /// What it ran on.
     pub device: String,
     /// Trainable weights.
@@ -118,6 +120,7 @@ pub fn train(
     let reach = evaluate::reach(&best);
     let mut outcome = TrainOutcome {
         rows: Vec::new(),
+        by_pair: Vec::new(),
         device: selected.id,
         weights: best.num_params(),
         epochs: progress.history.len(),
@@ -129,16 +132,18 @@ pub fn train(
         seconds: 0.0,
         run: run.path().to_path_buf(),
     };
-    let mut tester = Tester::new(&recordings, reach, &config.baselines);
-    outcome
-        .rows
-        .push(tester.network(&config, &best, &selected.device));
-    outcome.rows.push(tester.identity());
-    outcome
-        .rows
-        .extend(tester.baselines(&config.baselines, observer)?);
+    let wanted = config.baselines.rows();
+    let mut tester = Tester::new(&recordings, reach, scoring::reach_of(&wanted), observer);
+    let kind = config.model.kind();
+    let predicted = tester.network(kind, &best, &selected.device, &recordings.test)?;
+    tester.identity()?;
+    for row in scoring::fit_possible(&wanted, &recordings, observer)? {
+        tester.baseline(&row.baseline.to_string(), &row.baseline)?;
+    }
+    outcome.rows = tester.rows().to_vec();
     outcome.verdict = judge(&outcome.rows, &progress);
-    outcome.files = tester.write_audio(&run.file("test"))?;
+    outcome.by_pair = tester.by_pair().to_vec();
+    outcome.files = tester.write_audio(&run.file("test"), predicted)?;
     outcome.seconds = started.elapsed().as_secs_f64();
     run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
     Ok(outcome)
@@ -262,7 +267,8 @@ fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
     Ok(RunDir::create(&path, config)?)
 }
 
-fn first_free(wanted: &Path) -> PathBuf {
+/// `wanted`, or the first of `wanted-2`, `wanted-3`, … that does not exist.
+pub(super) fn first_free(wanted: &Path) -> PathBuf {
     if !wanted.exists() {
         return wanted.to_path_buf();
     }

@@ -3,12 +3,15 @@
 //!
 //! Defaults are stated once, here. Knows nothing of tensors, and opens no audio file.
 
+mod baseline;
 mod data;
 mod load;
 mod model;
 mod networks;
 mod training;
 
+pub(crate) use baseline::products;
+pub use baseline::{BaselineConfig, BaselineError, Baselines, MAX_UNKNOWNS};
 pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
 pub use load::{ConfigError, load, parse};
 pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
@@ -16,7 +19,7 @@ pub use networks::{
     Activation, Conditioning, ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray,
     WaveNetConfig, WaveNetPreset,
 };
-pub use training::{Baselines, LossConfig, Optimiser, Schedule, TrainingConfig};
+pub use training::{LossConfig, Optimiser, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Loss, optimiser, schedule, length of training, and the classical rows beside it.
+//! Loss, optimiser, schedule and length of training.
 
 use super::data::check_range;
 use super::{ConfigError, WindowConfig};
@@ -185,26 +185,6 @@ pub enum Schedule {
 
 fn default_rise() -> f64 {
     0.3
-}
-
-/// The `[baselines]` table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Baselines {
-    /// Taps of the least-squares FIR row.
-    pub fir_taps: usize,
-}
-
-impl Default for Baselines {
-    fn default() -> Self {
-        Self { fir_taps: 128 }
-    }
-}
-
-impl Baselines {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        check_range("baselines.fir_taps", self.fir_taps, 1, 65_536)
-    }
 }
 
 impl TrainingConfig {

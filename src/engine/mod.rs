@@ -1,8 +1,10 @@
 //! Streaming inference: a described network plays audio block by block.
 //!
 //! Plain arithmetic on slices, without tensors and without gradients. What someone would embed
-//! in a plugin: [`Engine::new`], [`Engine::prewarm`], [`Engine::process`], [`Engine::reset`],
-//! [`Engine::latency_samples`]. Knows nothing of files, training or the command line.
+//! in a plugin: [`Engine::load`] (or [`Engine::new`] for a network at hand), then
+//! [`Engine::prewarm`], [`Engine::process`], [`Engine::reset`], [`Engine::latency_samples`].
+//! Whole recordings are faster through an [`OfflinePlayer`]. Knows nothing of files (`load`
+//! stands with the formats), training or the command line.
 //!
 //! Everything is allocated when the engine is made; [`Engine::process`] neither allocates nor
 //! locks, takes blocks of any length, and gives the same samples, bit for bit, however a signal
@@ -200,6 +202,27 @@ impl Engine {
             self.pass(input.len());
             output.copy_from_slice(self.block.row(0, input.len()));
         }
+    }
+
+    /// Plays a whole signal: prewarmed, in time with the input (latency taken off), as long as
+    /// it, with knobs at `controls` (none: their defaults).
+    ///
+    /// # Errors
+    /// The description is not valid; as [`Engine::set_controls`].
+    pub fn play(
+        network: &Network,
+        controls: &[f32],
+        input: &[f32],
+    ) -> Result<Vec<f32>, EngineError> {
+        let mut player = OfflinePlayer::new(network, 1)?;
+        if !controls.is_empty() {
+            player.set_controls(controls)?;
+        }
+        let mut output = [Vec::with_capacity(input.len())];
+        player.push(&[input], &mut output);
+        player.finish(&mut output);
+        let [output] = output;
+        Ok(output)
     }
 
     /// Plays `input` and drops the output.

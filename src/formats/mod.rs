@@ -1,17 +1,20 @@
 //! Model files of other programs: read into, and written from, the plain network description.
 //!
-//! Knows the description and nothing of tensors, training, the engine or the command line; who
-//! needs a network played (loudness, verification) is given a function that plays it. A file
-//! that uses something unknown is refused by name: silence about it would be wrong audio.
+//! Knows the description and nothing of tensors, training or the command line; who needs a
+//! network played (loudness, verification) is given a function that plays it. Only
+//! [`Engine::load`](crate::engine::Engine::load) knows the engine, from outside. A file that uses
+//! something unknown is refused by name: silence about it would be wrong audio.
 
 pub mod aidax;
 mod json;
+mod load;
 pub mod nam;
 pub mod proteus;
 mod recurrent_net;
 pub mod rtneural;
 mod verify;
 
+pub use load::LoadError;
 pub use verify::{Agreement, TOLERANCE, VerifyError, test_signal, verify};
 
 use crate::models::description::{DescriptionError, Network};

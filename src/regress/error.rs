@@ -1,6 +1,7 @@
 //! What can be wrong with a fit. Each message is one line: the thing, the value received, what
 //! is allowed, what to do next.
 
+use crate::config::BaselineError;
 use std::path::PathBuf;
 
 /// A failure to fit, apply, save or load a classical model.
@@ -100,4 +101,14 @@ pub enum RegressError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl From<BaselineError> for RegressError {
+    fn from(error: BaselineError) -> Self {
+        Self::Parameter {
+            name: error.name,
+            value: error.value,
+            allowed: error.allowed,
+        }
+    }
 }

@@ -9,7 +9,7 @@
 
 use super::ResynthError;
 use super::collage::split;
-use super::mersenne::numpy_shuffle;
+use super::shuffle::numpy_shuffle;
 
 /// A sample as NumPy held it: a raw 16-bit integer, or a float once it was computed with.
 #[derive(Clone, Copy, Debug, PartialEq)]

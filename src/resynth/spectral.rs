@@ -5,7 +5,7 @@
 //! the notebook computed it.
 
 use super::ResynthError;
-use super::mersenne::python_shuffle_of_rows;
+use super::shuffle::python_shuffle_of_rows;
 use super::vocoder::{Reader, synthesise};
 use crate::dsp::stft::{Bin, Stft};
 use crate::progress::Observer;

@@ -3,7 +3,7 @@
 
 use effigy::progress::{Event, Observer, Silent};
 use effigy::regress::RegressError;
-use effigy::regress::baseline::{Baseline, BaselineConfig, SavedBaseline, Segment};
+use effigy::regress::baseline::{Baseline, BaselineConfig, Player, SavedBaseline, Segment};
 use nalgebra::{DMatrix, DVector};
 use std::path::PathBuf;
 
@@ -211,6 +211,44 @@ fn prediction_is_convolution_and_context_makes_pieces_seamless() {
         }
         assert!(model.predict(&[], &[]).is_empty());
     }
+}
+
+#[test]
+fn playing_block_by_block_is_predicting_the_whole_bit_for_bit() {
+    let dry = noise(5, 20_000);
+    let models = [
+        Baseline::Gain { gain: 0.3 },
+        Baseline::FirTanh {
+            gains: vec![2.0],
+            banks: vec![vec![0.5, 0.1, -0.2], vec![0.0, 0.3, 0.1]],
+            ridge: 0.0,
+        },
+        Baseline::Volterra {
+            order: 2,
+            memory: 3,
+            banks: vec![vec![0.5], vec![0.2], vec![-0.1], vec![0.7]],
+            ridge: 0.0,
+        },
+        Baseline::Fir {
+            taps: noise(6, 3000).iter().map(|&h| f64::from(h)).collect(),
+            ridge: 0.0,
+        },
+    ];
+    for model in models {
+        let whole = model.predict(&dry, &[]);
+        for block in [1, 77, 4094, 20_000] {
+            let mut player = Player::new(&model);
+            let mut out = Vec::new();
+            for piece in dry.chunks(block) {
+                player.push(piece, &mut out);
+                assert!(out.len() <= dry.len());
+            }
+            player.finish(&mut out);
+            assert_eq!(out, whole, "{model} in blocks of {block}");
+        }
+    }
+    let gain = Baseline::Gain { gain: 0.3 };
+    assert_eq!(gain.predict(&[0.0, 0.5], &[]), [0.0, 0.15]);
 }
 
 #[test]

@@ -376,23 +376,83 @@ fn input_that_is_no_number_is_silence() {
 }
 
 #[test]
-fn all_cores_give_the_samples_of_one() {
+fn recordings_sound_the_same_on_any_number_of_cores_in_any_pieces() {
     let mut dice = Dice::new(9);
     for (family, network) in dice.every_family() {
-        let input = dice.audio(9000);
-        let mut engine = Engine::new(&network).unwrap();
-        engine.prewarm();
-        let wanted = play(&mut engine, &input, || 512);
-        let mut player = OfflinePlayer::new(&network, 3).unwrap();
-        let mut output = vec![0.0; input.len()];
-        let mut at = 0;
-        for len in [1, 10, 5000, 3989] {
-            player.process(&input[at..at + len], &mut output[at..at + len]);
-            at += len;
+        let len = 40_000;
+        let input = [dice.audio(len), dice.audio(len)];
+        let controls = dice.numbers(network.controls.len(), 1.0);
+        let latency = network.latency_samples();
+        let wanted: Vec<Vec<f32>> = input
+            .iter()
+            .map(|channel| {
+                let mut engine = Engine::new(&network).unwrap();
+                engine.set_controls(&controls).unwrap();
+                engine.prewarm();
+                let mut heard = channel.clone();
+                heard.resize(len + latency, 0.0);
+                play(&mut engine, &heard, || 512).split_off(latency)
+            })
+            .collect();
+        for (threads, channels) in [(1, 1), (3, 1), (2, 2), (5, 2)] {
+            let mut player = OfflinePlayer::with_threads(&network, channels, threads).unwrap();
+            player.set_controls(&controls).unwrap();
+            let mut output = vec![Vec::new(); channels];
+            let mut at = 0;
+            for piece in [1, 10, 33_000, 0, 6989] {
+                let block: Vec<&[f32]> = input[..channels]
+                    .iter()
+                    .map(|c| &c[at..at + piece])
+                    .collect();
+                player.push(&block, &mut output);
+                at += piece;
+            }
+            assert_eq!(at, len);
+            player.finish(&mut output);
+            for (output, wanted) in output.iter().zip(&wanted) {
+                let what = format!("{family}, {threads} threads, {channels} channels");
+                assert_same(output, wanted, &what);
+            }
         }
-        assert_eq!(at, 9000);
-        assert_same(&output, &wanted, family);
+        let whole = Engine::play(&network, &controls, &input[0]).unwrap();
+        assert_same(&whole, &wanted[0], family);
     }
+}
+
+#[test]
+fn nothing_pushed_gives_nothing() {
+    let network = Dice::new(2).tcn();
+    let mut output = [Vec::new(), Vec::new()];
+    let player = OfflinePlayer::new(&network, 2).unwrap();
+    player.finish(&mut output);
+    assert!(output.iter().all(Vec::is_empty));
+}
+
+#[test]
+fn a_file_becomes_an_engine_and_a_slimmable_one_any_size() {
+    let Some(file) = shared("fixtures/nam/A2.nam") else {
+        return;
+    };
+    let network = formats::read(&file).unwrap().network;
+    let input = Dice::new(4).audio(500);
+    let Architecture::Slimmable(slimmable) = &network.architecture else {
+        panic!("A2 comes in two sizes");
+    };
+    for (size, submodel) in [(0.0, 0), (0.49, 0), (0.5, 1), (1.0, 1)] {
+        let mut loaded = Engine::load_size(&file, size).unwrap();
+        let mut made = Engine::new(&slimmable.submodels[submodel].network).unwrap();
+        let output = play(&mut loaded, &input, || 64);
+        assert_same(&output, &play(&mut made, &input, || 64), "size");
+    }
+    let mut full = Engine::load(&file).unwrap();
+    let mut made = Engine::new(&network).unwrap();
+    assert_same(
+        &play(&mut full, &input, || 64),
+        &play(&mut made, &input, || 64),
+        "full",
+    );
+    let missing = Engine::load(&PathBuf::from("no/such.nam")).unwrap_err();
+    assert!(missing.to_string().contains("no/such.nam"), "{missing}");
 }
 
 #[test]

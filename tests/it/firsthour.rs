@@ -103,7 +103,7 @@ fn check_names_the_kind_of_generated_effects() {
         ("tremolo", "", Kind::TimeVarying),
     ];
     let folder = tempfile::tempdir().unwrap();
-    let samples = playing(9.0, 5);
+    let samples = playing(7.6, 5);
     let dry = write(folder.path(), "dry.wav", samples.clone());
     let wrong: Vec<String> = cases
         .par_iter()
@@ -391,7 +391,13 @@ fn a_log_is_plain_and_short() {
     assert_eq!(epochs.count(), 1 + 99 + 4);
     assert!(said.stdout.contains("ESR "), "{}", said.stdout);
     let quiet = place.effigy(&["-q", "train", "t.toml", "--set", "training.epochs=1"]);
-    assert!(quiet.stderr.is_empty(), "{}", quiet.stderr);
+    // Warnings stay.
+    let mut lines = quiet.stderr.lines();
+    assert!(
+        lines.all(|l| l.starts_with("warning: ")),
+        "{}",
+        quiet.stderr
+    );
 }
 
 #[test]
@@ -484,7 +490,7 @@ fn a_fractional_latency_is_removed_when_asked_for() {
 #[test]
 fn loading_warns_of_drift_and_movement_and_tells_levels() {
     let folder = tempfile::tempdir().unwrap();
-    let samples = playing(9.0, 5);
+    let samples = playing(7.6, 5);
     let dry = write(folder.path(), "dry.wav", samples.clone());
     let chorus: Effect =
         toml::from_str("kind = \"chorus\"\nrate_hz = 0.9\ndepth_ms = 4.0").unwrap();

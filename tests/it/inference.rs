@@ -180,7 +180,7 @@ fn a_generated_dataset_can_be_written_and_trained_on() {
     let rmse = |run: &str| -> f64 {
         let text = std::fs::read_to_string(place.path(run).join("report.json")).unwrap();
         let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-        report["rows"][2]["rmse"].as_f64().unwrap()
+        report["rows"][3]["rmse"].as_f64().unwrap()
     };
     let (generated, read) = (rmse("checkpoints/s"), rmse("checkpoints/again"));
     assert!((generated - read).abs() < 1e-5, "{generated} {read}");

@@ -9,6 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("audio", &["files"]),
     ("files", &[]),
     ("progress", &[]),
+    ("random", &[]),
     ("simd", &[]),
     // 2: signals, operators, what a run is to do, networks.
     ("dsp", &["audio"]),
@@ -21,8 +22,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // 3: what is done with recordings and with finished networks.
     ("report", &["audio", "dsp", "files"]),
     ("data", &["audio", "config", "dsp", "effects", "progress"]),
-    ("regress", &["audio", "config", "dsp", "files", "progress"]),
-    ("resynth", &["audio", "config", "dsp", "progress"]),
+    (
+        "regress",
+        &["audio", "config", "dsp", "files", "progress", "random"],
+    ),
+    ("resynth", &["audio", "config", "dsp", "progress", "random"]),
     ("engine", &["audio", "dsp", "models", "simd"]),
     ("formats", &["audio", "config", "engine", "files", "models"]),
     // 4

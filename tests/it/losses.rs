@@ -2,8 +2,10 @@
 
 use crate::support::noise;
 use burn::prelude::*;
+use effigy::audio::SampleRate;
 use effigy::config::LossConfig;
 use effigy::models::loss::{RESOLUTIONS, loss};
+use effigy::report::metrics::{self, SpanSums};
 
 const NAMES: [&str; 9] = [
     "mse",
@@ -156,4 +158,31 @@ fn multi_resolution_stft_is_its_formula() {
         (found / expected - 1.0).abs() < 1e-4,
         "{found} for {expected}"
     );
+}
+
+/// The figure reported to people and the loss that training minimises are one definition: sums
+/// in f64 there, in f32 here.
+#[test]
+fn the_reported_multi_resolution_stft_is_the_loss() {
+    assert_eq!(metrics::RESOLUTIONS, RESOLUTIONS);
+    let (wet, predicted) = (noise(2 * 3000, 6), noise(2 * 3000, 8));
+    let predicted: Vec<f32> = predicted.iter().map(|p| 0.5 * p).collect();
+    let mut sums = SpanSums::new(SampleRate::new(44_100).unwrap());
+    for (wet, predicted) in wet.chunks(3000).zip(predicted.chunks(3000)) {
+        sums.add(wet, predicted);
+    }
+    let found = sums.metrics();
+    let expected = value(&only("multi_resolution_stft"), &wet, &predicted);
+    let reported = found.multi_resolution_stft.unwrap();
+    assert!(
+        (reported / expected - 1.0).abs() < 1e-4,
+        "{reported} for {expected}"
+    );
+    let expected = value(&only("pre_emphasised_esr"), &wet, &predicted);
+    let reported = found.pre_emphasised_esr.unwrap();
+    assert!(
+        (reported / expected - 1.0).abs() < 1e-5,
+        "{reported} for {expected}"
+    );
+    assert_eq!(LossConfig::default().pre_emphasis, metrics::PRE_EMPHASIS);
 }

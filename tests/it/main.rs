@@ -4,6 +4,7 @@ mod align;
 mod audio;
 mod bad_inputs;
 mod baseline;
+mod compare;
 mod convolve;
 mod effects;
 mod engine;

@@ -43,6 +43,9 @@ const DEEP: f64 = 0.06;
 /// 0.002.
 const SHALLOW: f64 = 0.012;
 
+/// The share of the music's strongest rhythm that counts at every period.
+const LOOPED: f64 = 0.3;
+
 /// Hops that a recording must hold, 7.4 s at 44.1 kHz: over fewer, chance alone makes 0.06.
 const LEAST_HOPS: usize = 160;
 
@@ -60,7 +63,8 @@ pub struct TimeVariation {
     /// How much more alike the effect is to itself after whole periods than after half ones: 0
     /// (static), about 0.1 for a chorus, 0.4 for a phaser or a vibrato.
     pub depth: f64,
-    /// The same of the dry sound's spectrum at this period: a rhythm of the music.
+    /// The same of the dry sound's spectrum at this period, and at least 0.3 of that at any other:
+    /// a rhythm of the music.
     pub rhythm: f64,
 }
 
@@ -238,16 +242,15 @@ pub fn time_variation(pair: &Whitened, latency: i64) -> Option<TimeVariation> {
     }
     let depths = contrast(&effect, 1.0);
     let rhythms = contrast(&music, music[0]);
-    let rhythm_near = |n: usize| {
-        let near = n.saturating_sub(2)..(n + 3).min(rhythms.len());
-        rhythms[near].iter().copied().fold(0.0, f64::max)
-    };
-    // Where the music has no rhythm, if the effect can be seen there.
-    let clear = |n: usize| depths[n] - rhythm_near(n);
-    let best = (0..depths.len()).max_by(|&a, &b| clear(a).total_cmp(&clear(b)))?;
+    let best = (0..depths.len()).max_by(|&a, &b| depths[a].total_cmp(&depths[b]))?;
+    let near = best.saturating_sub(2)..(best + 3).min(rhythms.len());
+    let largest = |rhythms: &[f64]| rhythms.iter().copied().fold(0.0, f64::max);
+    // In a strict loop the effect's memory of the last note returns with the notes, at periods of
+    // its own.
+    let rhythm = largest(&rhythms[near]).max(LOOPED * largest(&rhythms));
     Some(TimeVariation {
         period_samples: ((best + SHORTEST) * HOP) as f64,
         depth: depths[best].clamp(0.0, 1.0),
-        rhythm: rhythm_near(best),
+        rhythm,
     })
 }

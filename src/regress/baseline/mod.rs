@@ -5,25 +5,24 @@
 //! serves them all (see `normal`). Knows nothing of networks, files' layout or alignment: wet
 //! and dry arrive equally long and aligned.
 
-mod config;
 mod drives;
 mod expansion;
 mod filter;
 mod normal;
+mod player;
 mod store;
 
-pub use config::BaselineConfig;
+pub use crate::config::{BaselineConfig, MAX_UNKNOWNS};
+pub use player::Player;
 pub use store::SavedBaseline;
 
+use crate::config::products;
 use crate::progress::Observer;
 use crate::regress::RegressError;
-use config::products;
 use expansion::Expansion;
+use filter::FilterBank;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// The most coefficients one baseline may have: its Gram matrix takes 2 GiB.
-pub const MAX_UNKNOWNS: usize = 16_384;
 
 /// One time span to fit on.
 #[derive(Clone, Copy, Debug)]
@@ -180,13 +179,17 @@ impl Baseline {
             wet: &[],
             context,
         };
+        self.filter_bank().apply(&segment)
+    }
+
+    fn filter_bank(&self) -> FilterBank {
         match self {
-            Self::Gain { gain } => dry.iter().map(|&x| (gain * f64::from(x)) as f32).collect(),
+            Self::Gain { gain } => FilterBank::new(Expansion::Linear, &[vec![*gain]]),
             Self::Fir { taps, .. } => {
-                filter::apply(&Expansion::Linear, std::slice::from_ref(taps), &segment)
+                FilterBank::new(Expansion::Linear, std::slice::from_ref(taps))
             }
             Self::FirTanh { banks, .. } | Self::Volterra { banks, .. } => {
-                filter::apply(&self.expansion(), banks, &segment)
+                FilterBank::new(self.expansion(), banks)
             }
         }
     }

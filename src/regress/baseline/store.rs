@@ -4,6 +4,7 @@ use super::{Baseline, MAX_UNKNOWNS};
 use crate::files;
 use crate::regress::RegressError;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::path::Path;
 
 /// The mark by which a file is recognised.
@@ -45,6 +46,15 @@ impl SavedBaseline {
             path: path.to_path_buf(),
             source,
         })
+    }
+
+    /// Whether the file says in its first line that it is a saved baseline, of whatever version.
+    pub fn recognises(path: &Path) -> bool {
+        let mut start = Vec::new();
+        let file = std::fs::File::open(path).map(|file| file.take(256));
+        let read = file.and_then(|mut file| file.read_to_end(&mut start));
+        let mark = format!("\"{FORMAT}\"");
+        read.is_ok() && String::from_utf8_lossy(&start).contains(&mark)
     }
 
     /// Reads what [`SavedBaseline::save`] wrote.

@@ -47,12 +47,22 @@ pub const LEAST_SAMPLES: usize = 8192;
 /// What a model may leave (ESR) to count as the whole truth: −30 dB, inaudible beside the sound.
 const EXPLAINED: f64 = 1e-3;
 
+/// What cannot be heard beside the sound at all: −40 dB of what is explained.
+const AUDIBLE: f64 = 1e-4;
+
+/// A model that leaves less than this share of what a good one leaves is right, and the other one
+/// only near.
+const FAR_BETTER: f64 = 0.2;
+
 /// What may be left of a linear effect when no other model leaves less: noise, a trace of
 /// distortion.
 const NEARLY: f64 = 0.03;
 
 /// A model is better than another when it leaves less than this share of what the other leaves.
 const BETTER: f64 = 0.7;
+
+/// Where a short model leaves less than this, no long filter is tried.
+const SHORT_ENOUGH: f64 = 0.01;
 
 /// What no static model can get below, if the effect moves by a clock of its own.
 const UNEXPLAINED: f64 = 0.15;
@@ -106,7 +116,8 @@ pub struct Leaves {
     pub gain: f64,
     /// A filter of [`FILTER_TAPS`] taps.
     pub filter: f64,
-    /// A filter of a second or more; `None` where the recording is too short to fit it.
+    /// A filter of a second or more; `None` where the recording is too short to fit it, or a short
+    /// model leaves next to nothing.
     pub long_filter: Option<f64>,
     /// A curve on the dry sound, no filter: memoryless.
     pub curve: f64,
@@ -118,6 +129,20 @@ pub struct Leaves {
     pub filter_then_moving_gain: f64,
     /// Noise of the wet side, from moments when the dry side is silent; `None` without any.
     pub noise: Option<f64>,
+}
+
+impl Leaves {
+    /// What the best of the short models leaves.
+    fn least(&self) -> f64 {
+        let models = [
+            self.filter,
+            self.curve,
+            self.filter_then_curve,
+            self.curves_then_filters,
+            self.filter_then_moving_gain,
+        ];
+        models.into_iter().fold(f64::INFINITY, f64::min)
+    }
 }
 
 /// The guess with the figures behind it.
@@ -189,14 +214,10 @@ fn quietly(
     let taps = wanted.min(dry.len() / 10);
     let span = loudest(dry, MOST_SAMPLES - taps);
     let material = Material::new(&dry[span.clone()], &wet[span]);
-    let long_taps = (taps > 4 * FILTER_TAPS).then_some(taps);
-    let (long, short) = rayon::join(
-        || long_taps.map(|taps| material.long_filters(taps, observer)),
-        || material.short_models(observer),
-    );
-    let (mut leaves, models) = short?;
+    let (mut leaves, models) = material.short_models(observer)?;
     let mut echo = None;
-    if let Some((esr, taps)) = long.transpose()? {
+    if taps > 4 * FILTER_TAPS && leaves.least() > SHORT_ENOUGH {
+        let (esr, taps) = material.long_filters(taps, observer)?;
         leaves.long_filter = Some(esr);
         echo = Echo::read(&taps, rate);
     }
@@ -212,24 +233,27 @@ fn quietly(
 /// The simplest kind whose model leaves little.
 fn decide(leaves: &Leaves, echo: bool, movement: Movement) -> Kind {
     let explained = EXPLAINED.max(3.0 * leaves.noise.unwrap_or(0.0));
-    let long = leaves.long_filter.filter(|_| echo).unwrap_or(f64::INFINITY);
-    let (linear, linear_kind) = if long < BETTER * leaves.filter {
-        (long, Kind::Delayed)
-    } else {
-        (leaves.filter, Kind::Linear)
-    };
-    if leaves.filter < explained {
-        return Kind::Linear;
-    }
-    if linear < explained {
-        return linear_kind;
-    }
     let static_nonlinear = leaves
         .curve
         .min(leaves.filter_then_curve)
         .min(leaves.curves_then_filters);
     let moving_gain = leaves.filter_then_moving_gain;
     let best = static_nonlinear.min(moving_gain);
+    // A tone that moves lets a long filter do what only a distortion does; then others do it, too.
+    let long = leaves.long_filter.filter(|_| echo).unwrap_or(f64::INFINITY);
+    let (linear, linear_kind) = if long < BETTER * best.min(leaves.filter) {
+        (long, Kind::Delayed)
+    } else {
+        (leaves.filter, Kind::Linear)
+    };
+    // A slight compressor: a filter leaves little, and a moving gain far less of what can be heard.
+    let slight = leaves.filter > AUDIBLE && moving_gain < FAR_BETTER * leaves.filter;
+    if leaves.filter < explained && !slight {
+        return Kind::Linear;
+    }
+    if linear < explained && !slight {
+        return linear_kind;
+    }
     let static_best = static_nonlinear.min(linear);
     let moves = match movement {
         Movement::Unseen => false,

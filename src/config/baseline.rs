@@ -1,14 +1,88 @@
-//! Which baseline to fit: its settings, their limits, and its name. Knows nothing of fitting.
+//! Which classical models to put beside a network: their settings, limits and names. Knows
+//! nothing of fitting.
 
-use super::MAX_UNKNOWNS;
-use crate::regress::RegressError;
+use super::ConfigError;
+use super::data::check_range;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Which baseline to fit.
+/// The most coefficients one baseline may have: its Gram matrix takes 2 GiB.
+pub const MAX_UNKNOWNS: usize = 16_384;
+
+/// A setting that no baseline can be fitted with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} = {value}: {allowed}")]
+pub struct BaselineError {
+    /// The setting's name as the user writes it.
+    pub name: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What would be accepted, and what to do.
+    pub allowed: String,
+}
+
+/// The `[baselines]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
+pub struct Baselines {
+    /// Taps of the filters in the rows that are shown when `models` is absent.
+    pub fir_taps: usize,
+    /// The rows, by name (`"gain"`, `"fir-4096"`, `"fir-36-tanh"`, `"volterra-3-4x64"`) or in
+    /// full (`{ kind = "fir", taps = 4096, ridge = 1e-6 }`). Absent: [`Baselines::rows`].
+    pub models: Option<Vec<BaselineConfig>>,
+}
+
+impl Default for Baselines {
+    fn default() -> Self {
+        Self {
+            fir_taps: 128,
+            models: None,
+        }
+    }
+}
+
+impl Baselines {
+    /// Longest filters of the tanh row that nobody asked for: its equations then take 19 MB and
+    /// about a second.
+    const MOST_TANH_TAPS: usize = 512;
+
+    /// What is fitted: `models`, or the best gain, a filter of `fir_taps`, and the same length
+    /// (at most 512) with tanh banks.
+    pub fn rows(&self) -> Vec<BaselineConfig> {
+        if let Some(models) = &self.models {
+            return models.clone();
+        }
+        let taps = self.fir_taps;
+        vec![
+            BaselineConfig::Gain,
+            BaselineConfig::Fir { taps, ridge: 0.0 },
+            BaselineConfig::FirTanh {
+                taps: taps.min(Self::MOST_TANH_TAPS),
+                gains: Vec::new(),
+                ridge: 0.0,
+            },
+        ]
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("baselines.fir_taps", self.fir_taps, 1, MAX_UNKNOWNS)?;
+        for (index, model) in self.models.iter().flatten().enumerate() {
+            let refused = |e: BaselineError| {
+                let key = format!("baselines.models.{index}.{}", e.name);
+                ConfigError::value(key, e.value, e.allowed)
+            };
+            model.check().map_err(refused)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which baseline to fit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum BaselineConfig {
     /// The best single gain.
     Gain,
@@ -17,7 +91,6 @@ pub enum BaselineConfig {
         /// Coefficients, at least 1.
         taps: usize,
         /// Penalty relative to the dry signal's power; 0 is plain least squares.
-        #[serde(default)]
         ridge: f64,
     },
     /// A linear filter beside filters on `tanh(gain·dry)`: a Hammerstein-like model that stays
@@ -27,10 +100,8 @@ pub enum BaselineConfig {
         taps: usize,
         /// Drives in front of `tanh`. Empty: [`BaselineConfig::DEFAULT_BANKS`] drives are
         /// chosen on the fitting spans.
-        #[serde(default)]
         gains: Vec<f64>,
         /// Penalty relative to each filtered signal's power; 0 is plain least squares.
-        #[serde(default)]
         ridge: f64,
     },
     /// A polynomial Volterra series: filters on products of up to `order` delayed samples.
@@ -42,7 +113,6 @@ pub enum BaselineConfig {
         /// Coefficients of each filter, at least 1.
         taps: usize,
         /// Penalty relative to each filtered signal's power; 0 is plain least squares.
-        #[serde(default)]
         ridge: f64,
     },
 }
@@ -80,13 +150,30 @@ impl BaselineConfig {
         ]
     }
 
+    /// How many dry samples before the present one a predicted sample depends on.
+    pub fn context(&self) -> usize {
+        match self {
+            Self::Gain => 0,
+            Self::Fir { taps, .. } | Self::FirTanh { taps, .. } => taps.saturating_sub(1),
+            Self::Volterra {
+                order,
+                memory,
+                taps,
+                ..
+            } => {
+                let reach = if *order > 1 { memory - 1 } else { 0 };
+                taps.saturating_sub(1) + reach
+            }
+        }
+    }
+
     /// Refuses settings that cannot be fitted.
     ///
     /// # Errors
-    /// [`RegressError::Parameter`] names the setting, its value and what is allowed.
-    pub fn check(&self) -> Result<(), RegressError> {
+    /// [`BaselineError`] names the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<(), BaselineError> {
         let refuse = |name, value: String, allowed: &str| {
-            Err(RegressError::Parameter {
+            Err(BaselineError {
                 name,
                 value,
                 allowed: allowed.to_string(),
@@ -143,11 +230,11 @@ impl BaselineConfig {
 }
 
 impl FromStr for BaselineConfig {
-    type Err = RegressError;
+    type Err = BaselineError;
 
     /// Reads the names that [`fmt::Display`] writes: `gain`, `fir-128`, `fir-36-tanh` (or
     /// `-tanh-2`; drives chosen by the fit), `volterra-3-4x64`.
-    fn from_str(name: &str) -> Result<Self, RegressError> {
+    fn from_str(name: &str) -> Result<Self, BaselineError> {
         let parts: Vec<&str> = name.split('-').collect();
         let number = |text: &str| text.parse::<usize>().ok();
         let (ridge, gains) = (0.0, Vec::new());
@@ -167,7 +254,7 @@ impl FromStr for BaselineConfig {
             }),
             _ => None,
         };
-        let config = parsed.ok_or_else(|| RegressError::Parameter {
+        let config = parsed.ok_or_else(|| BaselineError {
             name: "baseline",
             value: name.to_string(),
             allowed: "write gain, fir-128 (taps), fir-36-tanh (taps) or volterra-3-4x64 (order, \
@@ -176,6 +263,83 @@ impl FromStr for BaselineConfig {
         })?;
         config.check()?;
         Ok(config)
+    }
+}
+
+/// The table form of [`BaselineConfig`], field by field.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum Table {
+    Gain {},
+    Fir {
+        taps: usize,
+        #[serde(default)]
+        ridge: f64,
+    },
+    FirTanh {
+        taps: usize,
+        #[serde(default)]
+        gains: Vec<f64>,
+        #[serde(default)]
+        ridge: f64,
+    },
+    Volterra {
+        order: usize,
+        memory: usize,
+        taps: usize,
+        #[serde(default = "volterra_ridge")]
+        ridge: f64,
+    },
+}
+
+fn volterra_ridge() -> f64 {
+    BaselineConfig::VOLTERRA_RIDGE
+}
+
+impl From<Table> for BaselineConfig {
+    fn from(table: Table) -> Self {
+        match table {
+            Table::Gain {} => Self::Gain,
+            Table::Fir { taps, ridge } => Self::Fir { taps, ridge },
+            Table::FirTanh { taps, gains, ridge } => Self::FirTanh { taps, gains, ridge },
+            Table::Volterra {
+                order,
+                memory,
+                taps,
+                ridge,
+            } => Self::Volterra {
+                order,
+                memory,
+                taps,
+                ridge,
+            },
+        }
+    }
+}
+
+/// A name or a table; each keeps its own error message, which an untagged enum would not.
+impl<'de> Deserialize<'de> for BaselineConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrTable;
+        impl<'de> Visitor<'de> for NameOrTable {
+            type Value = BaselineConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(
+                    f,
+                    "a baseline's name such as \"fir-128\", or a table with kind"
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<BaselineConfig, E> {
+                name.parse().map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BaselineConfig, A::Error> {
+                Table::deserialize(MapAccessDeserializer::new(map)).map(Into::into)
+            }
+        }
+        deserializer.deserialize_any(NameOrTable)
     }
 }
 

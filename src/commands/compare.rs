@@ -1,0 +1,366 @@
+//! Networks and baselines over one and the same test samples, in one table.
+//!
+//! The first config (or run) says which samples. Every other one must come to the same samples
+//! by its own config, alignment included; who would be tested on others is refused before
+//! anything is trained.
+
+use super::baseline::ModelRow;
+use super::contender::{Contender, Cost};
+use super::scoring::{self, Fitted, Tester};
+use super::train::{self, TrainRequest};
+use crate::config::{self, BaselineConfig, Config, DataConfig};
+use crate::data::load::{self, Excerpt, LatencyReport, Recordings};
+use crate::data::pair::{Reach, Span};
+use crate::progress::{Event, Observer};
+use crate::report::metrics::PairRows;
+use crate::training::history::EpochRow;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What to compare.
+#[derive(Clone, Debug, Default)]
+pub struct CompareRequest {
+    /// Networks to train, each in a run folder of its own.
+    pub configs: Vec<PathBuf>,
+    /// Finished runs, saved baselines and model files of other programs.
+    pub models: Vec<PathBuf>,
+    /// Baselines to fit, by name; empty: those of the first config.
+    pub baselines: Vec<String>,
+    /// `a.b=c`, applied to every config to be trained, in order.
+    pub overrides: Vec<String>,
+    /// Wins over the configs' device.
+    pub device: Option<String>,
+    /// Folder of the new runs; absent: `checkpoints`.
+    pub folder: Option<PathBuf>,
+}
+
+/// All models, best first.
+#[derive(Clone, Debug, Serialize)]
+pub struct CompareOutcome {
+    /// Wall time of the command.
+    pub seconds: f64,
+    /// Test samples over which every row was taken.
+    pub samples: usize,
+    /// Lowest ESR first.
+    pub rows: Vec<ModelRow>,
+    /// The same figures in the same order, pair by pair, where there are several test pairs.
+    pub by_pair: Vec<PairRows>,
+    /// The lowest ESR among networks, which `--require-esr` looks at.
+    pub best_network_esr: Option<f64>,
+    /// Wet delays that were removed.
+    pub latencies: Vec<LatencyReport>,
+}
+
+/// Trains what is to be trained, loads the rest, tests all. `on_epoch` sees every finished epoch
+/// of every run, with the run's folder, and whether it is the best of its run so far.
+///
+/// # Errors
+/// A config, run, file or recording that is unfit; test samples that differ; training that
+/// fails (runs completed before stay on disk).
+pub fn compare(
+    request: &CompareRequest,
+    observer: &dyn Observer,
+    mut on_epoch: impl FnMut(&Path, &EpochRow, bool),
+) -> Result<CompareOutcome> {
+    let started = Instant::now();
+    let plan = Plan::new(request, observer)?;
+    let mut entries = train_all(&plan.configs, request, observer, &mut on_epoch)?;
+    let lead = plan.lead;
+    entries.extend(plan.loaded);
+    for Fitted { baseline, seconds } in scoring::fit_possible(&plan.fit, &lead, observer)? {
+        entries.push(Entry {
+            contender: Contender::fitted(baseline, seconds),
+            path: None,
+            recordings: lead.clone(),
+        });
+    }
+    tell_apart(&mut entries);
+
+    let reach = |networks: bool| {
+        let those = entries.iter().map(|e| &e.contender);
+        let those = those.filter(|c| c.is_network() == networks);
+        those.fold(Reach::default(), |reach, c| reach.max(c.reach()))
+    };
+    let mut tester = Tester::new(&lead, reach(true), reach(false), observer);
+    ensure!(
+        tester.sample_count() > 0,
+        "every test span is shorter than the longest memory among the networks ({} samples); \
+         use longer test spans",
+        reach(true).context + reach(true).lookahead
+    );
+    tester.identity()?;
+    let mut costs = vec![None];
+    for entry in &entries {
+        entry.contender.score(&mut tester, &entry.recordings.test)?;
+        costs.push(Some(entry.contender.cost(lead.sample_rate)?));
+    }
+    let networks = tester.rows()[1..].iter().zip(&entries);
+    let networks = networks.filter(|(_, entry)| entry.contender.is_network());
+    let best_network_esr = networks
+        .map(|(row, _)| row.metrics.esr)
+        .min_by(f64::total_cmp);
+    let paths = entries.iter().map(|entry| entry.path.clone());
+    let paths: Vec<Option<PathBuf>> = std::iter::once(None).chain(paths).collect();
+    let (rows, by_pair) = best_first(&tester, &costs, &paths);
+    Ok(CompareOutcome {
+        samples: tester.sample_count(),
+        rows,
+        by_pair,
+        best_network_esr,
+        seconds: started.elapsed().as_secs_f64(),
+        latencies: lead.latencies.clone(),
+    })
+}
+
+/// The tester's rows with what each model costs and where it lies, sorted by ESR.
+fn best_first(
+    tester: &Tester<'_>,
+    costs: &[Option<Cost>],
+    paths: &[Option<PathBuf>],
+) -> (Vec<ModelRow>, Vec<PairRows>) {
+    let rows = tester.rows();
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by(|a, b| rows[*a].metrics.esr.total_cmp(&rows[*b].metrics.esr));
+    let pair = |pair: &PairRows| PairRows {
+        label: pair.label.clone(),
+        rows: order.iter().map(|i| pair.rows[*i].clone()).collect(),
+    };
+    let row = |i: &usize| ModelRow {
+        row: rows[*i].clone(),
+        cost: costs[*i],
+        model: paths[*i].clone(),
+    };
+    let by_pair = tester.by_pair().iter().map(pair).collect();
+    (order.iter().map(row).collect(), by_pair)
+}
+
+/// A model to be tested.
+struct Entry {
+    contender: Contender,
+    /// The run's folder or the model's file.
+    path: Option<PathBuf>,
+    /// As its own config loads them.
+    recordings: Arc<Recordings>,
+}
+
+/// Models of one name are called by their place instead.
+fn tell_apart(entries: &mut [Entry]) {
+    let names: Vec<String> = entries.iter().map(|e| e.contender.name.clone()).collect();
+    for entry in entries {
+        let namesakes = names.iter().filter(|n| **n == entry.contender.name).count();
+        if let (2.., Some(path)) = (namesakes, &entry.path) {
+            entry.contender.name = path.display().to_string();
+        }
+    }
+}
+
+/// Everything that is known before the first step of training.
+struct Plan {
+    /// What all are tested on and baselines are fitted on.
+    lead: Arc<Recordings>,
+    /// One per config to be trained.
+    configs: Vec<(PathBuf, Config, Arc<Recordings>)>,
+    /// What is there already.
+    loaded: Vec<Entry>,
+    /// Baselines to fit.
+    fit: Vec<BaselineConfig>,
+}
+
+impl Plan {
+    fn new(request: &CompareRequest, observer: &dyn Observer) -> Result<Self> {
+        let named = request.baselines.iter().map(|name| name.parse());
+        let named = named.collect::<Result<Vec<BaselineConfig>, _>>()?;
+        let load = |path: &PathBuf| Ok((path.clone(), config::load(path, &request.overrides)?));
+        let configs: Vec<(PathBuf, Config)> =
+            request.configs.iter().map(load).collect::<Result<_>>()?;
+        let device = request.device.as_deref().unwrap_or("auto");
+        let open = |path: &PathBuf| Ok((path.clone(), Contender::open(path, device)?));
+        let models: Vec<(PathBuf, Contender)> =
+            request.models.iter().map(open).collect::<Result<_>>()?;
+
+        let of_configs = configs.iter().map(|(path, config)| (path, config));
+        let of_runs = models
+            .iter()
+            .filter_map(|(path, c)| Some((path, c.config()?)));
+        let Some((path, first)) = of_configs.chain(of_runs).next() else {
+            bail!("nothing says what to test on; give --config FILE, or a run among --model");
+        };
+        let mut library = Library {
+            seed: first.seed,
+            known: Vec::new(),
+        };
+        let lead = library.recordings(path, first, observer)?;
+        let fit = match named.is_empty() {
+            true => first.baselines.rows(),
+            false => named,
+        };
+        let mut plan = Self {
+            lead: lead.clone(),
+            configs: Vec::new(),
+            loaded: Vec::new(),
+            fit,
+        };
+        for (path, config) in configs {
+            let recordings = library.recordings(&path, &config, observer)?;
+            plan.configs.push((path, config, recordings));
+        }
+        for (path, contender) in models {
+            contender.check_rate(lead.sample_rate)?;
+            let recordings = match contender.config() {
+                Some(config) => library.recordings(&path, config, observer)?,
+                None => lead.clone(),
+            };
+            let path = Some(path);
+            plan.loaded.push(Entry {
+                contender,
+                path,
+                recordings,
+            });
+        }
+        Ok(plan)
+    }
+}
+
+/// Trains every config with the train command, as if each had been trained alone.
+fn train_all(
+    configs: &[(PathBuf, Config, Arc<Recordings>)],
+    request: &CompareRequest,
+    observer: &dyn Observer,
+    on_epoch: &mut impl FnMut(&Path, &EpochRow, bool),
+) -> Result<Vec<Entry>> {
+    let folder = request.folder.as_deref();
+    let folder = folder.unwrap_or(Path::new(train::CHECKPOINTS));
+    let mut entries: Vec<Entry> = Vec::new();
+    for (path, config, recordings) in configs {
+        let run = train::first_free(&folder.join(&config.name));
+        observer.event(Event::Note(&format!("training {}", path.display())));
+        let training = TrainRequest {
+            config: Some(path.clone()),
+            overrides: request.overrides.clone(),
+            run: Some(run.clone()),
+            device: request.device.clone(),
+            ..TrainRequest::default()
+        };
+        train::train(&training, observer, |row, best| on_epoch(&run, row, best))
+            .with_context(|| failed(path, &entries))?;
+        let device = request.device.as_ref().unwrap_or(&config.device);
+        entries.push(Entry {
+            contender: Contender::open(&run, device)?,
+            path: Some(run),
+            recordings: recordings.clone(),
+        });
+    }
+    Ok(entries)
+}
+
+/// What was being done, and what need not be done again.
+fn failed(path: &Path, finished: &[Entry]) -> String {
+    let finished = finished.iter().filter_map(|entry| entry.path.as_ref());
+    let finished: Vec<String> = finished.map(|run| run.display().to_string()).collect();
+    let path = path.display();
+    match finished.is_empty() {
+        true => format!("training {path}"),
+        false => format!(
+            "training {path} ({} finished before; load them with --model)",
+            finished.join(", ")
+        ),
+    }
+}
+
+/// Recordings by config: equal ones are loaded once, all must have one set of test samples.
+struct Library {
+    /// Of the first config: what is generated is the same for all.
+    seed: u64,
+    known: Vec<(PathBuf, DataConfig, Arc<Recordings>)>,
+}
+
+impl Library {
+    fn recordings(
+        &mut self,
+        path: &Path,
+        config: &Config,
+        observer: &dyn Observer,
+    ) -> Result<Arc<Recordings>> {
+        // A run knows the rate that its config left to the files.
+        let data = DataConfig {
+            sample_rate: None,
+            ..config.data.clone()
+        };
+        if let Some((.., known)) = self.known.iter().find(|(_, known, _)| *known == data) {
+            return Ok(known.clone());
+        }
+        let recordings = load::load(&config.data, self.seed, observer);
+        let recordings = recordings.with_context(|| path.display().to_string())?;
+        if let Some((first, _, lead)) = self.known.first() {
+            differing(lead, &recordings).map_or(Ok(()), |difference| {
+                Err(anyhow!(
+                    "{}: its test samples are not those of {}: {difference}; figures over other \
+                     samples cannot be compared, so give both the same data.test and latency",
+                    path.display(),
+                    first.display()
+                ))
+            })?;
+        }
+        let recordings = Arc::new(recordings);
+        self.known
+            .push((path.to_path_buf(), data, recordings.clone()));
+        Ok(recordings)
+    }
+}
+
+/// In what the test samples of two configs differ; `None` when every sample is the same.
+fn differing(lead: &Recordings, other: &Recordings) -> Option<String> {
+    if lead.sample_rate != other.sample_rate {
+        return Some(format!(
+            "{} against {}",
+            other.sample_rate, lead.sample_rate
+        ));
+    }
+    let spans = |recordings: &Recordings| -> Vec<Span> {
+        let excerpts = recordings.test.iter();
+        excerpts
+            .flat_map(|e: &Excerpt| e.channels.clone())
+            .collect()
+    };
+    let (mine, theirs) = (spans(lead), spans(other));
+    let shape = |r: &Recordings| r.test.iter().map(|e| e.channels.len()).collect::<Vec<_>>();
+    if shape(lead) != shape(other) {
+        let count = |r: &Recordings| format!("{} pairs", r.test.len());
+        return Some(format!("{} against {}", count(other), count(lead)));
+    }
+    let differ = |(a, b): &(&Span, &Span)| facts(a) != facts(b);
+    let (a, b) = mine.iter().zip(&theirs).find(differ)?;
+    Some(format!(
+        "{} from sample {} on, against {} from sample {} on{}",
+        b.pair().name(),
+        b.samples().start,
+        a.pair().name(),
+        a.samples().start,
+        latencies(lead, other)
+    ))
+}
+
+/// What must be equal: the samples, and whether there is anything before and after them.
+fn facts(span: &Span) -> (&[f32], &[f32], bool, bool) {
+    let (pair, range) = (span.pair(), span.samples());
+    (
+        &pair.dry()[range.clone()],
+        &pair.wet()[range.clone()],
+        range.start == 0,
+        range.end == pair.len(),
+    )
+}
+
+fn latencies(lead: &Recordings, other: &Recordings) -> String {
+    let of = |recordings: &Recordings| -> Vec<i64> {
+        let reports = recordings.latencies.iter();
+        reports.map(|r| r.latency_samples).collect()
+    };
+    match of(lead) == of(other) {
+        true => String::new(),
+        false => format!(", latencies {:?} against {:?}", of(other), of(lead)),
+    }
+}
