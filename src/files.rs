@@ -53,6 +53,15 @@ impl ScratchFile {
         })
     }
 
+    /// Writes everything to disk under the scratch name, and tells it: what was written can be
+    /// read back before it takes its place.
+    pub fn sync(&mut self) -> io::Result<&Path> {
+        let file = self.inner()?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        Ok(&self.scratch)
+    }
+
     /// Flushes to disk and renames to the target, replacing what was there.
     pub fn commit(mut self) -> io::Result<()> {
         if let Some(mut file) = self.file.take() {

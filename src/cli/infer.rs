@@ -6,7 +6,7 @@ use super::ui::Ui;
 use crate::commands::infer::{self, InferRequest};
 use std::path::PathBuf;
 
-/// Play sound files through a trained network
+/// Play sound files through a trained network or a model file
 ///
 /// Reads and writes block by block, so that length costs no memory; another rate than the
 /// network's is resampled there and back.
@@ -17,7 +17,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The run whose best weights are used, such as checkpoints/conv.
+    /// The run whose best weights are used, such as checkpoints/conv, or a model file: .nam,
+    /// .json, .aidax, .safetensors.
     #[arg(long, short)]
     model: PathBuf,
     /// Sound files: WAV, FLAC, MP3 or OGG, any rate, any number of channels.
@@ -32,9 +33,12 @@ pub struct Args {
     /// Frames read at a time.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     block: u32,
-    /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
-    #[arg(long, default_value = "auto")]
+    /// engine (all cores), or what training runs on: auto, flex, ndarray, wgpu[:n] or cuda[:n].
+    #[arg(long, default_value = infer::ENGINE)]
     device: String,
+    /// Which size of a slimmable model plays, 0 the smallest to 1 the full one [default: 1].
+    #[arg(long)]
+    size: Option<f64>,
     /// Where a knob stands, NAME=VALUE, once per knob [default: the middle of what was learned].
     #[arg(long = "control", value_name = "NAME=VALUE", value_parser = control)]
     controls: Vec<(String, f32)>,
@@ -59,6 +63,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
         format: args.format.map(Into::into),
         block_len: args.block as usize,
         device: args.device.clone(),
+        size: args.size,
         controls: args.controls.iter().cloned().collect(),
     };
     let outcome = infer::infer(&request, ui)?;

@@ -1,27 +1,33 @@
-//! `effigy inspect`: what a model file holds.
+//! `effigy inspect`: what a run or a model file holds.
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::inspect::{self, NetworkFacts, Outcome, Request};
+use crate::commands::inspect::{self, NetworkFacts, Outcome, Request, RunFacts};
+use crate::report::table::figure;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Show what a model file holds and what it costs to play
+/// Show what a run or a model file holds and what it costs to play
 ///
-/// Reads .nam, RTNeural .json, .aidax and Proteus .json: architecture, receptive field, weights,
-/// metadata, the formats it could be written in, and its speed on this machine.
+/// Reads runs, .nam, RTNeural .json, .aidax, Proteus .json and .safetensors: architecture,
+/// receptive field, weights, metadata, the formats it could be written in, and its speed on this
+/// machine.
 ///
-/// Example:
+/// Examples:
+///   effigy inspect checkpoints/my-pedal
 ///   effigy inspect amp.nam
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The model file.
+    /// A run, such as checkpoints/conv, or a model file: .nam, .json, .aidax, .safetensors.
     file: PathBuf,
     /// Do not measure how fast it plays on this machine.
     #[arg(long)]
     no_measure: bool,
+    /// List the weights by name, as training.freeze and --freeze take them.
+    #[arg(long)]
+    parameters: bool,
 }
 
 /// Runs the command.
@@ -34,17 +40,21 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
         measure: !args.no_measure,
     };
     let outcome = inspect::inspect(&request, ui)?;
-    ui.report(&outcome, prose)?;
+    ui.report(&outcome, |outcome| prose(outcome, args.parameters))?;
     Ok(Status::Done)
 }
 
-fn prose(outcome: &Outcome) -> String {
+fn prose(outcome: &Outcome, parameters: bool) -> String {
     let mut text = format!("{}\n", outcome.file.display());
     let version = outcome
         .version
         .as_deref()
         .map_or(String::new(), |v| format!(" {v}"));
-    line(&mut text, "format", &format!("{}{version}", outcome.format));
+    match (outcome.format, &outcome.run) {
+        (Some(format), _) => line(&mut text, "format", &format!("{format}{version}")),
+        (None, Some(run)) => run_line(&mut text, run),
+        (None, None) => {}
+    }
     for network in &outcome.networks {
         network_lines(&mut text, network);
     }
@@ -69,7 +79,25 @@ fn prose(outcome: &Outcome) -> String {
     for (key, value) in &outcome.metadata {
         metadata(&mut text, key, value);
     }
+    for parameter in outcome.parameters.iter().filter(|_| parameters) {
+        let sizes: Vec<String> = parameter.shape.iter().map(ToString::to_string).collect();
+        let value = format!("{} {}", parameter.name, sizes.join("×"));
+        line(&mut text, "parameter", &value);
+    }
     text
+}
+
+fn run_line(text: &mut String, run: &RunFacts) {
+    let mut value = format!("{}, {} after {} epochs", run.name, run.model, run.epochs);
+    if let Some(best) = run.best {
+        let _ = write!(
+            value,
+            ", weights of epoch {} (validation ESR {})",
+            best.epoch,
+            figure(best.esr)
+        );
+    }
+    line(text, "run", &value);
 }
 
 fn network_lines(text: &mut String, network: &NetworkFacts) {

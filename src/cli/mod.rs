@@ -5,6 +5,7 @@
 
 mod baseline;
 mod bench_infer;
+mod bench_train;
 mod check;
 mod collage;
 mod compare;
@@ -12,6 +13,7 @@ mod completions;
 mod convolve;
 mod devices;
 mod evaluate;
+mod export;
 mod infer;
 mod inspect;
 mod man;
@@ -78,6 +80,7 @@ enum Command {
     New(new::Args),
     Train(train::Args),
     Infer(infer::Args),
+    Export(export::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Baseline(baseline::Args),
@@ -101,6 +104,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Bench {
     Infer(bench_infer::Args),
+    Train(bench_train::Args),
 }
 
 /// Runs the process's command line. Errors are one line on stderr.
@@ -174,6 +178,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::New(args) => new::run(args, ui),
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
+        Command::Export(args) => export::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),
         Command::Compare(args) => compare::run(args, ui),
         Command::Baseline(args) => baseline::run(args, ui),
@@ -190,5 +195,6 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, ui),
         Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
+        Command::Bench(Bench::Train(args)) => bench_train::run(args, ui),
     }
 }

@@ -1,23 +1,41 @@
 //! Result rows as a text table, the same in every command that reports them.
 
 use crate::audio::SampleFormat;
-use crate::commands::baseline::ModelRow;
+use crate::commands::baseline::{Cost, ModelRow};
 use crate::report::metrics::{Metrics, PairRows, Row};
 use crate::report::table::{Table, figure};
 use std::path::Path;
 
-/// Columns of every table of figures.
-const FIGURES: [&str; 9] = [
-    "RMSE",
-    "MSE",
-    "STD",
-    "ESR",
-    "gain-fitted",
-    "ESR pre .85",
-    "MAE",
-    "MR-STFT",
-    "gain env. dB",
-];
+/// Name and figures, one line per row.
+pub fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new([
+        "test",
+        "RMSE",
+        "MSE",
+        "STD",
+        "ESR",
+        "gain-fitted",
+        "ESR pre .85",
+        "MAE",
+        "MR-STFT",
+        "gain env. dB",
+    ]);
+    for Row { name, metrics: m } in rows {
+        table.row([
+            name.clone(),
+            figure(m.rmse),
+            figure(m.mse),
+            figure(m.std),
+            figure(m.esr),
+            figure(m.gain_fitted_esr),
+            optional(m.pre_emphasised_esr),
+            figure(m.mae),
+            optional(m.multi_resolution_stft),
+            optional(m.gain_envelope_error_db),
+        ]);
+    }
+    table
+}
 
 /// A file without its folder.
 fn short(label: &str) -> String {
@@ -29,44 +47,42 @@ fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_string(), figure)
 }
 
-fn cells(m: &Metrics) -> [String; 9] {
-    [
-        figure(m.rmse),
-        figure(m.mse),
-        figure(m.std),
-        figure(m.esr),
-        figure(m.gain_fitted_esr),
-        optional(m.pre_emphasised_esr),
-        figure(m.mae),
-        optional(m.multi_resolution_stft),
-        optional(m.gain_envelope_error_db),
-    ]
-}
-
-/// Name and figures, one line per row.
-pub fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new([&["test"][..], &FIGURES].concat());
-    for Row { name, metrics } in rows {
-        table.row([&[name.clone()][..], &cells(metrics)].concat());
-    }
-    table
-}
-
-/// The same with what each model takes.
+/// The figures that decide between models, and what each model takes.
 pub fn models(rows: &[ModelRow]) -> Table {
-    const COSTS: [&str; 4] = ["parameters", "MAC/sample", "training s", "× real time"];
-    let mut table = Table::new([&["test"][..], &FIGURES, &COSTS].concat());
+    let mut table = Table::new([
+        "test",
+        "ESR",
+        "ESR pre .85",
+        "gain-fitted",
+        "RMSE",
+        "MAE",
+        "MR-STFT",
+        "gain env. dB",
+        "parameters",
+        "MAC/sample",
+        "training s",
+        "× real time",
+    ]);
     for ModelRow { row, cost, .. } in rows {
-        let none = || "–".to_string();
-        let costs = cost.as_ref().map_or([(); 4].map(|()| none()), |cost| {
-            [
-                cost.parameters.to_string(),
-                cost.macs_per_sample.to_string(),
-                cost.training_seconds.map_or_else(none, figure),
-                figure(cost.real_time_factor),
-            ]
-        });
-        table.row([&[row.name.clone()][..], &cells(&row.metrics), &costs].concat());
+        let m = &row.metrics;
+        let cost = |of: &dyn Fn(&Cost) -> Option<String>| {
+            let known = cost.as_ref().and_then(of);
+            known.unwrap_or_else(|| "–".to_string())
+        };
+        table.row([
+            row.name.clone(),
+            figure(m.esr),
+            optional(m.pre_emphasised_esr),
+            figure(m.gain_fitted_esr),
+            figure(m.rmse),
+            figure(m.mae),
+            optional(m.multi_resolution_stft),
+            optional(m.gain_envelope_error_db),
+            cost(&|c| Some(c.parameters.to_string())),
+            cost(&|c| Some(c.macs_per_sample.to_string())),
+            cost(&|c| c.training_seconds.map(figure)),
+            cost(&|c| Some(figure(c.real_time_factor))),
+        ]);
     }
     table
 }

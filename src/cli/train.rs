@@ -41,8 +41,9 @@ pub struct Args {
     /// Continue the run in its folder where its last completed epoch ended
     #[arg(long)]
     resume: bool,
-    /// Start from the best weights of this run
-    #[arg(long, value_name = "RUN")]
+    /// Start from the best weights of this run, or fine-tune this model file (.nam, .json, .aidax,
+    /// .safetensors); the config may then leave [model] out
+    #[arg(long, value_name = "RUN|FILE")]
     init_from: Option<PathBuf>,
     /// Keep the weights of layers whose names start so; short for training.freeze
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]

@@ -1,7 +1,9 @@
 //! Fits classical models of an effect on a config's training spans, tests them, and keeps them
 //! as files that `infer` and `evaluate` accept.
 
-use super::contender::{Contender, Cost};
+pub use super::contender::Cost;
+
+use super::contender::Contender;
 use super::scoring::{self, Fitted, Tester};
 use crate::config::{self, BaselineConfig};
 use crate::data::load::{self, LatencyReport};

@@ -1,15 +1,19 @@
-//! Plays new audio through a trained network, block by block, in bounded memory.
+//! Plays new audio through a network, block by block, in bounded memory: on the streaming engine
+//! with all cores, or, when asked to, on one of burn's devices.
 
+use super::playable::{self, Playable, Source};
 use crate::audio::decode::AudioReader;
 use crate::audio::encode::AudioWriter;
 use crate::audio::{SampleFormat, SampleRate};
-use crate::config::{DataConfig, Knob};
+use crate::config::DataConfig;
 use crate::device::{self, DeviceChoice};
 use crate::dsp::resample::Resampler;
-use crate::models::EffectModel;
+use crate::engine::{Engine, OfflinePlayer};
+use crate::models::description::Network;
 use crate::models::predict::Predictor;
+use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
-use crate::training::run_dir::RunDir;
+use crate::regress::baseline::{self, Baseline, SavedBaseline};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -20,7 +24,7 @@ use std::time::Instant;
 /// What to play, and where the result goes.
 #[derive(Clone, Debug)]
 pub struct InferRequest {
-    /// The run whose best weights are used.
+    /// The run whose best weights are used, a model file, or a saved baseline.
     pub model: PathBuf,
     /// Sound files of any rate and any number of channels.
     pub inputs: Vec<PathBuf>,
@@ -30,17 +34,25 @@ pub struct InferRequest {
     pub format: Option<SampleFormat>,
     /// Frames read at a time.
     pub block_len: usize,
-    /// Where to compute.
+    /// Which size of a slimmable network plays, 0 the smallest to 1 the full one; absent: the
+    /// full one.
+    pub size: Option<f64>,
+    /// [`ENGINE`], or where burn is to compute.
     pub device: String,
     /// Where the knobs stand; those not named stand in the middle of what was learned.
     pub controls: BTreeMap<String, f32>,
 }
 
+/// The streaming engine, as the value of `--device`.
+pub const ENGINE: &str = "engine";
+
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
 pub struct InferOutcome {
-    /// The run's folder.
-    pub run: PathBuf,
+    /// The run's folder or the model file.
+    pub model: PathBuf,
+    /// What played: the engine or one of burn's devices.
+    pub device: String,
     /// Wall time of the command.
     pub seconds: f64,
     /// One entry per input.
@@ -67,18 +79,11 @@ pub struct InferredFile {
 pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOutcome> {
     let started = Instant::now();
     let targets = targets(request)?;
-    let selected = device::select(request.device.parse::<DeviceChoice>()?)?;
-    let run = RunDir::open(&request.model)?;
-    let (model, config) = run.load_best(&selected.device)?;
-    let rate = config.data.sample_rate.and_then(SampleRate::new);
-    let controls = control_values(&config.data, &request.controls)?;
+    let opened = Opened::open(request)?;
     let mut files = Vec::new();
     for (input, output) in request.inputs.iter().zip(targets) {
         let player = Player {
-            model: &model,
-            device: &selected.device,
-            rate,
-            controls: &controls,
+            opened: &opened,
             observer,
         };
         let file = player
@@ -95,35 +100,20 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
         files.push(file);
     }
     Ok(InferOutcome {
-        run: run.path().to_path_buf(),
+        model: request.model.clone(),
+        device: opened.device,
         seconds: started.elapsed().as_secs_f64(),
         files,
     })
 }
 
-/// Positions of a network's knobs in its order; those that are not `given` stand in the middle
-/// of what was learned.
+/// Positions of a run's knobs in the network's order; those that are not `given` stand in the
+/// middle of what was learned.
 ///
 /// # Errors
 /// A name that is no knob of the network, a value that is no number.
 pub fn control_values(data: &DataConfig, given: &BTreeMap<String, f32>) -> Result<Vec<f32>> {
-    let knobs = data.knobs();
-    for (name, value) in given {
-        if !knobs.iter().any(|knob| knob.name == *name) {
-            let names: Vec<&str> = knobs.iter().map(|knob| knob.name.as_str()).collect();
-            let there = match names.is_empty() {
-                true => "it has none".to_string(),
-                false => format!("there are {}", names.join(", ")),
-            };
-            bail!("the network has no control '{name}'; {there}");
-        }
-        if !value.is_finite() {
-            bail!("control {name} is {value}; a finite number is needed");
-        }
-    }
-    let middle = |knob: &Knob| 0.5 * (knob.min + knob.max);
-    let value = |knob: &Knob| given.get(&knob.name).copied().unwrap_or(middle(knob));
-    Ok(knobs.iter().map(value).collect())
+    playable::positions(&playable::controls(data), given)
 }
 
 /// Where each input's result goes; refuses to overwrite an input or to write two results to
@@ -176,11 +166,106 @@ fn like_input(format: SampleFormat) -> SampleFormat {
     }
 }
 
-struct Player<'a> {
-    model: &'a EffectModel,
-    device: &'a Device,
+/// What plays, ready for any number of channels.
+struct Opened {
+    backend: Backend,
+    /// Its name.
+    device: String,
+    /// The rate it was made for.
     rate: Option<SampleRate>,
-    controls: &'a [f32],
+    /// Where the knobs stand.
+    controls: Vec<f32>,
+}
+
+/// What computes.
+enum Backend {
+    Engine(Box<Network>),
+    Burn {
+        model: Box<EffectModel>,
+        device: Device,
+        /// Zeros that a memory hears first, as on the engine.
+        silence: usize,
+    },
+    Baseline(Baseline),
+}
+
+impl Opened {
+    /// A run, a model file or a saved baseline.
+    fn open(request: &InferRequest) -> Result<Self> {
+        if SavedBaseline::recognises(&request.model) {
+            return Self::baseline(request);
+        }
+        let mut playable = Playable::open(&request.model)?;
+        if let Some(size) = request.size {
+            playable.resize(size)?;
+        }
+        let network = &playable.network;
+        let controls = playable::positions(&network.controls, &request.controls)?;
+        let rate = SampleRate::new(network.sample_rate);
+        let (backend, device) = match request.device.as_str() {
+            ENGINE => (
+                Backend::Engine(Box::new(network.clone())),
+                ENGINE.to_string(),
+            ),
+            name => burn(&playable, request.size, name)?,
+        };
+        Ok(Self {
+            backend,
+            device,
+            rate,
+            controls,
+        })
+    }
+
+    fn baseline(request: &InferRequest) -> Result<Self> {
+        let saved = SavedBaseline::load(&request.model)?;
+        let controls = playable::positions(&[], &request.controls)?;
+        if request.size.is_some() || request.device != ENGINE {
+            bail!(
+                "{}: a saved baseline has one size and plays on the processor; leave --size and \
+                 --device out",
+                request.model.display()
+            );
+        }
+        Ok(Self {
+            backend: Backend::Baseline(saved.baseline),
+            device: "processor".to_string(),
+            rate: SampleRate::new(saved.sample_rate_hz),
+            controls,
+        })
+    }
+}
+
+/// The network on one of burn's devices, and the device's name.
+fn burn(playable: &Playable, size: Option<f64>, name: &str) -> Result<(Backend, String)> {
+    let choice: DeviceChoice = name
+        .parse()
+        .map_err(|e| anyhow::anyhow!("{e}; or {ENGINE}, which is the default"))?;
+    let selected = device::select(choice)?;
+    // A size that was chosen is a network of its own.
+    let model = match &playable.source {
+        Source::Run(run) if size.is_none() => run.folder.load_best(&selected.device)?.0,
+        _ => {
+            let imported = models::import(&playable.network, &selected.device);
+            imported
+                .with_context(|| format!("on {}; leave --device out", selected.id))?
+                .model
+        }
+    };
+    let silence = match model.receptive_field() {
+        Some(_) => 0,
+        None => Engine::new(&playable.network)?.prewarm_samples(),
+    };
+    let backend = Backend::Burn {
+        model: Box::new(model),
+        device: selected.device,
+        silence,
+    };
+    Ok((backend, selected.id))
+}
+
+struct Player<'a> {
+    opened: &'a Opened,
     observer: &'a dyn Observer,
 }
 
@@ -188,7 +273,7 @@ impl Player<'_> {
     fn play(&self, input: &Path, output: &Path, request: &InferRequest) -> Result<InferredFile> {
         let mut reader = AudioReader::open(input)?;
         let (file_rate, channels) = (reader.sample_rate(), reader.channel_count());
-        let rate = self.rate.unwrap_or(file_rate);
+        let rate = self.opened.rate.unwrap_or(file_rate);
         if rate != file_rate {
             let note = format!(
                 "{}: {file_rate} is resampled to the network's {rate} and back",
@@ -252,39 +337,101 @@ impl Remaining {
 /// Resampler → network → resampler, for all channels.
 struct Chain<'a> {
     to_model: Resampler,
-    networks: Vec<Predictor<'a>>,
+    networks: Networks<'a>,
     from_model: Resampler,
+    channels: usize,
+}
+
+/// The model, once per channel, without latency: out comes as much as goes in.
+enum Networks<'a> {
+    Engine(OfflinePlayer),
+    Burn(Vec<Predictor<'a>>),
+    Baseline(Vec<baseline::Player>),
+}
+
+impl<'a> Networks<'a> {
+    fn new(opened: &'a Opened, channels: usize) -> Result<Self> {
+        let controls = &opened.controls;
+        Ok(match &opened.backend {
+            Backend::Engine(network) => {
+                let mut offline = OfflinePlayer::new(network, channels)?;
+                offline.set_controls(controls)?;
+                Self::Engine(offline)
+            }
+            Backend::Burn {
+                model,
+                device,
+                silence,
+            } => {
+                let silence = vec![0.0; *silence];
+                let network = |_| Predictor::new(model, device, controls, &silence);
+                Self::Burn((0..channels).map(network).collect())
+            }
+            Backend::Baseline(baseline) => {
+                let player = |_| baseline::Player::new(baseline);
+                Self::Baseline((0..channels).map(player).collect())
+            }
+        })
+    }
+
+    fn push(&mut self, dry: &[Vec<f32>], wet: &mut [Vec<f32>]) {
+        match self {
+            Self::Engine(offline) => offline.push(dry, wet),
+            Self::Burn(networks) => {
+                for ((network, dry), wet) in networks.iter_mut().zip(dry).zip(wet) {
+                    network.push(dry, wet);
+                }
+            }
+            Self::Baseline(players) => {
+                for ((player, dry), wet) in players.iter_mut().zip(dry).zip(wet) {
+                    player.push(dry, wet);
+                }
+            }
+        }
+    }
+
+    fn finish(self, wet: &mut [Vec<f32>]) {
+        match self {
+            Self::Engine(offline) => offline.finish(wet),
+            Self::Burn(networks) => {
+                for (network, wet) in networks.into_iter().zip(wet) {
+                    network.finish(wet);
+                }
+            }
+            Self::Baseline(players) => {
+                for (mut player, wet) in players.into_iter().zip(wet) {
+                    player.finish(wet);
+                }
+            }
+        }
+    }
 }
 
 impl<'a> Chain<'a> {
     fn new(player: &Player<'a>, file: SampleRate, model: SampleRate, n: usize) -> Result<Self> {
-        let network = || Predictor::new(player.model, player.device, player.controls, &[]);
         Ok(Self {
             to_model: Resampler::new(file, model, n)?,
-            networks: (0..n).map(|_| network()).collect(),
+            networks: Networks::new(player.opened, n)?,
             from_model: Resampler::new(model, file, n)?,
+            channels: n,
         })
     }
 
     fn push(&mut self, block: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
-        let empty = || vec![Vec::new(); self.networks.len()];
+        let empty = || vec![Vec::new(); self.channels];
         let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
         self.to_model.process(block, &mut dry)?;
-        for ((network, dry), wet) in self.networks.iter_mut().zip(&dry).zip(&mut wet) {
-            network.push(dry, wet);
-        }
+        self.networks.push(&dry, &mut wet);
         self.from_model.process(&wet, &mut out)?;
         Ok(out)
     }
 
     fn finish(mut self) -> Result<Vec<Vec<f32>>> {
-        let empty = || vec![Vec::new(); self.networks.len()];
+        let empty = || vec![Vec::new(); self.channels];
         let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
         self.to_model.finish(&mut dry)?;
-        for ((mut network, dry), wet) in self.networks.drain(..).zip(&dry).zip(&mut wet) {
-            network.push(dry, wet);
-            network.finish(wet);
-        }
+        self.networks.push(&dry, &mut wet);
+        self.networks.finish(&mut wet);
         self.from_model.process(&wet, &mut out)?;
         self.from_model.finish(&mut out)?;
         Ok(out)

@@ -1,19 +1,23 @@
-//! `inspect`: what a model file holds, what it claims about itself and what it costs to play.
+//! `inspect`: what a run or a model file holds, what it claims about itself and what it costs to
+//! play.
 
+use super::playable::{Playable, Run, Source};
+use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, timing};
 use crate::formats::{self, Format, FormatError, Model, SelfTest};
+use crate::models;
 use crate::models::description::{Architecture, Control, Network};
 use crate::progress::{Event, Observer};
-use anyhow::Context;
+use crate::training::history::BestEpoch;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What to look at.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The model file.
+    /// The run's folder or the model file.
     pub file: PathBuf,
     /// Whether to measure how fast it plays on this machine (about half a second).
     pub measure: bool,
@@ -22,10 +26,12 @@ pub struct Request {
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// The file.
+    /// The run's folder or the file.
     pub file: PathBuf,
-    /// Its kind.
-    pub format: Format,
+    /// The kind of file; none for a run.
+    pub format: Option<Format>,
+    /// How a run was trained.
+    pub run: Option<RunFacts>,
     /// The version of the format it claims.
     pub version: Option<String>,
     /// The network, or every size of a slimmable one, smallest first.
@@ -36,6 +42,31 @@ pub struct Outcome {
     pub self_test_difference: Option<f64>,
     /// Formats it could be written to.
     pub writable_as: Vec<Format>,
+    /// The weights by name, as `training.freeze` takes them, where the network can be trained
+    /// here.
+    pub parameters: Vec<Parameter>,
+}
+
+/// How a run was trained.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunFacts {
+    /// The run's name.
+    pub name: String,
+    /// The network's kind, as configs spell it.
+    pub model: String,
+    /// Completed epochs.
+    pub epochs: usize,
+    /// Whose weights are used.
+    pub best: Option<BestEpoch>,
+}
+
+/// Weights under one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parameter {
+    /// `arrays.0.head.weight`, …
+    pub name: String,
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
 }
 
 /// Facts about one network.
@@ -65,15 +96,14 @@ pub struct NetworkFacts {
     pub real_time_factor: Option<f64>,
 }
 
-/// Reads and describes a model file.
+/// Reads and describes a run or a model file.
 ///
 /// # Errors
-/// The file cannot be read, or is not a model that can be played.
+/// It cannot be read, or holds no network that can be played.
 pub fn inspect(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
-    let file = &request.file;
-    let model = formats::read(file).with_context(|| name(file))?;
+    let playable = Playable::open(&request.file)?;
     let mut networks = Vec::new();
-    for (max_size, network) in sizes(&model.network) {
+    for (max_size, network) in sizes(&playable.network) {
         observer.event(Event::Status("measuring"));
         let timing = match request.measure {
             true => Some(timing::measure(network, &[64], Duration::from_millis(200))?),
@@ -82,23 +112,83 @@ pub fn inspect(request: &Request, observer: &dyn Observer) -> anyhow::Result<Out
         let real_time_factor = timing.and_then(|t| t.blocks.first().map(|b| b.real_time_factor));
         networks.push(facts(network, max_size, real_time_factor));
     }
-    let self_test_difference = match &model.self_test {
-        Some(test) => Some(self_test(&model, test)?),
-        None => None,
+    let outcome = Outcome {
+        file: request.file.clone(),
+        format: None,
+        run: None,
+        version: None,
+        networks,
+        metadata: Map::new(),
+        self_test_difference: None,
+        writable_as: formats::carriers(&playable.network),
+        parameters: parameters(&playable)?,
+    };
+    match &playable.source {
+        Source::Run(run) => of_run(outcome, run),
+        Source::File(model) => of_file(outcome, model),
+    }
+}
+
+fn of_run(outcome: Outcome, run: &Run) -> anyhow::Result<Outcome> {
+    let rows = run.folder.metrics()?;
+    let best = rows
+        .iter()
+        .fold(None, |best, row| match BestEpoch::is_beaten_by(best, row) {
+            true => Some(BestEpoch {
+                epoch: row.epoch,
+                esr: row.valid.esr,
+            }),
+            false => best,
+        });
+    let metadata = match serde_json::to_value(&run.config.metadata)? {
+        Value::Object(map) => map,
+        _ => Map::new(),
     };
     Ok(Outcome {
-        file: file.clone(),
-        format: model.format,
-        version: model.version,
-        networks,
-        metadata: model.metadata,
-        self_test_difference,
-        writable_as: formats::carriers(&model.network),
+        run: Some(RunFacts {
+            name: run.config.name.clone(),
+            model: run.config.model.kind().to_string(),
+            epochs: rows.len(),
+            best,
+        }),
+        metadata,
+        ..outcome
     })
 }
 
-fn name(file: &Path) -> String {
-    file.display().to_string()
+fn of_file(outcome: Outcome, model: &Model) -> anyhow::Result<Outcome> {
+    let self_test_difference = match &model.self_test {
+        Some(test) => Some(self_test(model, test)?),
+        None => None,
+    };
+    Ok(Outcome {
+        format: Some(model.format),
+        version: model.version.clone(),
+        metadata: model.metadata.clone(),
+        self_test_difference,
+        ..outcome
+    })
+}
+
+/// The weights' names; none where the network can only be played.
+fn parameters(playable: &Playable) -> anyhow::Result<Vec<Parameter>> {
+    let weights = match &playable.source {
+        Source::Run(run) => run.model.weights(),
+        Source::File(model) if !model.tensors.is_empty() => model.tensors.clone(),
+        Source::File(_) => {
+            let device = device::select(DeviceChoice::Flex)?.device;
+            let imported = models::import(&playable.network, &device);
+            imported.map_or(Vec::new(), |imported| imported.model.weights())
+        }
+    };
+    let parameter = |w: models::Weights| Parameter {
+        name: w.name,
+        shape: w.shape,
+    };
+    let own = weights
+        .into_iter()
+        .filter(|w| !w.name.starts_with(formats::safetensors::DESCRIBED));
+    Ok(own.map(parameter).collect())
 }
 
 /// The network itself, or the sizes of a slimmable one.

@@ -4,6 +4,7 @@
 
 pub mod baseline;
 pub mod bench_infer;
+pub mod bench_train;
 pub mod check;
 pub mod collage;
 pub mod compare;
@@ -11,9 +12,12 @@ mod contender;
 pub mod convolve;
 pub mod devices;
 pub mod evaluate;
+pub mod export;
 pub mod infer;
 pub mod inspect;
+pub mod loudness;
 pub mod new;
+pub mod playable;
 pub mod queue;
 pub mod recording;
 pub mod recover;
@@ -21,6 +25,7 @@ pub mod reorder;
 pub mod runs;
 mod scoring;
 pub mod spectrum;
+mod start;
 pub mod stretch;
 mod suggest;
 pub mod synth;

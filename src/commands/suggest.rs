@@ -21,13 +21,13 @@ struct Recipe {
     reason: &'static str,
     /// The `[model]` table but for the memory.
     model: String,
-    /// Samples that fill the memory of a recurrent network, and samples gradients flow back.
+    /// Samples that fill the memory of a recurrent network, and samples per optimiser step.
     memory: Option<(usize, usize)>,
     window_len: usize,
     learning_rate: f64,
     clip: bool,
-    /// Optimiser steps that usually do.
-    steps: usize,
+    /// Million samples to train on, over all epochs, that usually do.
+    million_samples: f64,
 }
 
 /// The suggestion for `samples` samples at `rate_hz`.
@@ -41,36 +41,36 @@ pub(super) fn suggest(
     // Validation and test take a tenth each; their beginning only fills the memory.
     let (train, tenth) = (samples * 4 / 5, samples / 10);
     let window_len = recipe.window_len.min(floor_power_of_two(train / 4));
-    let hop = if train / window_len < 400 {
-        window_len / 2
-    } else {
-        window_len
-    }
-    .max(1);
+    // Windows that overlap by half are twice as many, at other places of the memory.
+    let hop = (window_len / 2).max(1);
     let windows = (train / hop).max(1);
     let batch_size = 16.min(windows.div_ceil(4));
-    let epochs = (recipe.steps / windows.div_ceil(batch_size)).clamp(40, 400);
+    let per_epoch = (windows * window_len) as f64;
+    let epochs = (1e6 * recipe.million_samples / per_epoch).clamp(40.0, 400.0) as usize;
     let mut tables = format!("[windows]\nwindow_len = {window_len}\nhop = {hop}\n\n");
     tables += &comment(recipe.reason);
     tables += &format!("[model]\n{}", recipe.model);
-    if let Some((warm_up, truncate)) = recipe.memory {
+    if let Some((warm_up, _)) = recipe.memory {
         let longest = floor_power_of_two(tenth / 4);
         tables += &format!(
-            "# Samples that fill the memory before each window, and samples that gradients flow \
-             back.\nwarm_up = {}\ntruncate = {}\n",
-            warm_up.min(longest),
-            truncate.min(window_len)
+            "# Samples that only fill the memory before each window.\nwarm_up = {}\n",
+            warm_up.min(longest)
         );
     }
     tables += "\n[loss]\nesr = 1.0\n";
-    if recipe.memory.is_some() {
-        tables += "pre_emphasised_esr = 0.5\n";
-    }
     tables += &format!(
         "\n[training]\nepochs = {epochs}\nbatch_size = {batch_size}\nlearning_rate = {:?}\n\
          schedule = {{ kind = \"cosine\", final_factor = 0.01 }}\n",
         recipe.learning_rate
     );
+    if let Some((_, step_len)) = recipe.memory {
+        tables += &format!(
+            "# Each window is walked through in steps of this many samples, the memory carried on.\n\
+             step_len = {}\n# The mean of the last thousand steps' weights is kept.\n\
+             average = 0.999\n",
+            step_len.min(window_len)
+        );
+    }
     if recipe.clip {
         tables += "clip_norm = 1.0\n";
     }
@@ -91,10 +91,10 @@ fn recipe(kind: Option<Kind>, echo: Option<Echo>, rate_hz: u32) -> Recipe {
         reason,
         model: format!("kind = \"lstm\"\nhidden_size = {hidden_size}\n"),
         memory: Some((1024, 1024)),
-        window_len: 4096,
+        window_len: 16_384,
         learning_rate: 5e-3,
         clip: true,
-        steps: 2500,
+        million_samples: 180.0,
     };
     match kind {
         Some(Kind::Linear) => Recipe {
@@ -106,23 +106,27 @@ fn recipe(kind: Option<Kind>, echo: Option<Echo>, rate_hz: u32) -> Recipe {
             window_len: 2048,
             learning_rate: 2e-3,
             clip: false,
-            steps: 4000,
+            million_samples: 150.0,
         },
         Some(Kind::Delayed) => delayed(echo, rate_hz),
         Some(Kind::DynamicGain) => Recipe {
-            memory: Some((8192, 4096)),
-            window_len: 16_384,
-            steps: 1200,
+            model: "kind = \"lstm\"\nhidden_size = 24\n# Samples that the slowest unit remembers \
+                    before it has learned anything.\nmemory = 20000\n"
+                .to_string(),
+            memory: Some((16_384, 2048)),
+            window_len: 65_536,
+            million_samples: 400.0,
             ..lstm(
                 24,
                 "The gain follows the playing: an LSTM with a long warm-up and long windows. Raise \
-                 warm_up and window_len for slow releases; gain-fitted ESR in the result tells the \
+                 warm_up, memory and window_len for slow releases; gain-fitted ESR in the result tells the \
                  shape apart from the level.",
             )
         },
         Some(Kind::DynamicNonlinear) => lstm(
             40,
-            "A distortion with a memory: an LSTM large enough for it. If it is not good enough, \
+            "A distortion with a memory: an LSTM large enough for it (drive = 10.0 in [model] helps \
+             those of much gain, such as fuzzes). If it is not good enough, \
              try hidden_size = 64, or kind = \"wavenet\" with preset = \"a1-standard\" (slower).",
         ),
         Some(Kind::TimeVarying) => lstm(
@@ -134,8 +138,8 @@ fn recipe(kind: Option<Kind>, echo: Option<Echo>, rate_hz: u32) -> Recipe {
             24,
             "A small LSTM learns curves with filters around them within minutes. For a .nam player \
              with a fast path, try kind = \"wavenet\" with preset = \"a1-nano\" up to \
-             \"a1-standard\" instead (slower to train; leave out hidden_size, warm_up and \
-             truncate).",
+             \"a1-standard\" instead (slower to train; leave out hidden_size, warm_up, \
+             step_len).",
         ),
     }
 }
@@ -158,7 +162,7 @@ fn delayed(echo: Option<Echo>, rate_hz: u32) -> Recipe {
         window_len: 8192,
         learning_rate: 2e-3,
         clip: true,
-        steps: 1500,
+        million_samples: 100.0,
     }
 }
 

@@ -2,6 +2,7 @@
 //! run folder behind.
 
 use super::scoring::{self, Tester};
+use super::start::Start;
 use crate::config::{self, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::data::windows::Windows;
@@ -11,10 +12,11 @@ use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, Row};
 use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
+use crate::training::level;
 use crate::training::optimiser;
 use crate::training::run_dir::{Progress, RunDir};
 use crate::training::{self, Session, TrainingError, evaluate};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
@@ -35,7 +37,7 @@ pub struct TrainRequest {
     pub run: Option<PathBuf>,
     /// Continue the run in that folder.
     pub resume: bool,
-    /// Start from the best weights of this run.
+    /// Start from the best weights of this run, or from this model file.
     pub init_from: Option<PathBuf>,
     /// Wins over the config's device.
     pub device: Option<String>,
@@ -92,7 +94,8 @@ pub fn train(
         observer.event(Event::Note(&describe(latency)));
     }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
-    let model = new_model(request, &config, &selected.device)?;
+    level::fit_output(&mut config, &load::spans(&recordings.train));
+    let model = new_model(request, &config, &selected.device, observer)?;
     let windows = cut(&config, &recordings, &model)?;
     let run = open_run(request, &config)?;
     let note = format!(
@@ -175,7 +178,10 @@ fn resolve(request: &TrainRequest) -> Result<Config> {
         (None, Some(run)) if request.resume => RunDir::open(run)?.file("config.toml"),
         _ => bail!("no config; give --config FILE (see configs/), or --run DIR --resume"),
     };
-    Ok(config::load(&path, &request.overrides)?)
+    match &request.init_from {
+        Some(start) => Start::open(start)?.config(&path, &request.overrides),
+        None => Ok(config::load(&path, &request.overrides)?),
+    }
 }
 
 /// "latency 118 samples (measured …)" for people.
@@ -197,7 +203,12 @@ pub fn describe(report: &LatencyReport) -> String {
     )
 }
 
-fn new_model(request: &TrainRequest, config: &Config, device: &Device) -> Result<EffectModel> {
+fn new_model(
+    request: &TrainRequest,
+    config: &Config,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<EffectModel> {
     let model = models::build(
         &config.model,
         &config.windows,
@@ -206,9 +217,7 @@ fn new_model(request: &TrainRequest, config: &Config, device: &Device) -> Result
         device,
     );
     let model = match &request.init_from {
-        Some(other) => RunDir::open(other)?
-            .load_best_into(model)
-            .context("--init-from needs a run with the same [model] and window_len")?,
+        Some(start) => Start::open(start)?.fill(model, config, device, observer)?,
         None => model,
     };
     optimiser::freeze(model, &config.training.freeze)
@@ -285,6 +294,7 @@ fn refuse_other_config(saved: &Config, given: &Config) -> Result<()> {
     given.training.epochs = saved.training.epochs;
     given.training.patience = saved.training.patience;
     given.device.clone_from(&saved.device);
+    given.metadata.clone_from(&saved.metadata);
     let (saved, given) = (
         toml::Table::try_from(saved)?,
         toml::Table::try_from(&given)?,

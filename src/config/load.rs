@@ -1,6 +1,6 @@
 //! From a TOML file and `--set` overrides to a checked [`Config`].
 
-use super::Config;
+use super::{Config, ModelConfig, import};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -64,11 +64,38 @@ impl ConfigError {
 /// # Errors
 /// Names the file and line, the key, or the override that is wrong.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    let text = read(path)?;
+    finish(parse(&text, path, overrides)?, path)
+}
+
+/// As [`load`] for a network that came from a file: `[model]` may be left out or agree with it.
+///
+/// # Errors
+/// As [`load`]; names the first key of `[model]` that the file contradicts.
+pub fn load_onto(
+    path: &Path,
+    overrides: &[String],
+    imported: &ModelConfig,
+) -> Result<Config, ConfigError> {
+    let text = read(path)?;
+    let wrong = |error: toml::de::Error| parse_error(&text, path, &error);
+    let mut root: Table = toml::from_str(&text).map_err(wrong)?;
+    for given in overrides {
+        set(&mut root, given)?;
+    }
+    import::complete(&mut root, imported)?;
+    finish(root.try_into().map_err(wrong)?, path)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_path_buf(),
         source,
-    })?;
-    let mut config = parse(&text, path, overrides)?;
+    })
+}
+
+/// Paths made absolute, values checked.
+fn finish(mut config: Config, path: &Path) -> Result<Config, ConfigError> {
     let absolute = std::path::absolute(path).map_err(|source| ConfigError::Read {
         path: path.to_path_buf(),
         source,

@@ -5,7 +5,10 @@
 
 mod baseline;
 mod data;
+mod import;
 mod load;
+mod memory;
+mod metadata;
 mod model;
 mod networks;
 mod training;
@@ -13,11 +16,12 @@ mod training;
 pub(crate) use baseline::products;
 pub use baseline::{BaselineConfig, BaselineError, Baselines, MAX_UNKNOWNS};
 pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
-pub use load::{ConfigError, load, parse};
+pub use load::{ConfigError, load, load_onto, parse};
+pub use memory::{ConvLstmConfig, RecurrentConfig, S4dConfig};
+pub use metadata::{GEAR_TYPES, MetadataConfig, TONE_TYPES};
 pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
 pub use networks::{
-    Activation, Conditioning, ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray,
-    WaveNetConfig, WaveNetPreset,
+    Activation, Conditioning, TcnConfig, WaveNetArray, WaveNetConfig, WaveNetPreset,
 };
 pub use training::{LossConfig, Optimiser, Schedule, TrainingConfig};
 
@@ -52,6 +56,9 @@ pub struct Config {
     /// Classical rows shown beside the network.
     #[serde(default)]
     pub baselines: Baselines,
+    /// What an exported file says about the capture.
+    #[serde(default, skip_serializing_if = "MetadataConfig::is_empty")]
+    pub metadata: MetadataConfig,
 }
 
 fn one() -> u64 {
@@ -88,8 +95,9 @@ impl Config {
             let allowed = "wavenet, lstm, gru, conv-lstm, tcn or s4d when pairs name controls";
             return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
         }
-        self.loss.check(&self.windows)?;
-        self.training.check()?;
-        self.baselines.check()
+        self.training.check(&self.windows, &self.model)?;
+        self.loss.check(self.training.step(&self.windows))?;
+        self.baselines.check()?;
+        self.metadata.check()
     }
 }

@@ -1,7 +1,8 @@
 //! Which network, and how large. Networks read their own table; [`crate::models`] builds them.
 
 use super::data::check_range;
-use super::networks::{ConvLstmConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetConfig};
+use super::memory::{ConvLstmConfig, RecurrentConfig, S4dConfig};
+use super::networks::{TcnConfig, WaveNetConfig};
 use super::{ConfigError, WindowConfig};
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +131,23 @@ impl ModelConfig {
                 | Self::Tcn(_)
                 | Self::S4d(_)
         )
+    }
+
+    /// Whether this network carries a state from one sample to the next.
+    pub fn has_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::Lstm(_) | Self::Gru(_) | Self::ConvLstm(_) | Self::S4d(_)
+        )
+    }
+
+    /// Scales first predictions by `factor`, where the output has a factor that is not learned
+    /// and the config leaves it open.
+    pub fn scale_output(&mut self, factor: f32) {
+        if let Self::WaveNet(wavenet) = self {
+            let (_, usual) = wavenet.resolve();
+            wavenet.head_scale.get_or_insert(usual * factor);
+        }
     }
 
     pub(super) fn check(&self, windows: &WindowConfig) -> Result<(), ConfigError> {

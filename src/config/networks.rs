@@ -1,5 +1,5 @@
-//! The field's networks: WaveNet with its presets, recurrent, convolution + recurrent, TCN and
-//! state-space networks. Sizes only; [`crate::models`] builds them.
+//! The field's convolutional networks: WaveNet with its presets, and TCN. Sizes only;
+//! [`crate::models`] builds them.
 
 use super::ConfigError;
 use super::data::check_range;
@@ -38,7 +38,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    fn check(self, key: &str) -> Result<(), ConfigError> {
+    pub(super) fn check(self, key: &str) -> Result<(), ConfigError> {
         match self {
             Self::LeakyRelu { slope } => check_number(key, f64::from(slope), 1e-6, 1.0),
             _ => Ok(()),
@@ -62,18 +62,34 @@ pub enum WaveNetPreset {
     A2Full,
     /// 1,871 weights, the same with 3 channels.
     A2Lite,
+    /// A2 lite and A2 full in one: both learn from every step, players choose between them.
+    A2,
 }
 
 /// `kind = "wavenet"`: a preset, or arrays spelled out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaveNetConfig {
     /// One of the field's shapes.
     pub preset: Option<WaveNetPreset>,
-    /// Factor of the output, with `arrays`; absent: 0.02. Never learned.
+    /// Factor of the output, never learned. Absent: the preset's, 0.02 with `arrays`; divided by
+    /// the gain of `training.target_level_dbfs` where there is one.
     pub head_scale: Option<f32>,
+    /// As [`RecurrentConfig::drive`](super::RecurrentConfig::drive).
+    pub drive: f32,
     /// Layer arrays, instead of a preset.
     pub arrays: Vec<WaveNetArray>,
+}
+
+impl Default for WaveNetConfig {
+    fn default() -> Self {
+        Self {
+            preset: None,
+            head_scale: None,
+            drive: 1.0,
+            arrays: Vec::new(),
+        }
+    }
 }
 
 /// Layers of one width that feed one head.
@@ -160,6 +176,19 @@ impl WaveNetArray {
 }
 
 impl WaveNetPreset {
+    /// As configs spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A1Standard => "a1-standard",
+            Self::A1Lite => "a1-lite",
+            Self::A1Feather => "a1-feather",
+            Self::A1Nano => "a1-nano",
+            Self::A2Full => "a2-full",
+            Self::A2Lite => "a2-lite",
+            Self::A2 => "a2",
+        }
+    }
+
     /// The arrays and the head scale it stands for.
     pub fn expand(self) -> (Vec<WaveNetArray>, f32) {
         let short = || doubling(1, 64);
@@ -184,7 +213,8 @@ impl WaveNetPreset {
             Self::A1Lite => a1([12, 6], [short(), long()]),
             Self::A1Feather => a1([8, 4], [short(), long()]),
             Self::A1Nano => a1([4, 2], [short(), long()]),
-            Self::A2Full => (vec![a2(8)], 0.01),
+            // The full size of the two.
+            Self::A2Full | Self::A2 => (vec![a2(8)], 0.01),
             Self::A2Lite => (vec![a2(3)], 0.01),
         }
     }
@@ -203,28 +233,57 @@ fn a2(channels: usize) -> WaveNetArray {
 }
 
 impl WaveNetConfig {
+    /// Whether this is one capture in several sizes.
+    pub fn is_slimmable(&self) -> bool {
+        self.preset == Some(WaveNetPreset::A2)
+    }
+
+    /// The sizes of a slimmable network, smallest first: below which position of the size knob
+    /// each is used, and its shape. A plain network has one.
+    pub fn sizes(&self) -> Vec<(f64, Self)> {
+        let size = |max_value, preset| {
+            let preset = Some(preset);
+            let config = Self {
+                preset,
+                head_scale: self.head_scale,
+                arrays: Vec::new(),
+                drive: self.drive,
+            };
+            (max_value, config)
+        };
+        match self.is_slimmable() {
+            true => vec![
+                size(0.5, WaveNetPreset::A2Lite),
+                size(1.0, WaveNetPreset::A2Full),
+            ],
+            false => vec![(1.0, self.clone())],
+        }
+    }
+
     /// The arrays and the head scale, from the preset or as spelled out.
     pub fn resolve(&self) -> (Vec<WaveNetArray>, f32) {
-        match self.preset {
+        let (arrays, usual) = match self.preset {
             Some(preset) => preset.expand(),
-            None => (self.arrays.clone(), self.head_scale.unwrap_or(0.02)),
-        }
+            None => (self.arrays.clone(), 0.02),
+        };
+        (arrays, self.head_scale.unwrap_or(usual))
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let spelled_out = !self.arrays.is_empty();
-        if self.preset.is_some() && (spelled_out || self.head_scale.is_some()) {
-            let allowed = "either preset, or arrays and head_scale";
+        if self.preset.is_some() && spelled_out {
+            let allowed = "either preset or arrays";
             return Err(ConfigError::value(
                 "model.preset",
-                "given with arrays or head_scale",
+                "given with arrays",
                 allowed,
             ));
         }
         if self.preset.is_none() && !spelled_out {
-            let allowed = "a1-standard, a1-lite, a1-feather, a1-nano, a2-full or a2-lite, or [[model.arrays]]";
+            let allowed = "a1-standard, a1-lite, a1-feather, a1-nano, a2-full, a2-lite or a2, or [[model.arrays]]";
             return Err(ConfigError::value("model.preset", "missing", allowed));
         }
+        check_drive(self.drive)?;
         if let Some(scale) = self.head_scale {
             check_number("model.head_scale", f64::from(scale), 1e-6, 1e6)?;
         }
@@ -245,110 +304,8 @@ impl WaveNetConfig {
     }
 }
 
-/// `kind = "lstm"` and `kind = "gru"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RecurrentConfig {
-    /// Units of each layer.
-    pub hidden_size: usize,
-    /// Layers, one after another.
-    pub layers: usize,
-    /// Adds the dry sound to the output, so that the network learns the difference.
-    pub skip: bool,
-    /// Samples before each training window (and each span) that only fill the memory.
-    pub warm_up: usize,
-    /// Samples after which gradients stop flowing back; the memory itself flows on.
-    pub truncate: usize,
-}
-
-impl Default for RecurrentConfig {
-    fn default() -> Self {
-        Self {
-            hidden_size: 32,
-            layers: 1,
-            skip: true,
-            warm_up: 1024,
-            truncate: 1024,
-        }
-    }
-}
-
-impl RecurrentConfig {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        check_range("model.hidden_size", self.hidden_size, 1, 4096)?;
-        check_range("model.layers", self.layers, 1, 3)?;
-        check_memory(self.warm_up, self.truncate)
-    }
-}
-
-fn check_memory(warm_up: usize, truncate: usize) -> Result<(), ConfigError> {
-    check_range("model.warm_up", warm_up, 0, 1 << 22)?;
-    check_range("model.truncate", truncate, 1, 1 << 22)
-}
-
-/// `kind = "conv-lstm"`: convolutions that prepare what an LSTM remembers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ConvLstmConfig {
-    /// Width of the convolutions.
-    pub channels: usize,
-    /// Taps of each convolution.
-    pub kernel_size: usize,
-    /// Samples between taps; one convolution for each entry.
-    pub dilations: Vec<usize>,
-    /// After each convolution.
-    pub activation: Activation,
-    /// Units of each recurrent layer.
-    pub hidden_size: usize,
-    /// Recurrent layers.
-    pub layers: usize,
-    /// As [`RecurrentConfig::skip`].
-    pub skip: bool,
-    /// As [`RecurrentConfig::warm_up`]; the convolutions' own context comes on top.
-    pub warm_up: usize,
-    /// As [`RecurrentConfig::truncate`].
-    pub truncate: usize,
-}
-
-impl Default for ConvLstmConfig {
-    fn default() -> Self {
-        let recurrent = RecurrentConfig::default();
-        Self {
-            channels: 8,
-            kernel_size: 12,
-            dilations: vec![1, 8],
-            activation: Activation::Tanh,
-            hidden_size: recurrent.hidden_size,
-            layers: 1,
-            skip: true,
-            warm_up: recurrent.warm_up,
-            truncate: recurrent.truncate,
-        }
-    }
-}
-
-impl ConvLstmConfig {
-    /// The part behind the convolutions.
-    pub fn recurrent(&self) -> RecurrentConfig {
-        RecurrentConfig {
-            hidden_size: self.hidden_size,
-            layers: self.layers,
-            skip: self.skip,
-            warm_up: self.warm_up,
-            truncate: self.truncate,
-        }
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        check_range("model.channels", self.channels, 1, 4096)?;
-        check_range("model.kernel_size", self.kernel_size, 1, 65_536)?;
-        check_range("model.dilations (count)", self.dilations.len(), 1, 64)?;
-        for &dilation in &self.dilations {
-            check_range("model.dilations", dilation, 1, 1 << 20)?;
-        }
-        self.activation.check("model.activation")?;
-        self.recurrent().check()
-    }
+pub(super) fn check_drive(drive: f32) -> Result<(), ConfigError> {
+    check_number("model.drive", f64::from(drive), 1e-3, 1e4)
 }
 
 /// How knobs enter a network.
@@ -378,6 +335,8 @@ pub struct TcnConfig {
     pub activation: Activation,
     /// How knobs enter, where there are any.
     pub conditioning: Conditioning,
+    /// As [`RecurrentConfig::drive`](super::RecurrentConfig::drive).
+    pub drive: f32,
 }
 
 impl Default for TcnConfig {
@@ -389,6 +348,7 @@ impl Default for TcnConfig {
             dilation_growth: 3,
             activation: Activation::PRelu,
             conditioning: Conditioning::Film,
+            drive: 1.0,
         }
     }
 }
@@ -410,6 +370,7 @@ impl TcnConfig {
         check_range("model.kernel_size", self.kernel_size, 1, 65_536)?;
         check_range("model.layers", self.layers, 1, 1024)?;
         check_range("model.dilation_growth", self.dilation_growth, 1, 1024)?;
+        check_drive(self.drive)?;
         self.activation.check("model.activation")?;
         if self.dilations().is_none() {
             let got = format!("{} over {} layers", self.dilation_growth, self.layers);
@@ -417,46 +378,5 @@ impl TcnConfig {
             return Err(ConfigError::value("model.dilation_growth", got, allowed));
         }
         Ok(())
-    }
-}
-
-/// `kind = "s4d"`: diagonal state-space layers (Gu et al. 2022).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct S4dConfig {
-    /// Width of the layers; each channel is a filter bank of its own.
-    pub channels: usize,
-    /// Complex states per channel.
-    pub states: usize,
-    /// Layers.
-    pub layers: usize,
-    /// After each layer.
-    pub activation: Activation,
-    /// How knobs enter, where there are any.
-    pub conditioning: Conditioning,
-    /// As [`RecurrentConfig::warm_up`].
-    pub warm_up: usize,
-}
-
-impl Default for S4dConfig {
-    fn default() -> Self {
-        Self {
-            channels: 16,
-            states: 4,
-            layers: 4,
-            activation: Activation::Tanh,
-            conditioning: Conditioning::Film,
-            warm_up: 4096,
-        }
-    }
-}
-
-impl S4dConfig {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        check_range("model.channels", self.channels, 1, 4096)?;
-        check_range("model.states", self.states, 1, 256)?;
-        check_range("model.layers", self.layers, 1, 256)?;
-        self.activation.check("model.activation")?;
-        check_memory(self.warm_up, 1)
     }
 }

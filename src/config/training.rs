@@ -1,7 +1,7 @@
 //! Loss, optimiser, schedule and length of training.
 
 use super::data::check_range;
-use super::{ConfigError, WindowConfig};
+use super::{ConfigError, ModelConfig, WindowConfig};
 use serde::{Deserialize, Serialize};
 
 /// The `[loss]` table: weights of the terms that are added up. Absent altogether: ESR alone.
@@ -73,17 +73,15 @@ impl LossConfig {
         ]
     }
 
-    pub(super) fn check(&self, windows: &WindowConfig) -> Result<(), ConfigError> {
+    /// `step`: the key that says how many samples one loss is taken of, and its value.
+    pub(super) fn check(&self, step: (&str, usize)) -> Result<(), ConfigError> {
         check_number("loss.pre_emphasis", self.pre_emphasis, 0.0, 1.0)?;
         let stft = self.multi_resolution_stft + self.pre_emphasised_multi_resolution_stft;
         // One sample more: pre-emphasis shortens the window by one.
-        if stft > 0.0 && windows.window_len <= Self::STFT_WINDOW_LEN {
+        let (key, len) = step;
+        if stft > 0.0 && len <= Self::STFT_WINDOW_LEN {
             let allowed = format!("more than {} with an STFT loss", Self::STFT_WINDOW_LEN);
-            return Err(ConfigError::value(
-                "windows.window_len",
-                windows.window_len,
-                allowed,
-            ));
+            return Err(ConfigError::value(key, len, allowed));
         }
         for (name, weight) in self.terms() {
             check_number(&format!("loss.{name}"), weight, 0.0, 1e9)?;
@@ -108,6 +106,10 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Windows per optimiser step.
     pub batch_size: usize,
+    /// Output samples of a window per optimiser step, for networks with memory: a window is
+    /// then walked through in steps of this many, the memory carried from one to the next.
+    /// Divides `windows.window_len`. Absent: one step for the whole window.
+    pub step_len: Option<usize>,
     /// `adam`, `adam-w` or `sgd`.
     pub optimiser: Optimiser,
     /// Largest learning rate of the schedule.
@@ -121,6 +123,13 @@ pub struct TrainingConfig {
     pub weight_decay: f64,
     /// Largest global norm of all gradients together; absent: no clipping.
     pub clip_norm: Option<f64>,
+    /// Decay per step of an exponential moving average of the weights, such as 0.999; the
+    /// average is what is validated, kept and tested. Absent: the newest weights are.
+    pub average: Option<f64>,
+    /// Trains as if the wet training spans together had this RMS level in dBFS, so that one
+    /// recipe serves quiet and loud recordings. Losses see both sides scaled, and a WaveNet's
+    /// output starts at the recording's own level; predictions and exports keep that level.
+    pub target_level_dbfs: Option<f64>,
     /// Epochs without a better validation ESR after which training stops; absent: never.
     pub patience: Option<usize>,
     /// Layers that keep their weights (prefixes of parameter paths, as `effigy inspect`
@@ -133,12 +142,15 @@ impl Default for TrainingConfig {
         Self {
             epochs: 100,
             batch_size: 16,
+            step_len: None,
             optimiser: Optimiser::Adam,
             learning_rate: 1e-3,
             schedule: Schedule::Constant,
             warm_up_steps: 0,
             weight_decay: 0.0,
             clip_norm: None,
+            average: None,
+            target_level_dbfs: None,
             patience: None,
             freeze: Vec::new(),
         }
@@ -188,9 +200,54 @@ fn default_rise() -> f64 {
 }
 
 impl TrainingConfig {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// The key that says how many samples one loss is taken of, and its value.
+    pub(super) fn step(&self, windows: &WindowConfig) -> (&'static str, usize) {
+        match self.step_len {
+            Some(step_len) => ("training.step_len", step_len),
+            None => ("windows.window_len", windows.window_len),
+        }
+    }
+
+    /// Optimiser steps that one window takes.
+    pub fn steps_per_window(&self, windows: &WindowConfig) -> usize {
+        let (_, len) = self.step(windows);
+        windows.window_len.div_ceil(len.max(1))
+    }
+
+    fn check_step_len(
+        &self,
+        windows: &WindowConfig,
+        model: &ModelConfig,
+    ) -> Result<(), ConfigError> {
+        let Some(step_len) = self.step_len else {
+            return Ok(());
+        };
+        let key = "training.step_len";
+        if !model.has_memory() {
+            let allowed = "absent; only lstm, gru, conv-lstm and s4d carry a memory on";
+            return Err(ConfigError::value(key, step_len, allowed));
+        }
+        if step_len == 0 || windows.window_len % step_len != 0 {
+            let allowed = format!("a divisor of windows.window_len, {}", windows.window_len);
+            return Err(ConfigError::value(key, step_len, allowed));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(
+        &self,
+        windows: &WindowConfig,
+        model: &ModelConfig,
+    ) -> Result<(), ConfigError> {
         check_range("training.epochs", self.epochs, 1, 1_000_000)?;
         check_range("training.batch_size", self.batch_size, 1, 65_536)?;
+        self.check_step_len(windows, model)?;
+        if let Some(decay) = self.average {
+            check_number("training.average", decay, 0.0, 0.999_999)?;
+        }
+        if let Some(level) = self.target_level_dbfs {
+            check_number("training.target_level_dbfs", level, -120.0, 20.0)?;
+        }
         check_range("training.warm_up_steps", self.warm_up_steps, 0, 1 << 40)?;
         check_number("training.learning_rate", self.learning_rate, 1e-12, 1e3)?;
         check_number("training.weight_decay", self.weight_decay, 0.0, 1e3)?;

@@ -58,6 +58,11 @@ impl Windows {
         }
     }
 
+    /// The spans that were cut.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
     /// Number of windows.
     pub fn len(&self) -> usize {
         self.places.len()

@@ -108,8 +108,8 @@ impl Block {
 /// in one piece, so convolutions read them without wrapping around.
 ///
 /// The present moves to the right until the rows are full; then the past is moved to the left
-/// end. That happens once in at least `lookback` samples, so it costs at most one copied sample
-/// per sample, and no sample asks whether it is due.
+/// end. The room is such that this copies at most two samples for every three heard, for short
+/// pasts far fewer, and no sample asks whether it is due.
 #[derive(Debug)]
 pub(crate) struct Line {
     samples: Aligned,
@@ -132,7 +132,7 @@ impl Line {
         let lookback = lookback.unwrap_or(usize::MAX);
         let history = channels.checked_mul(lookback);
         bounded("history over all channels", history, MAX_HISTORY)?;
-        let room = lookback.max(2 * CHUNK);
+        let room = 2 * lookback.max(2 * CHUNK);
         // An odd number of cache lines apart, so that rows spread over the cache.
         let lines = (first_at(lookback) + room + SLACK).div_ceil(LINE);
         let stride = (lines | 1) * LINE;

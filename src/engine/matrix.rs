@@ -15,15 +15,15 @@ use crate::simd::{Isa, Simd};
 pub(crate) struct Matrix {
     bias: Vec<f32>,
     blocks: Vec<Rows>,
-    lowest: isize,
-    highest: isize,
+    /// How far before and behind the present each source is read.
+    reach: [(isize, isize); 2],
 }
 
 /// Outputs that read the same rows (all of them, or those of one group).
 #[derive(Clone, Debug)]
 struct Rows {
-    /// From the present of row 0 to each row read.
-    offsets: Vec<isize>,
+    /// From the present of row 0 to each row read, in the first source and in the second.
+    offsets: [Vec<isize>; 2],
     tiles: Vec<Tile>,
     /// `[tile][row read][output of the tile]`
     weights: Vec<f32>,
@@ -73,28 +73,26 @@ impl Matrix {
         let widest = widest_tile(plan.isa);
         let outputs = conv.out_channels / conv.groups;
         let blocks = (0..conv.groups).map(|group| {
-            let taps = taps(conv, group, 0, stride);
-            Rows::pack(group * outputs, outputs, widest, &taps)
+            let taps = taps(conv, group, stride);
+            Rows::pack(group * outputs, outputs, widest, [&taps, &[]])
         });
         Ok(Self::from_blocks(blocks.collect(), bias(conv)))
     }
 
-    /// Packs the sum of two convolutions without groups over the same rows; `second` reads the
-    /// rows from `second_row` on.
+    /// Packs the sum of two convolutions without groups, each over a source of its own whose rows
+    /// are `strides` apart.
     ///
     /// # Errors
     /// More memory than [`Plan::claim`] allows.
     pub(crate) fn sum(
         first: &Conv1d,
         second: &Conv1d,
-        second_row: usize,
-        stride: usize,
+        strides: [usize; 2],
         plan: &Plan,
     ) -> Result<Self, DescriptionError> {
         plan.claim(first.weight.len() + second.weight.len(), 3)?;
-        let mut all = taps(first, 0, 0, stride);
-        all.extend(taps(second, 0, second_row, stride));
-        let rows = Rows::pack(0, first.out_channels, widest_tile(plan.isa), &all);
+        let (a, b) = (taps(first, 0, strides[0]), taps(second, 0, strides[1]));
+        let rows = Rows::pack(0, first.out_channels, widest_tile(plan.isa), [&a, &b]);
         let bias = bias(first)
             .iter()
             .zip(bias(second))
@@ -104,13 +102,18 @@ impl Matrix {
     }
 
     fn from_blocks(blocks: Vec<Rows>, bias: Vec<f32>) -> Self {
-        let all = || blocks.iter().flat_map(|b| b.offsets.iter().copied());
-        let (lowest, highest) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+        let reach = [0, 1].map(|source| {
+            let all = || {
+                blocks
+                    .iter()
+                    .flat_map(|b| b.offsets[source].iter().copied())
+            };
+            (all().min().unwrap_or(0), all().max().unwrap_or(0))
+        });
         Self {
             bias,
-            lowest,
-            highest,
             blocks,
+            reach,
         }
     }
 
@@ -125,33 +128,38 @@ impl Matrix {
         tiles.map(|t| t.outputs).max().unwrap_or(1)
     }
 
-    /// Whether all reads for `len` samples from `source` stay inside it.
-    pub(crate) fn fits(&self, source: Source, len: usize) -> bool {
-        let at = source.at as isize;
-        let end = at + self.highest + len as isize;
-        at + self.lowest >= 0 && end <= source.samples.len() as isize
+    /// Whether all reads for `len` samples from `sources` stay inside them.
+    pub(crate) fn fits(&self, sources: [Source; 2], len: usize) -> bool {
+        let mut both = sources.iter().zip(self.reach);
+        both.all(|(source, (lowest, highest))| {
+            let at = source.at as isize;
+            let end = at + highest + len as isize;
+            at + lowest >= 0 && end <= source.samples.len() as isize
+        })
     }
 
-    /// All tiles over the samples `t..t + T · LANES`.
+    /// All tiles over the samples `t..t + T · LANES`. A matrix of one convolution reads the first
+    /// source only.
     ///
     /// # Safety
-    /// [`Matrix::fits`] holds for `source` and `t + T · LANES` samples; what `finish` needs.
+    /// [`Matrix::fits`] holds for `sources` and `t + T · LANES` samples; what `finish` needs.
     #[inline(always)]
     pub(crate) unsafe fn apply<S: Simd, const T: usize, F: Finish<S>>(
         &self,
         s: S,
-        source: Source,
+        sources: [Source; 2],
         t: usize,
         finish: &mut F,
     ) {
-        let at = source.samples.as_ptr().wrapping_add(source.at + t);
+        let at = sources.map(|source| source.samples.as_ptr().wrapping_add(source.at + t));
         for block in &self.blocks {
             for tile in &block.tiles {
                 // SAFETY: the caller's promise; tiles and weights were packed together.
                 unsafe {
                     match tile.outputs {
-                        8 => self.tile::<S, 8, T, F>(s, block, tile, at, t, finish),
-                        4 => self.tile::<S, 4, T, F>(s, block, tile, at, t, finish),
+                        // Tiles too large for any registers are not compiled.
+                        8 if T <= 3 => self.tile::<S, 8, T, F>(s, block, tile, at, t, finish),
+                        4 if T <= 4 => self.tile::<S, 4, T, F>(s, block, tile, at, t, finish),
                         3 => self.tile::<S, 3, T, F>(s, block, tile, at, t, finish),
                         2 => self.tile::<S, 2, T, F>(s, block, tile, at, t, finish),
                         _ => self.tile::<S, 1, T, F>(s, block, tile, at, t, finish),
@@ -167,7 +175,7 @@ impl Matrix {
         s: S,
         block: &Rows,
         tile: &Tile,
-        at: *const f32,
+        at: [*const f32; 2],
         t: usize,
         finish: &mut F,
     ) {
@@ -176,11 +184,13 @@ impl Matrix {
         for (m, row) in sums.iter_mut().enumerate() {
             *row = [s.splat(self.bias[tile.first + m]); T];
         }
-        // SAFETY: `tile.weights_at + offsets.len() · M` weights were packed for this tile; the
-        // rows are readable by the caller's promise.
+        let [first, second] = &block.offsets;
+        // SAFETY: `tile.weights_at` and `M` weights for every row read were packed for this tile;
+        // the rows are readable by the caller's promise.
         unsafe {
             let weights = block.weights.as_ptr().add(tile.weights_at);
-            accumulate::<S, M, T>(s, &mut sums, weights, at, &block.offsets);
+            accumulate::<S, M, T>(s, &mut sums, weights, at[0], first);
+            accumulate::<S, M, T>(s, &mut sums, weights.add(first.len() * M), at[1], second);
             finish.finish::<M, T>(s, &mut sums, tile.first, t);
         }
     }
@@ -195,14 +205,14 @@ struct Tap {
 
 /// What the outputs of a group read, taps outermost: consecutive rows are then neighbours in time
 /// of all channels.
-fn taps(conv: &Conv1d, group: usize, first_row: usize, stride: usize) -> Vec<Tap> {
+fn taps(conv: &Conv1d, group: usize, stride: usize) -> Vec<Tap> {
     let (inputs, outputs) = (
         conv.in_channels / conv.groups,
         conv.out_channels / conv.groups,
     );
     let each = (0..conv.kernel_size).flat_map(|k| (0..inputs).map(move |i| (k, i)));
     each.map(|(k, i)| {
-        let row = (first_row + group * inputs + i) * stride;
+        let row = (group * inputs + i) * stride;
         let delay = (conv.kernel_size - 1 - k) * conv.dilation;
         let weight = |o: usize| conv.weight[(o * inputs + i) * conv.kernel_size + k];
         Tap {
@@ -225,8 +235,9 @@ fn bias(conv: &Conv1d) -> Vec<f32> {
 impl Rows {
     /// Divides `outputs` into tiles of at most `widest`, and lists each tile's weights in the
     /// order they are read.
-    fn pack(start: usize, outputs: usize, widest: usize, taps: &[Tap]) -> Self {
-        let (mut tiles, mut weights) = (Vec::new(), Vec::with_capacity(outputs * taps.len()));
+    fn pack(start: usize, outputs: usize, widest: usize, taps: [&[Tap]; 2]) -> Self {
+        let rows = taps[0].len() + taps[1].len();
+        let (mut tiles, mut weights) = (Vec::new(), Vec::with_capacity(outputs * rows));
         let mut done = 0;
         while done < outputs {
             let left = outputs - done;
@@ -240,12 +251,12 @@ impl Rows {
                 outputs: size,
                 weights_at: weights.len(),
             });
-            for tap in taps {
+            for tap in taps.into_iter().flatten() {
                 weights.extend(&tap.weights[done..done + size]);
             }
             done += size;
         }
-        let offsets = taps.iter().map(|tap| tap.offset).collect();
+        let offsets = taps.map(|taps| taps.iter().map(|tap| tap.offset).collect());
         Self {
             offsets,
             tiles,
@@ -307,6 +318,68 @@ fn widest_tile(isa: Isa) -> usize {
         Isa::Avx512 | Isa::Neon => 8,
         _ => 4,
     }
+}
+
+/// The most vectors of time any tile spans.
+pub(crate) const WIDEST_TIME: usize = 8;
+
+/// Work on some vectors of time at once.
+pub(crate) trait TimeTiles {
+    /// Does it for the samples `t..t + T · LANES`.
+    ///
+    /// # Safety
+    /// Whoever calls [`over_time`] vouches for those samples.
+    unsafe fn tile<S: Simd, const T: usize>(&mut self, s: S, t: usize);
+}
+
+/// Does `work` for `vectors` vectors of time, as many at a time as the registers hold beside
+/// tiles of `outputs`.
+///
+/// # Safety
+/// What `work` needs for `vectors · LANES` samples.
+#[inline(always)]
+pub(crate) unsafe fn over_time<S: Simd, W: TimeTiles>(
+    s: S,
+    vectors: usize,
+    outputs: usize,
+    work: &mut W,
+) {
+    let widest = match (S::REGISTERS >= 32, outputs) {
+        (_, 1) => 8,
+        (true, 2 | 3) => 8,
+        (true, 4) | (false, 2) => 4,
+        (true, _) => 3,
+        (false, _) => 2,
+    };
+    let mut v = 0;
+    while v < vectors {
+        let t = v * S::LANES;
+        // The last two tiles share evenly, so that no single vector is left over.
+        let left = vectors - v;
+        let take = match left {
+            _ if left >= 2 * widest => widest,
+            _ if left > widest => left.div_ceil(2),
+            _ => left,
+        };
+        // SAFETY: the caller's promise.
+        v += unsafe {
+            match take {
+                1 => each::<S, W, 1>(s, t, work),
+                2 => each::<S, W, 2>(s, t, work),
+                3 => each::<S, W, 3>(s, t, work),
+                8 => each::<S, W, 8>(s, t, work),
+                _ => each::<S, W, 4>(s, t, work),
+            }
+        };
+    }
+}
+
+/// Calls `work`; gives `T`.
+#[inline(always)]
+unsafe fn each<S: Simd, W: TimeTiles, const T: usize>(s: S, t: usize, work: &mut W) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { work.tile::<S, T>(s, t) };
+    T
 }
 
 /// Writes sums to rows.

@@ -5,7 +5,7 @@
 
 use super::activation::Function;
 use super::block::{Block, ROW, SLACK};
-use super::matrix::{Matrix, Source, Store};
+use super::matrix::{Matrix, Source, Store, TimeTiles, over_time};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Rows to write: a slice, the place of the present sample of row 0, and the rows' distance.
@@ -31,7 +31,7 @@ pub(crate) fn padded<S: Simd>(len: usize) -> usize {
 /// target = matrix · source (+ bias), for `len` samples.
 pub(crate) fn multiply(isa: Isa, matrix: &Matrix, source: Source, target: Target, len: usize) {
     assert!(
-        matrix.fits(source, len + SLACK / 2),
+        matrix.fits([source; 2], len + SLACK / 2),
         "a matrix reads outside its rows"
     );
     assert!(
@@ -57,27 +57,26 @@ impl Kernel for Multiply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let to = self
-            .target
-            .samples
-            .as_mut_ptr()
-            .wrapping_add(self.target.at);
+    fn run<S: Simd>(mut self, s: S) {
+        let (vectors, outputs) = (self.len.div_ceil(S::LANES), self.matrix.tile_outputs());
+        // SAFETY: `multiply` checked reads and writes for `len` and the slack that whole vectors
+        // need.
+        unsafe { over_time(s, vectors, outputs, &mut self) };
+    }
+}
+
+impl TimeTiles for Multiply<'_> {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const T: usize>(&mut self, s: S, t: usize) {
+        let to = self.target.samples.as_mut_ptr();
         let mut store = Store {
-            to,
+            to: to.wrapping_add(self.target.at),
             stride: self.target.stride,
         };
-        let end = padded::<S>(self.len);
-        let mut t = 0;
-        // SAFETY: `multiply` checked reads and writes for `len` and the slack that `end` needs.
+        // SAFETY: the caller's promise.
         unsafe {
-            while t + 2 * S::LANES <= end {
-                self.matrix.apply::<S, 2, _>(s, self.source, t, &mut store);
-                t += 2 * S::LANES;
-            }
-            if t < end {
-                self.matrix.apply::<S, 1, _>(s, self.source, t, &mut store);
-            }
+            self.matrix
+                .apply::<S, T, _>(s, [self.source; 2], t, &mut store);
         }
     }
 }

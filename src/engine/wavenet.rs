@@ -244,9 +244,7 @@ impl Array {
     fn new(array: &LayerArray, plan: &Plan, last_array: bool) -> Result<Self, DescriptionError> {
         let (mut layers, mut lines) = (Vec::new(), Vec::new());
         for (i, layer) in array.layers.iter().enumerate() {
-            // A fused layer reads the condition from rows behind its own.
-            let rows = array.width() + layer.mixer.in_channels;
-            let line = Line::new(rows, layer.conv.lookback(), plan)?;
+            let line = Line::new(array.width(), layer.conv.lookback(), plan)?;
             // Nothing reads what the very last layer would pass on.
             let passes_on = !(last_array && i + 1 == array.layers.len());
             layers.push(Layer::new(layer, &line, plan, passes_on)?);
@@ -290,13 +288,6 @@ impl Array {
             stride,
         };
         ops::multiply(isa, &self.rechannel, input, target, len);
-        let width = self.rechannel.outputs();
-        for line in &mut self.lines {
-            for c in 0..line.channels() - width {
-                let from = &cond.samples[cond.at + c * ROW..][..len];
-                line.row_mut(width + c, len).copy_from_slice(from);
-            }
-        }
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let (read, write) = self.lines.split_at_mut(i + 1);
             let line = &read[i];
@@ -322,7 +313,7 @@ impl Array {
                 stride,
             };
             match layer {
-                Layer::Fused(layer) => layer.process(isa, line, next, head, len),
+                Layer::Fused(layer) => layer.process(isa, line, cond, next, head, len),
                 Layer::General(layer) => layer.process(isa, line, cond, next, head, len),
             }
         }

@@ -12,11 +12,15 @@ pub mod nam;
 pub mod proteus;
 mod recurrent_net;
 pub mod rtneural;
+pub mod safetensors;
 mod verify;
 
 pub use load::LoadError;
-pub use verify::{Agreement, TOLERANCE, VerifyError, test_signal, verify};
+pub use verify::{
+    Agreement, PREDICTION_TOLERANCE, TOLERANCE, VerifyError, agree, test_signal, verify,
+};
 
+use crate::models::Weights;
 use crate::models::description::{DescriptionError, Network};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -46,7 +50,7 @@ pub enum FormatError {
     /// The text is JSON, but of none of the known kinds.
     #[error(
         "not a model file of a known kind: .nam has architecture and config, RTNeural and AIDA-X \
-         have in_shape and layers, Proteus has model_data and state_dict"
+         have in_shape and layers, Proteus has model_data and state_dict, safetensors is binary"
     )]
     UnknownKind,
     /// A field is missing, has the wrong type or a value that is not allowed.
@@ -90,7 +94,7 @@ pub enum FormatError {
 
 fn carriers_text(others: &[Format]) -> String {
     if others.is_empty() {
-        return "no other program's format can either".into();
+        return "no other format can either".into();
     }
     let names: Vec<String> = others.iter().map(Format::to_string).collect();
     format!("formats that can: {}", names.join(", "))
@@ -108,11 +112,29 @@ pub enum Format {
     AidaX,
     /// CoreAudioML / Proteus JSON.
     Proteus,
+    /// effigy's own: weights by name for tensor libraries, with the network's description.
+    Safetensors,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Nam, Self::RtNeural, Self::AidaX, Self::Proteus];
+    pub const ALL: [Self; 5] = [
+        Self::Nam,
+        Self::RtNeural,
+        Self::AidaX,
+        Self::Proteus,
+        Self::Safetensors,
+    ];
+
+    /// File name endings that players of the format look for; the first is usual.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Nam => &["nam"],
+            Self::RtNeural | Self::Proteus => &["json"],
+            Self::AidaX => &["json", "aidax"],
+            Self::Safetensors => &["safetensors"],
+        }
+    }
 }
 
 impl fmt::Display for Format {
@@ -122,6 +144,7 @@ impl fmt::Display for Format {
             Self::RtNeural => "rtneural",
             Self::AidaX => "aidax",
             Self::Proteus => "proteus",
+            Self::Safetensors => "safetensors",
         })
     }
 }
@@ -140,6 +163,8 @@ pub struct Model {
     pub metadata: Map<String, Value>,
     /// Input and output the file was written with.
     pub self_test: Option<SelfTest>,
+    /// Weights by name, where the file has them so.
+    pub tensors: Vec<Weights>,
 }
 
 /// A signal and what the network in the file is said to make of it, from its initial state, with
@@ -161,6 +186,7 @@ impl Model {
             version,
             metadata,
             self_test,
+            tensors: Vec::new(),
         }
     }
 }
@@ -177,7 +203,7 @@ pub fn read(path: &Path) -> Result<Model, FormatError> {
     };
     let file = std::fs::File::open(path).map_err(io)?;
     let mut bytes = Vec::new();
-    file.take(json::MAX_BYTES as u64 + 1)
+    file.take(safetensors::MAX_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(io)?;
     read_bytes(&bytes)
@@ -188,6 +214,11 @@ pub fn read(path: &Path) -> Result<Model, FormatError> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
+    if safetensors::looks_like(bytes) {
+        let model = safetensors::from_bytes(bytes)?;
+        model.network.validate()?;
+        return Ok(model);
+    }
     let value = json::parse(bytes)?;
     let model = if nam::looks_like(&value) {
         nam::from_value(&value)?
@@ -211,6 +242,7 @@ pub fn carriers(network: &Network) -> Vec<Format> {
         Format::RtNeural => rtneural::check(network).is_ok(),
         Format::AidaX => aidax::check(network).is_ok(),
         Format::Proteus => proteus::check(network).is_ok(),
+        Format::Safetensors => true,
     };
     Format::ALL.into_iter().filter(can).collect()
 }

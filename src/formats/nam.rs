@@ -6,12 +6,14 @@
 //! `layer1x1_post_film` acts in every gating mode (the player applies it in "blended" only), and
 //! Hardtanh honours `min_val` and `max_val` (the player ignores them).
 
+mod initial_state;
 mod metadata;
 mod read;
 mod read_wavenet;
 mod write;
 
-pub use metadata::{Date, Loudness, Metadata, gain, loudness};
+pub use initial_state::settled;
+pub use metadata::{Date, Latency, Loudness, Metadata, gain, loudness};
 pub(crate) use read::{folded, from_value, looks_like};
 pub(crate) use write::check;
 pub use write::write;

@@ -1,7 +1,7 @@
 //! The activations of a WaveNet layer on rows of samples: forward in place, and backward from the
 //! activation's own output, so that nothing else need be kept.
 
-use super::rows::{RowsMut, load, store};
+use super::rows::{RowsMut, each_vector, load, store};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// A function applied to every sample. Each is monotonic, so that its slope can be told from its
@@ -106,27 +106,6 @@ impl Activate<'_> {
 /// How far ahead, in floats, rows that lie far away are asked for: about a tile.
 const AHEAD: usize = 96;
 
-/// Calls `$body` for each vector of `$len` samples at `$t`, `$full` saying whether it is whole
-/// and `$part` how many samples it has otherwise.
-macro_rules! each_vector {
-    ($S:ident, $len:expr, |$t:ident, $part:ident, $full:ident| $body:block) => {{
-        let len = $len;
-        let mut $t = 0;
-        while $t + $S::LANES <= len {
-            const $full: bool = true;
-            let $part = $S::LANES;
-            $body
-            $t += $S::LANES;
-        }
-        if $t < len {
-            const $full: bool = false;
-            let $part = len - $t;
-            $body
-        }
-    }};
-}
-pub(crate) use each_vector;
-
 impl Kernel for Activate<'_> {
     type Output = ();
 
@@ -149,10 +128,10 @@ impl Activate<'_> {
     fn rows_of<S: Simd>(&mut self, s: S, activation: Activation) {
         for m in 0..self.rows {
             let values = self.values.row(m);
+            let (at, len) = (values.as_mut_ptr(), values.len());
             match &mut self.head {
                 None => {
-                    let at = values.as_mut_ptr();
-                    each_vector!(S, values.len(), |t, part, FULL| {
+                    each_vector!(S, len, |t, part, FULL| {
                         // SAFETY: `t` and `part` stay within the row.
                         unsafe {
                             let a = activation.apply(s, load::<S, FULL>(s, part, at.add(t)));
@@ -162,9 +141,9 @@ impl Activate<'_> {
                 }
                 Some(head) => {
                     let head = head.row(m);
-                    assert_eq!(head.len(), values.len());
-                    let (at, to) = (values.as_mut_ptr(), head.as_mut_ptr());
-                    each_vector!(S, values.len(), |t, part, FULL| {
+                    assert_eq!(head.len(), len);
+                    let to = head.as_mut_ptr();
+                    each_vector!(S, len, |t, part, FULL| {
                         // SAFETY: `t` and `part` stay within both rows.
                         unsafe {
                             let a = activation.apply(s, load::<S, FULL>(s, part, at.add(t)));

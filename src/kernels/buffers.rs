@@ -37,6 +37,13 @@ impl Buffer {
     }
 }
 
+/// Gives every idle buffer back to the system.
+pub fn release() {
+    if let Ok(mut idle) = IDLE.lock() {
+        idle.clear();
+    }
+}
+
 /// The smallest idle buffer that holds `len`, else any (which then makes room for a larger one).
 fn take(len: usize) -> Option<Vec<f32>> {
     let mut idle = IDLE.lock().ok()?;

@@ -437,6 +437,20 @@ pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>,
     (y, state)
 }
 
+/// Whether operators on this tensor take their fused form: for networks that have a better way
+/// than the composed form elsewhere.
+pub fn is_fused<const D: usize>(x: &Tensor<D>) -> bool {
+    on_host(x)
+}
+
+/// Gives the working memory that is kept from step to step back to the system, on all threads of
+/// rayon's pool.
+pub fn release_memory() {
+    buffers::release();
+    scratch::release();
+    rayon::broadcast(|_| scratch::release());
+}
+
 /// A host tensor's values.
 fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();

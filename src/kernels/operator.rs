@@ -55,10 +55,12 @@ pub(crate) trait Operator: fmt::Debug + Send + Sync + 'static {
     ) -> Vec<Option<Vec<f32>>>;
 }
 
-/// Whether this tensor's values lie in host memory as f32, where operators can read them.
+/// Whether the fused form is to be used: this tensor's values lie in host memory as f32, where
+/// operators can read them, and the composed form was not asked for.
 pub(crate) fn on_host<const D: usize>(tensor: &Tensor<D>) -> bool {
     let device = tensor.device().inner();
-    tensor.dtype() == DType::F32
+    !super::composed::is_wanted()
+        && tensor.dtype() == DType::F32
         && matches!(
             device.as_dispatch(),
             DispatchDevice::Flex(_) | DispatchDevice::NdArray(_)

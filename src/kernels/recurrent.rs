@@ -18,11 +18,10 @@
 
 use rayon::prelude::*;
 
-use super::activation::each_vector;
 use super::buffers::Buffer;
 use super::columns::{Columns, ITEMS, Multiply, OuterProducts};
 use super::conv::add_parts;
-use super::rows::{load, store};
+use super::rows::{each_vector, load, store};
 use super::scratch;
 use crate::simd::{Isa, Kernel, Simd, math};
 

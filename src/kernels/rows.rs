@@ -63,13 +63,7 @@ impl<'a> RowsMut<'a> {
 
     /// The same rows, for a shorter time.
     pub fn reborrow(&mut self) -> RowsMut<'_> {
-        RowsMut {
-            data: self.data,
-            stride: self.stride,
-            rows: self.rows,
-            len: self.len,
-            lifetime: PhantomData,
-        }
+        RowsMut { ..*self }
     }
 
     /// The first `rows` rows and the others.
@@ -326,6 +320,27 @@ pub(crate) unsafe fn store<S: Simd, const FULL: bool>(
     }
 }
 
+/// Calls `$body` for each vector of `$len` samples at `$t`, `$full` saying whether it is whole
+/// and `$part` how many samples it has otherwise.
+macro_rules! each_vector {
+    ($S:ident, $len:expr, |$t:ident, $part:ident, $full:ident| $body:block) => {{
+        let len = $len;
+        let mut $t = 0;
+        while $t + $S::LANES <= len {
+            const $full: bool = true;
+            let $part = $S::LANES;
+            $body
+            $t += $S::LANES;
+        }
+        if $t < len {
+            const $full: bool = false;
+            let $part = len - $t;
+            $body
+        }
+    }};
+}
+pub(crate) use each_vector;
+
 /// One register tile: `M` rows × `V` vectors from sample `t` on; `V` = 1 and only `part` samples
 /// of the vector unless `FULL`.
 ///
@@ -467,84 +482,73 @@ impl Kernel for &mut RowProducts<'_> {
         );
         assert!(self.gradient.hold(self.rows, self.len));
         assert!(self.sums.len() >= sums_len(self.rows, taps));
-        let wide = S::REGISTERS >= 32;
-        let mut m = 0;
-        while m < self.rows {
+        // Outside the taps, in tiles as nearly equal as they can be (a narrow last one would wait
+        // for its few sums), inside the gradient's rows: these are few enough to stay in the
+        // first-level cache while each tap is fetched once.
+        let tiles = taps.div_ceil(if S::REGISTERS >= 32 { 6 } else { 4 });
+        let mut j = 0;
+        for tile in 0..tiles {
+            let width = (taps - j).div_ceil(tiles - tile);
             // SAFETY: the lengths were checked above.
             unsafe {
-                m += match (self.rows - m, wide) {
-                    (4.., true) => columns::<S, 4, 6>(s, self, m),
-                    (3.., false) => columns::<S, 3, 4>(s, self, m),
-                    (2.., _) => columns::<S, 2, 6>(s, self, m),
-                    _ => columns::<S, 1, 6>(s, self, m),
+                match width {
+                    6 => products_of_rows::<S, 6>(s, self, j),
+                    5 => products_of_rows::<S, 5>(s, self, j),
+                    4 => products_of_rows::<S, 4>(s, self, j),
+                    3 => products_of_rows::<S, 3>(s, self, j),
+                    2 => products_of_rows::<S, 2>(s, self, j),
+                    _ => products_of_rows::<S, 1>(s, self, j),
                 }
             }
+            j += width;
         }
     }
 }
 
-/// `M` gradient rows from `m` on against every tap, in tiles as nearly equal as they can be and
-/// at most `J` taps wide: a narrow last tile would wait for its few sums. Gives `M`.
+/// Every gradient row against `J` taps from `j` on.
 ///
 /// # Safety
 /// `task`'s rows, taps and sums are within their bounds.
 #[inline(always)]
-unsafe fn columns<S: Simd, const M: usize, const J: usize>(
-    s: S,
-    task: &mut RowProducts<'_>,
-    m: usize,
-) -> usize {
-    let taps = task.taps.len();
-    let tiles = taps.div_ceil(J);
-    let mut j = 0;
-    for tile in 0..tiles {
-        let width = (taps - j).div_ceil(tiles - tile);
+unsafe fn products_of_rows<S: Simd, const J: usize>(s: S, task: &mut RowProducts<'_>, j: usize) {
+    let mut m = 0;
+    while m < task.rows {
         // SAFETY: the caller's promise.
         unsafe {
-            match width {
-                6 => product_tile::<S, M, 6>(s, task, m, j),
-                5 => product_tile::<S, M, 5>(s, task, m, j),
-                4 => product_tile::<S, M, 4>(s, task, m, j),
-                3 => product_tile::<S, M, 3>(s, task, m, j),
-                2 => product_tile::<S, M, 2>(s, task, m, j),
-                _ => product_tile::<S, M, 1>(s, task, m, j),
+            m += match (task.rows - m, S::REGISTERS >= 32) {
+                (4.., true) => product_tile::<S, 4, J>(s, task, m, j),
+                (3.., _) => product_tile::<S, 3, J>(s, task, m, j),
+                (2, _) => product_tile::<S, 2, J>(s, task, m, j),
+                _ => product_tile::<S, 1, J>(s, task, m, j),
             }
         }
-        j += width;
     }
-    M
 }
 
-/// `M` × `J` products.
+/// `M` × `J` products; gives `M`.
 ///
 /// # Safety
-/// As [`columns`].
+/// As [`products_of_rows`].
 #[inline(always)]
 unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
     s: S,
     task: &mut RowProducts<'_>,
     m: usize,
     j: usize,
-) {
+) -> usize {
     // SAFETY: the caller's promise: rows m..m+M, taps j..j+J, and their sums exist.
     unsafe {
-        let mut g = [std::ptr::null::<f32>(); M];
-        for (i, g) in g.iter_mut().enumerate() {
-            *g = task
-                .gradient
-                .data
-                .as_ptr()
-                .add((m + i) * task.gradient.stride);
-        }
+        let stride = task.gradient.stride;
+        let g = task.gradient.data.as_ptr().add(m * stride);
         let mut x = [std::ptr::null::<f32>(); J];
         for (i, x) in x.iter_mut().enumerate() {
             *x = task.input.as_ptr().add(*task.taps.get_unchecked(j + i));
         }
-        // The first rows to meet the input find it far away: ask for the next tile's taps.
-        let ahead = m == 0;
-        let mut next = x;
+        // Each group of rows asks for two of the next tile's taps, which may lie far away: more
+        // pointers than that would not fit the registers.
+        let mut next = [std::ptr::null::<f32>(); 2];
         for (i, next) in next.iter_mut().enumerate() {
-            let tap = task.taps.get(j + J + i).or(task.taps.last());
+            let tap = task.taps.get(j + J + m / M * 2 + i).or(task.taps.last());
             *next = task.input.as_ptr().wrapping_add(tap.copied().unwrap_or(0));
         }
         let mut sums = [[s.zero(); J]; M];
@@ -552,13 +556,13 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
         while t + S::LANES <= task.len {
             let mut a = [s.zero(); M];
             for i in 0..M {
-                a[i] = s.load_ptr(g[i].add(t));
+                a[i] = s.load_ptr(g.add(i * stride + t));
+            }
+            for next in next {
+                s.prefetch(next.wrapping_add(t));
             }
             for k in 0..J {
                 let b = s.load_ptr(x[k].add(t));
-                if ahead {
-                    s.prefetch(next[k].wrapping_add(t));
-                }
                 for i in 0..M {
                     sums[i][k] = s.fma(a[i], b, sums[i][k]);
                 }
@@ -570,7 +574,8 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
             for k in 0..J {
                 let b = s.load_part(x[k].add(t), part);
                 for i in 0..M {
-                    sums[i][k] = s.fma(s.load_part(g[i].add(t), part), b, sums[i][k]);
+                    let a = s.load_part(g.add(i * stride + t), part);
+                    sums[i][k] = s.fma(a, b, sums[i][k]);
                 }
             }
         }
@@ -582,6 +587,7 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
             }
         }
     }
+    M
 }
 
 /// sums(m) += Σ_t row m [t].
@@ -606,15 +612,26 @@ impl Kernel for RowSums<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (m, sum) in self.sums.iter_mut().enumerate() {
-            let row = self.rows.row(m, 0, self.len);
-            let mut total = s.zero();
-            let mut vectors = row.chunks_exact(S::LANES);
-            for vector in vectors.by_ref() {
-                total = s.add(total, s.load(vector));
+        // Four sums at a time, since each waits for its own last addition.
+        const SUMS: usize = 4;
+        let count = self.sums.len();
+        assert!(self.rows.hold(count, self.len));
+        for (group, sums) in self.sums.chunks_mut(SUMS).enumerate() {
+            // A group that is not full sums its last row again.
+            let row = |i: usize| (group * SUMS + i).min(count - 1);
+            let rows: [_; SUMS] = std::array::from_fn(|i| self.rows.row(row(i), 0, self.len));
+            let mut totals = [s.zero(); SUMS];
+            let from = rows.map(<[f32]>::as_ptr);
+            each_vector!(S, self.len, |t, part, FULL| {
+                for (total, from) in totals.iter_mut().zip(from) {
+                    // SAFETY: `t` and `part` stay within the rows.
+                    let value = unsafe { load::<S, FULL>(s, part, from.add(t)) };
+                    *total = s.add(*total, value);
+                }
+            });
+            for (sum, total) in sums.iter_mut().zip(totals) {
+                *sum += s.sum(total);
             }
-            let rest: f32 = vectors.remainder().iter().sum();
-            *sum += s.sum(total) + rest;
         }
     }
 }

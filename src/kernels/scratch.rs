@@ -24,6 +24,11 @@ pub(crate) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     result
 }
 
+/// Gives the idle buffers of this thread back to the system.
+pub(crate) fn release() {
+    POOL.with_borrow_mut(Vec::clear);
+}
+
 /// `len` rounded up to whole cache lines, so that the next piece starts on one too.
 pub(crate) fn padded(len: usize) -> usize {
     len.next_multiple_of(LINE)

@@ -223,6 +223,21 @@ impl WaveNet {
         total as u64
     }
 
+    /// Those of [`WaveNet::multiply_adds`] that read the network's input: the first convolution
+    /// that enters an array, and the mixers.
+    pub fn input_multiply_adds(&self, len: usize) -> u64 {
+        let geometry = Geometry::new(self, self.output_len(len));
+        let (offsets, _) = self.offsets();
+        let mixers = geometry.arrays.iter().zip(&offsets).map(|(at, offsets)| {
+            let layers = at.acts.iter().zip(&offsets.layers);
+            layers
+                .map(|(act, layer)| layer.width * act.len)
+                .sum::<usize>()
+        });
+        let entering = self.arrays.first().map_or(0, |array| array.channels);
+        (self.in_channels * (mixers.sum::<usize>() + entering * len)) as u64
+    }
+
     /// y `[batch, out_channels, output_len]` of x `[batch, in_channels, len]`. With `keep`, what
     /// the backward pass needs is returned, else an empty buffer.
     ///

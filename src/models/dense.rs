@@ -4,6 +4,7 @@
 use super::description::{self, WindowNetwork};
 use super::init::WeightInit;
 use super::parts::numbers;
+use super::work::Work;
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -53,6 +54,15 @@ impl DenseNetwork {
     /// Samples of a window.
     pub fn window_len(&self) -> usize {
         self.third_bias.dims()[0]
+    }
+
+    /// Multiply-adds of a window.
+    pub fn work(&self) -> Work {
+        let layers = [&self.first_weight, &self.second_weight, &self.third_weight];
+        let layers = layers.into_iter().enumerate();
+        layers
+            .map(|(at, weight)| Work::nth(at, weight.dims().iter().product()))
+            .sum()
     }
 
     /// Architecture and weights as numbers, windows half overlapping as in prediction.

@@ -8,6 +8,7 @@
 use super::description::{self, Affine, Branches, Conv1d, Join, Layer, Split};
 use super::init::WeightInit;
 use super::parts::numbers;
+use super::work::Work;
 use crate::kernels::{self, Filters, ScaleShift};
 use burn::module::Param;
 use burn::prelude::*;
@@ -146,6 +147,20 @@ impl Branch {
 }
 
 impl Branch {
+    /// Multiply-adds of a window of `len` output samples.
+    fn work(&self, len: usize) -> Work {
+        let [channels, _, taps] = self.encoder.dims();
+        let hidden = len + taps - 1;
+        let dense = self
+            .middle
+            .dense
+            .as_ref()
+            .map_or(0, |_| channels * channels);
+        Work::first(channels * taps * hidden)
+            + Work::inner(dense * hidden)
+            + Work::inner(channels * taps * len)
+    }
+
     /// The layers as a causal sequence.
     fn describe(&self) -> Vec<Layer> {
         let [channels, _, taps] = self.encoder.dims();
@@ -223,6 +238,12 @@ impl EncoderDecoder {
         outputs
             .reduce(|sum, output| sum + output)
             .unwrap_or_else(|| dry.clone())
+    }
+
+    /// Multiply-adds of a window of `len` output samples.
+    pub fn work(&self, len: usize) -> Work {
+        let branches = self.branches.iter();
+        branches.map(|branch| branch.work(len)).sum()
     }
 
     /// 2K − 1 of the largest kernel.

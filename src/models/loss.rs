@@ -46,6 +46,15 @@ pub fn loss(config: &LossConfig, wet: Tensor<3>, predicted: Tensor<3>) -> Tensor
         .unwrap_or_else(|| mse(plain()))
 }
 
+/// The sum of the losses of all sizes of a network, `[1]`.
+pub fn of_sizes(config: &LossConfig, wet: Tensor<3>, predicted: Vec<Tensor<3>>) -> Tensor<1> {
+    let losses = predicted
+        .into_iter()
+        .map(|size| loss(config, wet.clone(), size));
+    let total = losses.reduce(|sum, loss| sum + loss);
+    total.unwrap_or_else(|| mse([wet.clone(), wet]))
+}
+
 fn mse([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
     (wet - predicted).square().mean()
 }

@@ -7,24 +7,32 @@
 mod dense;
 pub mod description;
 mod encoder_decoder;
+mod import;
 mod init;
 pub mod loss;
+mod named;
 mod parts;
 pub mod predict;
 mod recurrent;
 mod s4d;
+mod slimmable;
 mod state;
 mod tcn;
 mod wavenet;
+mod work;
 
 pub use dense::DenseNetwork;
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
+pub use import::{Imported, import};
 pub use init::WeightInit;
+pub use named::Weights;
 pub use recurrent::{RecurrentNetwork, Unit};
 pub use s4d::S4dNetwork;
+pub use slimmable::SlimmableNetwork;
 pub use state::State;
 pub use tcn::Tcn;
 pub use wavenet::WaveNet;
+pub use work::Work;
 
 use crate::config::{ModelConfig, WindowConfig};
 use burn::prelude::*;
@@ -45,6 +53,8 @@ pub enum EffectModel {
     Tcn(Tcn),
     /// Diagonal state-space layers.
     S4d(S4dNetwork),
+    /// WaveNets of several sizes that learn together.
+    Slimmable(SlimmableNetwork),
 }
 
 /// Builds the network of `config` for that many knobs, with weights drawn from `seed`: the same
@@ -59,6 +69,9 @@ pub fn build(
     let mut init = WeightInit::new(seed, device);
     let inputs = 1 + controls;
     match config {
+        ModelConfig::WaveNet(config) if config.is_slimmable() => {
+            EffectModel::Slimmable(SlimmableNetwork::new(config, inputs, &mut init))
+        }
         ModelConfig::WaveNet(config) => {
             EffectModel::WaveNet(WaveNet::new(config, inputs, &mut init))
         }
@@ -117,9 +130,30 @@ impl EffectModel {
             Self::Dense(network) => network.forward(dry),
             Self::EncoderDecoder(network) => network.forward(dry),
             Self::WaveNet(network) => network.forward(dry),
+            Self::Slimmable(network) => network.forward(dry),
             Self::Recurrent(network) => network.forward(dry),
             Self::Tcn(network) => network.forward(dry),
             Self::S4d(network) => network.forward(dry),
+        }
+    }
+
+    /// What training compares with the wet windows: the prediction of every size of a slimmable
+    /// network, smallest first, else the one prediction; each as [`EffectModel::forward`].
+    pub fn forward_sizes(&self, dry: Tensor<3>) -> Vec<Tensor<3>> {
+        match self {
+            Self::Slimmable(network) => network.forward_sizes(dry),
+            _ => vec![self.forward(dry)],
+        }
+    }
+
+    /// The sizes of a slimmable network as networks of their own, smallest first; else itself.
+    pub fn sizes(&self) -> Vec<Self> {
+        match self {
+            Self::Slimmable(network) => network
+                .sizes()
+                .map(|(_, size)| Self::WaveNet(size.clone()))
+                .collect(),
+            _ => vec![self.clone()],
         }
     }
 
@@ -141,6 +175,7 @@ impl EffectModel {
             Self::Dense(_) => Some(1),
             Self::EncoderDecoder(network) => Some(network.receptive_field()),
             Self::WaveNet(network) => Some(network.receptive_field()),
+            Self::Slimmable(network) => Some(network.receptive_field()),
             Self::Tcn(network) => Some(network.receptive_field()),
             Self::Recurrent(_) | Self::S4d(_) => None,
         }
@@ -186,12 +221,28 @@ impl EffectModel {
         }
     }
 
+    /// Multiply-adds of one training window of `window_len` output samples.
+    pub fn work(&self, window_len: usize) -> Work {
+        match self {
+            Self::Dense(network) => network.work(),
+            Self::EncoderDecoder(network) => network.work(window_len),
+            Self::WaveNet(network) => network.work(window_len),
+            Self::Slimmable(network) => network.work(window_len),
+            Self::Recurrent(network) => network.work(window_len),
+            Self::Tcn(network) => network.work(window_len),
+            Self::S4d(network) => network.work(window_len),
+        }
+    }
+
     /// The network as numbers: what the engine plays and the file formats write.
     pub fn describe(&self, sample_rate: u32, controls: Vec<Control>) -> Network {
         let architecture = match self {
             Self::Dense(network) => Architecture::Window(network.describe()),
             Self::EncoderDecoder(network) => Architecture::Sequential(network.describe()),
             Self::WaveNet(network) => Architecture::WaveNet(network.describe()),
+            Self::Slimmable(network) => {
+                Architecture::Slimmable(network.describe(sample_rate, &controls))
+            }
             Self::Recurrent(network) => Architecture::Sequential(network.describe()),
             Self::Tcn(network) => Architecture::Sequential(network.describe()),
             Self::S4d(network) => Architecture::Sequential(network.describe()),

@@ -49,6 +49,20 @@ impl Conv {
         }
     }
 
+    /// With the first weights of the first input `drive` times larger.
+    pub fn driven(self, drive: f32) -> Self {
+        let [out, inputs, taps] = self.shape();
+        let mut weights = numbers(&self.weight);
+        for row in weights.chunks_exact_mut(inputs * taps) {
+            row.iter_mut().take(taps).for_each(|w| *w *= drive);
+        }
+        let device = self.weight.val().device();
+        Self {
+            weight: parameter([out, inputs, taps], weights, &device),
+            ..self
+        }
+    }
+
     /// `[batch, in, context + n]` → `[batch, out, n]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let bias = self.bias.as_ref().map(Param::val);
@@ -68,6 +82,11 @@ impl Conv {
         std::iter::once(weight)
             .chain(self.bias.as_ref().map(Param::val))
             .collect()
+    }
+
+    /// Multiply-adds per output sample.
+    pub fn macs(&self) -> usize {
+        self.shape().iter().product()
     }
 
     /// Out, in, kernel.
@@ -190,22 +209,7 @@ impl Activation {
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         use description::Activation as Plain;
-        let function = match activation {
-            Plain::Identity => Function::Identity,
-            Plain::Tanh => Function::Tanh,
-            Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
-            Plain::Relu => Function::Relu,
-            Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
-            Plain::PRelu { .. } => Function::PRelu,
-            Plain::Sigmoid => Function::Sigmoid,
-            Plain::Silu => Function::Silu,
-            Plain::HardSwish => Function::HardSwish,
-            Plain::Softsign => Function::Softsign,
-            other => {
-                let why = format!("{other:?} cannot be trained here");
-                return Err(DescriptionError::invalid("activation", why));
-            }
-        };
+        let function = function(activation)?;
         let slopes = match activation {
             Plain::PRelu { slopes } if slopes.len() == 1 => Some(vec![slopes[0]; channels]),
             Plain::PRelu { slopes } => Some(slopes.clone()),
@@ -216,6 +220,30 @@ impl Activation {
             function,
         })
     }
+}
+
+/// The config's name of a described function.
+///
+/// # Errors
+/// It has none, so it cannot be trained here.
+pub(super) fn function(activation: &description::Activation) -> Result<Function, DescriptionError> {
+    use description::Activation as Plain;
+    Ok(match activation {
+        Plain::Identity => Function::Identity,
+        Plain::Tanh => Function::Tanh,
+        Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
+        Plain::Relu => Function::Relu,
+        Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
+        Plain::PRelu { .. } => Function::PRelu,
+        Plain::Sigmoid => Function::Sigmoid,
+        Plain::Silu => Function::Silu,
+        Plain::HardSwish => Function::HardSwish,
+        Plain::Softsign => Function::Softsign,
+        other => {
+            let why = format!("{other:?} cannot be trained here, only played");
+            return Err(DescriptionError::invalid("activation", why));
+        }
+    })
 }
 
 /// Scale and shift per channel, computed from the knobs by a small dense network.

@@ -12,7 +12,9 @@ use super::description::{self, DescriptionError, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, latest};
 use super::state::State;
+use super::work::Work;
 use crate::config::{ConvLstmConfig, RecurrentConfig};
+use burn::module::Param;
 use burn::prelude::*;
 use gru::Gru;
 use lstm::Lstm;
@@ -42,6 +44,17 @@ enum RecurrentLayer {
     Gru(Gru),
 }
 
+impl RecurrentLayer {
+    /// Multiply-adds per step that read its input, and that read its state.
+    fn macs(&self) -> (usize, usize) {
+        let (gates, inputs, hidden) = match self {
+            Self::Lstm(lstm) => (4, lstm.inputs(), lstm.hidden()),
+            Self::Gru(gru) => (3, gru.inputs(), gru.hidden()),
+        };
+        (gates * hidden * inputs, gates * hidden * hidden)
+    }
+}
+
 /// Which unit the layers are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -51,15 +64,52 @@ pub enum Unit {
     Gru,
 }
 
+/// What a layer is before anything is learned, beside random.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    /// Samples that the slowest unit remembers; `None`: all about as long.
+    memory: Option<usize>,
+    /// Factor on the weights of the first input.
+    drive: f32,
+}
+
+/// Input weights `[gates · hidden, inputs]`, uniform in ±`bound`, those of the first input
+/// `drive` times larger.
+fn input_weights(
+    [rows, inputs]: [usize; 2],
+    bound: f32,
+    drive: f32,
+    init: &mut WeightInit,
+) -> Param<Tensor<2>> {
+    let mut weights = init.numbers(rows * inputs, bound);
+    weights.iter_mut().step_by(inputs).for_each(|w| *w *= drive);
+    init.given([rows, inputs], weights)
+}
+
+/// For each of `units` the bias with which a forgetting gate keeps σ(bias) of the memory per
+/// sample, so that it lasts 2 samples for the first unit, `longest` for the last, evenly in
+/// octaves between: σ(ln(n − 1)) = 1 − 1/n.
+fn remembering(units: usize, longest: usize) -> impl Iterator<Item = f32> {
+    let octaves = (longest as f32 / 2.0).ln() / units.saturating_sub(1).max(1) as f32;
+    (0..units).map(move |unit| (2.0 * (octaves * unit as f32).exp() - 1.0).ln())
+}
+
 impl RecurrentNetwork {
     /// For inputs of `inputs` channels: sound, then knobs.
     pub fn new(unit: Unit, config: &RecurrentConfig, inputs: usize, init: &mut WeightInit) -> Self {
         let hidden = config.hidden_size;
         let layers = (0..config.layers).map(|layer| {
-            let inputs = if layer == 0 { inputs } else { hidden };
+            let (inputs, drive) = match layer {
+                0 => (inputs, config.drive),
+                _ => (hidden, 1.0),
+            };
+            let start = Start {
+                memory: config.memory,
+                drive,
+            };
             match unit {
-                Unit::Lstm => RecurrentLayer::Lstm(Lstm::new(inputs, hidden, init)),
-                Unit::Gru => RecurrentLayer::Gru(Gru::new(inputs, hidden, init)),
+                Unit::Lstm => RecurrentLayer::Lstm(Lstm::new(inputs, hidden, start, init)),
+                Unit::Gru => RecurrentLayer::Gru(Gru::new(inputs, hidden, start, init)),
             }
         });
         Self {
@@ -83,8 +133,9 @@ impl RecurrentNetwork {
         let mut front = Vec::new();
         for &dilation in &config.dilations {
             let shape = [channels, before, config.kernel_size];
+            let drive = if front.is_empty() { config.drive } else { 1.0 };
             front.push(FrontLayer {
-                conv: Conv::new(shape, dilation, true, init),
+                conv: Conv::new(shape, dilation, true, init).driven(drive),
                 activation: Activation::new(config.activation, channels, init),
             });
             before = channels;
@@ -144,6 +195,23 @@ impl RecurrentNetwork {
             false => output,
         };
         (output, after)
+    }
+
+    /// Multiply-adds of a window of `len` output samples. Nothing flows back through the
+    /// samples that only fill the memory.
+    pub fn work(&self, len: usize) -> Work {
+        let per_step: Work = self
+            .front
+            .iter()
+            .enumerate()
+            .map(|(at, layer)| Work::nth(at, layer.conv.macs()))
+            .chain(self.layers.iter().enumerate().map(|(at, layer)| {
+                let (of_input, of_state) = layer.macs();
+                Work::nth(self.front.len() + at, of_input) + Work::inner(of_state)
+            }))
+            .chain([Work::inner(self.head.macs())])
+            .sum();
+        per_step.times(len) + per_step.times(self.warm_up).forward_only()
     }
 
     /// Past samples that the convolutions need.
@@ -252,4 +320,20 @@ fn unlike(what: &str) -> DescriptionError {
          can be trained here"
     );
     DescriptionError::invalid("recurrent network", why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remembering;
+
+    #[test]
+    fn memories_are_spread_in_octaves() {
+        let lasting: Vec<f32> = remembering(5, 32)
+            .map(|bias| 1.0 + bias.exp()) // 1/(1 − σ(bias))
+            .collect();
+        for (found, expected) in lasting.iter().zip([2.0, 4.0, 8.0, 16.0, 32.0]) {
+            assert!((found / expected - 1.0).abs() < 1e-5, "{lasting:?}");
+        }
+        assert_eq!(remembering(1, 100).next(), Some(0.0));
+    }
 }

@@ -1,18 +1,20 @@
 //! Diagonal state-space network (S4D, Gu et al. 2022): layers of filter banks whose poles are
-//! learned, each followed by a 1×1 mix, an activation and a shortcut.
+//! learned, each followed by a 1×1 mix, an activation (or a gate) and a shortcut.
 //!
-//! A layer is linear, so time is cut into blocks: inside a block the answer is a product with
-//! the impulse response, and between blocks only the states travel. The state at the end is
-//! handed on, so a stream equals the whole.
+//! On the processor a layer is [`kernels::scan`]. Elsewhere, since it is linear, time is cut into
+//! blocks: inside a block the answer is a product with the impulse response, and between blocks
+//! only the states travel. The state at the end is handed on, so a stream equals the whole.
 
 use super::description::{self, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, numbers, sound_and_knobs};
 use super::state::State;
+use super::work::Work;
 use crate::config::{Conditioning, S4dConfig};
+use crate::kernels::{self, ScanState, ScanWeights};
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::softplus;
+use burn::tensor::activation::{sigmoid, softplus};
 
 /// Samples of a block: the products inside grow with it, the steps between shrink.
 const BLOCK: usize = 64;
@@ -33,6 +35,40 @@ struct S4dLayer {
     mix: Conv,
     film: Option<Film>,
     activation: Activation,
+    gated: bool,
+}
+
+impl S4dLayer {
+    /// What is made of the filters' output: act(film(mix)), or gated halves of film(mix(act)).
+    fn respond(&self, filtered: Tensor<3>, knobs: Option<&Tensor<3>>) -> Tensor<3> {
+        let heard = match self.gated {
+            true => self.activation.forward(filtered),
+            false => filtered,
+        };
+        let mut y = self.mix.forward(heard);
+        if let (Some(film), Some(knobs)) = (&self.film, knobs) {
+            y = film.forward(y, knobs.clone());
+        }
+        if !self.gated {
+            return self.activation.forward(y);
+        }
+        let half = y.dims()[1] / 2;
+        let gate = sigmoid(y.clone().narrow(1, half, half));
+        y.narrow(1, 0, half) * gate
+    }
+
+    /// In the order of [`S4dLayer::respond`].
+    fn describe(&self) -> Vec<Layer> {
+        let activation = Layer::Activation(self.activation.describe());
+        let mut body = vec![Layer::S4d(self.filters.describe())];
+        if self.gated {
+            body.push(activation.clone());
+        }
+        body.push(Layer::Conv1d(self.mix.describe()));
+        body.extend(self.film.as_ref().map(|film| Layer::Film(film.describe())));
+        body.push(if self.gated { Layer::Glu } else { activation });
+        body
+    }
 }
 
 /// s_n[t] = a_n·s_n[t−1] + x[t], y[t] = Re Σ_n c_n·s_n[t] + d·x[t], per channel, with
@@ -69,10 +105,10 @@ impl<const D: usize> Complex<D> {
 }
 
 impl FilterBank {
-    /// A_n = −1/2 + iπn (S4D-Lin), steps spread from 1/1000 to 1/10, C complex normal-sized.
-    fn new(channels: usize, states: usize, init: &mut WeightInit) -> Self {
+    /// A_n = −1/2 + iπn (S4D-Lin), steps spread from 1/memory to 1/10, C complex normal-sized.
+    fn new(channels: usize, states: usize, memory: usize, init: &mut WeightInit) -> Self {
         let steps = init.numbers(channels, 0.5);
-        let (low, high) = (1e-3f32.ln(), 1e-1f32.ln());
+        let (low, high) = (-(memory as f32).ln(), 1e-1f32.ln());
         let log_step = steps
             .iter()
             .map(|u| low + (u + 0.5) * (high - low))
@@ -94,6 +130,10 @@ impl FilterBank {
 
     fn channels(&self) -> usize {
         self.direct.dims()[0]
+    }
+
+    fn states(&self) -> usize {
+        self.decay.dims()[1]
     }
 
     /// ln a and c, each `[channels, states]`.
@@ -127,10 +167,9 @@ impl FilterBank {
     /// `[batch, channels, time]` → the same; the state `[batch, channels · states · 2]` is taken
     /// from `before` (zeros where it is empty) and appended to `after`.
     fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
-        let [batch, channels, len] = x.dims();
-        let states = self.decay.dims()[1];
-        let (log_pole, output) = self.poles();
-        let mut state = match before.take() {
+        let [batch, channels, _] = x.dims();
+        let states = self.states();
+        let state = match before.take() {
             Some(state) => {
                 let state = state.reshape([batch, channels, 2 * states]);
                 Complex {
@@ -146,6 +185,38 @@ impl FilterBank {
                 }
             }
         };
+        let (y, state) = match kernels::is_fused(&x) {
+            true => self.scan(x, state),
+            false => self.in_blocks(x, state),
+        };
+        let state = Tensor::cat(vec![state.re, state.im], 2);
+        after.push(state.reshape([batch, channels * states * 2]));
+        y
+    }
+
+    /// Step by step, in the fused operator. Nothing flows back through `state`.
+    fn scan(&self, x: Tensor<3>, state: Complex<3>) -> (Tensor<3>, Complex<3>) {
+        let (log_pole, output) = self.poles();
+        let pole = power(log_pole, 1.0);
+        let weights = ScanWeights {
+            a_re: pole.re,
+            a_im: pole.im,
+            c_re: output.re,
+            c_im: output.im,
+            d: self.direct.val(),
+        };
+        let state = ScanState {
+            re: state.re,
+            im: state.im,
+        };
+        let (y, ScanState { re, im }) = kernels::scan(x, weights, state);
+        (y, Complex { re, im })
+    }
+
+    /// Block by block, in products of matrices.
+    fn in_blocks(&self, x: Tensor<3>, mut state: Complex<3>) -> (Tensor<3>, Complex<3>) {
+        let len = x.dims()[2];
+        let (log_pole, output) = self.poles();
         let mut pieces = Vec::new();
         let whole = len / BLOCK * BLOCK;
         for (from, count, block) in [(0, whole, BLOCK), (whole, len - whole, len - whole)] {
@@ -156,9 +227,8 @@ impl FilterBank {
                 state = end;
             }
         }
-        let state = Tensor::cat(vec![state.re, state.im], 2);
-        after.push(state.reshape([batch, channels * states * 2]));
-        Tensor::cat(pieces, 2) + x * self.direct.val().reshape([1, -1, 1])
+        let y = Tensor::cat(pieces, 2) + x * self.direct.val().reshape([1, -1, 1]);
+        (y, state)
     }
 
     fn describe(&self) -> description::S4d {
@@ -170,7 +240,7 @@ impl FilterBank {
         };
         description::S4d {
             channels: self.channels(),
-            states: self.decay.dims()[1],
+            states: self.states(),
             a_re: list(pole.re),
             a_im: list(pole.im),
             c_re: list(output.re),
@@ -322,12 +392,14 @@ impl S4dNetwork {
         let (controls, channels) = (inputs - 1, config.channels);
         let film = controls > 0 && config.conditioning == Conditioning::Film;
         let first = if film { 1 } else { inputs };
-        let input = Conv::new([channels, first, 1], 1, true, init);
+        let mixed = if config.gated { 2 * channels } else { channels };
+        let input = Conv::new([channels, first, 1], 1, true, init).driven(config.drive);
         let layers = (0..config.layers).map(|_| S4dLayer {
-            filters: FilterBank::new(channels, config.states, init),
-            mix: Conv::new([channels, channels, 1], 1, true, init),
-            film: film.then(|| Film::new(controls, channels, init)),
+            filters: FilterBank::new(channels, config.states, config.memory, init),
+            mix: Conv::new([mixed, channels, 1], 1, true, init),
+            film: film.then(|| Film::new(controls, mixed, init)),
             activation: Activation::new(config.activation, channels, init),
+            gated: config.gated,
         });
         let layers = layers.collect();
         Self {
@@ -354,13 +426,20 @@ impl S4dNetwork {
         let (mut before, mut after) = (state, State::default());
         for layer in &self.layers {
             let filtered = layer.filters.forward(x.clone(), &mut before, &mut after);
-            let mut y = layer.mix.forward(filtered);
-            if let (Some(film), Some(knobs)) = (&layer.film, &knobs) {
-                y = film.forward(y, knobs.clone());
-            }
-            x = layer.activation.forward(y) + x;
+            x = layer.respond(filtered, knobs.as_ref()) + x;
         }
         (self.head.forward(x), after)
+    }
+
+    /// Multiply-adds of a window of `len` output samples: per state and sample 4 for the
+    /// complex product, 2 for what is heard of it.
+    pub fn work(&self, len: usize) -> Work {
+        let layers = self.layers.iter().map(|layer| {
+            let states = layer.filters.channels() * layer.filters.states();
+            Work::inner(6 * states + layer.filters.channels() + layer.mix.macs())
+        });
+        let ends = Work::first(self.input.macs()) + Work::inner(self.head.macs());
+        (ends + layers.sum()).times(self.warm_up + len)
     }
 
     /// Samples that a window spends on filling the memory.
@@ -372,12 +451,7 @@ impl S4dNetwork {
     pub fn describe(&self) -> description::Sequential {
         let mut layers = vec![Layer::Conv1d(self.input.describe())];
         for layer in &self.layers {
-            let mut body = vec![
-                Layer::S4d(layer.filters.describe()),
-                Layer::Conv1d(layer.mix.describe()),
-            ];
-            body.extend(layer.film.as_ref().map(|film| Layer::Film(film.describe())));
-            body.push(Layer::Activation(layer.activation.describe()));
+            let body = layer.describe();
             let shortcut = None;
             layers.push(Layer::Residual(description::Residual { body, shortcut }));
         }

@@ -19,7 +19,7 @@ impl State {
     }
 
     /// The same values, through which no gradient flows back.
-    pub(super) fn detach(self) -> Self {
+    pub fn detach(self) -> Self {
         Self(self.0.into_iter().map(Tensor::detach).collect())
     }
 }

@@ -5,6 +5,7 @@
 use super::description::{self, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, latest, sound_and_knobs};
+use super::work::Work;
 use crate::config::{Conditioning, TcnConfig};
 use burn::prelude::*;
 
@@ -33,8 +34,9 @@ impl Tcn {
         let mut layers = Vec::new();
         for dilation in config.dilations().unwrap_or_default() {
             let shape = [channels, before, config.kernel_size];
+            let drive = if layers.is_empty() { config.drive } else { 1.0 };
             layers.push(TcnLayer {
-                conv: Conv::new(shape, dilation, true, init),
+                conv: Conv::new(shape, dilation, true, init).driven(drive),
                 film: film.then(|| Film::new(controls, channels, init)),
                 activation: Activation::new(config.activation, channels, init),
                 shortcut: Conv::new([channels, before, 1], 1, false, init),
@@ -64,6 +66,16 @@ impl Tcn {
 
     fn has_film(&self) -> bool {
         self.layers.iter().any(|layer| layer.film.is_some())
+    }
+
+    /// Multiply-adds of a window of `len` output samples.
+    pub fn work(&self, len: usize) -> Work {
+        let mut have = len + self.receptive_field() - 1;
+        let layers = self.layers.iter().enumerate().map(|(at, layer)| {
+            have -= layer.conv.context();
+            Work::nth(at, (layer.conv.macs() + layer.shortcut.macs()) * have)
+        });
+        layers.sum::<Work>() + Work::inner(self.head.macs() * len)
     }
 
     /// Samples of input that one sample of output depends on.

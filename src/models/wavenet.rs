@@ -7,6 +7,7 @@
 use super::description::{self, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, latest};
+use super::work::Work;
 use crate::config::{Activation as Function, WaveNetArray, WaveNetConfig};
 use crate::kernels::{self, wavenet as fused};
 use burn::prelude::*;
@@ -43,15 +44,21 @@ impl WaveNet {
     pub fn new(config: &WaveNetConfig, inputs: usize, init: &mut WeightInit) -> Self {
         let (arrays, head_scale) = config.resolve();
         let mut before = inputs;
-        let arrays = arrays
-            .iter()
-            .map(|array| {
-                let built = Array::new(array, before, inputs, init);
-                before = array.channels;
-                built
-            })
-            .collect();
-        Self { arrays, head_scale }
+        let arrays = arrays.iter().enumerate().map(|(index, array)| {
+            let mut built = Array::new(array, before, inputs, init);
+            if index == 0 {
+                built.rechannel = built.rechannel.driven(config.drive);
+            }
+            for layer in &mut built.layers {
+                layer.mixer = layer.mixer.clone().driven(config.drive);
+            }
+            before = array.channels;
+            built
+        });
+        Self {
+            arrays: arrays.collect(),
+            head_scale,
+        }
     }
 
     /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
@@ -81,12 +88,33 @@ impl WaveNet {
 
     /// The shape that the fused operator wants; `None` where it has no such activation.
     fn fused(&self) -> Option<fused::WaveNet> {
+        self.shape(fused_activation)
+    }
+
+    /// Multiply-adds of a window of `len` output samples.
+    pub fn work(&self, len: usize) -> Work {
+        // Activations are not counted, so any will do.
+        let shape = self.shape(|_| Some(kernels::activation::Activation::Identity));
+        shape.map_or_else(Work::default, |shape| {
+            let len = len + shape.receptive_field() - 1;
+            let forward = shape.multiply_adds(len);
+            Work {
+                forward,
+                backward: 2 * forward - shape.input_multiply_adds(len),
+            }
+        })
+    }
+
+    fn shape(
+        &self,
+        activation: impl Fn(Function) -> Option<kernels::activation::Activation>,
+    ) -> Option<fused::WaveNet> {
         Some(fused::WaveNet {
             in_channels: self.arrays.first()?.rechannel.shape()[1],
             arrays: self
                 .arrays
                 .iter()
-                .map(Array::fused)
+                .map(|array| array.shape(&activation))
                 .collect::<Option<_>>()?,
             head_scale: self.head_scale,
         })
@@ -211,12 +239,15 @@ impl Array {
         parts
     }
 
-    fn fused(&self) -> Option<fused::LayerArray> {
+    fn shape(
+        &self,
+        activation: impl Fn(Function) -> Option<kernels::activation::Activation>,
+    ) -> Option<fused::LayerArray> {
         let layer = |layer: &DilatedLayer| {
             Some(fused::Layer {
                 kernel_size: layer.conv.shape()[2],
                 dilation: layer.conv.dilation(),
-                activation: fused_activation(layer.activation.function())?,
+                activation: activation(layer.activation.function())?,
                 gated: layer.gated,
             })
         };

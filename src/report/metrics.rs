@@ -58,7 +58,7 @@ pub struct Metrics {
     /// 10 ms, within each span. At every value the gain over the dry sound is in error by
     /// d = 10·log10(wet envelope / predicted envelope), the dry envelope cancelling; the figure is
     /// the standard deviation of d, so that the best constant gain is fitted first. Values at
-    /// which the wet recording is 60 dB or more below its loudest are silence and left out; the
+    /// which the wet recording is 50 dB or more below its loudest are silence and left out; the
     /// prediction counts as at most 100 dB below its own loudest. For a constant gain this is how
     /// much a compressor moves, for a good model nearly 0. Absent when everything is silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

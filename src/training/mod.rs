@@ -2,26 +2,30 @@
 //!
 //! Knows networks and spans, not where recordings come from nor what is shown to the user.
 
+pub mod average;
 pub mod evaluate;
 pub mod history;
+pub mod level;
 pub mod optimiser;
 pub mod run_dir;
 pub mod schedule;
+pub mod step;
+pub mod walk;
 
 use crate::config::Config;
 use crate::data::batcher;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
 use crate::models::predict::to_host;
-use crate::models::{EffectModel, loss};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::ErrorSums;
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use history::{BestEpoch, EpochRow};
-use run_dir::{Progress, RunDir, RunError};
+use run_dir::{Progress, RunDir, RunError, State};
 use std::time::Instant;
+use step::Recipe;
+use walk::Walk;
 
 /// Why training did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -73,25 +77,25 @@ pub struct Session<'a> {
 pub fn train(
     session: &Session<'_>,
     run: &RunDir,
-    state: (EffectModel, ModuleOptimizer, Progress),
+    mut state: State,
     observer: &dyn Observer,
     mut on_epoch: impl FnMut(&EpochRow, bool),
 ) -> Result<Progress, TrainingError> {
-    let (model, mut optimiser, mut progress) = state;
-    let mut model = model.train();
     let training = &session.config.training;
     observer.event(Event::Start {
         task: "training",
         total: Some(training.epochs as u64),
     });
-    observer.event(Event::Advance(progress.history.len() as u64));
-    while progress.history.len() < training.epochs && !out_of_patience(&progress, training.patience)
+    observer.event(Event::Advance(state.progress.history.len() as u64));
+    while state.progress.history.len() < training.epochs
+        && !out_of_patience(&state.progress, training.patience)
     {
         let started = Instant::now();
-        let epoch = progress.history.len() + 1;
-        let trained = train_epoch(session, run, model, &mut optimiser, &progress, observer)?;
-        model = trained.model;
-        let valid = evaluate::score(&model.valid(), session.device, session.valid);
+        let epoch = state.progress.history.len() + 1;
+        let trained;
+        (state, trained) = train_epoch(session, run, state, observer)?;
+        let model = state.valid();
+        let valid = evaluate::score(&model, session.device, session.valid);
         if valid.is_inverted() {
             observer.event(Event::Warning(&format!(
                 "epoch {epoch}: the validation prediction is inverted; a loss that is deaf to the \
@@ -105,21 +109,21 @@ pub fn train(
             learning_rate: trained.learning_rate,
             seconds: started.elapsed().as_secs_f64(),
         };
-        let better = BestEpoch::is_beaten_by(progress.best, &row);
+        let better = BestEpoch::is_beaten_by(state.progress.best, &row);
         if better {
             run.save_best(&model)?;
-            progress.best = Some(BestEpoch {
+            state.progress.best = Some(BestEpoch {
                 epoch,
                 esr: row.valid.esr,
             });
         }
         on_epoch(&row, better);
-        progress.history.push(row);
-        run.save_state(&model, &optimiser, &progress)?;
+        state.progress.history.push(row);
+        run.save_state(&state)?;
         observer.event(Event::Advance(1));
     }
     observer.event(Event::Finish);
-    Ok(progress)
+    Ok(state.progress)
 }
 
 fn out_of_patience(progress: &Progress, patience: Option<usize>) -> bool {
@@ -127,8 +131,8 @@ fn out_of_patience(progress: &Progress, patience: Option<usize>) -> bool {
     patience.is_some_and(|patience| progress.history.len() >= best + patience)
 }
 
+/// What an epoch leaves in the log.
 struct Trained {
-    model: EffectModel,
     sums: ErrorSums,
     learning_rate: f64,
 }
@@ -137,53 +141,65 @@ struct Trained {
 fn train_epoch(
     session: &Session<'_>,
     run: &RunDir,
-    mut model: EffectModel,
-    optimiser: &mut ModuleOptimizer,
-    progress: &Progress,
+    mut state: State,
     observer: &dyn Observer,
-) -> Result<Trained, TrainingError> {
+) -> Result<(State, Trained), TrainingError> {
     let Config { training, seed, .. } = session.config;
     let device = session.device.clone().autodiff();
-    let epoch = progress.history.len();
+    let recipe = Recipe {
+        loss: &session.config.loss,
+        training,
+        target_gain: level::target_gain(training, session.windows.spans()),
+    };
+    let epoch = state.progress.history.len();
     let order = session.windows.order(*seed, epoch);
-    let steps = order.len().div_ceil(training.batch_size);
+    let per_window = training.steps_per_window(&session.config.windows);
+    let steps = order.len().div_ceil(training.batch_size) * per_window;
     let mut log = StepLog::default();
+    let mut number = epoch * steps;
     let mut rate = 0.0;
     observer.event(Event::Start {
         task: &format!("epoch {}/{}", epoch + 1, training.epochs),
         total: Some(steps as u64),
     });
-    for (step, indices) in order.chunks(training.batch_size).enumerate() {
-        if observer.stop_requested() {
-            observer.event(Event::Finish);
-            return Err(interrupted(run, progress));
-        }
+    for indices in order.chunks(training.batch_size) {
         let batch = session.windows.gather(indices);
         let wet_samples = batch.wet.clone();
-        let (dry, wet) = batcher::tensors(batch, &device);
-        let predicted = model.forward(dry);
-        let loss = loss::loss(&session.config.loss, wet, predicted.clone());
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        let grads = match training.clip_norm {
-            Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
-            None => grads,
-        };
-        rate = schedule::learning_rate(training, epoch * steps + step, steps);
-        model = optimiser.step(rate, model, grads);
-        log.push(wet_samples, predicted.inner(), loss.inner());
+        let tensors = batcher::tensors(batch, &device);
+        let mut walk = Walk::begin(&state.model, tensors, training.step_len);
+        let (mut predicted, mut losses) = (Vec::new(), Vec::new());
+        while let Some(sides) = walk.advance(&state.model) {
+            if observer.stop_requested() {
+                observer.event(Event::Finish);
+                return Err(interrupted(run, &state.progress));
+            }
+            rate = schedule::learning_rate(training, number, steps);
+            let (model, optimiser) = (state.model, &mut state.optimiser);
+            let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
+            state.model = stepped.model;
+            number += 1;
+            if let Some(average) = &mut state.average {
+                average.follow(&state.model.valid(), number);
+            }
+            predicted.push(stepped.predicted);
+            losses.push(stepped.loss);
+            observer.event(Event::Advance(1));
+        }
+        log.push(wet_samples, predicted, losses);
         if let Some(loss) = log.drain_when_full() {
             return Err(diverged(loss, epoch, rate));
         }
-        observer.event(Event::Advance(1));
     }
     observer.event(Event::Finish);
     match log.drain() {
         Some(loss) => Err(diverged(loss, epoch, rate)),
-        None => Ok(Trained {
-            model,
-            sums: log.sums,
-            learning_rate: rate,
-        }),
+        None => {
+            let trained = Trained {
+                sums: log.sums,
+                learning_rate: rate,
+            };
+            Ok((state, trained))
+        }
     }
 }
 
@@ -192,28 +208,31 @@ fn train_epoch(
 struct StepLog {
     sums: ErrorSums,
     waiting: Vec<(Vec<f32>, Tensor<3>, Tensor<1>)>,
+    steps: usize,
 }
 
 impl StepLog {
     const CAPACITY: usize = 8;
 
-    fn push(&mut self, wet: Vec<f32>, predicted: Tensor<3>, loss: Tensor<1>) {
-        self.waiting.push((wet, predicted, loss));
+    /// The steps of one batch: predictions of one piece of its windows each.
+    fn push(&mut self, wet: Vec<f32>, predicted: Vec<Tensor<3>>, losses: Vec<Tensor<1>>) {
+        self.steps += losses.len();
+        let both = (Tensor::cat(predicted, 2), Tensor::cat(losses, 0));
+        self.waiting.push((wet, both.0, both.1));
     }
 
     fn drain_when_full(&mut self) -> Option<f32> {
-        (self.waiting.len() >= Self::CAPACITY).then(|| self.drain())?
+        (self.steps >= Self::CAPACITY).then(|| self.drain())?
     }
 
     /// Adds what waits to the sums; returns a loss that is not finite.
     fn drain(&mut self) -> Option<f32> {
+        self.steps = 0;
         let mut broken = None;
-        for (wet, predicted, loss) in self.waiting.drain(..) {
+        for (wet, predicted, losses) in self.waiting.drain(..) {
             self.sums.add(&wet, &to_host(predicted));
-            let loss = loss.into_scalar::<f32>();
-            if !loss.is_finite() && broken.is_none() {
-                broken = Some(loss);
-            }
+            let losses = to_host(losses.reshape([1, 1, -1]));
+            broken = broken.or(losses.into_iter().find(|loss| !loss.is_finite()));
         }
         broken
     }

@@ -5,6 +5,7 @@
 //! best weights, state, metrics line, then the older state goes. Whatever a kill interrupts,
 //! the newest complete `epoch-N/` repeats the rest of the work to the same bits.
 
+use super::average::Average;
 use super::history::{BestEpoch, EpochRow};
 use super::optimiser;
 use crate::config::{Config, ConfigError};
@@ -15,14 +16,15 @@ use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const BEST: &str = "best";
 const WEIGHTS: &str = "weights.bpk";
 const OPTIMISER: &str = "optimiser.bpk";
+const AVERAGE: &str = "average.bpk";
 const STATE: &str = "state.json";
 
 /// What can be wrong with a run's folder.
@@ -63,6 +65,38 @@ pub struct Progress {
     pub history: Vec<EpochRow>,
     /// The epoch whose weights are in `best/`.
     pub best: Option<BestEpoch>,
+}
+
+/// Everything that training continues from.
+pub struct State {
+    /// With its newest weights, where gradients can reach them.
+    pub model: EffectModel,
+    /// With its moments.
+    pub optimiser: ModuleOptimizer,
+    /// Of the weights, where `training.average` asks for it.
+    pub average: Option<Average>,
+    /// What is logged so far.
+    pub progress: Progress,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // burn's optimiser has no form to print.
+        let State { progress, .. } = self;
+        f.debug_struct("State")
+            .field("progress", progress)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// The weights that count: the average where there is one, else the newest.
+    pub fn valid(&self) -> EffectModel {
+        match &self.average {
+            Some(average) => average.model().clone(),
+            None => self.model.valid(),
+        }
+    }
 }
 
 /// A run's folder.
@@ -136,27 +170,33 @@ impl RunDir {
     ///
     /// # Errors
     /// When something cannot be written; the state before it is then still there.
-    pub fn save_state(
-        &self,
-        model: &EffectModel,
-        optimiser: &ModuleOptimizer,
-        progress: &Progress,
-    ) -> Result<(), RunError> {
-        let epoch = progress.history.len();
+    pub fn save_state(&self, state: &State) -> Result<(), RunError> {
+        let epoch = state.progress.history.len();
         let folder = self.epoch_dir(epoch);
         let damaged = |what: &str, reason: String| RunError::Damaged {
             path: folder.join(what),
             reason,
         };
-        let weights = model.clone().into_record().into_bytes();
-        let weights = weights.map_err(|e| damaged(WEIGHTS, e.to_string()))?;
-        let moments = optimiser.into_bytes();
+        let weights = |model: &EffectModel, what: &str| {
+            let bytes = model.clone().into_record().into_bytes();
+            bytes.map_err(|e| damaged(what, e.to_string()))
+        };
+        let newest = weights(&state.model, WEIGHTS)?;
+        let average = match &state.average {
+            Some(average) => Some(weights(average.model(), AVERAGE)?),
+            None => None,
+        };
+        let moments = state.optimiser.into_bytes();
         let moments = moments.map_err(|e| damaged(OPTIMISER, e.to_string()))?;
-        let state = serde_json::to_vec(progress).map_err(|e| damaged(STATE, e.to_string()))?;
+        let progress = &state.progress;
+        let log = serde_json::to_vec(progress).map_err(|e| damaged(STATE, e.to_string()))?;
         files::write_dir(&folder, |scratch| {
-            fs::write(scratch.join(WEIGHTS), &*weights)?;
+            fs::write(scratch.join(WEIGHTS), &*newest)?;
+            if let Some(average) = &average {
+                fs::write(scratch.join(AVERAGE), &**average)?;
+            }
             fs::write(scratch.join(OPTIMISER), &*moments)?;
-            fs::write(scratch.join(STATE), &state)
+            fs::write(scratch.join(STATE), &log)
         })
         .map_err(|source| RunError::Io {
             path: folder.clone(),
@@ -172,22 +212,30 @@ impl RunDir {
         Ok(())
     }
 
-    /// The newest saved state, applied to `model` and `optimiser`; untouched ones and no
-    /// progress when no epoch was completed.
+    /// The newest saved state, applied to `model` (where gradients can reach it); `model` as it
+    /// is and no progress when no epoch was completed.
     ///
     /// # Errors
     /// When the state is damaged or of another network.
-    pub fn load_state(
-        &self,
-        model: EffectModel,
-        config: &Config,
-    ) -> Result<(EffectModel, ModuleOptimizer, Progress), RunError> {
+    pub fn load_state(&self, model: EffectModel, config: &Config) -> Result<State, RunError> {
         self.clear_scratch()?;
+        let decay = config.training.average;
         let Some(&epoch) = self.saved_epochs().last() else {
-            let optimiser = optimiser::build(&config.training, &model);
-            return Ok((model, optimiser, Progress::default()));
+            return Ok(State {
+                optimiser: optimiser::build(&config.training, &model),
+                average: decay.map(|decay| Average::new(decay, model.valid())),
+                progress: Progress::default(),
+                model,
+            });
         };
         let folder = self.epoch_dir(epoch);
+        let average = match decay {
+            Some(decay) => {
+                let averaged = load_weights(model.valid(), &folder.join(AVERAGE))?;
+                Some(Average::new(decay, averaged))
+            }
+            None => None,
+        };
         let model = load_weights(model, &folder.join(WEIGHTS))?;
         let optimiser = optimiser::build(&config.training, &model);
         let path = folder.join(OPTIMISER);
@@ -202,7 +250,12 @@ impl RunDir {
         let progress: Progress = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
         // A kill may have come between the state and its metrics line.
         self.write_metrics(&progress.history)?;
-        Ok((model, optimiser, progress))
+        Ok(State {
+            model,
+            optimiser,
+            average,
+            progress,
+        })
     }
 
     /// The network with its best weights.

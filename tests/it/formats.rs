@@ -5,7 +5,9 @@ use crate::engine::{allocations, shared, wav};
 use crate::random_networks::{Dice, with_controls};
 use effigy::commands::inspect;
 use effigy::engine::{Engine, EngineError, reference};
-use effigy::formats::{self, Format, FormatError, SelfTest, aidax, nam, proteus, rtneural};
+use effigy::formats::{
+    self, Format, FormatError, SelfTest, aidax, nam, proteus, rtneural, safetensors,
+};
 use effigy::models::description::*;
 use effigy::progress::Silent;
 use serde_json::Value;
@@ -293,18 +295,19 @@ fn what_a_format_cannot_carry_is_refused_with_the_formats_that_can() {
     let error = write_nam(&tcn).unwrap_err().to_string();
     assert_eq!(
         error,
-        "nam cannot carry this network: the format has no knobs; no other program's format can either"
+        "nam cannot carry this network: the format has no knobs; formats that can: safetensors"
     );
     let gru = dice.recurrent(24, 3, false);
     let error = proteus::write(&gru).unwrap_err().to_string();
     assert!(
-        error.contains("at most 1 knob, this has 2; formats that can: rtneural, aidax"),
+        error
+            .contains("at most 1 knob, this has 2; formats that can: rtneural, aidax, safetensors"),
         "{error}"
     );
     let wavenet = dice.plain_wavenet();
     let error = rtneural::write(&wavenet).unwrap_err().to_string();
     assert!(
-        error.contains("this is WaveNet; formats that can: nam"),
+        error.contains("this is WaveNet; formats that can: nam, safetensors"),
         "{error}"
     );
     let odd = dice.recurrent(9, 1, false);
@@ -559,6 +562,36 @@ fn mutate(value: &mut Value, dice: &mut Dice) {
     }
 }
 
+/// A safetensors file with faults in its header, its description or its data.
+fn damaged_safetensors(dice: &mut Dice) -> Vec<u8> {
+    let networks = [
+        dice.plain_wavenet(),
+        dice.tcn(),
+        dice.window(),
+        dice.stacked_lstm(),
+    ];
+    let network = dice.pick(&networks);
+    let mut bytes = safetensors::write(&network, &[], &Default::default()).unwrap();
+    let len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let data = bytes.split_off(8 + len);
+    let mut header: Value = serde_json::from_slice(&bytes[8..]).unwrap();
+    if dice.chance(0.5) {
+        let text = header["__metadata__"]["description"].as_str().unwrap();
+        let mut description: Value = serde_json::from_str(text).unwrap();
+        mutate(&mut description, dice);
+        header["__metadata__"]["description"] = description.to_string().into();
+    } else {
+        mutate(&mut header, dice);
+    }
+    let header = header.to_string().into_bytes();
+    let len = match dice.size(20) {
+        1 => u64::MAX,
+        2 => header.len() as u64 + 1,
+        _ => header.len() as u64,
+    };
+    [len.to_le_bytes().to_vec(), header, data].concat()
+}
+
 #[test]
 fn ten_thousand_damaged_files_do_no_harm() {
     let mut dice = Dice::new(77);
@@ -596,6 +629,9 @@ fn ten_thousand_damaged_files_do_no_harm() {
             mutate(&mut value, &mut dice);
         }
         let mut bytes = value.to_string().into_bytes();
+        if round % 9 == 8 {
+            bytes = damaged_safetensors(&mut dice);
+        }
         if dice.chance(0.1) {
             let at = dice.size(bytes.len()) - 1;
             bytes[at] = dice.size(255) as u8;
@@ -695,9 +731,12 @@ fn inspect_tells_what_a_file_holds() {
         measure: false,
     };
     let outcome = inspect::inspect(&request, &Silent).unwrap();
-    assert_eq!((outcome.format, outcome.networks.len()), (Format::AidaX, 1));
+    assert_eq!(
+        (outcome.format, outcome.networks.len()),
+        (Some(Format::AidaX), 1)
+    );
     assert_eq!(outcome.self_test_difference, Some(0.0));
-    assert_eq!(outcome.writable_as, [Format::AidaX]);
+    assert_eq!(outcome.writable_as, [Format::AidaX, Format::Safetensors]);
     let network = &outcome.networks[0];
     assert_eq!(
         (network.sample_rate, network.receptive_field),
@@ -719,7 +758,7 @@ fn inspect_tells_what_a_file_holds() {
     };
     let error = inspect::inspect(&missing, &Silent).unwrap_err();
     assert!(
-        format!("{error:#}").contains("none.nam: No such file"),
+        format!("{error:#}").contains("none.nam: no such run or model file"),
         "{error:#}"
     );
 }

@@ -458,3 +458,254 @@ fn scan_equals_the_composed_form() {
         &|p| in_pieces(&|x, w, s| composed::scan(x, w, s), p),
     );
 }
+
+/// Shapes nobody chose: a draw from `low..=high`, at the low end in the first case of all.
+struct Draw {
+    rng: ChaCha8Rng,
+    smallest: bool,
+}
+
+impl Draw {
+    fn cases() -> impl Iterator<Item = (u64, Draw)> {
+        (0..6).map(|case| {
+            let rng = ChaCha8Rng::seed_from_u64(1000 + case);
+            let smallest = case == 0;
+            (case, Draw { rng, smallest })
+        })
+    }
+
+    fn from(&mut self, low: usize, high: usize) -> usize {
+        match self.smallest {
+            true => low,
+            false => self.rng.random_range(low..=high),
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_random_shapes_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let (batch, ins, outs) = (draw.from(1, 3), draw.from(1, 9), draw.from(1, 17));
+        let (kernel, dilation) = (draw.from(1, 9), draw.from(1, 5));
+        let context = (kernel - 1) * dilation;
+        let len = context + draw.from(1, 150);
+        let sides = [draw.from(0, 6), draw.from(0, 6)];
+        let mut noise = Noise::new(case);
+        let size = 1.0 / ((ins * kernel) as f32).sqrt();
+        let mut inputs = [
+            noise.data([batch, ins, len], 1.0),
+            noise.data([outs, ins, kernel], size),
+            noise.data([outs], 1.0),
+        ];
+        let what = format!("{batch}×{ins}→{outs}, {kernel} taps of {dilation}, {len} {sides:?}");
+        compare(
+            &format!("conv1d {what}"),
+            &inputs,
+            &|p| {
+                kernels::conv1d(
+                    p[0].three(),
+                    p[1].three(),
+                    Some(p[2].one()),
+                    sides,
+                    dilation,
+                )
+            },
+            &|p| {
+                composed::conv1d(
+                    p[0].three(),
+                    p[1].three(),
+                    Some(p[2].one()),
+                    sides,
+                    dilation,
+                )
+            },
+        );
+        inputs[1] = noise.data([ins, outs, kernel], size);
+        let crop = sides.map(|side| side.min((len + context - 1) / 2));
+        compare(
+            &format!("conv_transpose1d {what}"),
+            &inputs,
+            &|p| {
+                let (x, w, b) = (p[0].three(), p[1].three(), p[2].one());
+                kernels::conv_transpose1d(x, w, Some(b), crop, dilation)
+            },
+            &|p| {
+                let (x, w, b) = (p[0].three(), p[1].three(), p[2].one());
+                composed::conv_transpose1d(x, w, Some(b), crop, dilation)
+            },
+        );
+    }
+}
+
+#[test]
+fn encoder_decoders_of_random_shapes_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let (batch, channels) = (draw.from(1, 3), draw.from(1, 19));
+        let (encoder, decoder) = (draw.from(1, 9), draw.from(1, 9));
+        let len = encoder + draw.from(0, 500);
+        let padding = [draw.from(0, 4), draw.from(0, 4)];
+        let crop = [draw.from(0, decoder - 1), 0];
+        let rectified = draw.from(0, 1) == 1;
+        let mut noise = Noise::new(100 + case);
+        let inputs = [
+            noise.data([batch, 1, len], 1.0),
+            noise.data([channels, 1, encoder], 1.0 / (encoder as f32).sqrt()),
+            noise.data([channels, 1, decoder], 0.1),
+            noise.data([channels], 0.5),
+            noise.data([channels], 1.0),
+            noise.data([channels], 0.5),
+            noise.data([1], 0.5),
+        ];
+        let filters = |p: &[Parameter]| Filters {
+            encoder: p[1].three(),
+            decoder: p[2].three(),
+            encoder_bias: Some(p[3].one()),
+            middle: Some(ScaleShift {
+                scale: p[4].one(),
+                shift: p[5].one(),
+                rectified,
+            }),
+            decoder_bias: Some(p[6].one()),
+        };
+        compare(
+            &format!(
+                "{batch}×{channels}, {encoder} and {decoder} taps, {len} {padding:?} {crop:?}"
+            ),
+            &inputs,
+            &|p| kernels::encoder_decoder(p[0].three(), filters(p), padding, crop),
+            &|p| composed::encoder_decoder(p[0].three(), filters(p), padding, crop),
+        );
+    }
+}
+
+#[test]
+fn wavenets_of_random_shapes_equal_the_composed_form() {
+    const ACTIVATIONS: [Activation; 6] = [
+        Activation::Identity,
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Relu,
+        Activation::LeakyRelu { slope: 0.01 },
+        Activation::HardTanh,
+    ];
+    for (case, mut draw) in Draw::cases() {
+        let widths: Vec<usize> = (0..draw.from(1, 3)).map(|_| draw.from(1, 19)).collect();
+        let out_channels = draw.from(1, 2);
+        let arrays = (0..widths.len()).map(|at| LayerArray {
+            channels: widths[at],
+            layers: (0..draw.from(1, 3))
+                .map(|_| Layer {
+                    kernel_size: draw.from(1, 6),
+                    dilation: draw.from(1, 23),
+                    activation: ACTIVATIONS[draw.from(0, ACTIVATIONS.len() - 1)],
+                    gated: draw.from(0, 2) == 1,
+                })
+                .collect(),
+            head_channels: widths.get(at + 1).copied().unwrap_or(out_channels),
+            head_kernel_size: draw.from(1, 4),
+            head_bias: draw.from(0, 1) == 1,
+        });
+        let arrays = arrays.collect();
+        let net = WaveNet {
+            in_channels: draw.from(1, 3),
+            arrays,
+            head_scale: 0.7,
+        };
+        let batch = draw.from(1, 2);
+        let len = net.receptive_field() + draw.from(0, 300);
+        let mut noise = Noise::new(200 + case);
+        let inputs = [
+            noise.data([batch, net.in_channels, len], 1.0),
+            noise.data([net.weights()], 0.25),
+        ];
+        compare(
+            &format!("{batch}×{len}, {net:?}"),
+            &inputs,
+            &|p| kernels::wavenet(p[0].three(), p[1].one(), &net),
+            &|p| composed::wavenet(p[0].three(), p[1].one(), &net),
+        );
+    }
+}
+
+#[test]
+fn sequences_of_random_shapes_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let (batch, ins) = (draw.from(1, 9), draw.from(1, 5));
+        let (units, len) = (draw.from(1, 40), draw.from(1, 35));
+        let (cell, gates, biases) = match case % 2 {
+            0 => (Cell::Lstm, 4, 4),
+            _ => (Cell::Gru, 3, 6),
+        };
+        let mut noise = Noise::new(300 + case);
+        let inputs = [
+            noise.data([batch, ins, len], 1.0),
+            noise.data([1, gates * units, ins], 0.5),
+            noise.data([1, gates * units, units], 1.0 / (units as f32).sqrt()),
+            noise.data([biases * units], 0.5),
+        ];
+        type Layer<'a> =
+            &'a dyn Fn(Tensor<3>, RecurrentWeights, RecurrentState) -> (Tensor<3>, RecurrentState);
+        let run = |layer: Layer<'_>, p: &[Parameter]| {
+            let x = p[0].three();
+            let weights = RecurrentWeights {
+                input: p[1].three().squeeze_dim(0),
+                hidden: p[2].three().squeeze_dim(0),
+                bias: p[3].one(),
+            };
+            let state = RecurrentState::zeros(cell, batch, units, &x.device());
+            layer(x, weights, state).0
+        };
+        compare(
+            &format!("{cell:?} {batch}×{ins}→{units}, {len} steps"),
+            &inputs,
+            &|p| run(&|x, w, s| kernels::recurrent(x, cell, w, s), p),
+            &|p| run(&|x, w, s| composed::recurrent(x, cell, w, s), p),
+        );
+
+        let (channels, states) = (draw.from(1, 20), draw.from(1, 9));
+        let inputs = [
+            noise.data([batch, channels, len], 1.0),
+            noise.data([1, channels, states], 0.6),
+            noise.data([1, channels, states], 0.6),
+            noise.data([1, channels, states], 0.3),
+            noise.data([1, channels, states], 0.3),
+            noise.data([channels], 1.0),
+        ];
+        type Bank<'a> = &'a dyn Fn(Tensor<3>, ScanWeights, ScanState) -> (Tensor<3>, ScanState);
+        let run = |bank: Bank<'_>, p: &[Parameter]| {
+            let matrix = |at: usize| p[at].three().squeeze_dim::<2>(0);
+            let weights = ScanWeights {
+                a_re: matrix(1),
+                a_im: matrix(2),
+                c_re: matrix(3),
+                c_im: matrix(4),
+                d: p[5].one(),
+            };
+            let x = p[0].three();
+            let state = ScanState::zeros([batch, channels, states], &x.device());
+            bank(x, weights, state).0
+        };
+        compare(
+            &format!("scan {batch}×{channels}×{states}, {len} steps"),
+            &inputs,
+            &|p| run(&|x, w, s| kernels::scan(x, w, s), p),
+            &|p| run(&|x, w, s| composed::scan(x, w, s), p),
+        );
+    }
+}
+
+/// The same network both ways, in one process: what `bench train --composed` compares.
+#[test]
+fn the_composed_form_can_be_asked_for() {
+    let device = Device::flex();
+    let mut noise = Noise::new(70);
+    let x = Tensor::<3>::from_data(noise.data([2, 3, 50], 1.0), &device);
+    let w = Tensor::<3>::from_data(noise.data([4, 3, 5], 0.3), &device);
+    let composed_form = composed::conv1d(x.clone(), w.clone(), None, [0, 0], 2).into_data();
+    let asked = composed::only(|| {
+        assert!(!kernels::is_fused(&x));
+        kernels::conv1d(x.clone(), w.clone(), None, [0, 0], 2)
+    });
+    assert_eq!(values(asked.into_data()), values(composed_form));
+    assert!(kernels::is_fused(&x));
+}

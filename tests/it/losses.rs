@@ -83,6 +83,31 @@ fn gradients_are_finite_differences() {
 }
 
 #[test]
+fn plain_terms_are_their_formulas() {
+    let (wet, predicted) = (noise(200, 8), noise(200, 9));
+    let predicted: Vec<f32> = predicted.iter().map(|p| 3.0 * p + 0.1).collect();
+    let pairs = || wet.iter().zip(&predicted);
+    let mean = |of: &dyn Fn(f64, f64) -> f64| {
+        let terms = pairs().map(|(w, p)| of(f64::from(*w), f64::from(*p)));
+        terms.sum::<f64>() / 200.0
+    };
+    let (mse, power) = (mean(&|w, p| (w - p).powi(2)), mean(&|w, _| w * w));
+    for (name, expected) in [
+        ("mse", mse),
+        ("mae", mean(&|w, p| (w - p).abs())),
+        ("esr", mse / power),
+        ("dc", mean(&|w, p| w - p).powi(2) / power),
+        ("log_cosh", mean(&|w, p| (w - p).cosh().ln())),
+    ] {
+        let found = value(&only(name), &wet, &predicted);
+        assert!(
+            (found / expected - 1.0).abs() < 1e-5,
+            "{name}: {found} for {expected}"
+        );
+    }
+}
+
+#[test]
 fn pre_emphasis_is_the_difference_to_the_scaled_neighbour() {
     let (wet, predicted) = (noise(200, 4), noise(200, 5));
     let emphasised = |x: &[f32]| -> Vec<f64> {

@@ -8,6 +8,8 @@ mod compare;
 mod convolve;
 mod effects;
 mod engine;
+mod export;
+mod fine_tuning;
 mod firsthour;
 mod formats;
 mod inference;

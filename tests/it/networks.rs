@@ -16,7 +16,7 @@ use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, RecurrentNetwork, WaveNet};
 
 /// The seed's networks, small.
-fn seed_networks() -> Vec<ModelConfig> {
+pub fn seed_networks() -> Vec<ModelConfig> {
     let conv = ConvConfig {
         channels: 3,
         kernel_size: 5,
@@ -44,7 +44,7 @@ fn seed_networks() -> Vec<ModelConfig> {
 }
 
 /// The networks that take knobs, small; gradients flow back over `truncate` samples.
-fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
+pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
     let array = |channels, dilations: &[usize], head_size| WaveNetArray {
         channels,
         dilations: dilations.to_vec(),
@@ -69,10 +69,13 @@ fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         skip: true,
         warm_up,
         truncate,
+        ..RecurrentConfig::default()
     };
     let plain = RecurrentConfig {
         layers: 1,
         skip: false,
+        memory: Some(50),
+        drive: 3.0,
         ..recurrent.clone()
     };
     let front = ConvLstmConfig {
@@ -110,6 +113,12 @@ fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         ModelConfig::Tcn(tcn),
         ModelConfig::S4d(S4dConfig {
             conditioning: Conditioning::Concat,
+            ..s4d.clone()
+        }),
+        ModelConfig::S4d(S4dConfig {
+            gated: true,
+            activation: Activation::Identity,
+            memory: 100,
             ..s4d.clone()
         }),
         ModelConfig::S4d(s4d),
@@ -350,11 +359,14 @@ fn projected(model: &EffectModel, input: &TensorData) -> f64 {
 /// would make.
 #[test]
 fn gradients_are_finite_differences() {
+    let presets = ["a1-nano", "a2-lite"].map(preset);
+    let all = [seed_networks(), knob_networks(0, 4096), presets.into()].concat();
     for controls in [0, 2] {
-        for config in knob_networks(0, 4096) {
+        for config in all.iter().filter(|c| controls == 0 || c.takes_controls()) {
             let device = Device::flex().autodiff();
-            let model = build(&config, controls, &device).train();
-            let input_len = model.context() + 90;
+            let model = build(config, controls, &device).train();
+            let around = model.context() + model.lookahead();
+            let input_len = around + model.fixed_window().unwrap_or(90);
             let mut rows = noise(2 * input_len, 4);
             if controls == 2 {
                 let knobs = [0.3, 0.9].map(|knob| vec![knob; input_len]).concat();
@@ -379,7 +391,7 @@ fn gradients_are_finite_differences() {
             model.visit(&mut slope);
             let step = 5e-4;
             let moved = |size: f32| {
-                let model = build(&config, controls, &Device::flex());
+                let model = build(config, controls, &Device::flex());
                 projected(&model.map(&mut Nudge { size, seed: 500 }), &input)
             };
             let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
@@ -447,9 +459,59 @@ fn descriptions_play_what_the_network_predicts() {
     }
 }
 
+fn preset(name: &str) -> ModelConfig {
+    toml::from_str(&format!("kind = \"wavenet\"\npreset = \"{name}\"")).unwrap()
+}
+
+/// By its gradient, one output hears every sample of its receptive field and none before. (The
+/// output itself would lose the oldest sample to rounding.)
+#[test]
+fn presets_listen_exactly_as_far_as_they_say() {
+    for name in [
+        "a1-standard",
+        "a1-lite",
+        "a1-feather",
+        "a1-nano",
+        "a2-full",
+        "a2-lite",
+    ] {
+        let device = Device::flex().autodiff();
+        let model = build(&preset(name), 0, &device).train();
+        let field = model.receptive_field().unwrap();
+        let extra = 20;
+        let data = TensorData::new(noise(field + extra, 3), [1, 1, field + extra]);
+        let dry = Tensor::<3>::from_data(data, &device).require_grad();
+        let newest = model.forward(dry.clone()).narrow(2, extra, 1).sum();
+        let heard = to_host(dry.grad(&newest.backward()).unwrap());
+        assert!(heard[..extra].iter().all(|&g| g == 0.0), "{name}");
+        assert!(heard[extra] != 0.0, "{name}");
+        assert!(heard[field + extra - 1] != 0.0, "{name}");
+    }
+}
+
+#[test]
+fn presets_are_causal_and_stream() {
+    for name in ["a1-nano", "a2-lite"] {
+        let model = build(&preset(name), 0, &Device::flex());
+        let mut dry = noise(20_000, 5);
+        let expected = whole(&model, &dry);
+        let mut out = Vec::new();
+        let mut predictor = Predictor::new(&model, &Device::flex(), &[], &[]);
+        for piece in dry.chunks(777) {
+            predictor.push(piece, &mut out);
+        }
+        predictor.finish(&mut out);
+        assert_eq!(out, expected, "{name}");
+        dry[17_000] += 0.5;
+        let changed = whole(&model, &dry);
+        assert_eq!(changed[..17_000], expected[..17_000], "{name}");
+        assert_ne!(changed[17_000..], expected[17_000..], "{name}");
+    }
+}
+
 #[test]
 fn presets_have_the_sizes_that_players_expect() {
-    for (preset, weights, macs, field) in [
+    for (name, weights, macs, field) in [
         ("a1-standard", 13_802, 13_320, 4093),
         ("a1-lite", 6554, 6228, 4093),
         ("a1-feather", 3026, 2808, 4093),
@@ -457,15 +519,13 @@ fn presets_have_the_sizes_that_players_expect() {
         ("a2-full", 12_146, 11_776, 6347),
         ("a2-lite", 1871, 1731, 6347),
     ] {
-        let text = format!("kind = \"wavenet\"\npreset = \"{preset}\"");
-        let config: ModelConfig = toml::from_str(&text).unwrap();
-        let model = build(&config, 0, &Device::flex());
+        let model = build(&preset(name), 0, &Device::flex());
         let network = model.describe(48_000, Vec::new());
         network.validate().unwrap();
-        assert_eq!(network.weight_count(), weights, "{preset}");
-        assert_eq!(network.macs_per_sample(), macs, "{preset}");
-        assert_eq!(network.receptive_field(), Some(field), "{preset}");
-        assert_eq!(model.receptive_field(), Some(field), "{preset}");
+        assert_eq!(network.weight_count(), weights, "{name}");
+        assert_eq!(network.macs_per_sample(), macs, "{name}");
+        assert_eq!(network.receptive_field(), Some(field), "{name}");
+        assert_eq!(model.receptive_field(), Some(field), "{name}");
     }
 }
 

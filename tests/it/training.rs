@@ -172,28 +172,96 @@ fn a_run_killed_at_any_moment_and_resumed_equals_an_uninterrupted_one() {
     assert_eq!(voice(&place, "cut"), voice(&place, "whole"));
 }
 
+const LSTM: &str = "kind = \"lstm\"\nhidden_size = 4\nwarm_up = 24";
+
+/// With the average beside the newest weights, and with memory that is carried inside a window.
 #[test]
 fn more_epochs_continue_where_fewer_ended() {
-    let place = place(CONV, "epochs = 6\nlearning_rate = 0.01");
-    let train = |run: &str, more: &[&str]| {
-        let mut all = vec!["-q", "train", "-c", "t.toml", "--run", run];
-        all.extend(more);
-        let said = place.effigy(&all);
+    for (model, recipe) in [
+        (CONV, "epochs = 6\nlearning_rate = 0.01"),
+        (CONV, "epochs = 6\nlearning_rate = 0.01\naverage = 0.9"),
+        (LSTM, "epochs = 6\nstep_len = 16\naverage = 0.95"),
+    ] {
+        let place = place(model, recipe);
+        let train = |run: &str, more: &[&str]| {
+            let mut all = vec!["-q", "train", "-c", "t.toml", "--run", run];
+            all.extend(more);
+            let said = place.effigy(&all);
+            assert_eq!(said.code, 0, "{}", said.stderr);
+        };
+        train("whole", &[]);
+        train("cut", &["--set", "training.epochs=2"]);
+        train("cut", &["--resume"]);
+        assert_eq!(figures(&place, "cut"), figures(&place, "whole"), "{recipe}");
+        assert_eq!(voice(&place, "cut"), voice(&place, "whole"), "{recipe}");
+        let mut epochs = place.files();
+        epochs.retain(|f| f.starts_with("cut/epoch-"));
+        assert!(
+            epochs.iter().all(|f| f.starts_with("cut/epoch-6/")),
+            "{epochs:?}"
+        );
+    }
+}
+
+/// Several steps a window learn more in an epoch than one, from the same windows.
+#[test]
+fn steps_inside_a_window_are_steps() {
+    let after = |more: &str| {
+        let place = place(LSTM, &format!("epochs = 3\nlearning_rate = 2e-3\n{more}"));
+        let said = place.effigy(&["-q", "train", "-c", "t.toml", "--run", "r"]);
         assert_eq!(said.code, 0, "{}", said.stderr);
+        figure(&log(&place, "r")[2]["valid"], "esr")
     };
-    train("whole", &[]);
-    train("cut", &["--set", "training.epochs=2"]);
-    train("cut", &["--resume"]);
-    assert_eq!(figures(&place, "cut"), figures(&place, "whole"));
-    assert_eq!(voice(&place, "cut"), voice(&place, "whole"));
-    let epochs: Vec<String> = place
-        .files()
-        .into_iter()
-        .filter(|f| f.starts_with("cut/epoch-"))
-        .collect();
+    let (one, four) = (after(""), after("step_len = 16"));
+    assert!(four < 0.9 * one, "{one} with one step, {four} with four");
+}
+
+#[test]
+fn steps_inside_a_window_need_memory_and_must_fit() {
+    for (model, step_len, said) in [
+        (CONV, 16, "only lstm, gru, conv-lstm and s4d"),
+        (LSTM, 0, "a divisor of windows.window_len, 64"),
+        (LSTM, 24, "a divisor of windows.window_len, 64"),
+    ] {
+        let place = place(model, &format!("step_len = {step_len}"));
+        let answer = place.effigy(&["-q", "train", "-c", "t.toml"]);
+        assert_eq!(answer.code, 2);
+        let key = format!("training.step_len is {step_len}");
+        assert!(answer.stderr.contains(&key), "{}", answer.stderr);
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    }
+}
+
+/// Under a loss that feels the level, a recording an eighth as loud takes the same way to the
+/// same network at an eighth of the level, and can be resumed on it. Powers of two are exact.
+#[test]
+fn a_target_level_makes_the_recordings_own_level_irrelevant() {
+    const WAVENET: &str =
+        "kind = \"wavenet\"\narrays = [{ channels = 4, dilations = [1, 2], kernel_size = 3 }]";
+    let recipe = "learning_rate = 0.01\ntarget_level_dbfs = -18.0\nepochs = 4";
+    let trained = |factor: f32| {
+        let place = Place::new();
+        let dry = noise(4000, 1);
+        let wet = through_effect(&dry).iter().map(|w| w * factor).collect();
+        place.wav("wet.wav", vec![wet]);
+        place.wav("dry.wav", vec![dry]);
+        let text = crate::support::config(WAVENET, recipe) + "[loss]\nesr = 0.0\nmse = 1.0\n";
+        place.write("t.toml", text);
+        let train = ["-q", "train", "-c", "t.toml", "--run", "r"];
+        let cut = place.effigy(&[&train[..], &["--set", "training.epochs=2"]].concat());
+        assert_eq!(cut.code, 0, "{}", cut.stderr);
+        let resumed = place.effigy(&[&train[..], &["--resume"]].concat());
+        assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+        let log = log(&place, "r");
+        let last = &log[3]["valid"];
+        (figure(last, "esr"), figure(last, "mse"))
+    };
+    let (loud, quiet) = (trained(1.0), trained(0.125));
+    assert!(loud.0 < 0.5, "{loud:?}");
+    assert!((quiet.0 / loud.0 - 1.0).abs() < 1e-5, "{loud:?} {quiet:?}");
     assert!(
-        epochs.iter().all(|f| f.starts_with("cut/epoch-6/")),
-        "{epochs:?}"
+        (64.0 * quiet.1 / loud.1 - 1.0).abs() < 1e-5,
+        "{loud:?} {quiet:?}"
     );
 }
 
@@ -259,6 +327,24 @@ fn a_diverging_loss_stops_with_advice() {
     for word in ["loss became", "learning_rate", "clip_norm"] {
         assert!(said.stderr.contains(word), "{}", said.stderr);
     }
+}
+
+/// A network that begins as the dry sound, and an effect that turns it over.
+#[test]
+fn an_inverted_prediction_is_named_at_validation() {
+    let place = Place::new();
+    let dry = noise(4000, 1);
+    place.wav("wet.wav", vec![dry.iter().map(|x| -x).collect()]);
+    place.wav("dry.wav", vec![dry]);
+    let still = "epochs = 1\noptimiser = \"sgd\"\nlearning_rate = 1e-12";
+    place.write("t.toml", crate::support::config(LSTM, still));
+    let said = place.effigy(&["train", "-c", "t.toml"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let warning = "the validation prediction is inverted";
+    assert!(said.stderr.contains(warning), "{}", said.stderr);
+    place.wav("wet.wav", vec![noise(4000, 1)]);
+    let said = place.effigy(&["train", "-c", "t.toml"]);
+    assert!(!said.stderr.contains(warning), "{}", said.stderr);
 }
 
 #[test]

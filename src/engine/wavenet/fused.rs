@@ -2,20 +2,19 @@
 //!
 //! For a few vectors of time: convolution and mixer into a small buffer that stays in the
 //! innermost cache, activation and head sum on that buffer, 1x1 and residual from it. The mixer
-//! is one more tap of the convolution: the layer's line holds the condition in rows behind its
-//! own.
+//! is one more tap of the convolution, on rows of its own.
 
 use crate::engine::activation::Function;
-use crate::engine::block::{Aligned, Line, SLACK};
-use crate::engine::matrix::{Finish, Matrix, Source, Store, Sums};
-use crate::engine::ops::{Target, padded};
+use crate::engine::block::{Aligned, Line, ROW, SLACK};
+use crate::engine::matrix::{
+    Finish, Matrix, Source, Store, Sums, TimeTiles, WIDEST_TIME, over_time,
+};
+use crate::engine::ops::Target;
 use crate::engine::plan::Plan;
 use crate::models::description::{DescriptionError, Gating, LayerFilms, WaveLayer};
 use crate::simd::{Isa, Kernel, Simd, math};
 use std::marker::PhantomData;
 
-/// The most vectors of time a tile spans.
-const WIDEST_TIME: usize = 4;
 /// Distance between the rows of the middle channels: the widest tile of time, of 16 lanes.
 const MIDDLE_ROW: usize = WIDEST_TIME * 16;
 
@@ -63,18 +62,19 @@ impl FusedLayer {
         Ok(Some(Self {
             width,
             bottleneck,
-            conv: Matrix::sum(&layer.conv, &layer.mixer, width, line.stride(), plan)?,
+            conv: Matrix::sum(&layer.conv, &layer.mixer, [line.stride(), ROW], plan)?,
             function,
             layer1x1,
             middle: Aligned::zeros(bottleneck * MIDDLE_ROW),
         }))
     }
 
-    /// One pass: reads `line`, writes `next`, adds to `head`.
+    /// One pass: reads `line` and `cond`, writes `next`, adds to `head`.
     pub(super) fn process(
         &mut self,
         isa: Isa,
         line: &Line,
+        cond: Source,
         next: Target,
         head: Target,
         len: usize,
@@ -84,13 +84,14 @@ impl FusedLayer {
             samples: line.samples(),
             at: line.at(),
         };
-        assert!(self.conv.fits(source, reach));
+        let sources = [source, cond];
+        assert!(self.conv.fits(sources, reach));
         assert!(head.fits(self.bottleneck, reach));
         assert!(self.layer1x1.is_none() || next.fits(self.width, reach));
         let pass = Pass {
             layer: self,
             line,
-            source,
+            sources,
             next,
             head,
             len,
@@ -106,7 +107,7 @@ impl FusedLayer {
 struct Pass<'a> {
     layer: &'a mut FusedLayer,
     line: &'a Line,
-    source: Source<'a>,
+    sources: [Source<'a>; 2],
     next: Target<'a>,
     head: Target<'a>,
     len: usize,
@@ -152,36 +153,29 @@ impl<A: Known> Kernel for Run<'_, A> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let mut pass = self.0;
-        let vectors = padded::<S>(pass.len) / S::LANES;
-        let wide = pass.layer.conv.tile_outputs() > 4;
-        let mut v = 0;
-        while v < vectors {
-            let t = v * S::LANES;
-            let left = vectors - v;
-            // As many vectors of time as the registers hold beside a tile's outputs; what
-            // remains is divided so that no single vector is left over.
-            // SAFETY: `process` checked every row for `len` samples and a vector more.
-            v += unsafe {
-                match (wide, S::REGISTERS >= 32, left) {
-                    (_, _, 1) => pass.tile::<S, A, 1>(s, t),
-                    (false, true, 4 | 6..) => pass.tile::<S, A, 4>(s, t),
-                    (true, true, 3 | 5..) => pass.tile::<S, A, 3>(s, t),
-                    _ => pass.tile::<S, A, 2>(s, t),
-                }
-            };
-        }
+    fn run<S: Simd>(mut self, s: S) {
+        let vectors = self.0.len.div_ceil(S::LANES);
+        let outputs = self.0.layer.conv.tile_outputs();
+        // SAFETY: `process` checked every row for `len` samples and a vector more.
+        unsafe { over_time(s, vectors, outputs, &mut self) };
+    }
+}
+
+impl<A: Known> TimeTiles for Run<'_, A> {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const T: usize>(&mut self, s: S, t: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.tile::<S, A, T>(s, t) }
     }
 }
 
 impl Pass<'_> {
-    /// All of the layer for `T` vectors of time from `t` on; gives `T`.
+    /// All of the layer for `T` vectors of time from `t` on.
     ///
     /// # Safety
     /// Every row has those samples.
     #[inline(always)]
-    unsafe fn tile<S: Simd, A: Known, const T: usize>(&mut self, s: S, t: usize) -> usize {
+    unsafe fn tile<S: Simd, A: Known, const T: usize>(&mut self, s: S, t: usize) {
         let layer = &mut *self.layer;
         let mut store = Store {
             // The buffer's rows start at this tile's first sample.
@@ -189,7 +183,7 @@ impl Pass<'_> {
             stride: MIDDLE_ROW,
         };
         // SAFETY: the caller's promise; `middle` holds `bottleneck` rows of `MIDDLE_ROW`.
-        unsafe { layer.conv.apply::<S, T, _>(s, self.source, t, &mut store) };
+        unsafe { layer.conv.apply::<S, T, _>(s, self.sources, t, &mut store) };
         let head = self
             .head
             .samples
@@ -211,7 +205,7 @@ impl Pass<'_> {
             }
         }
         let Some(layer1x1) = &layer.layer1x1 else {
-            return T;
+            return;
         };
         let mut residual = Residual {
             x: self.line.samples().as_ptr().wrapping_add(self.line.at()),
@@ -225,8 +219,7 @@ impl Pass<'_> {
             at: 0,
         };
         // SAFETY: as above; the middle rows were just written from their start.
-        unsafe { layer1x1.apply::<S, T, _>(s, source, 0, &mut residual) };
-        T
+        unsafe { layer1x1.apply::<S, T, _>(s, [source; 2], 0, &mut residual) };
     }
 }
 

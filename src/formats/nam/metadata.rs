@@ -1,7 +1,8 @@
 //! What a `.nam` file says about itself: who and what was captured, how loud it is.
 
+use crate::config::{GEAR_TYPES, MetadataConfig, TONE_TYPES};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What users may say about a capture. Empty fields are left out of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,9 +31,40 @@ pub struct Metadata {
     pub output_level_dbu: Option<f64>,
     /// Error-to-signal ratio on the validation span.
     pub validation_esr: Option<f64>,
+    /// The delay of the wet recording that training removed.
+    pub latency: Option<Latency>,
+    /// Of every size of a slimmable network, smallest first: computed, never configured.
+    #[serde(skip)]
+    pub sizes: Vec<Loudness>,
 }
 
-/// A date and time, local.
+/// A delay of the wet side behind the dry side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// Positive: wet lags.
+    pub samples: i64,
+    /// Measured on the recordings, not given by the user.
+    pub measured: bool,
+}
+
+impl From<MetadataConfig> for Metadata {
+    fn from(config: MetadataConfig) -> Self {
+        Self {
+            name: config.name,
+            modeled_by: config.modeled_by,
+            gear_type: config.gear_type,
+            gear_make: config.gear_make,
+            gear_model: config.gear_model,
+            tone_type: config.tone_type,
+            input_level_dbu: config.input_level_dbu,
+            output_level_dbu: config.output_level_dbu,
+            ..Self::default()
+        }
+    }
+}
+
+/// A date and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -45,6 +77,30 @@ pub struct Date {
     pub second: u32,
 }
 
+impl Date {
+    /// In universal time, from seconds since 1970-01-01 (after Howard Hinnant, "chrono-compatible
+    /// low-level date algorithms": years begin in March, so that leap days come last).
+    pub fn utc(unix_seconds: u64) -> Self {
+        let (days, rest) = (unix_seconds / 86_400, (unix_seconds % 86_400) as u32);
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let leap = day_of_era / 1_460 + day_of_era / 146_096 - day_of_era / 36_524;
+        let year_of_era = (day_of_era - leap) / 365;
+        let whole_years = 365 * year_of_era + year_of_era / 4 - year_of_era / 100;
+        let day_of_year = day_of_era - whole_years;
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = (month_from_march + 2) % 12 + 1;
+        Self {
+            year: (era * 400 + year_of_era + u64::from(month <= 2)) as i32,
+            month: month as u32,
+            day: (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32,
+            hour: rest / 3600,
+            minute: rest / 60 % 60,
+            second: rest % 60,
+        }
+    }
+}
+
 /// The two figures players read to match levels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loudness {
@@ -53,19 +109,6 @@ pub struct Loudness {
     /// How much it compresses that signal: 0 not at all, 1 entirely.
     pub gain: f64,
 }
-
-/// The gear types players know.
-pub(crate) const GEAR_TYPES: [&str; 7] = [
-    "amp",
-    "pedal",
-    "pedal_amp",
-    "amp_cab",
-    "amp_pedal_cab",
-    "preamp",
-    "studio",
-];
-/// The tone types players know.
-pub(crate) const TONE_TYPES: [&str; 5] = ["clean", "overdrive", "crunch", "hi_gain", "fuzz"];
 
 /// RMS of what `play` makes of `signal` at input gain `input_gain`.
 fn rms<E>(
@@ -124,7 +167,7 @@ impl Metadata {
     }
 
     /// As it stands in the file.
-    pub(super) fn to_map(&self) -> Map<String, Value> {
+    pub fn to_map(&self) -> Map<String, Value> {
         let mut map = Map::new();
         let mut put = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -143,10 +186,61 @@ impl Metadata {
         put("tone_type", text(&self.tone_type));
         put("input_level_dbu", self.input_level_dbu.map(Value::from));
         put("output_level_dbu", self.output_level_dbu.map(Value::from));
-        let esr = self
-            .validation_esr
-            .map(|esr| serde_json::json!({ "validation_esr": esr }));
-        put("training", esr);
+        put("training", self.training());
         map
+    }
+
+    /// Where the field's trainer puts what it found: the figures that are known here, and no
+    /// others.
+    fn training(&self) -> Option<Value> {
+        let latency = self.latency.map(|latency| {
+            let Latency { samples, measured } = latency;
+            match measured {
+                true => json!({
+                    "manual": null,
+                    "calibration": { "delays": [samples], "recommended": samples },
+                }),
+                false => json!({ "manual": samples, "calibration": null }),
+            }
+        });
+        let mut training = Map::new();
+        if let Some(latency) = latency {
+            training.insert("data".into(), json!({ "latency": latency }));
+        }
+        if let Some(esr) = self.validation_esr {
+            training.insert("validation_esr".into(), esr.into());
+        }
+        (!training.is_empty()).then(|| training.into())
+    }
+
+    /// The metadata of each size of a container.
+    pub(super) fn of_size(&self, index: usize) -> Option<Value> {
+        let loudness = *self.sizes.get(index)?;
+        let own = Self {
+            date: self.date,
+            loudness: Some(loudness),
+            ..Self::default()
+        };
+        Some(own.to_map().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_the_calendars() {
+        // `date -u -d @N`
+        for (seconds, wanted) in [
+            (0, (1970, 1, 1, 0, 0, 0)),
+            (951_827_696, (2000, 2, 29, 12, 34, 56)),
+            (1_709_251_199, (2024, 2, 29, 23, 59, 59)),
+            (4_107_542_400, (2100, 3, 1, 0, 0, 0)),
+        ] {
+            let d = Date::utc(seconds);
+            let found = (d.year, d.month, d.day, d.hour, d.minute, d.second);
+            assert_eq!(found, wanted);
+        }
     }
 }

@@ -31,6 +31,17 @@ pub fn write(network: &Network, metadata: &Metadata) -> Result<String, FormatErr
     }
     let carried = model(network).map_err(|why| cannot_carry(Format::Nam, why, network))?;
     let mut file = carried;
+    if let Some(submodels) = file
+        .get_mut("config")
+        .and_then(|config| config.get_mut("submodels"))
+        .and_then(Value::as_array_mut)
+    {
+        for (index, submodel) in submodels.iter_mut().enumerate() {
+            if let Some(own) = metadata.of_size(index) {
+                submodel["model"]["metadata"] = own;
+            }
+        }
+    }
     file.insert("metadata".into(), Value::Object(metadata.to_map()));
     Ok(serde_json::to_string(&Value::Object(file))?)
 }
@@ -95,6 +106,10 @@ fn sequential(net: &Sequential) -> Result<Map<String, Value>, String> {
         [Layer::Conv1d(conv)] if conv.in_channels == 1 => Ok(linear(conv)),
         [Layer::Lstm(_), ..] => lstm(&net.layers),
         [Layer::Conv1d(_), ..] => convnet(&net.layers),
+        [Layer::Residual(_)] if net.family() == "LSTM" => Err(
+            "it cannot add the dry sound to the output; train with model.skip = false for it"
+                .into(),
+        ),
         _ => Err(format!(
             "it has a form only for WaveNet, LSTM, ConvNet and Linear, this is {}",
             net.family()

@@ -1,6 +1,7 @@
 //! One layer of gated recurrent units, gates in the order r, z, n; the reset gate acts after
 //! the matrix and its bias.
 
+use super::{Start, input_weights, remembering};
 use crate::kernels::recurrent::Cell;
 use crate::kernels::{self, RecurrentState, RecurrentWeights};
 use crate::models::description;
@@ -25,23 +26,39 @@ pub(super) struct Gru {
 
 impl Gru {
     /// Uniform in ±1/√hidden; the update gate's bias is 1 more, so that memory lasts before
-    /// anything is learned.
-    pub fn new(inputs: usize, hidden: usize, init: &mut WeightInit) -> Self {
+    /// anything is learned. With `start.memory`, it is what lets a unit remember that long.
+    pub fn new(inputs: usize, hidden: usize, start: Start, init: &mut WeightInit) -> Self {
         let bound = 1.0 / (hidden as f32).sqrt();
-        let weight_input = init.uniform([3 * hidden, inputs], bound);
+        let weight_input = input_weights([3 * hidden, inputs], bound, start.drive, init);
         let weight_hidden = init.uniform([3 * hidden, hidden], bound);
         let mut bias = init.numbers(3 * hidden, bound);
-        bias[hidden..2 * hidden].iter_mut().for_each(|b| *b += 1.0);
+        let mut bias_hidden = init.numbers(3 * hidden, bound);
+        let update = hidden..2 * hidden;
+        match start.memory {
+            None => bias[update].iter_mut().for_each(|b| *b += 1.0),
+            Some(samples) => {
+                bias_hidden[update.clone()].fill(0.0);
+                let open = remembering(hidden, samples);
+                bias[update]
+                    .iter_mut()
+                    .zip(open)
+                    .for_each(|(b, open)| *b = open);
+            }
+        }
         Self {
             weight_input,
             weight_hidden,
             bias_input: init.given([3 * hidden], bias),
-            bias_hidden: init.uniform([3 * hidden], bound),
+            bias_hidden: init.given([3 * hidden], bias_hidden),
         }
     }
 
     pub fn inputs(&self) -> usize {
         self.weight_input.dims()[1]
+    }
+
+    pub fn hidden(&self) -> usize {
+        self.weight_hidden.dims()[1]
     }
 
     /// `[batch, inputs, time]` → `[batch, hidden, time]`; takes h from `before` (zeros where it

@@ -1,5 +1,6 @@
 //! One layer of long short-term memory, gates in the order i, f, g, o.
 
+use super::{Start, input_weights, remembering};
 use crate::kernels::recurrent::Cell;
 use crate::kernels::{self, RecurrentState, RecurrentWeights};
 use crate::models::description;
@@ -22,13 +23,23 @@ pub(super) struct Lstm {
 
 impl Lstm {
     /// Uniform in ±1/√hidden; the forget gate's bias is 1 more, so that memory lasts before
-    /// anything is learned (Jozefowicz et al. 2015).
-    pub fn new(inputs: usize, hidden: usize, init: &mut WeightInit) -> Self {
+    /// anything is learned (Jozefowicz et al. 2015). With `start.memory`, it is what lets a unit
+    /// remember that long, and the input gate is closed as far as the forget gate is open
+    /// (Tallec & Ollivier 2018).
+    pub fn new(inputs: usize, hidden: usize, start: Start, init: &mut WeightInit) -> Self {
         let bound = 1.0 / (hidden as f32).sqrt();
-        let weight_input = init.uniform([4 * hidden, inputs], bound);
+        let weight_input = input_weights([4 * hidden, inputs], bound, start.drive, init);
         let weight_hidden = init.uniform([4 * hidden, hidden], bound);
         let mut bias = init.numbers(4 * hidden, bound);
-        bias[hidden..2 * hidden].iter_mut().for_each(|b| *b += 1.0);
+        match start.memory {
+            None => bias[hidden..2 * hidden].iter_mut().for_each(|b| *b += 1.0),
+            Some(samples) => {
+                let (input, rest) = bias.split_at_mut(hidden);
+                for (unit, open) in remembering(hidden, samples).enumerate() {
+                    (input[unit], rest[unit]) = (-open, open);
+                }
+            }
+        }
         Self {
             weight_input,
             weight_hidden,
@@ -38,6 +49,10 @@ impl Lstm {
 
     pub fn inputs(&self) -> usize {
         self.weight_input.dims()[1]
+    }
+
+    pub fn hidden(&self) -> usize {
+        self.weight_hidden.dims()[1]
     }
 
     /// `[batch, inputs, time]` → `[batch, hidden, time]`; takes h and c from `before` (zeros

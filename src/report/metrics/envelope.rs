@@ -11,9 +11,9 @@ use crate::dsp::window::hann;
 const WINDOW_SECONDS: f64 = 0.05;
 /// Time between envelope values.
 const HOP_SECONDS: f64 = 0.01;
-/// Envelope values of the wet recording further below its loudest than this are silence: there a
-/// gain cannot be told from noise.
-const GATE_DB: f64 = -60.0;
+/// Envelope values of the wet recording further below its loudest than this are silence: in the
+/// noise of a pedal or a converter there is no gain to be told.
+const GATE_DB: f64 = -50.0;
 /// No value of the prediction counts as further below its own loudest than this.
 const FLOOR_DB: f64 = -100.0;
 

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Training steps in PyTorch, for `effigy bench train --against "python3 benches/pytorch_step.py"`.
+
+Not a dependency of effigy: it needs a Python with torch of your own. The protocol is described
+in src/commands/bench_train/rival.rs. Networks are written the way PyTorch users write them, from
+torch.nn's own layers; loss (ESR) and optimiser (Adam) are those of effigy's default recipe.
+"""
+
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def activation(spec, channels):
+    if not isinstance(spec, str):
+        return nn.LeakyReLU(spec["leaky-relu"]["slope"])
+    if spec == "p-relu":
+        return nn.PReLU(channels)
+    simple = {
+        "identity": nn.Identity,
+        "tanh": nn.Tanh,
+        "hard-tanh": nn.Hardtanh,
+        "relu": nn.ReLU,
+        "sigmoid": nn.Sigmoid,
+        "silu": nn.SiLU,
+        "hard-swish": nn.Hardswish,
+        "softsign": nn.Softsign,
+    }
+    return simple[spec]()
+
+
+def latest(x, length):
+    return x[:, :, x.shape[2] - length :]
+
+
+class WaveNetLayer(nn.Module):
+    def __init__(self, array, inputs, kernel, dilation):
+        super().__init__()
+        channels = array["channels"]
+        middle = 2 * channels if array["gated"] else channels
+        self.channels, self.gated = channels, array["gated"]
+        self.conv = nn.Conv1d(channels, middle, kernel, dilation=dilation)
+        self.mixer = nn.Conv1d(inputs, middle, 1, bias=False)
+        self.one = nn.Conv1d(channels, channels, 1)
+        self.act = activation(array["activation"], channels)
+
+    def forward(self, x, condition, silent):
+        z = self.conv(x)
+        z = z + self.mixer(latest(condition, z.shape[2]))
+        if self.gated:
+            a = self.act(z[:, : self.channels]) * torch.sigmoid(z[:, self.channels :])
+        else:
+            a = self.act(z)
+        return (None if silent else latest(x, a.shape[2]) + self.one(a)), a
+
+
+class WaveNet(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        self.scale = model["head_scale"]
+        self.arrays = nn.ModuleList()
+        before = inputs
+        for array in model["arrays"]:
+            taps = zip(array["kernel_sizes"], array["dilations"])
+            part = nn.Module()
+            part.rechannel = nn.Conv1d(before, array["channels"], 1, bias=False)
+            part.layers = nn.ModuleList(WaveNetLayer(array, inputs, k, d) for k, d in taps)
+            part.head = nn.Conv1d(
+                array["channels"], array["head_size"], array["head_kernel_size"], bias=array["head_bias"]
+            )
+            self.arrays.append(part)
+            before = array["channels"]
+
+    def forward(self, x):
+        condition, head = x, None
+        for at, array in enumerate(self.arrays):
+            x = array.rechannel(x)
+            for number, layer in enumerate(array.layers):
+                last = at + 1 == len(self.arrays) and number + 1 == len(array.layers)
+                x, a = layer(x, condition, last)
+                if head is None:
+                    head = a
+                else:
+                    length = min(head.shape[2], a.shape[2])
+                    head = latest(head, length) + latest(a, length)
+            head = array.head(head)
+        return head * self.scale
+
+
+class Recurrent(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        self.front = nn.Sequential()
+        before = inputs
+        for dilation in model.get("dilations", []):
+            self.front.append(nn.Conv1d(before, model["channels"], model["kernel_size"], dilation=dilation))
+            self.front.append(activation(model["activation"], model["channels"]))
+            before = model["channels"]
+        layer = nn.GRU if model["kind"] == "gru" else nn.LSTM
+        self.memory = layer(before, model["hidden_size"], model["layers"], batch_first=True)
+        self.head = nn.Linear(model["hidden_size"], 1)
+        self.skip, self.warm_up, self.truncate = model["skip"], model["warm_up"], model["truncate"]
+
+    def forward(self, x):
+        sound = x[:, :1]
+        x = self.front(x).transpose(1, 2)
+        state = None
+        if self.warm_up:
+            with torch.no_grad():
+                _, state = self.memory(x[:, : self.warm_up])
+        outputs = []
+        for piece in x[:, self.warm_up :].split(self.truncate, dim=1):
+            y, state = self.memory(piece, state)
+            state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+            outputs.append(self.head(y))
+        y = torch.cat(outputs, 1).transpose(1, 2)
+        return y + latest(sound, y.shape[2]) if self.skip else y
+
+
+class Conv(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        channels, kernel = model["channels"], model["kernel_size"]
+        self.encoder = nn.Conv1d(inputs, channels, kernel)
+        self.decoder = nn.ConvTranspose1d(channels, 1, kernel, padding=kernel - 1)
+        self.scale = nn.Parameter(torch.ones(channels, 1))
+        self.shift = nn.Parameter(torch.zeros(channels, 1))
+
+    def forward(self, x):
+        hidden = F.relu(self.encoder(x))
+        return self.decoder(F.relu(hidden * self.scale + self.shift))
+
+
+class Tcn(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        channels, before = model["channels"], inputs
+        self.layers = nn.ModuleList()
+        for number in range(model["layers"]):
+            part = nn.Module()
+            dilation = model["dilation_growth"] ** number
+            part.conv = nn.Conv1d(before, channels, model["kernel_size"], dilation=dilation)
+            part.act = activation(model["activation"], channels)
+            part.shortcut = nn.Conv1d(before, channels, 1, bias=False)
+            self.layers.append(part)
+            before = channels
+        self.head = nn.Conv1d(channels, 1, 1)
+
+    def forward(self, x):
+        for layer in self.layers:
+            y = layer.act(layer.conv(x))
+            x = y + layer.shortcut(latest(x, y.shape[2]))
+        return self.head(x)
+
+
+class S4dLayer(nn.Module):
+    """The convolution form of S4D: the kernel from the poles, applied by FFT."""
+
+    def __init__(self, model):
+        super().__init__()
+        channels, states = model["channels"], model["states"]
+        self.log_step = nn.Parameter(torch.rand(channels) * 4.6 - 6.9)
+        self.decay = nn.Parameter(torch.full((channels, states), -0.43))
+        self.frequency = nn.Parameter(torch.pi * torch.arange(states).float().repeat(channels, 1))
+        self.output = nn.Parameter(torch.randn(channels, states, 2) * 0.5)
+        self.direct = nn.Parameter(torch.randn(channels))
+        self.mix = nn.Conv1d(channels, channels, 1)
+        self.act = activation(model["activation"], channels)
+
+    def forward(self, x):
+        length = x.shape[2]
+        a = torch.complex(-F.softplus(self.decay), self.frequency)
+        step = a * self.log_step.exp()[:, None]
+        c = 2 * torch.view_as_complex(self.output) * (step.exp() - 1) / a
+        powers = (step[:, :, None] * torch.arange(length, device=x.device)).exp()
+        kernel = (c[:, :, None] * powers).sum(1).real
+        size = 2 * length
+        y = torch.fft.irfft(torch.fft.rfft(x, n=size) * torch.fft.rfft(kernel, n=size), n=size)
+        y = y[:, :, :length] + x * self.direct[:, None]
+        return self.act(self.mix(y)) + x
+
+
+class S4d(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        self.input = nn.Conv1d(inputs, model["channels"], 1)
+        self.layers = nn.Sequential(*(S4dLayer(model) for _ in range(model["layers"])))
+        self.head = nn.Conv1d(model["channels"], 1, 1)
+        self.warm_up = model["warm_up"]
+
+    def forward(self, x):
+        return self.head(self.layers(self.input(x)))[:, :, self.warm_up :]
+
+
+NETWORKS = {
+    "wavenet": WaveNet,
+    "lstm": Recurrent,
+    "gru": Recurrent,
+    "conv-lstm": Recurrent,
+    "conv": Conv,
+    "tcn": Tcn,
+    "s4d": S4d,
+}
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def main():
+    task = json.loads(sys.stdin.readline())
+    kind = task["model"]["kind"]
+    if kind not in NETWORKS:
+        say({"unknown": f"no {kind} network in {sys.argv[0]}"})
+        return
+    torch.set_num_threads(task["threads"])
+    torch.manual_seed(1)
+    on_gpu = not task["device"].startswith(("flex", "ndarray"))
+    device = torch.device("cuda" if on_gpu else "cpu")
+    model = NETWORKS[kind](task["model"], task["input_channels"]).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    dry = 0.5 * torch.randn(task["batch_size"], task["input_channels"], task["input_len"], device=device)
+    wet = torch.tanh(3 * dry[:, :1, task["input_len"] - task["window_len"] :])
+    where = torch.cuda.get_device_name() if on_gpu else f"{task['threads']} threads"
+    say({"trainer": f"PyTorch {torch.__version__} on {where}"})
+    for line in sys.stdin:
+        if line.strip() != "step":
+            raise SystemExit(f"{line!r} instead of step")
+        start = time.perf_counter()
+        predicted = model(dry)
+        loss = ((wet - predicted) ** 2).mean() / ((wet**2).mean() + 1e-16)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        loss.item()
+        if on_gpu:
+            torch.cuda.synchronize()
+        say({"step_seconds": time.perf_counter() - start})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+//! `effigy bench train`: how fast networks train on this machine.
+
+use super::Status;
+use super::ui::Ui;
+use crate::commands::bench_train::{self, Outcome, Request, Row};
+use crate::report::table::{Table, figure};
+use std::path::PathBuf;
+
+/// Measure how fast networks train on this machine
+///
+/// Times whole training steps (forward, backward, optimiser): seconds, samples per second, GFLOP/s
+/// and their fraction of this machine's multiply-add peak, measured in the same run, and the
+/// peak of memory. The sound is generated; no recordings are read.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Networks, separated by commas: all, a1-standard, a2-full, lstm-32, gru-32, lstm-24, conv,
+    /// conv-lstm, tcn, s4d [default: all, or the config's alone].
+    #[arg(long, value_delimiter = ',')]
+    preset: Vec<String>,
+    /// Measure this config's network, windows, batch size and loss.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Change a value of the config, such as model.hidden_size=16.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Windows per step, instead of the preset's or config's.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Output samples per window, instead of the preset's or config's.
+    #[arg(long)]
+    window: Option<usize>,
+    /// Steps to measure, after two that warm up; the figures are medians.
+    #[arg(long, default_value_t = 9)]
+    steps: usize,
+    /// Also time the same step composed of the tensor library's own operators (slow).
+    #[arg(long)]
+    composed: bool,
+    /// Vary batch size, window length and channels, one at a time.
+    #[arg(long)]
+    sweep: bool,
+    /// Alternate with another trainer, such as "python3 benches/pytorch_step.py".
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<String>,
+    /// flex, ndarray, wgpu[:n], cuda[:n] or auto.
+    #[arg(long, default_value = "flex")]
+    device: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A preset, config or device that does not exist; a failing other trainer; an interrupt.
+pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
+    if args.steps == 0 {
+        anyhow::bail!("--steps 0: at least 1 step must be measured");
+    }
+    let request = Request {
+        presets: args.preset.clone(),
+        config: args.config.clone(),
+        overrides: args.overrides.clone(),
+        batch: args.batch,
+        window: args.window,
+        steps: args.steps,
+        composed: args.composed,
+        sweep: args.sweep,
+        against: args.against.clone(),
+        device: Some(args.device.clone()),
+    };
+    let outcome = bench_train::bench_train(&request, ui)?;
+    ui.report(&outcome, prose)?;
+    Ok(Status::Done)
+}
+
+fn prose(outcome: &Outcome) -> String {
+    let mut headings = vec![
+        "network",
+        "batch",
+        "window",
+        "ms/step",
+        "forward",
+        "backward",
+        "optimiser",
+        "data",
+        "Msamples/s",
+        "GFLOP/s",
+        "of peak",
+        "memory MB",
+    ];
+    let any = |has: fn(&Row) -> bool| outcome.rows.iter().any(has);
+    let (composed, against) = (any(|r| r.composed.is_some()), any(|r| r.against.is_some()));
+    if composed {
+        headings.extend(["composed ms", "ratio"]);
+    }
+    if against {
+        headings.extend(["other ms", "ratio"]);
+    }
+    let mut table = Table::new(headings);
+    for row in &outcome.rows {
+        let ms = |seconds: f64| figure(seconds * 1e3);
+        let mut cells = vec![
+            row.name.clone(),
+            row.batch.to_string(),
+            row.window_len.to_string(),
+            ms(row.seconds.step_seconds),
+            ms(row.seconds.forward_seconds),
+            ms(row.seconds.backward_seconds),
+            ms(row.seconds.optimiser_seconds),
+            ms(row.seconds.data_seconds),
+            figure(row.samples_per_second * 1e-6),
+            figure(row.gflops),
+            row.fraction_of_peak
+                .map_or("–".to_string(), |f| format!("{:.1} %", f * 100.0)),
+            row.peak_resident_bytes
+                .map_or("–".to_string(), |bytes| figure(bytes as f64 * 1e-6)),
+        ];
+        for (wanted, other) in [(composed, &row.composed), (against, &row.against)] {
+            match other {
+                Some(other) if other.steps > 0 => {
+                    cells.extend([ms(other.step_seconds), format!("{:.1}×", other.ratio)]);
+                }
+                _ if wanted => cells.extend(["–".to_string(), "–".to_string()]),
+                _ => {}
+            }
+        }
+        table.row(cells);
+    }
+    let steps = outcome.rows.first().map_or(0, |row| row.steps);
+    let mut text = format!(
+        "{table}\n{} on {}, {}: multiply-add peak {} GFLOP/s on one core, {} on {} ({} afterwards)\n\
+         medians of {steps} steps; counted: {}\n",
+        outcome.device,
+        outcome
+            .processor
+            .as_deref()
+            .unwrap_or("an unnamed processor"),
+        outcome.isa,
+        figure(outcome.peak.one_core_gflops),
+        figure(outcome.peak.all_cores_gflops),
+        outcome.peak.cores,
+        figure(outcome.peak_after.all_cores_gflops),
+        outcome.counting,
+    );
+    for row in &outcome.rows {
+        for other in [&row.composed, &row.against].into_iter().flatten() {
+            text += &format!("{}: {}, {} steps\n", row.name, other.trainer, other.steps);
+        }
+    }
+    text
+}

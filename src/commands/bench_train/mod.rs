@@ -1,0 +1,348 @@
+//! `bench train`: how long a training step takes here, and what fraction of the processor's
+//! multiply-add peak, measured in the same run, that uses.
+
+mod memory;
+mod rival;
+mod subject;
+mod timing;
+
+pub use subject::{PRESETS, Subject};
+pub use timing::StepSeconds;
+
+use crate::config::{LossConfig, ModelConfig};
+use crate::device::{self, Selected};
+use crate::kernels;
+use crate::models::Work;
+use crate::progress::{Event, Observer};
+use crate::simd::Isa;
+use crate::simd::peak::{self, FmaPeak};
+use anyhow::{Result, bail};
+use burn::module::Module;
+use rival::{Rival, Started};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+use timing::Trainer;
+
+/// What to measure.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Presets; `all` stands for every one. Empty: the config, or every preset without one.
+    pub presets: Vec<String>,
+    /// A config whose network, windows, loss and recipe are measured.
+    pub config: Option<PathBuf>,
+    /// `a.b=c`, applied to the config in order.
+    pub overrides: Vec<String>,
+    /// Another batch size than the preset's or the config's.
+    pub batch: Option<usize>,
+    /// Another window length.
+    pub window: Option<usize>,
+    /// Steps that are measured, after two that are not; 0: 9.
+    pub steps: usize,
+    /// Measure the composition of the tensor library's own operators too.
+    pub composed: bool,
+    /// Vary batch size, window length and width, one at a time.
+    pub sweep: bool,
+    /// Another trainer to alternate with, see the module `rival`.
+    pub against: Option<String>,
+    /// Where to train; absent: `flex`.
+    pub device: Option<String>,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The processor, where the system names it.
+    pub processor: Option<String>,
+    /// Where it trained.
+    pub device: String,
+    /// The vector instruction set of the fused operators and of the peak.
+    pub isa: String,
+    /// The peak, before the first row.
+    pub peak: FmaPeak,
+    /// The peak again after the last row: a machine that was disturbed shows here.
+    pub peak_after: FmaPeak,
+    /// How the arithmetic was counted.
+    pub counting: &'static str,
+    /// One per network.
+    pub rows: Vec<Row>,
+}
+
+/// How operations are counted, in words for the reader of a figure.
+pub const COUNTING: &str = "2 operations per multiply-add of weights with signals: forward once, \
+backward once for the weights' gradients and once for the signals' (not the network input's); \
+context included, activations, loss, optimiser and recomputation not";
+
+/// One network's speed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The preset, the config's name, or what a sweep varied.
+    pub name: String,
+    /// The `kind` of network.
+    pub network: &'static str,
+    /// Learned numbers.
+    pub weights: usize,
+    /// Windows per step.
+    pub batch: usize,
+    /// Output samples per window.
+    pub window_len: usize,
+    /// Samples that enter per window.
+    pub input_len: usize,
+    /// Steps measured; all times are medians over them.
+    pub steps: usize,
+    /// The median step and its parts.
+    #[serde(flatten)]
+    pub seconds: StepSeconds,
+    /// The fastest step.
+    pub fastest_seconds: f64,
+    /// Output samples trained on per second.
+    pub samples_per_second: f64,
+    /// Operations counted per step, see [`COUNTING`].
+    pub operations: f64,
+    /// 10⁹ of them per second of the whole step.
+    pub gflops: f64,
+    /// Of the peak of all cores; absent where the step does not run on the processor.
+    pub fraction_of_peak: Option<f64>,
+    /// The largest resident set of the process during this row, where the system tells.
+    pub peak_resident_bytes: Option<u64>,
+    /// The same step composed of the tensor library's operators.
+    pub composed: Option<Other>,
+    /// The same network in another trainer.
+    pub against: Option<Other>,
+}
+
+/// Another way to the same step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Other {
+    /// What took the step; why it did not, where `steps` is 0.
+    pub trainer: String,
+    /// Steps measured.
+    pub steps: usize,
+    /// Their median.
+    pub step_seconds: f64,
+    /// This over the row's own time: how many times faster effigy is.
+    pub ratio: f64,
+}
+
+/// Measures.
+///
+/// # Errors
+/// A preset, config or device that does not exist, a loss that is not a number, a failing
+/// `against`, an interrupt.
+pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
+    let subjects = subjects(request)?;
+    let choice = request.device.as_deref().unwrap_or("flex").parse()?;
+    let selected = device::select(choice)?;
+    let isa = Isa::detect();
+    let peak = peak::measure(isa);
+    observer.event(Event::Start {
+        task: "measuring training steps",
+        total: Some(subjects.len() as u64),
+    });
+    let mut rows = Vec::new();
+    for subject in &subjects {
+        observer.event(Event::Status(&subject.name));
+        rows.push(measure(request, subject, &selected, &peak, observer)?);
+        observer.event(Event::Advance(1));
+    }
+    observer.event(Event::Finish);
+    Ok(Outcome {
+        processor: processor(),
+        device: selected.id,
+        isa: isa.to_string(),
+        peak,
+        peak_after: peak::measure(isa),
+        counting: COUNTING,
+        rows,
+    })
+}
+
+fn subjects(request: &Request) -> Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    if let Some(path) = &request.config {
+        subjects.push(subject::from_config(path, &request.overrides)?);
+    } else if !request.overrides.is_empty() {
+        bail!("--set changes a config; give one with --config FILE");
+    }
+    let everything = request.config.is_none() && request.presets.is_empty();
+    if everything || request.presets.iter().any(|name| name == "all") {
+        for name in PRESETS {
+            subjects.push(subject::preset(name)?);
+        }
+    } else {
+        for name in &request.presets {
+            subjects.push(subject::preset(name)?);
+        }
+    }
+    let subjects = subjects.into_iter().map(|mut subject| {
+        if let Some(batch) = request.batch {
+            subject = subject.with_batch(batch);
+        }
+        if let Some(window) = request.window {
+            subject = subject.with_window(window);
+        }
+        subject
+    });
+    let subjects: Vec<Subject> = match request.sweep {
+        true => subjects.flat_map(|subject| subject.sweep()).collect(),
+        false => subjects.collect(),
+    };
+    for subject in &subjects {
+        check(subject)?;
+    }
+    Ok(subjects)
+}
+
+/// The most output samples in a step: a quarter of an hour at 48 kHz.
+const MOST_SAMPLES: usize = 900 * 48_000;
+
+fn check(subject: &Subject) -> Result<()> {
+    let (batch, window) = (subject.training.batch_size, subject.windows.window_len);
+    if batch == 0 || window == 0 {
+        bail!("--batch {batch} and --window {window}: both must be at least 1");
+    }
+    if batch.saturating_mul(window) > MOST_SAMPLES {
+        bail!("--batch {batch} of --window {window} samples: at most {MOST_SAMPLES} per step");
+    }
+    let stft =
+        subject.loss.multi_resolution_stft + subject.loss.pre_emphasised_multi_resolution_stft;
+    if stft > 0.0 && window <= LossConfig::STFT_WINDOW_LEN {
+        let least = LossConfig::STFT_WINDOW_LEN + 1;
+        bail!("--window {window}: the config's STFT loss needs at least {least} samples");
+    }
+    let dense = matches!(
+        subject.model,
+        ModelConfig::Linear(_) | ModelConfig::Nonlinear(_)
+    );
+    if dense && window % 2 == 1 {
+        bail!(
+            "--window {window}: a {} network needs an even length",
+            subject.model.kind()
+        );
+    }
+    Ok(())
+}
+
+fn measure(
+    request: &Request,
+    subject: &Subject,
+    selected: &Selected,
+    peak: &FmaPeak,
+    observer: &dyn Observer,
+) -> Result<Row> {
+    const UNMEASURED: usize = 2;
+    let steps = if request.steps == 0 { 9 } else { request.steps };
+    kernels::release_memory();
+    memory::reset();
+    let mut trainer = Trainer::new(subject, &selected.device);
+    let input_len = trainer.input_len();
+    let (weights, work) = match trainer.model() {
+        Some(model) => (model.num_params(), model.work(subject.windows.window_len)),
+        None => (0, Work::default()),
+    };
+    let mut rival = start_rival(request, subject, input_len, &selected.id)?;
+    let mut times = Vec::new();
+    let mut rival_times = Vec::new();
+    for step in 0..UNMEASURED + steps {
+        if observer.stop_requested() {
+            bail!("interrupted");
+        }
+        let seconds = trainer.step()?;
+        let rival_seconds = match &mut rival {
+            Some(Started::Ready(rival)) => Some(rival.step()?),
+            _ => None,
+        };
+        if step >= UNMEASURED {
+            times.push(seconds);
+            rival_times.extend(rival_seconds);
+        }
+    }
+    let peak_resident_bytes = memory::peak();
+    let seconds = StepSeconds::median(&times);
+    let own = seconds.step_seconds;
+    let composed = match request.composed {
+        true => Some(composed(&mut trainer, own, observer)?),
+        false => None,
+    };
+    let batch = subject.training.batch_size;
+    let operations = 2.0 * batch as f64 * (work.forward + work.backward) as f64;
+    let gflops = operations / own * 1e-9;
+    let on_processor = ["flex", "ndarray"].contains(&selected.id.as_str());
+    Ok(Row {
+        name: subject.name.clone(),
+        network: subject.model.kind(),
+        weights,
+        batch,
+        window_len: subject.windows.window_len,
+        input_len,
+        steps,
+        seconds,
+        fastest_seconds: times.iter().map(|s| s.step_seconds).fold(own, f64::min),
+        samples_per_second: (batch * subject.windows.window_len) as f64 / own,
+        operations,
+        gflops,
+        fraction_of_peak: on_processor.then(|| gflops / peak.all_cores_gflops),
+        peak_resident_bytes,
+        composed,
+        against: rival.map(|rival| compared(rival, rival_times, own)),
+    })
+}
+
+fn start_rival(
+    request: &Request,
+    subject: &Subject,
+    input_len: usize,
+    device: &str,
+) -> Result<Option<Started>> {
+    let start = |command: &String| Rival::start(command, subject, input_len, device);
+    request.against.as_ref().map(start).transpose()
+}
+
+fn compared(rival: Started, times: Vec<f64>, own: f64) -> Other {
+    let trainer = match rival {
+        Started::Ready(rival) => rival.trainer.clone(),
+        Started::Unknown(why) => why,
+    };
+    let (steps, step_seconds) = (times.len(), timing::median(times));
+    Other {
+        trainer,
+        steps,
+        step_seconds,
+        ratio: step_seconds / own,
+    }
+}
+
+/// The composed form of the same step: one step unmeasured, then up to three, but no new one
+/// after half a minute.
+fn composed(trainer: &mut Trainer<'_>, own: f64, observer: &dyn Observer) -> Result<Other> {
+    const STEPS: usize = 3;
+    const PATIENCE: f64 = 30.0;
+    let mut times = Vec::new();
+    let start = Instant::now();
+    for step in 0..=STEPS {
+        if observer.stop_requested() {
+            bail!("interrupted");
+        }
+        let seconds = kernels::composed::only(|| trainer.step())?.step_seconds;
+        if step > 0 {
+            times.push(seconds);
+        }
+        if !times.is_empty() && start.elapsed().as_secs_f64() > PATIENCE {
+            break;
+        }
+    }
+    let (steps, step_seconds) = (times.len(), timing::median(times));
+    Ok(Other {
+        trainer: "composed of burn's operators".to_string(),
+        steps,
+        step_seconds,
+        ratio: step_seconds / own,
+    })
+}
+
+/// The processor's name, where the system tells.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_string())
+}

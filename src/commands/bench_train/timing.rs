@@ -1,0 +1,201 @@
+//! The clock around real training steps: the loop's own batcher, loss, optimiser and step, on
+//! generated sound.
+
+use super::subject::Subject;
+use crate::audio::SampleRate;
+use crate::config::WindowConfig;
+use crate::data::batcher;
+use crate::data::pair::{DryWetPair, Span};
+use crate::data::windows::Windows;
+use crate::models::{self, EffectModel};
+use crate::training::step::{self, Phase};
+use crate::training::{evaluate, optimiser};
+use anyhow::bail;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+const RATE: SampleRate = match SampleRate::new(44_100) {
+    Some(rate) => rate,
+    None => panic!("44,100 is not 0"),
+};
+
+/// Seconds of one step and of its parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StepSeconds {
+    /// All of it.
+    pub step_seconds: f64,
+    /// Gathering the windows and handing them to the device.
+    pub data_seconds: f64,
+    /// The prediction and its loss.
+    pub forward_seconds: f64,
+    /// The gradients.
+    pub backward_seconds: f64,
+    /// Clipping and the update.
+    pub optimiser_seconds: f64,
+}
+
+impl StepSeconds {
+    /// Medians, each of its own.
+    pub fn median(steps: &[StepSeconds]) -> StepSeconds {
+        let median = |part: fn(&StepSeconds) -> f64| median(steps.iter().map(part).collect());
+        StepSeconds {
+            step_seconds: median(|s| s.step_seconds),
+            data_seconds: median(|s| s.data_seconds),
+            forward_seconds: median(|s| s.forward_seconds),
+            backward_seconds: median(|s| s.backward_seconds),
+            optimiser_seconds: median(|s| s.optimiser_seconds),
+        }
+    }
+}
+
+/// The middle one; 0 of none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => values[n / 2],
+        n => (values[n / 2 - 1] + values[n / 2]) / 2.0,
+    }
+}
+
+/// A network in training.
+pub struct Trainer<'a> {
+    subject: &'a Subject,
+    device: Device,
+    windows: Windows,
+    /// `None` only while a step runs.
+    model: Option<EffectModel>,
+    optimiser: ModuleOptimizer,
+    steps: usize,
+}
+
+impl<'a> Trainer<'a> {
+    /// Builds the network on `device` (without autodiff) and as much sound as a batch needs.
+    pub fn new(subject: &'a Subject, device: &Device) -> Self {
+        let Subject {
+            windows, training, ..
+        } = subject;
+        let model = models::build(
+            &subject.model,
+            windows,
+            subject.controls,
+            subject.seed,
+            device,
+        );
+        let reach = evaluate::reach(&model);
+        let WindowConfig { window_len, .. } = *windows;
+        let len = reach.context + reach.lookahead + training.batch_size * window_len;
+        let span = sound(len, subject.controls);
+        let model = model.train();
+        Self {
+            subject,
+            device: device.clone(),
+            windows: Windows::cut(vec![span], window_len, window_len, reach),
+            optimiser: optimiser::build(training, &model),
+            model: Some(model),
+            steps: 0,
+        }
+    }
+
+    /// The network as it stands.
+    pub fn model(&self) -> Option<&EffectModel> {
+        self.model.as_ref()
+    }
+
+    /// Samples that enter per window.
+    pub fn input_len(&self) -> usize {
+        self.windows.input_len()
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// The loss is not a number: what was timed is no training.
+    pub fn step(&mut self) -> anyhow::Result<StepSeconds> {
+        let Some(model) = self.model.take() else {
+            bail!("the network was lost in an earlier step");
+        };
+        let Subject { loss, training, .. } = self.subject;
+        let autodiff = self.device.clone().autodiff();
+        let order = self.windows.order(1, self.steps);
+        self.steps += 1;
+
+        let start = Instant::now();
+        let mut laps = [0.0; 3];
+        let batch = self.windows.gather(&order);
+        let tensors = batcher::tensors(batch, &autodiff);
+        wait(&self.device)?;
+        let data_seconds = start.elapsed().as_secs_f64();
+        let mut last = data_seconds;
+        let mut waited = Ok(());
+        let after = |phase: Phase| {
+            if waited.is_ok() {
+                waited = wait(&self.device);
+            }
+            let now = start.elapsed().as_secs_f64();
+            laps[phase as usize] = now - last;
+            last = now;
+        };
+        let rate = training.learning_rate;
+        let stepped = step::step(
+            (loss, training),
+            model,
+            &mut self.optimiser,
+            tensors,
+            rate,
+            after,
+        );
+        waited?;
+        // Handed over as the loop's log does it.
+        let loss: f32 = stepped.loss.into_scalar();
+        let step_seconds = start.elapsed().as_secs_f64();
+        if !loss.is_finite() {
+            bail!(
+                "{}: the loss became {loss} in step {}; lower training.learning_rate with --config",
+                self.subject.name,
+                self.steps
+            );
+        }
+        self.model = Some(stepped.model);
+        let [forward_seconds, backward_seconds, optimiser_seconds] = laps;
+        Ok(StepSeconds {
+            step_seconds,
+            data_seconds,
+            forward_seconds,
+            backward_seconds,
+            optimiser_seconds,
+        })
+    }
+}
+
+/// Until the device has done all that it was asked for.
+fn wait(device: &Device) -> anyhow::Result<()> {
+    match device.sync() {
+        Ok(()) => Ok(()),
+        Err(error) => bail!("the device failed: {error:?}"),
+    }
+}
+
+/// Soft noise, and the same through a saturating curve: something that can be learned.
+fn sound(len: usize, controls: usize) -> Span {
+    let mut state = 1u32;
+    let mut level = 0.0f32;
+    let dry: Vec<f32> = (0..len)
+        .map(|_| {
+            // A linear congruential generator (the constants of Numerical Recipes).
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = (state >> 8) as f32 / 8_388_608.0 - 1.0;
+            level = 0.9 * level + 0.3 * noise;
+            level
+        })
+        .collect();
+    let wet = dry.iter().map(|x| (3.0 * x).tanh()).collect();
+    let pair = DryWetPair::aligned("noise", RATE, dry, wet, 0);
+    let pair = Arc::new(pair.with_controls(vec![0.5; controls]));
+    let samples = 0..pair.len();
+    Span::new(pair, samples)
+}

@@ -1,0 +1,535 @@
+//! Writes a network as a model file of another program, and lets it take its place only after
+//! the written file was read again and played like the network.
+
+use super::loudness;
+use super::playable::{Playable, Run, Source};
+use crate::audio::SampleRate;
+use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
+use crate::device::{self, DeviceChoice};
+use crate::engine::{Engine, EngineError};
+use crate::files::ScratchFile;
+use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
+use crate::formats::{aidax, nam, proteus, rtneural, safetensors};
+use crate::models::description::{Architecture, Layer, Network};
+use crate::models::predict::predict;
+use crate::models::{self, EffectModel, Weights};
+use crate::progress::{Event, Observer};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What to write, and as what.
+#[derive(Clone, Debug, Default)]
+pub struct ExportRequest {
+    /// A run's folder, or a model file that is to be converted.
+    pub model: PathBuf,
+    /// Absent: what the output's ending says.
+    pub format: Option<Format>,
+    /// The file to write.
+    pub output: PathBuf,
+    /// What to say about the capture, before what the run's config (or the model file) says.
+    pub metadata: MetadataConfig,
+    /// A recording that loudness and gain are taken on, instead of the standard signal.
+    pub loudness_signal: Option<PathBuf>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExportOutcome {
+    /// The file.
+    pub file: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// WaveNet, LSTM, …
+    pub family: String,
+    /// Hertz.
+    pub sample_rate: u32,
+    /// Numbers learned.
+    pub weights: usize,
+    /// Length of the file.
+    pub bytes: usize,
+    /// What the re-read file plays beside what the described network plays, both on the engine;
+    /// the worst of all sizes.
+    pub verified: Agreement,
+    /// What the re-read file plays beside what the trained network itself predicts; none for a
+    /// network that can only be played here.
+    pub predicted: Option<Agreement>,
+    /// Level and compression, in formats that say so.
+    pub loudness: Option<LoudnessReport>,
+    /// What the file says about the capture.
+    pub metadata: Map<String, Value>,
+}
+
+/// Loudness and what it was taken on.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoudnessReport {
+    /// The figures of the full size.
+    #[serde(flatten)]
+    pub figures: nam::Loudness,
+    /// The signal.
+    pub signal: String,
+}
+
+/// Writes and verifies.
+///
+/// # Errors
+/// A network that the format cannot carry (with the formats that can), an ending that players
+/// of the format do not look for, a file that plays differently (nothing stays of it).
+pub fn export(request: &ExportRequest, observer: &dyn Observer) -> Result<ExportOutcome> {
+    let format = format(request)?;
+    refuse_input(request)?;
+    request.metadata.check()?;
+    let playable = Playable::open(&request.model)?;
+    let network = prepared(&playable.network, format, observer);
+    warn(&network, format, observer);
+    observer.event(Event::Start {
+        task: "exporting",
+        total: None,
+    });
+    let about = About::of(&playable, &network, format, request)?;
+    let bytes = contents(&network, format, &about, &playable)?;
+    let place = || request.output.display().to_string();
+    let mut file = ScratchFile::create(&request.output).with_context(place)?;
+    file.write_all(&bytes).with_context(place)?;
+    let written = file.sync().with_context(place)?;
+    observer.event(Event::Status("verifying"));
+    let reread = formats::read(written).with_context(place)?;
+    let verified = verify(&network, &reread.network).with_context(place)?;
+    let predicted = against_training(&playable, &reread.network, format).with_context(place)?;
+    if observer.stop_requested() {
+        bail!("stopped; nothing was written to {}", place());
+    }
+    file.commit().with_context(place)?;
+    observer.event(Event::Finish);
+    Ok(ExportOutcome {
+        file: request.output.clone(),
+        format,
+        family: network.family().to_string(),
+        sample_rate: network.sample_rate,
+        weights: network.weight_count(),
+        bytes: bytes.len(),
+        verified,
+        predicted,
+        loudness: about.loudness,
+        metadata: reread.metadata,
+    })
+}
+
+/// The format that was asked for, or the one of the output's ending.
+fn format(request: &ExportRequest) -> Result<Format> {
+    let output = &request.output;
+    let ending = output
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase());
+    let ending = ending.as_deref().unwrap_or("");
+    if let Some(format) = request.format {
+        let known = format.extensions();
+        if !known.contains(&ending) {
+            let endings: Vec<String> = known.iter().map(|e| format!(".{e}")).collect();
+            bail!(
+                "{}: players of {format} files look for names that end in {}",
+                output.display(),
+                endings.join(" or ")
+            );
+        }
+        return Ok(format);
+    }
+    match ending {
+        "nam" => Ok(Format::Nam),
+        "aidax" => Ok(Format::AidaX),
+        "safetensors" => Ok(Format::Safetensors),
+        "json" => bail!(
+            "{}: several formats end in .json; add --format aidax, rtneural or proteus",
+            output.display()
+        ),
+        _ => bail!(
+            "{}: the ending names no format; add --format nam, rtneural, aidax, proteus or \
+             safetensors",
+            output.display()
+        ),
+    }
+}
+
+/// Inputs are never modified.
+fn refuse_input(request: &ExportRequest) -> Result<()> {
+    let same = match (request.model.canonicalize(), request.output.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    };
+    if same {
+        bail!(
+            "{} is the model itself; name another output",
+            request.output.display()
+        );
+    }
+    Ok(())
+}
+
+/// The network as the format starts it: `.nam` stores where an LSTM stands after silence, the
+/// others let their players settle from zero.
+fn prepared(network: &Network, format: Format, observer: &dyn Observer) -> Network {
+    match format {
+        Format::Nam => nam::settled(network),
+        Format::Safetensors => network.clone(),
+        Format::RtNeural | Format::AidaX | Format::Proteus => {
+            let mut network = network.clone();
+            if drop_initial_states(&mut network) {
+                let note = format!(
+                    "{format} files hold no initial state: players start from zero and settle \
+                     while they hear silence"
+                );
+                observer.event(Event::Note(&note));
+            }
+            network
+        }
+    }
+}
+
+fn drop_initial_states(network: &mut Network) -> bool {
+    let Architecture::Sequential(net) = &mut network.architecture else {
+        return false;
+    };
+    let mut dropped = false;
+    for layer in &mut net.layers {
+        let states: &mut [&mut Vec<f32>] = match layer {
+            Layer::Lstm(lstm) => &mut [&mut lstm.initial_hidden, &mut lstm.initial_cell],
+            Layer::Gru(gru) => &mut [&mut gru.initial_hidden],
+            _ => continue,
+        };
+        for state in states {
+            dropped |= state.iter().any(|x| *x != 0.0);
+            state.clear();
+        }
+    }
+    dropped
+}
+
+/// What players will make of a file that is well-formed and yet not what they expect.
+fn warn(network: &Network, format: Format, observer: &dyn Observer) {
+    let rate = network.sample_rate;
+    let expected = match format {
+        Format::Nam | Format::AidaX => Some(48_000),
+        _ => None,
+    };
+    if expected.is_some_and(|expected| expected != rate) {
+        let text = format!(
+            "this network runs at {rate} Hz; players of {format} files expect 48000 Hz, and those \
+             that do not resample play it wrong: train on recordings at 48000 Hz for them"
+        );
+        observer.event(Event::Warning(&text));
+    }
+    if format == Format::RtNeural {
+        let text = format!("RTNeural's players read no rate from the file: run it at {rate} Hz");
+        observer.event(Event::Note(&text));
+    }
+    let latency = network.latency_samples();
+    if latency > 0 && format != Format::Safetensors {
+        let text = format!(
+            "the network hears {latency} samples ahead, so players give its sound {latency} \
+             samples late and cannot know it; train with model.lookahead = 0 for no delay"
+        );
+        observer.event(Event::Warning(&text));
+    }
+}
+
+/// What the file says beside the network.
+struct About {
+    nam: nam::Metadata,
+    loudness: Option<LoudnessReport>,
+}
+
+impl About {
+    fn of(
+        playable: &Playable,
+        network: &Network,
+        format: Format,
+        request: &ExportRequest,
+    ) -> Result<Self> {
+        let (mut nam, own) = match &playable.source {
+            Source::Run(run) => of_run(run)?,
+            Source::File(model) => of_file(&model.metadata),
+        };
+        nam = nam::Metadata {
+            validation_esr: nam.validation_esr,
+            latency: nam.latency,
+            ..request.metadata.clone().or(own).into()
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        nam.date = now.ok().map(|now| nam::Date::utc(now.as_secs()));
+        let mut about = Self {
+            nam,
+            loudness: None,
+        };
+        if format == Format::Nam && formats::carriers(network).contains(&format) {
+            about.measure(network, request)?;
+        }
+        Ok(about)
+    }
+
+    fn measure(&mut self, network: &Network, request: &ExportRequest) -> Result<()> {
+        let rate = SampleRate::new(network.sample_rate).context("the network runs at 0 Hz")?;
+        let (signal, name) = match &request.loudness_signal {
+            Some(path) => (
+                loudness::signal_from(path, rate)?,
+                path.display().to_string(),
+            ),
+            None => (
+                loudness::standard_signal(rate)?,
+                "effigy's standard signal, a second of pink noise at −14.968 dBFS".to_string(),
+            ),
+        };
+        let sizes = sizes(network).into_iter();
+        let figures = sizes.map(|size| loudness::measure(size, &signal));
+        let figures: Vec<_> = figures.collect::<Result<_, _>>()?;
+        self.nam.loudness = figures.last().copied().flatten();
+        if figures.len() > 1 {
+            self.nam.sizes = figures.into_iter().flatten().collect();
+        }
+        self.loudness = self.nam.loudness.map(|figures| LoudnessReport {
+            figures,
+            signal: name,
+        });
+        Ok(())
+    }
+
+    /// In AIDA-X's words.
+    fn aidax(&self) -> aidax::Metadata {
+        let nam = &self.nam;
+        let gear: Vec<&str> = [&nam.gear_make, &nam.gear_model]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        aidax::Metadata {
+            name: nam.name.clone(),
+            author: nam.modeled_by.clone(),
+            based: (!gear.is_empty()).then(|| gear.join(" ")),
+            style: nam.tone_type.clone(),
+            source: nam.gear_type.clone(),
+            esr: nam.validation_esr,
+            ..aidax::Metadata::default()
+        }
+    }
+}
+
+/// Validation ESR, removed delay, and what the run's config says.
+fn of_run(run: &Run) -> Result<(nam::Metadata, MetadataConfig)> {
+    let esrs = run.folder.metrics()?.into_iter().map(|row| row.valid.esr);
+    let validation_esr = esrs.filter(|esr| esr.is_finite()).reduce(f64::min);
+    let metadata = nam::Metadata {
+        validation_esr,
+        latency: removed_delay(run),
+        ..nam::Metadata::default()
+    };
+    let name = MetadataConfig {
+        name: Some(run.config.name.clone()),
+        ..MetadataConfig::default()
+    };
+    Ok((metadata, run.config.metadata.clone().or(name)))
+}
+
+/// The delay given in the config, or the one that the run's report says was measured.
+fn removed_delay(run: &Run) -> Option<nam::Latency> {
+    if let ConfigLatency::Samples(samples) = run.config.data.latency {
+        return Some(nam::Latency {
+            samples,
+            measured: false,
+        });
+    }
+    // A run that was stopped has no report; then the file says nothing.
+    let text = std::fs::read(run.folder.file("report.json")).ok()?;
+    let report: Value = serde_json::from_slice(&text).ok()?;
+    let samples = report["latencies"].get(0)?["latency_samples"].as_i64()?;
+    Some(nam::Latency {
+        samples,
+        measured: true,
+    })
+}
+
+/// What another program's file says in words that the others know as well.
+fn of_file(metadata: &Map<String, Value>) -> (nam::Metadata, MetadataConfig) {
+    let text = |keys: &[&str]| {
+        let found = keys.iter().find_map(|key| metadata.get(*key)?.as_str());
+        found.map(str::to_string).filter(|text| !text.is_empty())
+    };
+    let word = |keys: &[&str], known: &[&str]| text(keys).filter(|w| known.contains(&w.as_str()));
+    let level = |key: &str| metadata.get(key).and_then(Value::as_f64);
+    let training = metadata.get("training");
+    let esr = training.and_then(|t| t.get("validation_esr"));
+    let known = nam::Metadata {
+        validation_esr: esr.or(metadata.get("esr")).and_then(Value::as_f64),
+        ..nam::Metadata::default()
+    };
+    let config = MetadataConfig {
+        name: text(&["name"]),
+        modeled_by: text(&["modeled_by", "author"]),
+        gear_type: word(&["gear_type", "source"], &GEAR_TYPES),
+        gear_make: text(&["gear_make"]),
+        gear_model: text(&["gear_model", "based"]),
+        tone_type: word(&["tone_type", "style"], &TONE_TYPES),
+        input_level_dbu: level("input_level_dbu"),
+        output_level_dbu: level("output_level_dbu"),
+    };
+    (known, config)
+}
+
+/// The file's bytes.
+fn contents(
+    network: &Network,
+    format: Format,
+    about: &About,
+    playable: &Playable,
+) -> Result<Vec<u8>> {
+    let text = match format {
+        Format::Nam => nam::write(network, &about.nam)?,
+        Format::RtNeural => rtneural::write(network)?,
+        Format::Proteus => proteus::write(network)?,
+        Format::AidaX => {
+            let plain = aidax::without_gains(network)?;
+            let input = self_test_input(network.sample_rate);
+            let output = cold(&plain, &input)?;
+            aidax::write(network, &about.aidax(), &SelfTest { input, output })?
+        }
+        Format::Safetensors => {
+            let metadata = about.nam.to_map();
+            return Ok(safetensors::write(network, &weights(playable)?, &metadata)?);
+        }
+    };
+    Ok(text.into_bytes())
+}
+
+/// The weights by the names they have in training, as far as the network can be trained here.
+fn weights(playable: &Playable) -> Result<Vec<Weights>> {
+    Ok(match &playable.source {
+        Source::Run(run) => run.model.weights(),
+        Source::File(model) if !model.tensors.is_empty() => model.tensors.clone(),
+        Source::File(_) => {
+            let device = device::select(DeviceChoice::Flex)?.device;
+            let imported = models::import(&playable.network, &device);
+            imported.map_or(Vec::new(), |imported| imported.model.weights())
+        }
+    })
+}
+
+/// Quiet noise, then loud noise.
+fn self_test_input(rate: u32) -> Vec<f32> {
+    const HALF: usize = 1024;
+    let signal = formats::test_signal(rate.max(8_000));
+    let turn = signal.len() / 8 * 6;
+    signal[turn - HALF..turn + HALF].to_vec()
+}
+
+/// From the initial state.
+fn cold(network: &Network, input: &[f32]) -> Result<Vec<f32>, EngineError> {
+    let mut output = vec![0.0; input.len()];
+    Engine::new(network)?.process(input, &mut output);
+    Ok(output)
+}
+
+/// As players do it: after silence. Files keep no positions of knobs, so they are given.
+fn play(network: &Network, controls: &[f32], input: &[f32]) -> Result<Vec<f32>, EngineError> {
+    let mut engine = Engine::new(network)?;
+    engine.set_controls(controls)?;
+    engine.prewarm();
+    let mut output = vec![0.0; input.len()];
+    engine.process(input, &mut output);
+    Ok(output)
+}
+
+/// A network, or the sizes of a slimmable one.
+fn sizes(network: &Network) -> Vec<&Network> {
+    match &network.architecture {
+        Architecture::Slimmable(slimmable) => {
+            let sizes = slimmable.submodels.iter();
+            sizes.map(|s| s.network.as_ref()).collect()
+        }
+        _ => vec![network],
+    }
+}
+
+/// Every size of the re-read network beside the one it was written from.
+fn verify(network: &Network, reread: &Network) -> Result<Agreement> {
+    let (wanted, found) = (sizes(network), sizes(reread));
+    if wanted.len() != found.len() {
+        bail!(
+            "the written file holds {} sizes of {}",
+            found.len(),
+            wanted.len()
+        );
+    }
+    let controls = positions(network);
+    let play = |network: &Network, input: &[f32]| play(network, &controls, input);
+    let pairs = wanted.into_iter().zip(found);
+    let agreements = pairs.map(|(a, b)| formats::verify(a, b, play));
+    Ok(worst(agreements.collect::<Result<_, _>>()?))
+}
+
+/// The knobs in the middle of what was learned.
+fn positions(network: &Network) -> Vec<f32> {
+    let controls = network.full().controls.iter();
+    controls.map(|c| c.default).collect()
+}
+
+fn worst(agreements: Vec<Agreement>) -> Agreement {
+    let start = Agreement {
+        largest_difference: 0.0,
+        peak: 0.0,
+        samples: 0,
+    };
+    agreements.into_iter().fold(start, |sum, one| Agreement {
+        largest_difference: sum.largest_difference.max(one.largest_difference),
+        peak: sum.peak.max(one.peak),
+        samples: sum.samples + one.samples,
+    })
+}
+
+/// Every size of the re-read network, played by the engine, beside what the network itself
+/// predicts on burn: neither the description nor the engine can hide a fault there.
+fn against_training(
+    playable: &Playable,
+    reread: &Network,
+    format: Format,
+) -> Result<Option<Agreement>> {
+    let device = device::select(DeviceChoice::Flex)?.device;
+    let model = match &playable.source {
+        Source::Run(run) => run.model.clone(),
+        Source::File(_) => match models::import(&playable.network, &device) {
+            Ok(imported) => imported.model,
+            Err(_) => return Ok(None),
+        },
+    };
+    let signal = formats::test_signal(reread.sample_rate);
+    let latency = playable.network.latency_samples();
+    let mut late = signal.clone();
+    late.resize(signal.len() + latency, 0.0);
+    let controls = positions(&playable.network);
+    let mut agreements = Vec::new();
+    for (model, network) in model.sizes().iter().zip(sizes(reread)) {
+        let found = play(network, &controls, &late)?.split_off(latency);
+        let silence = silence(model, network, format)?;
+        let wanted = predict(model, &device, &controls, &silence, &signal);
+        agreements.push(formats::agree::<EngineError>(
+            &wanted,
+            &found,
+            PREDICTION_TOLERANCE,
+        )?);
+    }
+    Ok(Some(worst(agreements)))
+}
+
+/// What a network with memory hears before the test signal: as much silence as the re-read file
+/// stands for.
+fn silence(
+    model: &EffectModel,
+    network: &Network,
+    format: Format,
+) -> Result<Vec<f32>, EngineError> {
+    if model.receptive_field().is_some() {
+        return Ok(Vec::new());
+    }
+    let stored = if format == Format::Nam { 48_000 } else { 0 };
+    Ok(vec![0.0; stored + Engine::new(network)?.prewarm_samples()])
+}

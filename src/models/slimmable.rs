@@ -1,0 +1,90 @@
+//! One capture in several sizes that learn side by side from the same windows. Players choose
+//! among them by what the machine can afford; everything else here uses the full size.
+
+use super::description::{self, Control, Network, Submodel};
+use super::init::WeightInit;
+use super::parts::latest;
+use super::wavenet::WaveNet;
+use super::work::Work;
+use crate::config::WaveNetConfig;
+use burn::prelude::*;
+
+/// WaveNets of ascending size.
+#[derive(Module, Debug)]
+pub struct SlimmableNetwork {
+    sizes: Vec<WaveNet>,
+    /// Below which position of the size knob (0..1) each is used.
+    #[module(skip)]
+    limits: Vec<f64>,
+}
+
+impl SlimmableNetwork {
+    /// The sizes of `config`, at least one, for inputs of `inputs` channels: sound, then knobs.
+    pub fn new(config: &WaveNetConfig, inputs: usize, init: &mut WeightInit) -> Self {
+        let sizes = config.sizes();
+        let build = |(_, config): &(f64, WaveNetConfig)| WaveNet::new(config, inputs, init);
+        Self {
+            limits: sizes.iter().map(|(limit, _)| *limit).collect(),
+            sizes: sizes.iter().map(build).collect(),
+        }
+    }
+
+    /// Of given sizes, smallest first.
+    pub(super) fn of(sizes: Vec<WaveNet>, limits: Vec<f64>) -> Self {
+        Self { sizes, limits }
+    }
+
+    /// The full size: `[batch, inputs, context + n]` → `[batch, 1, n]`.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        match self.sizes.last() {
+            Some(full) => {
+                let len = input.dims()[2] + 1 - self.receptive_field();
+                latest(full.forward(input), len)
+            }
+            None => input,
+        }
+    }
+
+    /// Every size, smallest first, each `[batch, 1, n]`.
+    pub fn forward_sizes(&self, input: Tensor<3>) -> Vec<Tensor<3>> {
+        let len = input.dims()[2] + 1 - self.receptive_field();
+        let sizes = self.sizes.iter();
+        sizes
+            .map(|size| latest(size.forward(input.clone()), len))
+            .collect()
+    }
+
+    /// Of the size that hears furthest back.
+    pub fn receptive_field(&self) -> usize {
+        let fields = self.sizes.iter().map(WaveNet::receptive_field);
+        fields.max().unwrap_or(1)
+    }
+
+    /// Of all sizes together: each is trained on every window.
+    pub fn work(&self, window_len: usize) -> Work {
+        let sizes = self.sizes.iter();
+        sizes.map(|size| size.work(window_len)).sum()
+    }
+
+    /// The sizes and their limits.
+    pub fn sizes(&self) -> impl Iterator<Item = (f64, &WaveNet)> {
+        self.limits.iter().copied().zip(&self.sizes)
+    }
+
+    /// Architecture and weights as numbers.
+    pub fn describe(&self, sample_rate: u32, controls: &[Control]) -> description::Slimmable {
+        let submodel = |(max_value, size): (f64, &WaveNet)| Submodel {
+            max_value,
+            network: Box::new(Network {
+                controls: controls.to_vec(),
+                ..Network::new(
+                    description::Architecture::WaveNet(size.describe()),
+                    sample_rate,
+                )
+            }),
+        };
+        description::Slimmable {
+            submodels: self.sizes().map(submodel).collect(),
+        }
+    }
+}

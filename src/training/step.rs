@@ -1,0 +1,93 @@
+//! One optimiser step: forward, loss, backward, clipping, update.
+//!
+//! Knows nothing of epochs, logs or where the batch came from.
+
+use super::optimiser;
+use crate::config::{LossConfig, TrainingConfig};
+use crate::models::{EffectModel, loss};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::prelude::*;
+
+/// The parts of a step, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The prediction and its loss.
+    Forward,
+    /// The gradients of all weights.
+    Backward,
+    /// Clipping, and the weights' update.
+    Optimiser,
+}
+
+/// What a step leaves behind.
+#[derive(Debug)]
+pub struct Stepped {
+    /// With its new weights.
+    pub model: EffectModel,
+    /// By the old weights, `[batch, 1, time]`.
+    pub predicted: Tensor<3>,
+    /// Of that prediction, `[1]`.
+    pub loss: Tensor<1>,
+}
+
+/// What turns a prediction into new weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe<'a> {
+    /// What is minimised.
+    pub loss: &'a LossConfig,
+    /// How gradients are clipped.
+    pub training: &'a TrainingConfig,
+    /// Factor on both sides before the loss.
+    pub target_gain: f32,
+}
+
+/// Trains `model` on dry `[batch, 1 + controls, input]` and wet `[batch, 1, window]`, both on an
+/// autodiff device. `after` hears of every part that was asked for; on a GPU it may still run.
+pub fn step(
+    (loss, training): (&LossConfig, &TrainingConfig),
+    model: EffectModel,
+    optimiser: &mut ModuleOptimizer,
+    (dry, wet): (Tensor<3>, Tensor<3>),
+    rate: f64,
+    after: impl FnMut(Phase),
+) -> Stepped {
+    let recipe = Recipe {
+        loss,
+        training,
+        target_gain: 1.0,
+    };
+    let predicted = model.forward_sizes(dry);
+    update(recipe, model, optimiser, (wet, predicted), rate, after)
+}
+
+/// The rest of a step, from the predictions on: of every size of the network, the full one last.
+pub fn update(
+    recipe: Recipe<'_>,
+    model: EffectModel,
+    optimiser: &mut ModuleOptimizer,
+    (wet, predicted): (Tensor<3>, Vec<Tensor<3>>),
+    rate: f64,
+    mut after: impl FnMut(Phase),
+) -> Stepped {
+    let levelled = |side: Tensor<3>| match recipe.target_gain {
+        1.0 => side,
+        gain => side * gain,
+    };
+    let full = predicted.last().cloned().unwrap_or_else(|| wet.clone());
+    let sizes = predicted.into_iter().map(levelled).collect();
+    let loss = loss::of_sizes(recipe.loss, levelled(wet), sizes);
+    after(Phase::Forward);
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    after(Phase::Backward);
+    let grads = match recipe.training.clip_norm {
+        Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
+        None => grads,
+    };
+    let model = optimiser.step(rate, model, grads);
+    after(Phase::Optimiser);
+    Stepped {
+        model,
+        predicted: full.inner(),
+        loss: loss.inner(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The stretches of a batch of windows that optimiser steps are taken on: the whole windows, or
+//! one piece after another with the network's memory carried on.
+//!
+//! A window's memory begins at zero, hears the warm-up, then keeps what it heard through all
+//! pieces; only gradients end where a piece begins. So most steps start from a memory that a
+//! whole passage has filled, for the cost of one warm-up. The state belongs to the batch: between
+//! batches, and so between epochs, there is none, and a resumed run needs none.
+
+use crate::models::{EffectModel, State};
+use burn::prelude::*;
+
+/// A batch under way.
+#[derive(Debug)]
+pub struct Walk {
+    /// `[batch, 1 + controls, context + window + lookahead]`
+    dry: Tensor<3>,
+    /// `[batch, 1, window]`
+    wet: Tensor<3>,
+    step_len: Option<usize>,
+    /// Output samples behind us.
+    at: usize,
+    state: State,
+}
+
+impl Walk {
+    /// Starts on dry `[batch, 1 + controls, context + window + lookahead]` and wet `[batch, 1,
+    /// window]`; pieces of `step_len` samples, which divides the window, for a network with
+    /// memory.
+    pub fn begin(
+        model: &EffectModel,
+        (dry, wet): (Tensor<3>, Tensor<3>),
+        step_len: Option<usize>,
+    ) -> Self {
+        let warm_up = model.warm_up();
+        let state = match step_len {
+            Some(_) if warm_up > 0 => {
+                let heard = dry.clone().narrow(2, 0, model.lookback() + warm_up);
+                model.advance(heard, State::default()).1.detach()
+            }
+            _ => State::default(),
+        };
+        Self {
+            dry,
+            wet,
+            step_len,
+            at: 0,
+            state,
+        }
+    }
+
+    /// Wet and predicted `[batch, 1, n]` of the next stretch, the prediction by every size of the
+    /// network, the full one last; `None` at the windows' end.
+    pub fn advance(&mut self, model: &EffectModel) -> Option<(Tensor<3>, Vec<Tensor<3>>)> {
+        let window = self.wet.dims()[2];
+        if self.at >= window {
+            return None;
+        }
+        let Some(step_len) = self.step_len else {
+            self.at = window;
+            return Some((self.wet.clone(), model.forward_sizes(self.dry.clone())));
+        };
+        let from = model.warm_up() + self.at;
+        let piece = self
+            .dry
+            .clone()
+            .narrow(2, from, model.lookback() + step_len);
+        let (predicted, state) = model.advance(piece, std::mem::take(&mut self.state));
+        self.state = state.detach();
+        let wet = self.wet.clone().narrow(2, self.at, step_len);
+        self.at += step_len;
+        // Only networks of a single size have memory.
+        Some((wet, vec![predicted]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ModelConfig, WindowConfig};
+    use crate::models;
+
+    /// As long as nothing is learned, pieces say what the whole window says.
+    #[test]
+    fn pieces_carry_the_memory_of_the_whole() {
+        let device = Device::flex().autodiff();
+        for kind in ["lstm", "gru", "conv-lstm", "s4d"] {
+            let text = format!("kind = \"{kind}\"\nwarm_up = 20");
+            let config: ModelConfig = toml::from_str(&text).unwrap();
+            let model = models::build(&config, &WindowConfig::default(), 0, 3, &device);
+            let len = model.context() + 96;
+            let sound: Vec<f32> = (0..2 * len).map(|i| (0.1 * i as f32).sin()).collect();
+            let dry = Tensor::from_data(TensorData::new(sound, [2, 1, len]), &device);
+            let wet = dry.clone().narrow(2, 0, 96);
+            let walked = |step_len| {
+                let both = (dry.clone(), wet.clone());
+                let mut walk = Walk::begin(&model, both, step_len);
+                let mut answers: [Vec<Tensor<3>>; 2] = Default::default();
+                while let Some((wet, predicted)) = walk.advance(&model) {
+                    answers[0].push(wet);
+                    answers[1].extend(predicted);
+                }
+                (answers[0].len(), answers.map(|side| Tensor::cat(side, 2)))
+            };
+            let (one, whole) = walked(None);
+            let (several, pieces) = walked(Some(32));
+            assert_eq!((one, several), (1, 3), "{kind}");
+            for (a, b) in whole.into_iter().zip(pieces) {
+                let apart = (a - b).abs().max().into_scalar::<f32>();
+                assert!(apart < 1e-6, "{kind}: {apart}");
+            }
+        }
+    }
+}
