@@ -37,9 +37,11 @@ pub(super) fn suggest(
     samples: usize,
     rate_hz: u32,
 ) -> Suggestion {
-    let recipe = recipe(kind, echo, rate_hz);
     // Validation and test take a tenth each; their beginning only fills the memory.
     let (train, tenth) = (samples * 4 / 5, samples / 10);
+    let reach_ms = echo.map_or(200.0, |echo| echo.length_ms);
+    let reach = (reach_ms / 1000.0 * f64::from(rate_hz)) as usize;
+    let recipe = recipe(kind, reach.min(tenth / 4));
     let window_len = recipe.window_len.min(floor_power_of_two(train / 4));
     // Windows that overlap by half are twice as many, at other places of the memory.
     let hop = (window_len / 2).max(1);
@@ -85,7 +87,8 @@ pub(super) fn suggest(
     }
 }
 
-fn recipe(kind: Option<Kind>, echo: Option<Echo>, rate_hz: u32) -> Recipe {
+/// `reach`: samples after which the last repeat that matters is over.
+fn recipe(kind: Option<Kind>, reach: usize) -> Recipe {
     let lstm = |hidden_size: usize, reason| Recipe {
         network: format!("lstm with {hidden_size} units"),
         reason,
@@ -108,7 +111,7 @@ fn recipe(kind: Option<Kind>, echo: Option<Echo>, rate_hz: u32) -> Recipe {
             clip: false,
             million_samples: 150.0,
         },
-        Some(Kind::Delayed) => delayed(echo, rate_hz),
+        Some(Kind::Delayed) => delayed(reach),
         Some(Kind::DynamicGain) => Recipe {
             model: "kind = \"lstm\"\nhidden_size = 24\n# Samples that the slowest unit remembers \
                     before it has learned anything.\nmemory = 20000\n"
@@ -145,9 +148,7 @@ fn recipe(kind: Option<Kind>, echo: Option<Echo>, rate_hz: u32) -> Recipe {
 }
 
 /// A dilated network whose memory reaches past the last repeat that matters.
-fn delayed(echo: Option<Echo>, rate_hz: u32) -> Recipe {
-    let reach_ms = echo.map_or(200.0, |echo| echo.length_ms);
-    let reach = (reach_ms / 1000.0 * f64::from(rate_hz)) as usize;
+fn delayed(reach: usize) -> Recipe {
     // Kernel 5, dilations 1, 3, 9, …: layers n reach 1 + 2·(3ⁿ − 1).
     let layers = (4..11).find(|n| 2 * 3_usize.pow(*n) > reach).unwrap_or(11);
     Recipe {
