@@ -47,9 +47,10 @@ fn prose(outcome: &Outcome) -> String {
     for row in &outcome.networks {
         let timing = &row.timing;
         text += &format!(
-            "{}\n{} multiply-adds per sample; {} peak of one core {} GFLOP/s\n",
+            "{}\n{} multiply-adds per sample; one core of {}, {}: peak {} GFLOP/s\n",
             row.name,
             timing.macs_per_sample,
+            timing.processor,
             timing.isa,
             figure(timing.peak_gflops)
         );

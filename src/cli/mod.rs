@@ -21,6 +21,7 @@ mod new;
 mod readme;
 mod recover;
 mod reorder;
+mod report;
 mod rows;
 mod runs;
 mod spectrum;
@@ -84,6 +85,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Baseline(baseline::Args),
+    Report(report::Args),
     Runs(runs::Args),
     Synth(synth::Args),
     Devices(devices::Args),
@@ -182,6 +184,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Evaluate(args) => evaluate::run(args, ui),
         Command::Compare(args) => compare::run(args, ui),
         Command::Baseline(args) => baseline::run(args, ui),
+        Command::Report(args) => report::run(args, ui),
         Command::Runs(args) => runs::run(args, ui),
         Command::Synth(args) => synth::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),

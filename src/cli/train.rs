@@ -51,6 +51,9 @@ pub struct Args {
     /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's]
     #[arg(long)]
     device: Option<String>,
+    /// Leave the run without a report.html
+    #[arg(long)]
+    no_report: bool,
     /// Exit with code 1 unless the test ESR is at most this
     #[arg(long, value_name = "ESR")]
     require_esr: Option<f64>,
@@ -70,6 +73,7 @@ impl Args {
             resume: self.resume,
             init_from: self.init_from.clone(),
             device: self.device.clone(),
+            no_report: self.no_report,
         }
     }
 
@@ -246,7 +250,10 @@ fn prose(outcome: &TrainOutcome) -> String {
         let _ = writeln!(text, "{}{advice}", ui::coloured(verdict.grade, headline));
     }
     let run = outcome.run.display();
-    let _ = writeln!(text, "listen: {run}/test/*-predicted.wav");
+    match &outcome.page {
+        Some(page) => _ = writeln!(text, "look and listen: {}", page.display()),
+        None => _ = writeln!(text, "listen: {run}/test/*-predicted.wav"),
+    }
     let _ = write!(
         text,
         "use it: effigy infer --model {run} your.wav -o out.wav"

@@ -3,7 +3,7 @@
 //!
 //! Knows nothing of tables and of how it came to be.
 
-use super::infer::control_values;
+use super::playable;
 use super::scoring::Tester;
 use crate::audio::SampleRate;
 use crate::config::{Config, Polarity};
@@ -13,7 +13,7 @@ use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, timing};
 use crate::formats;
 use crate::models::EffectModel;
-use crate::models::description::Network;
+use crate::models::description::{Control, Network};
 use crate::regress::baseline::{self, Baseline, SavedBaseline};
 use crate::training::evaluate;
 use crate::training::run_dir::RunDir;
@@ -166,22 +166,21 @@ impl Contender {
     /// # Errors
     /// A knob it has not, or a value that is no number.
     pub(super) fn controls(&self, given: &BTreeMap<String, f32>) -> Result<BTreeMap<String, f32>> {
-        let known: BTreeMap<String, f32> = match &self.kind {
-            Kind::Run { config, .. } => {
-                let values = control_values(&config.data, given)?;
-                let names = config.data.knobs().into_iter().map(|knob| knob.name);
-                return Ok(names.zip(values).collect());
-            }
-            Kind::Baseline { .. } => BTreeMap::new(),
-            Kind::File(network) => {
-                let knobs = network.controls.iter();
-                knobs.map(|c| (c.name.clone(), c.default)).collect()
-            }
-        };
-        if let Some(name) = given.keys().find(|name| !known.contains_key(*name)) {
-            bail!("{} has no control '{name}'", self.name);
+        let controls = self.knobs();
+        let positions = playable::positions(&controls, given).with_context(|| self.name.clone())?;
+        Ok(controls
+            .into_iter()
+            .map(|c| c.name)
+            .zip(positions)
+            .collect())
+    }
+
+    fn knobs(&self) -> Vec<Control> {
+        match &self.kind {
+            Kind::Run { config, .. } => playable::controls(&config.data),
+            Kind::Baseline { .. } => Vec::new(),
+            Kind::File(network) => network.controls.clone(),
         }
-        Ok(known.into_iter().chain(given.clone()).collect())
     }
 
     /// How far it listens around an output sample.
@@ -241,17 +240,7 @@ impl Contender {
             })
         };
         match &self.kind {
-            Kind::Run { model, config, .. } => {
-                let controls = config.data.knobs().into_iter().map(|knob| {
-                    crate::models::description::Control {
-                        default: 0.5 * (knob.min + knob.max),
-                        name: knob.name,
-                        min: knob.min,
-                        max: knob.max,
-                    }
-                });
-                of(&model.describe(rate.hz(), controls.collect()))
-            }
+            Kind::Run { model, .. } => of(&model.describe(rate.hz(), self.knobs())),
             Kind::File(network) => of(network),
             Kind::Baseline { baseline, .. } => Ok(Cost {
                 parameters: baseline.parameters(),

@@ -5,7 +5,6 @@ use super::playable::{self, Playable, Source};
 use crate::audio::decode::AudioReader;
 use crate::audio::encode::AudioWriter;
 use crate::audio::{SampleFormat, SampleRate};
-use crate::config::DataConfig;
 use crate::device::{self, DeviceChoice};
 use crate::dsp::resample::Resampler;
 use crate::engine::{Engine, OfflinePlayer};
@@ -105,15 +104,6 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
         seconds: started.elapsed().as_secs_f64(),
         files,
     })
-}
-
-/// Positions of a run's knobs in the network's order; those that are not `given` stand in the
-/// middle of what was learned.
-///
-/// # Errors
-/// A name that is no knob of the network, a value that is no number.
-pub fn control_values(data: &DataConfig, given: &BTreeMap<String, f32>) -> Result<Vec<f32>> {
-    playable::positions(&playable::controls(data), given)
 }
 
 /// Where each input's result goes; refuses to overwrite an input or to write two results to

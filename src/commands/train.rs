@@ -1,12 +1,15 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
+use super::provenance::Provenance;
+use super::report::{self, ReportRequest};
 use super::scoring::{self, Tester};
 use super::start::Start;
 use crate::config::{self, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
+use crate::kernels;
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, Row};
@@ -41,6 +44,8 @@ pub struct TrainRequest {
     pub init_from: Option<PathBuf>,
     /// Wins over the config's device.
     pub device: Option<String>,
+    /// Leave the run without a `report.html`.
+    pub no_report: bool,
 }
 
 /// How a training run ended.
@@ -70,6 +75,11 @@ pub struct TrainOutcome {
     pub pairs: Vec<PairReport>,
     /// The test audio: dry, wet and predicted.
     pub files: Vec<PathBuf>,
+    /// When, where and by what version it was made.
+    pub provenance: Provenance,
+    /// The run's page; absent when none was asked for or it could not be drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<PathBuf>,
 }
 
 /// Trains. `on_epoch` sees every finished epoch, and whether it is the best so far.
@@ -84,6 +94,7 @@ pub fn train(
 ) -> Result<TrainOutcome> {
     let started = Instant::now();
     let mut config = resolve(request)?;
+    kernels::hold_freed_memory();
     let choice: DeviceChoice = request.device.as_ref().unwrap_or(&config.device).parse()?;
     let selected = device::select(choice)?;
     let note = format!("device: {} ({})", selected.id, selected.name);
@@ -132,6 +143,8 @@ pub fn train(
         latencies: recordings.latencies.clone(),
         pairs: recordings.pairs.clone(),
         files: Vec::new(),
+        provenance: Provenance::now(),
+        page: None,
         seconds: 0.0,
         run: run.path().to_path_buf(),
     };
@@ -148,7 +161,11 @@ pub fn train(
     outcome.by_pair = tester.by_pair().to_vec();
     outcome.files = tester.write_audio(&run.file("test"), predicted)?;
     outcome.seconds = started.elapsed().as_secs_f64();
+    outcome.provenance = Provenance::now();
     run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
+    if !request.no_report {
+        outcome.page = draw_page(run.path(), observer);
+    }
     Ok(outcome)
 }
 
@@ -162,6 +179,22 @@ fn judge(rows: &[Row], progress: &Progress) -> Option<Verdict> {
         train_esr: row.map(|r| r.train.esr),
         valid_esr: row.map(|r| r.valid.esr),
     })
+}
+
+/// The run's page. The run is complete without it, so a page that cannot be drawn is a warning.
+fn draw_page(run: &Path, observer: &dyn Observer) -> Option<PathBuf> {
+    let request = ReportRequest {
+        runs: vec![run.to_path_buf()],
+        ..ReportRequest::default()
+    };
+    match report::report(&request, observer) {
+        Ok(drawn) => Some(drawn.page),
+        Err(error) => {
+            let text = format!("the run is complete, but its page was not drawn: {error:#}");
+            observer.event(Event::Warning(&text));
+            None
+        }
+    }
 }
 
 fn explain_disk(error: TrainingError, run: &RunDir) -> anyhow::Error {

@@ -203,6 +203,25 @@ pub fn drift(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Drift> {
     drift::drift(&whitened(dry, wet)?.levelled(), latency_samples)
 }
 
+/// The response from dry to wet around lag zero, `reach` lags to either side (positive: wet
+/// lags), in the view that fixes a sample best: correlation coefficients of both sounds whitened.
+/// What an estimate reads, for the eye. `None` for an unusable pair.
+pub fn cross_response(dry: &[f32], wet: &[f32], reach: usize) -> Option<Vec<f64>> {
+    // Around the lags shown there must be room to see how high the noise is.
+    let far = 8 * reach as i64;
+    let options = AlignOptions {
+        lags: -far..=far,
+        max_samples: 1 << 17,
+    };
+    let (dry, wet) = prepare(dry, wet, &options).ok()?;
+    let views = response::responses(&dry, &wet, &options.lags);
+    let sharpness = |g: &Vec<f64>| response::read(g).map_or(0.0, |r| r.sharpness());
+    let best = views
+        .into_iter()
+        .max_by(|a, b| sharpness(a).total_cmp(&sharpness(b)))?;
+    Some(best[7 * reach..=9 * reach].to_vec())
+}
+
 /// Periodic change of the effect over time (chorus, flanger, phaser, vibrato) near a known
 /// latency; `None` for an unusable pair, one shorter than 7.5 s at 44.1 kHz, or a dry sound whose
 /// moments have too few frequencies in common (sweeps, moving waves).

@@ -5,6 +5,7 @@
 pub mod align;
 pub mod fft;
 pub mod mel;
+pub mod probe;
 pub mod resample;
 pub mod shift;
 pub mod stft;

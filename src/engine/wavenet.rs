@@ -49,7 +49,7 @@ struct Array {
 
 #[derive(Debug)]
 enum Layer {
-    Fused(FusedLayer),
+    Fused(Box<FusedLayer>),
     General(Box<GeneralLayer>),
 }
 
@@ -335,7 +335,7 @@ impl Layer {
         passes_on: bool,
     ) -> Result<Self, DescriptionError> {
         match FusedLayer::new(layer, line, plan, passes_on)? {
-            Some(fused) => Ok(Self::Fused(fused)),
+            Some(fused) => Ok(Self::Fused(Box::new(fused))),
             None => Ok(Self::General(Box::new(GeneralLayer::new(
                 layer, line, plan,
             )?))),

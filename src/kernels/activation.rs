@@ -28,7 +28,7 @@ pub enum Activation {
 impl Activation {
     /// Its value.
     #[inline(always)]
-    fn apply<S: Simd>(self, s: S, x: S::V) -> S::V {
+    pub(super) fn apply<S: Simd>(self, s: S, x: S::V) -> S::V {
         match self {
             Activation::Identity => x,
             Activation::Tanh => math::tanh(s, x),
@@ -41,7 +41,7 @@ impl Activation {
 
     /// Its slope where its value is y.
     #[inline(always)]
-    fn slope<S: Simd>(self, s: S, y: S::V) -> S::V {
+    pub(super) fn slope<S: Simd>(self, s: S, y: S::V) -> S::V {
         let one = s.splat(1.0);
         match self {
             Activation::Identity => one,

@@ -85,7 +85,8 @@ pub fn encoder_decoder(
     conv_transpose1d(hidden, filters.decoder, filters.decoder_bias, crop, 1)
 }
 
-fn activate(activation: Activation, x: Tensor<3>) -> Tensor<3> {
+/// As [`super::activate`].
+pub fn activate(x: Tensor<3>, activation: Activation) -> Tensor<3> {
     match activation {
         Activation::Identity => x,
         Activation::Tanh => tanh(x),
@@ -94,6 +95,11 @@ fn activate(activation: Activation, x: Tensor<3>) -> Tensor<3> {
         Activation::LeakyRelu { slope } => leaky_relu(x, f64::from(slope)),
         Activation::HardTanh => x.clamp(-1.0, 1.0),
     }
+}
+
+/// As [`super::p_relu`].
+pub fn p_relu(x: Tensor<3>, slopes: Tensor<1>) -> Tensor<3> {
+    relu(x.clone()) - relu(-x) * slopes.reshape([1, -1, 1])
 }
 
 /// As [`super::wavenet()`].
@@ -140,10 +146,10 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
             let mixer = matrix(at.mixer, [at.width, net.in_channels, 1]);
             let z = z + convolve(tail(condition.clone(), len), mixer, None, 1);
             let a = if layer.gated {
-                let signal = activate(layer.activation, z.clone().narrow(1, 0, channels));
+                let signal = activate(z.clone().narrow(1, 0, channels), layer.activation);
                 signal * sigmoid(z.narrow(1, channels, channels))
             } else {
-                activate(layer.activation, z)
+                activate(z, layer.activation)
             };
             let part = tail(a.clone(), need);
             head = Some(match head {

@@ -17,6 +17,7 @@ mod convolutions;
 pub mod encoder_decoder;
 mod operator;
 mod pages;
+mod pointwise;
 pub mod recurrent;
 mod recurrent_operator;
 pub mod reference;
@@ -33,10 +34,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use activation::Activation;
 use conv::Conv1d;
 use convolutions::{Conv1dOperator, ConvTranspose1dOperator, EncoderDecoderOperator};
 use encoder_decoder::{EncoderDecoder, Middle};
 use operator::{on_host, run};
+use pointwise::{ActivateOperator, PReluOperator};
 use recurrent::{Cell, Recurrent, State};
 use recurrent_operator::RecurrentOperator;
 use scan::Scan;
@@ -117,6 +120,34 @@ pub fn conv_transpose1d(
         return composed::conv_transpose1d(x, weight, bias, crop, dilation);
     }
     run(operator, inputs([x, weight], [bias]))
+}
+
+/// An activation of every sample of x `[batch, channels, time]`.
+pub fn activate(x: Tensor<3>, activation: Activation) -> Tensor<3> {
+    if activation == Activation::Identity {
+        return x;
+    }
+    if !on_host(&x) {
+        return composed::activate(x, activation);
+    }
+    run(ActivateOperator(activation), vec![x.into_dispatch()])
+}
+
+/// x `[batch, channels, time]` where it is positive, else times its channel's slope `[channels]`.
+///
+/// # Panics
+/// There are not as many slopes as channels.
+pub fn p_relu(x: Tensor<3>, slopes: Tensor<1>) -> Tensor<3> {
+    assert_eq!(
+        x.dims()[1],
+        slopes.dims()[0],
+        "p_relu: one slope per channel"
+    );
+    if !on_host(&x) {
+        return composed::p_relu(x, slopes);
+    }
+    let inputs = vec![x.into_dispatch(), slopes.into_dispatch()];
+    run(PReluOperator, inputs)
 }
 
 /// The weights of an [`encoder_decoder()`].
@@ -442,6 +473,8 @@ pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>,
 pub fn is_fused<const D: usize>(x: &Tensor<D>) -> bool {
     on_host(x)
 }
+
+pub use pages::hold_freed as hold_freed_memory;
 
 /// Gives the working memory that is kept from step to step back to the system, on all threads of
 /// rayon's pool.

@@ -9,7 +9,7 @@ use crate::config::Activation as Function;
 use crate::kernels;
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu};
+use burn::tensor::activation::silu;
 
 /// The newest `len` samples of a signal.
 pub(super) fn latest(x: Tensor<3>, len: usize) -> Tensor<3> {
@@ -137,6 +137,20 @@ impl Conv {
     }
 }
 
+/// The fused operators' name for a function, if they have it.
+pub(super) fn fused_activation(function: Function) -> Option<kernels::activation::Activation> {
+    use kernels::activation::Activation as Fused;
+    match function {
+        Function::Identity => Some(Fused::Identity),
+        Function::Tanh => Some(Fused::Tanh),
+        Function::Sigmoid => Some(Fused::Sigmoid),
+        Function::Relu => Some(Fused::Relu),
+        Function::LeakyRelu { slope } => Some(Fused::LeakyRelu { slope }),
+        Function::HardTanh => Some(Fused::HardTanh),
+        Function::PRelu | Function::Silu | Function::HardSwish | Function::Softsign => None,
+    }
+}
+
 /// An element-wise function, with its slopes where these are learned.
 #[derive(Module, Debug)]
 pub(super) struct Activation {
@@ -161,23 +175,18 @@ impl Activation {
     }
 
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        if let Some(fused) = fused_activation(self.function) {
+            return kernels::activate(x, fused);
+        }
         match self.function {
-            Function::Identity => x,
-            Function::Tanh => x.tanh(),
-            Function::HardTanh => x.clamp(-1.0, 1.0),
-            Function::Relu => relu(x),
-            Function::LeakyRelu { slope } => leaky_relu(x, f64::from(slope)),
             Function::PRelu => match &self.slopes {
-                Some(slopes) => {
-                    let slopes = slopes.val().reshape([1, -1, 1]);
-                    relu(x.clone()) - relu(-x) * slopes
-                }
+                Some(slopes) => kernels::p_relu(x, slopes.val()),
                 None => x,
             },
-            Function::Sigmoid => sigmoid(x),
             Function::Silu => silu(x),
             Function::HardSwish => x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0,
-            Function::Softsign => x.clone() / (x.abs() + 1.0),
+            // Softsign; the others are fused.
+            _ => x.clone() / (x.abs() + 1.0),
         }
     }
 

@@ -60,10 +60,9 @@ impl SlimmableNetwork {
         fields.max().unwrap_or(1)
     }
 
-    /// Of all sizes together: each is trained on every window.
-    pub fn work(&self, window_len: usize) -> Work {
-        let sizes = self.sizes.iter();
-        sizes.map(|size| size.work(window_len)).sum()
+    /// Multiply-adds of a training window of `window_len` output samples: of all sizes.
+    pub(super) fn work(&self, window_len: usize) -> Work {
+        self.sizes.iter().map(|size| size.work(window_len)).sum()
     }
 
     /// The sizes and their limits.

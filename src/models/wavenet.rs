@@ -6,7 +6,7 @@
 
 use super::description::{self, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer};
 use super::init::WeightInit;
-use super::parts::{Activation, Conv, latest};
+use super::parts::{Activation, Conv, fused_activation, latest};
 use super::work::Work;
 use crate::config::{Activation as Function, WaveNetArray, WaveNetConfig};
 use crate::kernels::{self, wavenet as fused};
@@ -278,20 +278,6 @@ impl Array {
                 .collect::<Result<_, _>>()?,
             head: Conv::from_description(&array.head_rechannel, device)?,
         })
-    }
-}
-
-/// The fused operator's name for a function, if it has it.
-fn fused_activation(function: Function) -> Option<kernels::activation::Activation> {
-    use kernels::activation::Activation as Fused;
-    match function {
-        Function::Identity => Some(Fused::Identity),
-        Function::Tanh => Some(Fused::Tanh),
-        Function::Sigmoid => Some(Fused::Sigmoid),
-        Function::Relu => Some(Fused::Relu),
-        Function::LeakyRelu { slope } => Some(Fused::LeakyRelu { slope }),
-        Function::HardTanh => Some(Fused::HardTanh),
-        Function::PRelu | Function::Silu | Function::HardSwish | Function::Softsign => None,
     }
 }
 

@@ -72,6 +72,15 @@ pub enum Shape {
         /// Its colour.
         ink: Rgb,
     },
+    /// Straight lines from point to point.
+    Path {
+        /// x and y of every corner.
+        points: Vec<[f64; 2]>,
+        /// Its width.
+        width: f64,
+        /// Its colour.
+        ink: Rgb,
+    },
     /// A filled disc.
     Disc {
         /// x and y of its centre, and its radius.
@@ -190,6 +199,8 @@ pub struct Axis {
     pub from: f64,
     /// Value at the right or top end.
     pub to: f64,
+    /// Equal ratios are equally long (else equal differences); both ends are then above zero.
+    pub logarithmic: bool,
     /// Values that are marked, and what stands beside them.
     pub ticks: Vec<(f64, String)>,
 }
@@ -207,12 +218,34 @@ impl Axis {
             label: label.to_string(),
             from,
             to,
+            logarithmic: false,
             ticks: round_ticks(from, to),
+        }
+    }
+
+    /// A logarithmic axis from `from` to `to`, both above zero, marked at powers of ten, and
+    /// between them where these are few.
+    pub fn logarithmic(label: &str, from: f64, to: f64) -> Self {
+        let from = from.max(f64::MIN_POSITIVE);
+        let (from, to) = if to > from * 1.01 {
+            (from, to)
+        } else {
+            (from / 1.5, from * 1.5)
+        };
+        Self {
+            label: label.to_string(),
+            from,
+            to,
+            logarithmic: true,
+            ticks: ratio_ticks(from, to),
         }
     }
 
     /// How far along the axis a value is: 0 at its beginning, 1 at its end.
     pub fn share(&self, value: f64) -> f64 {
+        if self.logarithmic {
+            return (value / self.from).ln() / (self.to / self.from).ln();
+        }
         (value - self.from) / (self.to - self.from)
     }
 }
@@ -232,6 +265,37 @@ fn round_ticks(from: f64, to: f64) -> Vec<(f64, String)> {
     (first..=last)
         .map(|i| (i as f64 * step, format!("{:.decimals$}", i as f64 * step)))
         .collect()
+}
+
+/// Powers of ten within a range (every other one, every third … of many), and 2 and 5 times
+/// them where they are fewer than four.
+fn ratio_ticks(from: f64, to: f64) -> Vec<(f64, String)> {
+    let (first, last) = (from.log10().floor() as i32, to.log10().ceil() as i32);
+    let inside = |value: &f64| (from * 0.999..=to * 1.001).contains(value);
+    let decades = (first..=last).map(|p| 10f64.powi(p)).filter(inside).count();
+    let multiples: &[f64] = if decades < 4 {
+        &[1.0, 2.0, 5.0]
+    } else {
+        &[1.0]
+    };
+    let step = decades.div_ceil(6).max(1) as i32;
+    (first..=last)
+        .filter(|p| p.rem_euclid(step) == 0)
+        .flat_map(|p| multiples.iter().map(move |m| m * 10f64.powi(p)))
+        .filter(inside)
+        .map(|value| (value, short(value)))
+        .collect()
+}
+
+/// A round value as one writes it on an axis: `0.01`, `200`, `5k`, `1e-7`.
+fn short(value: f64) -> String {
+    match value {
+        v if v < 0.999e-3 => format!("{v:.0e}"),
+        v if v < 0.999 => format!("{v:.4}").trim_end_matches('0').to_string(),
+        v if v < 999.0 => format!("{v:.0}"),
+        v if v < 999e3 => format!("{:.0}k", v / 1e3),
+        v => format!("{v:.0e}"),
+    }
 }
 
 /// A rectangle with axes on its left and bottom.
@@ -409,6 +473,22 @@ mod tests {
         assert_eq!(texts(0.0, 18.0), ["0", "5", "10", "15"]);
         assert_eq!(texts(-0.13, 0.31), ["-0.1", "0.0", "0.1", "0.2", "0.3"]);
         assert_eq!(texts(5.0, 5.0), ["4.6", "4.8", "5.0", "5.2", "5.4"]);
+    }
+
+    #[test]
+    fn logarithmic_axes_are_marked_at_round_ratios() {
+        let texts = |from, to| -> Vec<String> {
+            let axis = Axis::logarithmic("", from, to);
+            axis.ticks.into_iter().map(|t| t.1).collect()
+        };
+        let hertz = [
+            "20", "50", "100", "200", "500", "1k", "2k", "5k", "10k", "20k",
+        ];
+        assert_eq!(texts(20.0, 20_000.0), hertz);
+        assert_eq!(texts(0.004, 0.03), ["0.005", "0.01", "0.02"]);
+        assert_eq!(texts(1e-9, 1.0), ["1e-8", "1e-6", "1e-4", "0.01", "1"]);
+        let axis = Axis::logarithmic("", 10.0, 1000.0);
+        assert!((axis.share(100.0) - 0.5).abs() < 1e-12);
     }
 
     #[test]

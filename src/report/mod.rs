@@ -2,12 +2,18 @@
 //!
 //! Knows nothing of tensors, networks or the terminal.
 
+pub mod chart;
 pub mod figure;
 mod font;
+pub mod html;
 pub mod listen;
 pub mod metrics;
+pub mod pictures;
 pub mod plot;
 pub mod png;
+pub mod run;
+pub mod spectrogram;
 pub mod svg;
 pub mod table;
+pub mod test_sound;
 pub mod verdict;

@@ -46,7 +46,7 @@ pub fn mel_spectrogram(figure: &mut Figure, at: [f64; 4], title: &str, shown: Me
 }
 
 /// An axis of bands with frequencies beside the bands that come nearest to round ones.
-fn frequency_axis(centres_hz: &[f64]) -> Axis {
+pub(super) fn frequency_axis(centres_hz: &[f64]) -> Axis {
     let round = [
         (100.0, "100"),
         (500.0, "500"),
@@ -73,6 +73,7 @@ fn frequency_axis(centres_hz: &[f64]) -> Axis {
         label: "frequency (Hz)".to_string(),
         from: 0.0,
         to: centres_hz.len().max(1) as f64,
+        logarithmic: false,
         ticks: fitting
             .map(|(hz, text)| (place(hz), text.to_string()))
             .collect(),

@@ -40,6 +40,19 @@ fn element(shape: &Shape) -> io::Result<String> {
                  stroke-width=\"{width}\"/>"
             )
         }
+        Shape::Path { points, width, ink } => {
+            let ink = colour(*ink);
+            let corners: Vec<String> = points
+                .iter()
+                .map(|p| p.map(rounded))
+                .map(|[x, y]| format!("{x},{y}"))
+                .collect();
+            format!(
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{ink}\" stroke-width=\"{width}\" \
+                 stroke-linejoin=\"round\"/>",
+                corners.join(" ")
+            )
+        }
         Shape::Disc { at, fill, opacity } => {
             let [x, y, r] = at.map(rounded);
             let fill = colour(*fill);
@@ -74,7 +87,7 @@ fn element(shape: &Shape) -> io::Result<String> {
         }
         Shape::Raster { at, image } => {
             let [x, y, w, h] = at.map(rounded);
-            let data = base64(&png::encode(image)?);
+            let data = base64(&png::encode_small(image)?);
             format!(
                 "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" \
                  preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" \
@@ -114,7 +127,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// RFC 4648 base 64.
-fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

@@ -46,7 +46,7 @@ pub fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let mut p = s.splat(1.142_848_7e-5);
     p = s.fma(p, u, s.splat(0.002_951_031));
     p = s.fma(p, u, s.splat(0.129_256_7));
-    p = s.fma(p, u, s.splat(0.999_999_85));
+    p = s.fma(p, u, s.splat(0.999_999_8));
     let mut q = s.splat(2.459_228_4e-7);
     q = s.fma(q, u, s.splat(2.386_701e-4));
     q = s.fma(q, u, s.splat(0.023_815_585));

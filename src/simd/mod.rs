@@ -44,6 +44,7 @@ mod isa;
 pub mod math;
 pub mod peak;
 mod portable;
+mod processor;
 mod vector;
 #[cfg(test)]
 mod vector_tests;
@@ -57,4 +58,5 @@ mod neon;
 
 pub use isa::{ENVIRONMENT, Isa, IsaError};
 pub use portable::Portable;
+pub use processor::processor;
 pub use vector::{Kernel, Simd};

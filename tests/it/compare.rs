@@ -203,6 +203,17 @@ fn baselines_alone_are_fitted_kept_and_scored_again() {
     let expected = metrics(&wet, &predicted).esr;
     let found = figure(&rows(&again)[0], "esr");
     assert!((found / expected - 1.0).abs() < 1e-12, "{found} {expected}");
+    let played = place.effigy(&[
+        "-q",
+        "infer",
+        "-m",
+        "kept/volterra-3-2x8.json",
+        "d.wav",
+        "-o",
+        "p.wav",
+    ]);
+    assert_eq!(played.code, 0, "{}", played.stderr);
+    assert_eq!(samples(&place, "p.wav"), predicted);
     let strict = [&evaluate[..9], &["--require-esr", "1e-9"]].concat();
     assert_eq!(place.effigy(&strict).code, 1);
 

@@ -359,6 +359,63 @@ fn silence_ends_in_silence_and_not_among_the_denormals() {
     }
 }
 
+/// How many denormal numbers an engine holds anywhere, weights included: told from everything it
+/// shows of itself, so that no state can be forgotten here.
+fn denormals(engine: &Engine) -> usize {
+    let shown = format!("{engine:?}");
+    let numbers = shown.split(|c: char| !(c.is_ascii_alphanumeric() || ".-+".contains(c)));
+    let values = numbers.filter_map(|word| word.parse::<f32>().ok());
+    values.filter(|value| value.is_subnormal()).count()
+}
+
+#[test]
+fn a_denormal_state_would_be_seen() {
+    let affine = Affine {
+        scale: vec![1e-40],
+        shift: vec![0.0],
+    };
+    let network = sequential(1, vec![Layer::Affine(affine)]);
+    assert_eq!(denormals(&Engine::new(&network).unwrap()), 1);
+}
+
+/// Also while silence lasts: after every block of it, from the end of a decaying tail on.
+#[test]
+fn no_state_of_any_family_is_denormal_in_silence() {
+    let mut dice = Dice::new(6);
+    let mut networks = dice.every_family();
+    let quiet = |outputs: usize, layer: Layer, dice: &mut Dice| {
+        // Without biases everything decays to nothing.
+        let mut head = dice.conv(outputs, 1, 1, 1);
+        head.bias.fill(0.0);
+        sequential(1, vec![layer, Layer::Conv1d(head)])
+    };
+    let mut lstm = dice.lstm(1, 20, false);
+    lstm.bias.fill(0.0);
+    networks.push((
+        "LSTM without biases",
+        quiet(20, Layer::Lstm(lstm), &mut dice),
+    ));
+    let mut gru = dice.gru(1, 20);
+    gru.bias_input.fill(0.0);
+    gru.bias_hidden.fill(0.0);
+    networks.push(("GRU without biases", quiet(20, Layer::Gru(gru), &mut dice)));
+    let s4d = dice.s4d(1, 4);
+    networks.push(("S4D", quiet(1, Layer::S4d(s4d), &mut dice)));
+    for (family, network) in networks {
+        let mut engine = Engine::new(&network).unwrap();
+        let mut input = dice.audio(500);
+        input.extend((0..4000).map(|t| 0.9f32.powi(t)));
+        play(&mut engine, &input, || 64);
+        let silence = vec![0.0; 64];
+        for block in 0..400 {
+            play(&mut engine, &silence, || 64);
+            if block % 40 == 39 {
+                assert_eq!(denormals(&engine), 0, "{family}, block {block}");
+            }
+        }
+    }
+}
+
 #[test]
 fn input_that_is_no_number_is_silence() {
     let mut dice = Dice::new(8);

@@ -578,16 +578,17 @@ fn encoder_decoders_of_random_shapes_equal_the_composed_form() {
     }
 }
 
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Identity,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.01 },
+    Activation::HardTanh,
+];
+
 #[test]
 fn wavenets_of_random_shapes_equal_the_composed_form() {
-    const ACTIVATIONS: [Activation; 6] = [
-        Activation::Identity,
-        Activation::Tanh,
-        Activation::Sigmoid,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.01 },
-        Activation::HardTanh,
-    ];
     for (case, mut draw) in Draw::cases() {
         let widths: Vec<usize> = (0..draw.from(1, 3)).map(|_| draw.from(1, 19)).collect();
         let out_channels = draw.from(1, 2);
@@ -690,6 +691,33 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
             &inputs,
             &|p| run(&|x, w, s| kernels::scan(x, w, s), p),
             &|p| run(&|x, w, s| composed::scan(x, w, s), p),
+        );
+    }
+}
+
+#[test]
+fn activations_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let (batch, channels, len) = (draw.from(1, 3), draw.from(1, 9), draw.from(1, 150));
+        let mut noise = Noise::new(400 + case);
+        let inputs = [
+            noise.data([batch, channels, len], 3.0),
+            // Learned slopes may be negative.
+            noise.data([channels], 1.0),
+        ];
+        for activation in ACTIVATIONS {
+            compare(
+                &format!("{activation:?} of {batch}×{channels}×{len}"),
+                &inputs[..1],
+                &|p| kernels::activate(p[0].three(), activation),
+                &|p| composed::activate(p[0].three(), activation),
+            );
+        }
+        compare(
+            &format!("p_relu of {batch}×{channels}×{len}"),
+            &inputs,
+            &|p| kernels::p_relu(p[0].three(), p[1].one()),
+            &|p| composed::p_relu(p[0].three(), p[1].one()),
         );
     }
 }

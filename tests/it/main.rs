@@ -23,6 +23,7 @@ mod npy_resynth;
 mod random_networks;
 mod recover;
 mod regress;
+mod report;
 mod resynth;
 mod stft;
 mod support;

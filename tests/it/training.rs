@@ -476,6 +476,9 @@ fn every_committed_config_loads_builds_and_takes_two_steps() {
         };
         small.training.epochs = 1;
         small.windows.hop = 50_000;
+        if let Some(step_len) = small.training.step_len {
+            small.windows.window_len = 2 * step_len;
+        }
         small.training.batch_size = 1;
         small.baselines.fir_taps = 4;
         // The seed's dense networks are 45 million weights wide; their shape is what counts.

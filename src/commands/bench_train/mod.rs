@@ -131,6 +131,8 @@ pub struct Other {
 /// `against`, an interrupt.
 pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let subjects = subjects(request)?;
+    // As `train` does.
+    kernels::hold_freed_memory();
     let choice = request.device.as_deref().unwrap_or("flex").parse()?;
     let selected = device::select(choice)?;
     let isa = Isa::detect();
