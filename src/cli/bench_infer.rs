@@ -6,7 +6,7 @@ use crate::commands::bench_infer::{self, Outcome, Request};
 use crate::report::table::{Table, figure};
 use std::path::PathBuf;
 
-/// Measure how fast a model file plays on one core
+/// Measure how fast a network plays on one core
 ///
 /// Block lengths from 16 to 4096: nanoseconds per sample, real-time factor, median and 99th
 /// percentile per block, and the fraction of this core's measured multiply-add peak.
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The model file (.nam, RTNeural .json, .aidax, Proteus .json).
+    /// A run, such as checkpoints/conv, or a model file: .nam, .json, .aidax, .safetensors.
     #[arg(long)]
     model: PathBuf,
     /// Block lengths in samples, separated by commas.

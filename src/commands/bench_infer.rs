@@ -1,10 +1,9 @@
 //! `bench infer`: how fast a model plays on one core of this machine.
 
+use super::playable::Playable;
 use crate::engine::timing::{self, BLOCK_LENGTHS, Timing};
-use crate::formats;
-use crate::models::description::{Architecture, Network};
 use crate::progress::{Event, Observer};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use std::time::Duration;
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The model file.
+    /// The run's folder or the model file.
     pub model: PathBuf,
     /// Samples per block; empty: 16 to 4096.
     pub blocks: Vec<usize>,
@@ -23,7 +22,7 @@ pub struct Request {
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// The model file.
+    /// The run's folder or the model file.
     pub model: PathBuf,
     /// The network, or every size of a slimmable one, smallest first.
     pub networks: Vec<Row>,
@@ -62,10 +61,9 @@ pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result
     } else {
         &request.blocks
     };
-    let name = || request.model.display().to_string();
-    let model = formats::read(&request.model).with_context(name)?;
+    let model = Playable::open(&request.model)?;
     let mut networks = Vec::new();
-    for network in sizes(&model.network) {
+    for network in model.network.sizes() {
         if observer.stop_requested() {
             bail!("interrupted");
         }
@@ -79,15 +77,4 @@ pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result
         model: request.model.clone(),
         networks,
     })
-}
-
-fn sizes(network: &Network) -> Vec<&Network> {
-    match &network.architecture {
-        Architecture::Slimmable(slimmable) => slimmable
-            .submodels
-            .iter()
-            .map(|s| s.network.as_ref())
-            .collect(),
-        _ => vec![network],
-    }
 }

@@ -281,7 +281,7 @@ impl About {
                 "effigy's standard signal, a second of pink noise at −14.968 dBFS".to_string(),
             ),
         };
-        let sizes = sizes(network).into_iter();
+        let sizes = network.sizes().into_iter();
         let figures = sizes.map(|size| loudness::measure(size, &signal));
         let figures: Vec<_> = figures.collect::<Result<_, _>>()?;
         self.nam.loudness = figures.last().copied().flatten();
@@ -439,20 +439,9 @@ fn play(network: &Network, controls: &[f32], input: &[f32]) -> Result<Vec<f32>, 
     Ok(output)
 }
 
-/// A network, or the sizes of a slimmable one.
-fn sizes(network: &Network) -> Vec<&Network> {
-    match &network.architecture {
-        Architecture::Slimmable(slimmable) => {
-            let sizes = slimmable.submodels.iter();
-            sizes.map(|s| s.network.as_ref()).collect()
-        }
-        _ => vec![network],
-    }
-}
-
 /// Every size of the re-read network beside the one it was written from.
 fn verify(network: &Network, reread: &Network) -> Result<Agreement> {
-    let (wanted, found) = (sizes(network), sizes(reread));
+    let (wanted, found) = (network.sizes(), reread.sizes());
     if wanted.len() != found.len() {
         bail!(
             "the written file holds {} sizes of {}",
@@ -507,7 +496,7 @@ fn against_training(
     late.resize(signal.len() + latency, 0.0);
     let controls = positions(&playable.network);
     let mut agreements = Vec::new();
-    for (model, network) in model.sizes().iter().zip(sizes(reread)) {
+    for (model, network) in model.sizes().iter().zip(reread.sizes()) {
         let found = play(network, &controls, &late)?.split_off(latency);
         let silence = silence(model, network, format)?;
         let wanted = predict(model, &device, &controls, &silence, &signal);

@@ -42,8 +42,13 @@ impl Start {
     /// As [`config::load`]; a file whose network cannot be trained here, or that `[model]`
     /// contradicts.
     pub(super) fn config(&self, path: &Path, overrides: &[String]) -> Result<Config> {
-        let Self::File { path: file, model } = self else {
-            return Ok(config::load(path, overrides)?);
+        let (file, model) = match self {
+            Self::File { path, model } => (path, model),
+            Self::Run(run) => {
+                let mut config = config::load(path, overrides)?;
+                config.model.take_output_scale(&run.config()?.model);
+                return Ok(config);
+            }
         };
         let device = device::select(DeviceChoice::Flex)?.device;
         match models::import(&model.network, &device) {

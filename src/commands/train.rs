@@ -105,7 +105,13 @@ pub fn train(
         observer.event(Event::Note(&describe(latency)));
     }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
-    level::fit_output(&mut config, &load::spans(&recordings.train));
+    // Weights that are there already stand at the level that they were trained at.
+    if request.resume {
+        let saved = RunDir::open(&wanted_folder(request, &config))?.config()?;
+        config.model.take_output_scale(&saved.model);
+    } else if request.init_from.is_none() {
+        level::fit_output(&mut config, &load::spans(&recordings.train));
+    }
     let model = new_model(request, &config, &selected.device, observer)?;
     let windows = cut(&config, &recordings, &model)?;
     let run = open_run(request, &config)?;
@@ -291,8 +297,7 @@ fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<
 }
 
 fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
-    let first = Path::new(CHECKPOINTS).join(&config.name);
-    let wanted = request.run.clone().unwrap_or(first);
+    let wanted = wanted_folder(request, config);
     if request.resume {
         let run = RunDir::open(&wanted)?;
         refuse_other_config(&run.config()?, config)?;
@@ -307,6 +312,12 @@ fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
         None => first_free(&wanted),
     };
     Ok(RunDir::create(&path, config)?)
+}
+
+/// The folder that was asked for, or that the run's name stands for.
+fn wanted_folder(request: &TrainRequest, config: &Config) -> PathBuf {
+    let first = Path::new(CHECKPOINTS).join(&config.name);
+    request.run.clone().unwrap_or(first)
 }
 
 /// `wanted`, or the first of `wanted-2`, `wanted-3`, … that does not exist.

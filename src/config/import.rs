@@ -112,7 +112,7 @@ fn complete_wavenet(given: &mut Table, file: &WaveNetConfig) -> Result<(), Confi
         drive: said.drive,
     };
     let completed = Table::try_from(completed).map_err(|e| conflict("model", e, "wavenet"))?;
-    for key in ["preset", "head_scale", "arrays"] {
+    for key in ["preset", "head_scale", "drive", "arrays"] {
         given.remove(key);
     }
     given.extend(completed);

@@ -150,6 +150,14 @@ impl ModelConfig {
         }
     }
 
+    /// Takes over the output's fixed factor of the network whose weights are to be loaded, where
+    /// the config leaves it open.
+    pub fn take_output_scale(&mut self, other: &Self) {
+        if let (Self::WaveNet(wavenet), Self::WaveNet(other)) = (self, other) {
+            wavenet.head_scale = wavenet.head_scale.or(other.head_scale);
+        }
+    }
+
     pub(super) fn check(&self, windows: &WindowConfig) -> Result<(), ConfigError> {
         match self {
             Self::Linear(dense) | Self::Nonlinear(dense) => {

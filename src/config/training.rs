@@ -227,7 +227,7 @@ impl TrainingConfig {
             let allowed = "absent; only lstm, gru, conv-lstm and s4d carry a memory on";
             return Err(ConfigError::value(key, step_len, allowed));
         }
-        if step_len == 0 || windows.window_len % step_len != 0 {
+        if !windows.window_len.is_multiple_of(step_len) {
             let allowed = format!("a divisor of windows.window_len, {}", windows.window_len);
             return Err(ConfigError::value(key, step_len, allowed));
         }

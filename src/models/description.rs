@@ -338,6 +338,17 @@ impl Network {
         }
     }
 
+    /// The network itself, or the sizes of a slimmable one, smallest first.
+    pub fn sizes(&self) -> Vec<&Network> {
+        match &self.architecture {
+            Architecture::Slimmable(slimmable) => {
+                let sizes = slimmable.submodels.iter();
+                sizes.map(|s| s.network.as_ref()).collect()
+            }
+            _ => vec![self],
+        }
+    }
+
     /// The name people know this kind of network by.
     pub fn family(&self) -> &'static str {
         self.architecture.family()

@@ -14,6 +14,7 @@ use effigy::engine::reference;
 use effigy::models::description::{Architecture, Control};
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, RecurrentNetwork, WaveNet};
+use std::rc::Rc;
 
 /// The seed's networks, small.
 pub fn seed_networks() -> Vec<ModelConfig> {
@@ -333,7 +334,7 @@ impl ModuleMapper for Nudge {
 /// The gradient along the same noise.
 struct Slope {
     nudge: Nudge,
-    grads: GradientsParams,
+    grads: Rc<GradientsParams>,
     sum: f64,
 }
 
@@ -353,6 +354,10 @@ fn projected(model: &EffectModel, input: &TensorData) -> f64 {
     let weights = noise(y.len(), 77);
     y.iter().zip(weights).map(|(y, w)| f64::from(y * w)).sum()
 }
+
+/// Ways to move all parameters together. A rectifier that stands within the step of its edge
+/// bends the difference along one way; a wrong gradient is wrong along all, so the median decides.
+const DIRECTIONS: [u32; 3] = [500, 501, 502];
 
 /// All parameters together are moved along noise, where smooth; the tolerance is a few times the
 /// rounding of an f32 forward pass over the step, and far below what one missing or doubled term
@@ -387,24 +392,23 @@ fn gradients_are_finite_differences() {
             let weights = TensorData::new(noise(shape.iter().product(), 77), shape);
             let loss = (y * Tensor::from_data(weights, &device)).sum();
             let grads = GradientsParams::from_grads(loss.backward(), &model);
-            let nudge = Nudge {
-                size: 0.0,
-                seed: 500,
-            };
-            let mut slope = Slope {
-                nudge,
-                grads,
-                sum: 0.0,
-            };
-            model.visit(&mut slope);
-            let step = 5e-4;
-            let moved = |size: f32| projected(&base().map(&mut Nudge { size, seed: 500 }), &input);
-            let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
-            let error = (slope.sum - difference).abs();
+            let grads = Rc::new(grads);
+            let mut errors = DIRECTIONS.map(|seed| {
+                let mut slope = Slope {
+                    nudge: Nudge { size: 0.0, seed },
+                    grads: grads.clone(),
+                    sum: 0.0,
+                };
+                model.visit(&mut slope);
+                let step = 5e-4;
+                let moved = |size: f32| projected(&base().map(&mut Nudge { size, seed }), &input);
+                let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+                (slope.sum - difference).abs() / difference.abs().max(0.05)
+            });
+            errors.sort_by(f64::total_cmp);
             assert!(
-                error <= 1e-2 * difference.abs().max(0.05),
-                "{config:?} with {controls} controls: {} for {difference}",
-                slope.sum
+                errors[1] <= 1e-2,
+                "{config:?} with {controls} controls: relative errors {errors:?}"
             );
         }
     }
