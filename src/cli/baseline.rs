@@ -8,8 +8,12 @@ use crate::report::table::figure;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Arguments of `effigy baseline`.
+/// Fit classical models to a config's recordings and test them
+///
+/// Gains, filters, filters on tanh curves and Volterra series, fitted by least squares: what a
+/// network must beat.
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// Names the recordings and the baselines; see configs/ for examples.
     #[arg(long, short)]

@@ -6,10 +6,15 @@ use crate::commands::bench_infer::{self, Outcome, Request};
 use crate::report::table::{Table, figure};
 use std::path::PathBuf;
 
-/// Time a run's network or a model file at block lengths from 16 to 4096: ns per sample,
-/// real-time factor, median and 99th percentile per block, and the fraction of this core's
-/// measured multiply-add peak.
+/// Measure how fast a network plays on one core
+///
+/// Block lengths from 16 to 4096: nanoseconds per sample, real-time factor, median and 99th
+/// percentile per block, and the fraction of this core's measured multiply-add peak.
+///
+/// Example:
+///   effigy bench infer --model amp.nam --blocks 64,256
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// A run, such as checkpoints/conv, or a model file: .nam, .json, .aidax, .safetensors.
     #[arg(long)]

@@ -6,10 +6,13 @@ use crate::commands::bench_train::{self, Outcome, Request, Row};
 use crate::report::table::{Table, figure};
 use std::path::PathBuf;
 
-/// Time whole training steps (forward, backward, optimiser): seconds, samples per second, GFLOP/s
+/// Measure how fast networks train on this machine
+///
+/// Times whole training steps (forward, backward, optimiser): seconds, samples per second, GFLOP/s
 /// and their fraction of this machine's multiply-add peak, measured in the same run, and the
 /// peak of memory. The sound is generated; no recordings are read.
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// Networks, separated by commas: all, a1-standard, a2-full, lstm-32, gru-32, lstm-24, conv,
     /// conv-lstm, tcn, s4d [default: all, or the config's alone].

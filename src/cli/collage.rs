@@ -6,7 +6,7 @@ use super::ui::Ui;
 use crate::commands::collage::{self, Request, Source};
 use std::path::PathBuf;
 
-/// Cut recordings up and join the pieces.
+/// Cut recordings into segments and join them in another order
 ///
 /// Examples:
 ///   effigy collage jumble bells.wav -o jumbled.wav --segments 50

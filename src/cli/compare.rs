@@ -9,8 +9,13 @@ use crate::report::table::figure;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Arguments of `effigy compare`.
+/// Train or load several networks and baselines and test them on the same samples
+///
+/// Examples:
+///   effigy compare --config lstm.toml wavenet.toml --baseline fir-128 fir-36-tanh
+///   effigy compare --model checkpoints/a checkpoints/b
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub struct Args {
     /// Networks to train, each in a run folder of its own; the first one names the test spans.

@@ -12,8 +12,16 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
-/// Arguments of `effigy convolve`.
+/// Predictive convolution: what a regression learned on A makes of B
+///
+/// A linear model learns to predict A's spectrum (or wave) from features of A, and predicts from
+/// B's features: the result has B's length and rate. --direct combines the two without a model.
+///
+/// Examples:
+///   effigy convolve bells.wav vireo.wav -o out.wav --estimator bayesian-ridge
+///   effigy convolve bells.wav vireo.wav -o crossed.wav --direct=cross-synthesis
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The sound to learn from.
     a: PathBuf,

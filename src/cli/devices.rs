@@ -5,8 +5,11 @@ use super::ui::Ui;
 use crate::commands::devices;
 use crate::report::table::Table;
 
-/// Arguments of `effigy devices`.
+/// List what this build can compute on
+///
+/// The first column is what --device accepts; auto takes the one marked as chosen.
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {}
 
 /// Prints the table of devices.

@@ -7,8 +7,15 @@ use crate::commands::evaluate::{self, EvaluateRequest};
 use crate::config::Latency;
 use std::path::PathBuf;
 
-/// Arguments of `effigy evaluate`.
+/// Score a trained network, baseline or model file on one more dry/wet pair
+///
+/// Prints its figures beside those of the dry sound itself (identity): what does not
+/// beat it has learned nothing.
+///
+/// Example:
+///   effigy evaluate --model checkpoints/my-pedal --dry other-dry.wav --wet other-wet.wav
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// A run (its best weights are used), a saved baseline, or a model file such as amp.nam.
     #[arg(long, short)]
@@ -19,7 +26,8 @@ pub struct Args {
     /// The same passage through the effect.
     #[arg(long)]
     wet: PathBuf,
-    /// Samples by which wet lags, or auto to measure it.
+    /// Samples by which wet lags, or auto to measure it, or fractional to measure it to a fraction
+    /// of a sample.
     #[arg(long, default_value = "auto", value_parser = latency, allow_hyphen_values = true)]
     latency: Latency,
     /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
@@ -36,10 +44,11 @@ pub struct Args {
 fn latency(text: &str) -> Result<Latency, String> {
     match text {
         "auto" => Ok(Latency::Auto),
+        "fractional" => Ok(Latency::Fractional),
         number => number
             .parse()
             .map(Latency::Samples)
-            .map_err(|_| "auto or a whole number of samples".to_string()),
+            .map_err(|_| "auto, fractional or a whole number of samples".to_string()),
     }
 }
 

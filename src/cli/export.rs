@@ -8,8 +8,15 @@ use crate::formats;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Arguments of `effigy export`.
+/// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors
+///
+/// The file is read again and played beside the network before it appears under its name.
+///
+/// Examples:
+///   effigy export --model checkpoints/my-pedal -o my-pedal.nam
+///   effigy export --model amp.nam -o amp.aidax
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The run whose best weights are written, or a model file to convert.
     #[arg(long, short)]

@@ -6,8 +6,16 @@ use super::ui::Ui;
 use crate::commands::infer::{self, InferRequest};
 use std::path::PathBuf;
 
-/// Arguments of `effigy infer`.
+/// Play sound files through a trained network or a model file
+///
+/// Reads and writes block by block, so that length costs no memory; another rate than the
+/// network's is resampled there and back.
+///
+/// Examples:
+///   effigy infer --model checkpoints/my-pedal song.wav -o song-through-pedal.wav
+///   effigy infer --model checkpoints/amp --control gain=0.7 takes/*.wav -o through-amp/
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The run whose best weights are used, such as checkpoints/conv, or a model file: .nam,
     /// .json, .aidax, .safetensors.

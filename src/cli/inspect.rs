@@ -8,9 +8,17 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Show what a run or a model file holds: architecture, receptive field, weights, metadata, and
-/// what it costs to play.
+/// Show what a run or a model file holds and what it costs to play
+///
+/// Reads runs, .nam, RTNeural .json, .aidax, Proteus .json and .safetensors: architecture,
+/// receptive field, weights, metadata, the formats it could be written in, and its speed on this
+/// machine.
+///
+/// Examples:
+///   effigy inspect checkpoints/my-pedal
+///   effigy inspect amp.nam
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// A run, such as checkpoints/conv, or a model file: .nam, .json, .aidax, .safetensors.
     file: PathBuf,

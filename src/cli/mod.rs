@@ -6,14 +6,19 @@
 mod baseline;
 mod bench_infer;
 mod bench_train;
+mod check;
 mod collage;
 mod compare;
+mod completions;
 mod convolve;
 mod devices;
 mod evaluate;
 mod export;
 mod infer;
 mod inspect;
+mod man;
+mod new;
+mod readme;
 mod recover;
 mod reorder;
 mod report;
@@ -25,7 +30,7 @@ mod synth;
 mod train;
 pub mod ui;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 use ui::Ui;
 
@@ -36,6 +41,8 @@ pub enum Status {
     Done,
     /// Exit code 1: a criterion that the user asked for was not met.
     CriterionMissed,
+    /// Exit code 2: some of several jobs failed, which has been told of.
+    SomeFailed,
 }
 
 impl Status {
@@ -54,56 +61,43 @@ impl Status {
 #[command(
     name = "effigy",
     version,
-    propagate_version = true,
     max_term_width = 100
 )]
 struct Cli {
     /// Print the result as one JSON object on stdout; progress and notes stay on stderr.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1000)]
     json: bool,
     /// No progress and no notes; warnings and errors stay.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 1001)]
     quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
+// What each command says of itself stands with its arguments.
 enum Command {
-    /// Train a network on the recordings a config names, and test it.
+    Check(check::Args),
+    New(new::Args),
     Train(train::Args),
-    /// Play sound files through a trained network or a model file.
     Infer(infer::Args),
-    /// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors.
     Export(export::Args),
-    /// Score a trained network, baseline or model file on one more dry/wet pair.
     Evaluate(evaluate::Args),
-    /// Train or load several networks and baselines and test them on the same samples.
     Compare(compare::Args),
-    /// Fit classical models to a config's recordings and test them.
     Baseline(baseline::Args),
-    /// Draw a run's page anew, or compare several runs on one page.
     Report(report::Args),
-    /// Review the logged figures of all runs, best first.
     Runs(runs::Args),
-    /// Write a config's generated dry/wet pairs as WAV files.
     Synth(synth::Args),
-    /// List what this build can compute on.
     Devices(devices::Args),
-    /// Predictive convolution: what a regression learned on A makes of B.
     Convolve(convolve::Args),
-    /// Predict the deleted end of a clip from other clips like it.
     Recover(recover::Args),
-    /// Reorder a sound's spectra by what they sound like.
     Reorder(reorder::Args),
-    /// Take a sound's spectrum apart: phases dropped, frequencies inverted, bins shuffled.
     Spectrum(spectrum::Args),
-    /// Cut sounds into segments and join them in another order.
     Collage(collage::Args),
-    /// Stretch a sound in time, with or without its pitch.
     Stretch(stretch::Args),
-    /// Show what a run or a model file holds.
     Inspect(inspect::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     /// Measure speed.
     #[command(subcommand)]
     Bench(Bench),
@@ -111,9 +105,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// How fast a model file plays.
     Infer(bench_infer::Args),
-    /// How fast networks train on this machine.
     Train(bench_train::Args),
 }
 
@@ -123,8 +115,8 @@ enum Bench {
 pub fn main() -> ExitCode {
     ui::report_panics_in_one_line();
     quiet_vulkan();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, verb) = match typed() {
+        Ok(typed) => typed,
         Err(error) if error.use_stderr() => {
             eprintln!("{}", one_line(&error.to_string()));
             return ExitCode::from(2);
@@ -137,13 +129,28 @@ pub fn main() -> ExitCode {
     match std::panic::catch_unwind(|| run(&cli.command, &ui)) {
         Ok(Ok(Status::Done)) => ExitCode::SUCCESS,
         Ok(Ok(Status::CriterionMissed)) => ExitCode::from(1),
+        Ok(Ok(Status::SomeFailed)) => ExitCode::from(2),
         Ok(Err(error)) => {
-            ui.fail(&format!("{error:#}"));
+            ui.fail(&readme::explain(&error, &verb));
             ExitCode::from(2)
         }
         // The panic hook has spoken.
         Err(_) => ExitCode::from(2),
     }
+}
+
+/// The command line, and the name of its command.
+fn typed() -> Result<(Cli, String), clap::Error> {
+    let mut definition = definition();
+    let matches = definition.try_get_matches_from_mut(std::env::args_os())?;
+    let verb = matches.subcommand_name().unwrap_or_default().to_string();
+    let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?;
+    Ok((cli, verb))
+}
+
+/// All commands and options, for what is generated from them.
+fn definition() -> clap::Command {
+    Cli::command()
 }
 
 /// Mesa's Vulkan loader complains on stderr where no session folder is set, as in containers.
@@ -169,6 +176,8 @@ fn one_line(message: &str) -> String {
 
 fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
     match command {
+        Command::Check(args) => check::run(args, ui),
+        Command::New(args) => new::run(args, ui),
         Command::Train(args) => train::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
         Command::Export(args) => export::run(args, ui),
@@ -186,6 +195,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Collage(args) => collage::run(args, ui),
         Command::Stretch(args) => stretch::run(args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
+        Command::Completions(args) => completions::run(args, ui),
+        Command::Man(args) => man::run(args, ui),
         Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
         Command::Bench(Bench::Train(args)) => bench_train::run(args, ui),
     }

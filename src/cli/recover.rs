@@ -8,9 +8,17 @@ use crate::report::table::{Table, figure};
 use clap::ValueEnum;
 use std::path::PathBuf;
 
-/// Arguments of `effigy recover`.
+/// Predict the deleted end of a clip from other clips like it
+///
+/// Learns from all clips of a folder but one what follows a beginning, and predicts the end of the
+/// one that was held out, beside silence and the mean clip.
+///
+/// Examples:
+///   effigy recover --dir clips --prefix 0_jackson --held-out 47 -o recovered.wav
+///   effigy recover --dir clips --leave-one-out --method ridge,pca
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// Folder of the clips.
     #[arg(long)]

@@ -12,7 +12,7 @@ use anyhow::ensure;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
-/// Reorder a recording's frames by how they sound.
+/// Reorder a recording's frames by how they sound
 ///
 /// Cuts the recording into short overlapping frames and plays them in another order: by a
 /// one-dimensional embedding of their mel spectra, along a short path from like to like, from

@@ -7,8 +7,11 @@ use crate::progress::{Event, Observer};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Arguments of `effigy report`.
+/// Draw a run's page anew, or compare several runs on one page
+///
+/// One self-contained HTML file: figures, curves, spectrograms, and the sounds to listen to.
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// One run, to draw its page anew, or several, to compare them on one page.
     #[arg(value_name = "RUN")]

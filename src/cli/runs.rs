@@ -8,8 +8,12 @@ use crate::report::metrics::Metrics;
 use crate::report::table::{Table, figure};
 use std::path::PathBuf;
 
-/// Arguments of `effigy runs`.
+/// Review the logged figures of all runs, best first
+///
+/// Example:
+///   effigy runs --dir checkpoints
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// Folder that holds the runs.
     #[arg(long, default_value = crate::commands::train::CHECKPOINTS)]

@@ -8,7 +8,7 @@ use crate::resynth::spectral;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
-/// Change a recording's spectra: drop phases, invert or shuffle frequencies.
+/// Take a recording's spectra apart: phases dropped, frequencies inverted, bins shuffled
 ///
 /// Examples:
 ///   effigy spectrum bells.wav -o robot.wav --effect drop-phase

@@ -9,7 +9,7 @@ use crate::report::table::figure;
 use crate::resynth::interpolate::Between;
 use std::path::PathBuf;
 
-/// Make a recording longer, shorter or backwards, at its own pitch or as on tape.
+/// Make a recording longer, shorter or backwards, at its own pitch or as on tape
 ///
 /// Examples:
 ///   effigy stretch bells.wav -o slow.wav --factor 2.5

@@ -6,8 +6,14 @@ use super::ui::Ui;
 use crate::commands::synth::{self, SynthRequest};
 use std::path::PathBuf;
 
-/// Arguments of `effigy synth`.
+/// Write a config's generated dry/wet pairs as WAV files
+///
+/// The folder also gets data.toml, a [data] table that names the files for another config.
+///
+/// Example:
+///   effigy synth --config configs/conv.toml -o datasets/overdrive
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// A config with generated pairs, such as configs/conv.toml.
     #[arg(long, short)]

@@ -1,81 +1,200 @@
-//! `effigy train`.
+//! `effigy train`, one config or a queue of them.
 
-use super::Status;
-use super::rows;
-use super::ui::Ui;
+use super::ui::{self, Ui};
+use super::{Status, readme, rows};
+use crate::commands::queue::{self, QueueEvent, QueueOutcome, State};
 use crate::commands::train::{self, TrainOutcome, TrainRequest};
-use crate::report::table::figure;
+use crate::progress::{Event, Observer};
+use crate::report::table::{Table, figure};
 use crate::training::history::EpochRow;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Arguments of `effigy train`.
+/// Train a network on the recordings a config names, and test it
+///
+/// Keeps the weights of the best epoch and tests them beside the dry sound itself and a
+/// least-squares filter. Several configs are trained one after another; one that fails does not
+/// stop the rest.
+///
+/// Examples:
+///   effigy train my-pedal.toml
+///   effigy train clean.toml crunch.toml lead.toml
+///   effigy train --run checkpoints/my-pedal --resume --set training.epochs=200
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
-    /// What to train; see configs/ for examples.
-    #[arg(long, short)]
+    /// What to train; `effigy new` writes one, configs/ has examples
+    #[arg(value_name = "CONFIG")]
+    configs: Vec<PathBuf>,
+    /// The same, for one config
+    #[arg(long, short, value_name = "CONFIG", conflicts_with = "configs")]
     config: Option<PathBuf>,
-    /// Override a config key, such as training.epochs=50; may be repeated.
+    /// Override a config key, such as training.epochs=50; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Seed of weights, window order and generated signals; short for --set seed=N.
+    /// Seed of weights, window order and generated signals; short for --set seed=N
     #[arg(long)]
     seed: Option<u64>,
-    /// Folder of the run [default: the first free one of checkpoints/NAME, NAME-2, …].
+    /// Folder of the run [default: the first free one of checkpoints/NAME, NAME-2, …]
     #[arg(long)]
     run: Option<PathBuf>,
-    /// Continue the run in its folder where its last completed epoch ended.
+    /// Continue the run in its folder where its last completed epoch ended
     #[arg(long)]
     resume: bool,
     /// Start from the best weights of this run, or fine-tune this model file (.nam, .json, .aidax,
-    /// .safetensors); the config may then leave [model] out.
+    /// .safetensors); the config may then leave [model] out
     #[arg(long, value_name = "RUN|FILE")]
     init_from: Option<PathBuf>,
-    /// Keep the weights of layers whose names start so; short for training.freeze.
+    /// Keep the weights of layers whose names start so; short for training.freeze
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     freeze: Vec<String>,
-    /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's].
+    /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's]
     #[arg(long)]
     device: Option<String>,
-    /// Leave the run without a report.html.
+    /// Leave the run without a report.html
     #[arg(long)]
     no_report: bool,
-    /// Exit with code 1 unless the test ESR is at most this.
+    /// Exit with code 1 unless the test ESR is at most this
     #[arg(long, value_name = "ESR")]
     require_esr: Option<f64>,
 }
 
-/// Trains, printing a line per epoch and the test table.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let mut overrides = args.overrides.clone();
-    overrides.extend(args.seed.map(|seed| format!("seed={seed}")));
-    if !args.freeze.is_empty() {
-        overrides.push(format!("training.freeze={:?}", args.freeze));
-    }
-    let request = TrainRequest {
-        config: args.config.clone(),
-        overrides,
-        run: args.run.clone(),
-        resume: args.resume,
-        init_from: args.init_from.clone(),
-        device: args.device.clone(),
-        no_report: args.no_report,
-    };
-    let mut printed = false;
-    let outcome = train::train(&request, ui, |row, best| {
-        if !printed {
-            ui.say(HEADINGS);
-            printed = true;
+impl Args {
+    fn request(&self, config: Option<&PathBuf>) -> TrainRequest {
+        let mut overrides = self.overrides.clone();
+        overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
+        if !self.freeze.is_empty() {
+            overrides.push(format!("training.freeze={:?}", self.freeze));
         }
-        ui.say(&line(row, best));
-    })?;
+        TrainRequest {
+            config: config.cloned(),
+            overrides,
+            run: self.run.clone(),
+            resume: self.resume,
+            init_from: self.init_from.clone(),
+            device: self.device.clone(),
+            no_report: self.no_report,
+        }
+    }
+
+    fn judged(&self, outcome: &TrainOutcome) -> Status {
+        let esr = outcome.rows.first().map(|row| row.metrics.esr);
+        Status::of_esr(self.require_esr, esr)
+    }
+}
+
+/// Trains, printing a line per epoch, the test table and a verdict.
+///
+/// # Errors
+/// Those of the command; in a queue they are told of, and the rest goes on.
+pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
+    match args.configs.as_slice() {
+        [] => one(args, args.config.as_ref(), ui),
+        [config] => one(args, Some(config), ui),
+        several => {
+            anyhow::ensure!(
+                args.run.is_none() && !args.resume,
+                "--run and --resume belong to one run, and {} configs are given; name one, or \
+                 leave them out",
+                several.len()
+            );
+            many(args, several, ui)
+        }
+    }
+}
+
+fn one(args: &Args, config: Option<&PathBuf>, ui: &Ui) -> anyhow::Result<Status> {
+    let mut log = EpochLog::new(ui);
+    let outcome = train::train(&args.request(config), ui, |row, best| log.add(row, best))?;
     ui.report(&outcome, prose)?;
-    let esr = outcome.rows.first().map(|row| row.metrics.esr);
-    Ok(Status::of_esr(args.require_esr, esr))
+    Ok(args.judged(&outcome))
+}
+
+fn many(args: &Args, configs: &[PathBuf], ui: &Ui) -> anyhow::Result<Status> {
+    let requests: Vec<TrainRequest> = configs.iter().map(|c| args.request(Some(c))).collect();
+    let mut log = EpochLog::new(ui);
+    let outcome = queue::queue(&requests, ui, |event| match event {
+        QueueEvent::Start(index, request) => {
+            log = EpochLog::new(ui);
+            let name = request.config.as_deref().unwrap_or_else(|| "".as_ref());
+            let place = index + 1;
+            ui.say(&format!("[{place}/{}] {}", configs.len(), name.display()));
+        }
+        QueueEvent::Epoch(row, best) => log.add(row, best),
+        QueueEvent::Failed(request, error) => {
+            let name = request.config.as_deref().unwrap_or_else(|| "".as_ref());
+            ui.fail(&format!(
+                "{}: {}",
+                name.display(),
+                readme::explain(error, "train")
+            ));
+        }
+    });
+    ui.report(&outcome, summary)?;
+    let mut trained = outcome.runs.iter().filter_map(|run| run.outcome.as_ref());
+    Ok(if outcome.failed > 0 {
+        Status::SomeFailed
+    } else if trained.all(|o| args.judged(o) == Status::Done) {
+        Status::Done
+    } else {
+        Status::CriterionMissed
+    })
+}
+
+/// The table that grows epoch by epoch on stderr.
+struct EpochLog<'a> {
+    ui: &'a Ui,
+    begun: bool,
+    wide: bool,
 }
 
 /// Above [`line`]s.
 pub(super) const HEADINGS: &str = "epoch |  train MSE      RMSE       STD |  valid MSE      RMSE       STD       ESR | ref. STD |      s";
+
+const NARROW: &str = "epoch | train RMSE | valid RMSE       ESR | ref. STD |      s";
+
+impl<'a> EpochLog<'a> {
+    fn new(ui: &'a Ui) -> Self {
+        let fits = |width: usize| width > HEADINGS.chars().count() + 2;
+        Self {
+            ui,
+            begun: false,
+            wide: ui.width().is_none_or(fits),
+        }
+    }
+
+    fn add(&mut self, row: &EpochRow, best: bool) {
+        if best {
+            let text = format!(
+                "training, best ESR {} ({})",
+                figure(row.valid.esr),
+                row.epoch
+            );
+            self.ui.event(Event::Status(&text));
+        }
+        if !self.begun {
+            self.ui.say(if self.wide { HEADINGS } else { NARROW });
+            self.begun = true;
+        }
+        if is_worth_a_line(row.epoch) {
+            self.ui.say(&if self.wide {
+                line(row, best)
+            } else {
+                narrow_line(row, best)
+            });
+        }
+    }
+}
+
+/// Every epoch up to 100, every tenth up to 1000, every hundredth from there on: a thousand
+/// epochs leave a log that can be read. `metrics.jsonl` has them all.
+fn is_worth_a_line(epoch: usize) -> bool {
+    let mut step = 1;
+    while epoch >= 100 * step {
+        step *= 10;
+    }
+    epoch.is_multiple_of(step)
+}
 
 /// An epoch's figures; a star marks the best so far.
 pub(super) fn line(row: &EpochRow, best: bool) -> String {
@@ -91,6 +210,19 @@ pub(super) fn line(row: &EpochRow, best: bool) -> String {
         figure(valid.std),
         figure(valid.esr),
         figure(valid.reference_std),
+        row.seconds,
+        if best { " *" } else { "" },
+    )
+}
+
+fn narrow_line(row: &EpochRow, best: bool) -> String {
+    format!(
+        "{:5} | {:>10} | {:>10} {:>9} | {:>8} | {:6.1}{}",
+        row.epoch,
+        figure(row.train.rmse),
+        figure(row.valid.rmse),
+        figure(row.valid.esr),
+        figure(row.valid.reference_std),
         row.seconds,
         if best { " *" } else { "" },
     )
@@ -112,6 +244,11 @@ fn prose(outcome: &TrainOutcome) -> String {
         );
     }
     let _ = writeln!(text, ", {:.0} s on {}", outcome.seconds, outcome.device);
+    if let Some(verdict) = &outcome.verdict {
+        let words = verdict.to_string();
+        let (headline, advice) = words.split_at(words.find('\n').unwrap_or(words.len()));
+        let _ = writeln!(text, "{}{advice}", ui::coloured(verdict.grade, headline));
+    }
     let run = outcome.run.display();
     match &outcome.page {
         Some(page) => _ = writeln!(text, "look and listen: {}", page.display()),
@@ -122,4 +259,73 @@ fn prose(outcome: &TrainOutcome) -> String {
         "use it: effigy infer --model {run} your.wav -o out.wav"
     );
     text
+}
+
+/// One line per run of the queue.
+fn summary(outcome: &QueueOutcome) -> String {
+    let mut table = Table::new([
+        "config", "network", "ESR", "RMSE", "identity", "s", "verdict",
+    ]);
+    for run in &outcome.runs {
+        let config = run.config.display().to_string();
+        let Some(done) = &run.outcome else {
+            let state = match run.state {
+                State::NotStarted => "not started",
+                State::Failed | State::Done => "failed",
+            };
+            table.row([&config, "-", "-", "-", "-", "-", state]);
+            continue;
+        };
+        let esr = |name: &str| {
+            let row = done.rows.iter().find(|r| r.name == name);
+            row.map_or_else(|| "-".to_string(), |r| figure(r.metrics.esr))
+        };
+        let network = done.rows.first();
+        let of = |pick: fn(&crate::report::metrics::Row) -> f64| {
+            network.map_or_else(|| "-".to_string(), |r| figure(pick(r)))
+        };
+        table.row([
+            config,
+            network.map_or_else(String::new, |r| r.name.clone()),
+            of(|r| r.metrics.esr),
+            of(|r| r.metrics.rmse),
+            esr("identity"),
+            format!("{:.0}", done.seconds),
+            done.verdict
+                .as_ref()
+                .map_or_else(String::new, |v| v.grade.to_string()),
+        ]);
+    }
+    let count = outcome.runs.len();
+    let trained = count - outcome.failed;
+    let failures: String = outcome
+        .runs
+        .iter()
+        .filter_map(|run| {
+            Some(format!(
+                "{}: {}\n",
+                run.config.display(),
+                run.error.as_ref()?
+            ))
+        })
+        .collect();
+    format!(
+        "{table}{failures}{trained} of {count} trained, {:.0} s",
+        outcome.seconds
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_epochs_do_not_flood_the_log() {
+        let shown: Vec<usize> = (1..=1000).filter(|e| is_worth_a_line(*e)).collect();
+        assert_eq!(shown[..99], (1..100).collect::<Vec<_>>());
+        assert_eq!(shown[99..102], [100, 110, 120]);
+        assert_eq!(shown.len(), 99 + 91);
+        assert_eq!(shown.last(), Some(&1000));
+        assert!(!is_worth_a_line(1010) && is_worth_a_line(1100));
+    }
 }

@@ -4,15 +4,19 @@
 //! warnings go to stderr.
 
 use crate::progress::{Event, Observer};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::report::verdict::Grade;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Set by the Ctrl-C handler; long work asks for it once per step.
 static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The bars on the screen, for the Ctrl-C handler to speak above them.
+static SHOWN: OnceLock<MultiProgress> = OnceLock::new();
 
 /// Makes the first Ctrl-C ask long work to stop and the second one end the process.
 pub fn catch_interrupts() {
@@ -20,10 +24,23 @@ pub fn catch_interrupts() {
         if STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; press Ctrl-C again to end at once");
+        let text = "stopping after this step; press Ctrl-C again to end at once";
+        match SHOWN.get() {
+            // The terminal has echoed ^C: leave that line alone.
+            Some(bars) => drop(bars.println(format!("\n{text}"))),
+            None => eprintln!("\n{text}"),
+        }
     });
     // A second handler in one process (tests) is no fault: the first one serves.
     drop(installed);
+}
+
+/// A task's bar; kept when its task ends so that the next one at its place (the next epoch's
+/// steps) does not make the screen jump.
+#[derive(Debug)]
+struct Slot {
+    bar: ProgressBar,
+    active: bool,
 }
 
 /// How much to say and in which form.
@@ -31,16 +48,38 @@ pub fn catch_interrupts() {
 pub struct Ui {
     json: bool,
     quiet: bool,
-    bar: Mutex<Option<ProgressBar>>,
+    /// Draws nothing unless stderr is a terminal.
+    bars: MultiProgress,
+    /// Bars from the outermost task inwards.
+    slots: Mutex<Vec<Slot>>,
 }
+
+/// Redraws per second: smooth to the eye, nothing to the processor.
+const REDRAWS: u8 = 10;
 
 impl Ui {
     /// `json`: the result as one JSON object. `quiet`: no notes, no bars; warnings stay.
+    ///
+    /// Bars are drawn only on a terminal that can move its cursor: logs and pipes get whole lines
+    /// without control characters.
     pub fn new(json: bool, quiet: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let live = !quiet && !dumb && std::io::stderr().is_terminal();
+        let target = if live {
+            ProgressDrawTarget::stderr_with_hz(REDRAWS)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bars = MultiProgress::with_draw_target(target);
+        if live {
+            // Only a second Ui in one process finds it taken, and then either serves.
+            drop(SHOWN.set(bars.clone()));
+        }
         Self {
             json,
             quiet,
-            bar: Mutex::new(None),
+            bars,
+            slots: Mutex::default(),
         }
     }
 
@@ -55,6 +94,11 @@ impl Ui {
         } else {
             prose(result)
         };
+        self.print(&text)
+    }
+
+    /// Prints text that is the result itself to stdout.
+    pub fn print(&self, text: &str) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         // A closed pipe (`effigy runs | head`) is the reader's choice, not a fault.
         match writeln!(out, "{}", text.trim_end()) {
@@ -63,49 +107,118 @@ impl Ui {
         }
     }
 
-    /// Prints a line to stderr above the bar.
+    /// Prints a line to stderr above the bars.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            self.above_bar(line);
+            self.above_bars(line);
         }
     }
 
-    fn above_bar(&self, line: &str) {
-        match self.bar.lock().ok().as_deref() {
-            Some(Some(bar)) if !bar.is_hidden() => bar.println(line),
-            _ => eprintln!("{line}"),
+    /// Columns of the terminal that [`Ui::say`] writes to; `None` for a file or pipe, whose lines
+    /// may be of any length.
+    pub fn width(&self) -> Option<usize> {
+        let size = console::Term::stderr().size_checked()?;
+        Some(usize::from(size.1))
+    }
+
+    fn above_bars(&self, line: &str) {
+        if self.bars.is_hidden() || self.bars.println(line).is_err() {
+            eprintln!("{line}");
         }
+    }
+
+    /// What follows a panic elsewhere may still want to draw.
+    fn slots(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(&self, task: &str, total: Option<u64>) {
-        let shown = !self.quiet && std::io::stderr().is_terminal();
-        let bar = match total {
-            Some(total) => ProgressBar::new(total)
-                .with_style(style("{msg:32!} {wide_bar} {pos}/{len} {per_sec} {eta}")),
-            None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}")),
-        };
-        if !shown {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        } else if total.is_none() {
+        let mut slots = self.slots();
+        let depth = slots.iter().take_while(|slot| slot.active).count();
+        if depth == slots.len() {
+            let bar = self.bars.add(ProgressBar::hidden());
+            slots.push(Slot { bar, active: true });
+        }
+        let slot = &mut slots[depth];
+        slot.active = true;
+        let bar = &slot.bar;
+        bar.disable_steady_tick();
+        bar.set_style(style(total.is_some()));
+        bar.set_message(task.to_string());
+        match total {
+            Some(total) => bar.set_length(total),
+            None => bar.unset_length(),
+        }
+        bar.reset();
+        if total.is_none() && !self.bars.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        bar.set_message(task.to_string());
-        if let Ok(mut current) = self.bar.lock() {
-            *current = Some(bar);
+    }
+
+    fn finish(&self) {
+        let mut slots = self.slots();
+        let depth = slots.iter().take_while(|slot| slot.active).count();
+        if depth > 0 {
+            slots[depth - 1].active = false;
+        }
+        if depth <= 1 {
+            for slot in slots.drain(..) {
+                slot.bar.finish_and_clear();
+                self.bars.remove(&slot.bar);
+            }
+        }
+    }
+
+    /// Takes all bars off the screen.
+    fn clear(&self) {
+        for slot in self.slots().drain(..) {
+            slot.bar.finish_and_clear();
+            self.bars.remove(&slot.bar);
         }
     }
 
     fn with_bar(&self, act: impl FnOnce(&ProgressBar)) {
-        if let Ok(current) = self.bar.lock()
-            && let Some(bar) = current.as_ref()
-        {
-            act(bar);
+        let slots = self.slots();
+        let active = slots.iter().take_while(|slot| slot.active);
+        if let Some(slot) = active.last() {
+            act(&slot.bar);
         }
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+fn style(counted: bool) -> ProgressStyle {
+    let template = if counted {
+        "{msg:36!} {wide_bar} {pos}/{len} {rate:>8} {eta:>4} left"
+    } else {
+        "{msg:36!} {spinner} {elapsed}"
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // The bar is drawn again at once; nobody could be told.
+            let _ = write!(out, "{}/s", rate(state.per_sec()));
+        })
+}
+
+/// Steps per second in about three digits.
+fn rate(per_second: f64) -> String {
+    match per_second {
+        r if r >= 100.0 => format!("{r:.0}"),
+        r if r >= 10.0 => format!("{r:.1}"),
+        r => format!("{r:.2}"),
+    }
+}
+
+/// A grade in its colour, where stdout is a terminal that has colours and `NO_COLOR` is not set.
+pub fn coloured(grade: Grade, text: &str) -> String {
+    let style = console::Style::new().bold();
+    let style = match grade {
+        Grade::Great => style.green(),
+        Grade::NotBad => style.cyan(),
+        Grade::MightSoundOk => style.yellow(),
+        Grade::NotThereYet => style.red(),
+    };
+    style.for_stdout().apply_to(text).to_string()
 }
 
 impl Observer for Ui {
@@ -114,14 +227,9 @@ impl Observer for Ui {
             Event::Start { task, total } => self.start(task, total),
             Event::Advance(steps) => self.with_bar(|bar| bar.inc(steps)),
             Event::Status(text) => self.with_bar(|bar| bar.set_message(text.to_string())),
-            Event::Finish => {
-                self.with_bar(ProgressBar::finish_and_clear);
-                if let Ok(mut current) = self.bar.lock() {
-                    *current = None;
-                }
-            }
+            Event::Finish => self.finish(),
             Event::Note(text) => self.say(text),
-            Event::Warning(text) => self.above_bar(&format!("warning: {text}")),
+            Event::Warning(text) => self.above_bars(&format!("warning: {text}")),
         }
     }
 
@@ -139,9 +247,9 @@ pub fn report_panics_in_one_line() {
 }
 
 impl Ui {
-    /// Prints an error, one line, after clearing any bar.
+    /// Prints an error, one line, after clearing all bars.
     pub fn fail(&self, message: &str) {
-        self.event(Event::Finish);
+        self.clear();
         eprintln!("error: {}", message.replace('\n', " "));
     }
 }

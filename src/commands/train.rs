@@ -6,17 +6,18 @@ use super::report::{self, ReportRequest};
 use super::scoring::{self, Tester};
 use super::start::Start;
 use crate::config::{self, Config};
-use crate::data::load::{self, LatencyReport, Recordings};
+use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
 use crate::kernels;
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, Row};
+use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::level;
 use crate::training::optimiser;
-use crate::training::run_dir::RunDir;
+use crate::training::run_dir::{Progress, RunDir};
 use crate::training::{self, Session, TrainingError, evaluate};
 use anyhow::{Result, bail};
 use burn::module::Module;
@@ -66,8 +67,12 @@ pub struct TrainOutcome {
     pub epochs: usize,
     /// Whose weights were tested and kept.
     pub best: Option<BestEpoch>,
+    /// The test figures in words, with what to try next.
+    pub verdict: Option<Verdict>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
+    /// What was found out about every pair of files.
+    pub pairs: Vec<PairReport>,
     /// The test audio: dry, wet and predicted.
     pub files: Vec<PathBuf>,
     /// When, where and by what version it was made.
@@ -140,7 +145,9 @@ pub fn train(
         weights: best.num_params(),
         epochs: progress.history.len(),
         best: progress.best,
+        verdict: None,
         latencies: recordings.latencies.clone(),
+        pairs: recordings.pairs.clone(),
         files: Vec::new(),
         provenance: Provenance::now(),
         page: None,
@@ -156,6 +163,7 @@ pub fn train(
         tester.baseline(&row.baseline.to_string(), &row.baseline)?;
     }
     outcome.rows = tester.rows().to_vec();
+    outcome.verdict = judge(&outcome.rows, &progress);
     outcome.by_pair = tester.by_pair().to_vec();
     outcome.files = tester.write_audio(&run.file("test"), predicted)?;
     outcome.seconds = started.elapsed().as_secs_f64();
@@ -165,6 +173,18 @@ pub fn train(
         outcome.page = draw_page(run.path(), observer);
     }
     Ok(outcome)
+}
+
+fn judge(rows: &[Row], progress: &Progress) -> Option<Verdict> {
+    let tested = progress.best.map(|best| best.epoch);
+    let row = progress.history.iter().find(|r| Some(r.epoch) == tested);
+    verdict::verdict(&Evidence {
+        rows,
+        epochs: progress.history.len(),
+        best_epoch: tested,
+        train_esr: row.map(|r| r.train.esr),
+        valid_esr: row.map(|r| r.valid.esr),
+    })
 }
 
 /// The run's page. The run is complete without it, so a page that cannot be drawn is a warning.
@@ -213,8 +233,11 @@ pub fn describe(report: &LatencyReport) -> String {
         Some(true) => ", inverted polarity",
         _ => "",
     };
+    let exact = report
+        .exact_samples
+        .map_or_else(String::new, |exact| format!("{exact:.2} to a fraction, "));
     format!(
-        "latency {} samples ({origin}{polarity}): {}",
+        "latency {} samples ({exact}{origin}{polarity}): {}",
         report.latency_samples, report.label
     )
 }

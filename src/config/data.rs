@@ -15,7 +15,8 @@ pub struct DataConfig {
     /// Rate to train at in hertz. Absent: the first file's, or 44100 for generated data.
     /// Files of another rate are refused, for resampling both sides would hide a mistake.
     pub sample_rate: Option<u32>,
-    /// Delay of the wet side; `"auto"` measures it on the training pairs together.
+    /// Delay of the wet side; `"auto"` measures it on the training pairs together,
+    /// `"fractional"` to a fraction of a sample.
     pub latency: Latency,
     /// Whether an inverted wet side is turned over before training.
     pub polarity: Polarity,
@@ -74,6 +75,9 @@ pub enum Latency {
     /// Measured on the onset of the response.
     #[default]
     Auto,
+    /// Measured to a fraction of a sample, where the response is a plain delay; the wet side is
+    /// resampled by that fraction. Whole samples elsewhere.
+    Fractional,
     /// Known, in samples; positive: wet lags.
     Samples(i64),
 }
@@ -314,6 +318,7 @@ impl Serialize for Latency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Auto => serializer.serialize_str("auto"),
+            Self::Fractional => serializer.serialize_str("fractional"),
             Self::Samples(n) => serializer.serialize_i64(*n),
         }
     }
@@ -330,10 +335,11 @@ enum Scalar {
 
 impl<'de> Deserialize<'de> for Latency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const ALLOWED: &str = "latency must be \"auto\" or a whole number of samples";
+        const ALLOWED: &str = "latency must be \"auto\", \"fractional\" or a whole number of samples";
         match Scalar::deserialize(deserializer) {
             Ok(Scalar::Integer(n)) => Ok(Self::Samples(n)),
             Ok(Scalar::Text(text)) if text == "auto" => Ok(Self::Auto),
+            Ok(Scalar::Text(text)) if text == "fractional" => Ok(Self::Fractional),
             _ => Err(de::Error::custom(ALLOWED)),
         }
     }

@@ -169,6 +169,27 @@ pub enum Fact {
         /// Whether it is negative.
         inverted: bool,
     },
+    /// Wet runs at another speed than dry: two clocks.
+    Drifts {
+        /// Parts per million; positive: wet lags more and more.
+        ppm: f64,
+        /// Samples that this amounts to over the recording.
+        samples: f64,
+    },
+    /// The effect's filter changes by a clock: chorus, flanger, phaser, vibrato.
+    FilterMoves {
+        /// Its period, or several of them.
+        period_seconds: f64,
+        /// 0 (static) to 1.
+        depth: f64,
+    },
+    /// The effect's gain changes by a clock: tremolo.
+    GainSways {
+        /// Its period.
+        period_seconds: f64,
+        /// From the lowest to the highest gain.
+        swing_db: f64,
+    },
 }
 
 /// One thing worth telling, and how much it matters.
@@ -309,6 +330,31 @@ impl fmt::Display for Fact {
                 "wet is dry with {gain_db:+.2} dB of gain{} and nothing else: check that the \
                  effect was switched on",
                 if *inverted { ", inverted," } else { "" }
+            ),
+            Self::Drifts { ppm, samples } => write!(
+                f,
+                "wet drifts against dry by {samples:+.1} samples over the recording \
+                 ({ppm:+.1} ppm); below 1 sample is harmless: record both sides with one clock \
+                 (one interface), or resample wet by that much"
+            ),
+            Self::FilterMoves {
+                period_seconds,
+                depth,
+            } => write!(
+                f,
+                "the effect changes over time by a clock of its own, as a chorus, flanger, phaser \
+                 or vibrato does (depth {depth:.2}, repeating every {period_seconds:.2} s or a \
+                 part of it); a network hears only dry and cannot learn when: switch the \
+                 modulation off, or expect the average sound"
+            ),
+            Self::GainSways {
+                period_seconds,
+                swing_db,
+            } => write!(
+                f,
+                "the effect's loudness sways by {swing_db:.1} dB every {period_seconds:.2} s by a \
+                 clock of its own, as a tremolo's does; a network hears only dry and cannot learn \
+                 when: switch the modulation off, or expect the average sound"
             ),
         }
     }

@@ -3,16 +3,19 @@
 //!
 //! Knows no network: what a span may be used for depends on a reach that is asked for later.
 
-use super::check::{self, Expectations, Severity};
+use super::aligned::{self, Motion};
+use super::check::{self, Expectations, Finding, Severity};
 use super::pair::{DryWetPair, Span};
 use crate::audio::{Audio, AudioError, SampleRate, decode};
 use crate::config::{DataConfig, Latency, PairConfig, Polarity};
 use crate::dsp::align::{self, AlignError, AlignOptions, Alignment};
+use crate::dsp::shift;
 use crate::effects::signals::{self, Signal};
 use crate::effects::{Effect, ParameterError};
 use crate::progress::{Event, Observer};
+use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -81,10 +84,24 @@ pub struct LatencyReport {
     pub label: String,
     /// Positive: wet lags.
     pub latency_samples: i64,
+    /// The same to a fraction of a sample, where the response is a plain delay; removed in full
+    /// only with `latency = "fractional"`.
+    pub exact_samples: Option<f64>,
     /// `None` where it was given, not measured.
     pub confidence: Option<f64>,
     /// Whether the response begins downwards; `None` where it was not measured.
     pub inverted: Option<bool>,
+}
+
+/// What was found out about one pair of files once it was aligned.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairReport {
+    /// The pair.
+    pub label: String,
+    /// How much louder wet is than dry (RMS, first channel); `None` if one is silent.
+    pub gain_db: Option<f64>,
+    /// What may spoil training: clocks that drift, effects that move.
+    pub findings: Vec<Finding>,
 }
 
 /// Everything a run learns from and is judged on.
@@ -100,6 +117,8 @@ pub struct Recordings {
     pub test: Vec<Excerpt>,
     /// The delays that were removed.
     pub latencies: Vec<LatencyReport>,
+    /// What was found out about every pair of files.
+    pub pairs: Vec<PairReport>,
 }
 
 /// All spans of some excerpts.
@@ -131,7 +150,9 @@ pub fn load(
     let common = library.common_latency()?;
     let mut latencies: Vec<LatencyReport> = common.iter().cloned().collect();
     library.align(common.as_ref(), &mut latencies)?;
+    let pairs = library.survey();
     let recordings = Recordings {
+        pairs,
         train: library.excerpts(&config.train)?,
         valid: library.excerpts(&config.valid)?,
         test: library.excerpts(&config.test)?,
@@ -192,6 +213,8 @@ struct Source {
     wet: Audio,
     latency: Latency,
     generated: bool,
+    /// A generated effect that depends on when the dry begins.
+    moves: bool,
     /// Where the knobs stood, in order of their names.
     controls: Vec<f32>,
     pairs: Vec<Arc<DryWetPair>>,
@@ -258,6 +281,7 @@ impl Library<'_> {
                 wet,
                 latency,
                 generated: pair.signal.is_some(),
+                moves: pair.signal.is_some() && effect.is_some_and(Effect::is_time_varying),
                 controls: pair.controls.values().copied().collect(),
                 pairs: Vec::new(),
             },
@@ -314,17 +338,17 @@ impl Library<'_> {
         let keys: Vec<Key> = self.config.train.iter().map(|p| self.key(p)).collect();
         let mut chosen: Vec<&Source> = Vec::new();
         for (key, source) in &self.sources {
-            if keys.contains(key) && source.latency == Latency::Auto {
+            if keys.contains(key) && source.is_to_be_measured() {
                 chosen.push(source);
             }
         }
-        let any_auto = self.sources.values().any(|s| s.latency == Latency::Auto);
+        let any_auto = self.sources.values().any(Source::is_to_be_measured);
         if chosen.is_empty() && any_auto {
             // Only validation or test pairs are to be measured: they then speak for themselves.
             chosen = self
                 .sources
                 .values()
-                .filter(|s| s.latency == Latency::Auto)
+                .filter(|s| s.is_to_be_measured())
                 .collect();
         }
         if chosen.is_empty() {
@@ -366,6 +390,7 @@ impl Library<'_> {
         Ok(Some(LatencyReport {
             label,
             latency_samples,
+            exact_samples: aligned::exact_latency(&pairs, latency_samples),
             confidence: Some(confidence),
             inverted: Some(inverted),
         }))
@@ -378,25 +403,29 @@ impl Library<'_> {
         latencies: &mut Vec<LatencyReport>,
     ) -> Result<(), DataError> {
         for source in self.sources.values_mut() {
-            let (latency, inverted) = match source.latency {
-                Latency::Samples(n) => {
+            let (latency, inverted, exact) = match (source.latency, common) {
+                (Latency::Samples(n), _) => {
                     if !source.generated {
                         latencies.push(LatencyReport {
                             label: source.label.clone(),
                             latency_samples: n,
+                            exact_samples: None,
                             confidence: None,
                             inverted: None,
                         });
                     }
-                    (n, false)
+                    (n, false, None)
                 }
-                Latency::Auto => match common {
-                    Some(c) => (c.latency_samples, c.inverted == Some(true)),
-                    None => (0, false),
-                },
+                (Latency::Auto | Latency::Fractional, Some(c)) => {
+                    let exact = c.exact_samples;
+                    let exact = exact.filter(|_| source.latency == Latency::Fractional);
+                    (c.latency_samples, c.inverted == Some(true), exact)
+                }
+                (Latency::Auto | Latency::Fractional, None) => (0, false, None),
             };
             let turn = inverted && self.config.polarity == Polarity::Correct;
-            source.build_pairs(latency, turn);
+            let fraction = exact.map_or(0.0, |e| (e - latency as f64).clamp(0.0, 1.0));
+            source.build_pairs(latency, fraction, turn);
             if source.pairs.iter().any(|p| p.is_empty()) {
                 return Err(DataError::Unfit(format!(
                     "{}: nothing is left after removing a latency of {latency} samples",
@@ -405,6 +434,30 @@ impl Library<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Looks for what would spoil training, and tells of it and of the levels.
+    fn survey(&self) -> Vec<PairReport> {
+        let files: Vec<&Source> = self.sources.values().filter(|s| !s.generated).collect();
+        let reports: Vec<PairReport> = files.par_iter().map(|s| s.survey()).collect();
+        for report in &reports {
+            for finding in &report.findings {
+                let text = format!("{}: {}", report.label, finding.fact);
+                self.observer.event(Event::Warning(&text));
+            }
+        }
+        let moving = self.sources.values().filter(|s| s.moves);
+        for label in moving.map(|s| &s.label).collect::<BTreeSet<_>>() {
+            let text = format!(
+                "{label}: its effect changes by a clock of its own; a network hears only dry and \
+                 learns the average sound at best"
+            );
+            self.observer.event(Event::Warning(&text));
+        }
+        if let Some(note) = describe_gains(&reports) {
+            self.observer.event(Event::Note(&note));
+        }
+        reports
     }
 
     fn excerpts(&self, pairs: &[PairConfig]) -> Result<Vec<Excerpt>, DataError> {
@@ -443,8 +496,58 @@ impl Library<'_> {
     }
 }
 
+/// How much louder wet is than dry, pair by pair: another level for the same knobs is another
+/// take, or a knob that was touched.
+fn describe_gains(reports: &[PairReport]) -> Option<String> {
+    let gains: Vec<(&str, f64)> = reports
+        .iter()
+        .filter_map(|r| Some((r.label.as_str(), r.gain_db?)))
+        .collect();
+    let (first, rest) = gains.split_first()?;
+    let name = |label: &str| {
+        let name = Path::new(label).file_name();
+        name.map_or_else(|| label.to_string(), |n| n.to_string_lossy().into_owned())
+    };
+    if rest.is_empty() {
+        return Some(format!("wet is {:+.1} dB against dry", first.1));
+    }
+    if gains.len() <= 8 {
+        let each = gains
+            .iter()
+            .map(|(label, db)| format!("{} {db:+.1} dB", name(label)));
+        let each = each.collect::<Vec<_>>().join(", ");
+        return Some(format!("level of wet against dry: {each}"));
+    }
+    let (low, high) = gains.iter().fold((f64::MAX, f64::MIN), |(low, high), g| {
+        (low.min(g.1), high.max(g.1))
+    });
+    let count = gains.len();
+    Some(format!(
+        "level of wet against dry: {low:+.1} to {high:+.1} dB over {count} pairs"
+    ))
+}
+
 impl Source {
-    fn build_pairs(&mut self, latency: i64, turn_over: bool) {
+    fn survey(&self) -> PairReport {
+        let mut report = PairReport {
+            label: self.label.clone(),
+            gain_db: None,
+            findings: Vec::new(),
+        };
+        if let Some(pair) = self.pairs.first() {
+            report.gain_db = aligned::gain_db(pair.dry(), pair.wet());
+            report.findings =
+                Motion::measure(pair.dry(), pair.wet(), 0).findings(pair.sample_rate());
+        }
+        report
+    }
+
+    fn is_to_be_measured(&self) -> bool {
+        matches!(self.latency, Latency::Auto | Latency::Fractional)
+    }
+
+    /// Removes a latency of whole samples and a fraction, and the inversion if asked to.
+    fn build_pairs(&mut self, latency: i64, fraction: f64, turn_over: bool) {
         let rate = self.dry.sample_rate();
         let dry = self.dry.channels();
         let count = self.wet.channels().len();
@@ -453,7 +556,7 @@ impl Source {
                 1 => self.label.clone(),
                 _ => format!("{} channel {}", self.label, index + 1),
             };
-            let mut wet = wet.clone();
+            let mut wet = shift::advance(wet, fraction);
             if turn_over {
                 wet.iter_mut().for_each(|x| *x = -*x);
             }

@@ -2,6 +2,7 @@
 //!
 //! Knows no network; only [`batcher`] knows burn.
 
+pub mod aligned;
 pub mod batcher;
 pub mod check;
 pub mod load;

@@ -22,6 +22,7 @@
 mod correlate;
 mod drift;
 mod response;
+mod sway;
 mod transfer;
 mod variation;
 mod whiten;
@@ -33,6 +34,7 @@ use transfer::Transfer;
 use whiten::Whitener;
 
 pub use drift::Drift;
+pub use sway::GainSway;
 pub use transfer::BandDelay;
 pub use variation::TimeVariation;
 
@@ -198,7 +200,7 @@ pub fn band_delay(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Band
 /// Clock drift between `dry` and `wet` near a known latency; `None` for an unusable pair or one
 /// shorter than four pieces of 32768 samples.
 pub fn drift(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Drift> {
-    drift::drift(&whitened(dry, wet)?, latency_samples)
+    drift::drift(&whitened(dry, wet)?.levelled(), latency_samples)
 }
 
 /// The response from dry to wet around lag zero, `reach` lags to either side (positive: wet
@@ -227,7 +229,20 @@ pub fn time_variation(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<
     variation::time_variation(&whitened(dry, wet)?, latency_samples)
 }
 
-/// The view for what happens along a recording: short filters, every moment counting alike.
+/// Periodic change of the gain over time (tremolo) at a known latency; `None` for an unusable
+/// pair or one with less than 2.3 s of sound at 44.1 kHz.
+pub fn gain_sway(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<GainSway> {
+    let late = usize::try_from(latency_samples.max(0)).ok()?;
+    let early = usize::try_from((-latency_samples).max(0)).ok()?;
+    let options = AlignOptions {
+        lags: 0..=0,
+        ..Default::default()
+    };
+    let (dry, wet) = prepare(dry.get(early..)?, wet.get(late..)?, &options).ok()?;
+    sway::gain_sway(&dry, &wet)
+}
+
+/// The view for what happens along a recording: short filters.
 fn whitened(dry: &[f32], wet: &[f32]) -> Option<Whitened> {
     let options = AlignOptions {
         lags: 0..=0,
@@ -235,13 +250,10 @@ fn whitened(dry: &[f32], wet: &[f32]) -> Option<Whitened> {
     };
     let (dry, wet) = prepare(dry, wet, &options).ok()?;
     let whiten = |x: &[f64]| Whitener::new(x, 4096).whiten(1e-6);
-    Some(
-        Whitened {
-            dry: whiten(&dry),
-            wet: whiten(&wet),
-        }
-        .levelled(),
-    )
+    Some(Whitened {
+        dry: whiten(&dry),
+        wet: whiten(&wet),
+    })
 }
 
 /// Responses view by view, averaged over the pairs with weights of 1 / floor².

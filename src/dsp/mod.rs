@@ -7,5 +7,6 @@ pub mod fft;
 pub mod mel;
 pub mod probe;
 pub mod resample;
+pub mod shift;
 pub mod stft;
 pub mod window;

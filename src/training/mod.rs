@@ -82,6 +82,11 @@ pub fn train(
     mut on_epoch: impl FnMut(&EpochRow, bool),
 ) -> Result<Progress, TrainingError> {
     let training = &session.config.training;
+    observer.event(Event::Start {
+        task: "training",
+        total: Some(training.epochs as u64),
+    });
+    observer.event(Event::Advance(state.progress.history.len() as u64));
     while state.progress.history.len() < training.epochs
         && !out_of_patience(&state.progress, training.patience)
     {
@@ -115,7 +120,9 @@ pub fn train(
         on_epoch(&row, better);
         state.progress.history.push(row);
         run.save_state(&state)?;
+        observer.event(Event::Advance(1));
     }
+    observer.event(Event::Finish);
     Ok(state.progress)
 }
 

@@ -2,7 +2,7 @@
 
 use effigy::dsp::align::{
     AlignError, AlignOptions, Alignment, TRUSTED_CONFIDENCE, band_delay, drift, estimate,
-    estimate_joint, time_variation,
+    estimate_joint, gain_sway, time_variation,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -385,6 +385,42 @@ fn effects_that_change_over_time_are_told_from_those_that_do_not() {
     for (material, dry) in [("free", dry), ("loop", loop_music(TEN_SECONDS))] {
         EFFECTS.par_iter().for_each(|(name, process)| {
             let found = time_variation(&dry, &process(&dry), 0).unwrap();
+            println!("{material} {name}: {found:.3?}");
+            assert!(!found.detected(), "{material} {name}: {found:?}");
+        });
+    }
+}
+
+/// A gain that swings by `depth` (0 ..= 1) around a half.
+fn tremolo(x: &[f32], hz: f64, depth: f64) -> Vec<f32> {
+    let swing = oscillator(hz);
+    let gain = |n| 1.0 - depth * swing(n);
+    x.iter()
+        .enumerate()
+        .map(|(n, v)| (f64::from(*v) * gain(n)) as f32)
+        .collect()
+}
+
+#[test]
+fn a_tremolo_is_told_from_what_follows_the_playing() {
+    let free = music(TEN_SECONDS, 22);
+    let looped = loop_music(TEN_SECONDS);
+    for (hz, depth) in [(0.9, 0.8), (5.0, 0.5), (8.0, 0.9)] {
+        let wet: Vec<f32> = tremolo(&free, hz, depth)
+            .iter()
+            .map(|v| (3.0 * v).tanh())
+            .collect();
+        let found = gain_sway(&free, &wet[..], 0).unwrap();
+        let period = f64::from(RATE) / hz;
+        println!("tremolo {hz} Hz: {found:.3?}");
+        assert!(found.detected(), "{hz} Hz: {found:?}");
+        // Steps of a quarter of what 10 s tell apart: 1/40 Hz.
+        let error = (f64::from(RATE) / found.period_samples - f64::from(RATE) / period).abs();
+        assert!(error <= 0.026, "{hz} Hz: {found:?}");
+    }
+    for (material, dry) in [("free", free), ("loop", looped)] {
+        EFFECTS.par_iter().for_each(|(name, process)| {
+            let found = gain_sway(&dry, &process(&dry), 0).unwrap();
             println!("{material} {name}: {found:.3?}");
             assert!(!found.detected(), "{material} {name}: {found:?}");
         });

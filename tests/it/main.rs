@@ -11,6 +11,7 @@ mod effects;
 mod engine;
 mod export;
 mod fine_tuning;
+mod firsthour;
 mod formats;
 mod inference;
 mod kernel_tensors;

@@ -1,0 +1,272 @@
+//! Writes a commented config for a dry and a wet recording, after looking at them as
+//! [`super::check`] does.
+
+use super::check::{self, CheckOutcome, CheckRequest};
+use super::suggest::{self, Suggestion};
+use crate::config;
+use crate::data::check::Severity;
+use crate::dsp::align::TRUSTED_CONFIDENCE;
+use crate::files;
+use crate::progress::Observer;
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use std::path::{Component, Path, PathBuf};
+
+/// What to write a config for.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// Name of the run, perhaps in a folder, without `.toml`.
+    pub name: PathBuf,
+    /// Recording without the effect.
+    pub dry: PathBuf,
+    /// The same passage through it.
+    pub wet: PathBuf,
+    /// The latency, if it is known; else it is measured.
+    pub latency_samples: Option<i64>,
+    /// Write over an existing config.
+    pub force: bool,
+}
+
+/// What was written and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewOutcome {
+    /// The config.
+    pub config: PathBuf,
+    /// The kind of effect and the suggested network, in a line.
+    pub summary: String,
+    /// What the look at the recordings found.
+    pub check: CheckOutcome,
+}
+
+/// Looks, suggests, writes.
+///
+/// # Errors
+/// Recordings that training would refuse whatever the config says; a name that is not allowed; a
+/// config that exists and is not to be replaced.
+pub fn new(request: &NewRequest, observer: &dyn Observer) -> Result<NewOutcome> {
+    let path = config_path(&request.name)?;
+    ensure!(
+        request.force || !path.exists(),
+        "{} exists; give another name, or --force to replace it",
+        path.display()
+    );
+    let look = CheckRequest {
+        dry: request.dry.clone(),
+        wet: request.wet.clone(),
+        latency_samples: request.latency_samples,
+        channel: 0,
+    };
+    let check = check::check(&look, observer)?;
+    if let Some(finding) = check
+        .findings
+        .iter()
+        .find(|f| f.severity == Severity::Error)
+    {
+        bail!("{}: {}", request.dry.display(), finding.fact);
+    }
+    let suggestion = suggest::suggest(
+        check.kind,
+        check.diagnosis.as_ref().and_then(|d| d.echo),
+        check.dry.samples.min(check.wet.samples),
+        check.dry.sample_rate_hz,
+    );
+    let text = write_config(&path, &check, &suggestion)?;
+    // What was written must be what training takes: a wrong name shows here, too.
+    config::parse(&text, &path, &[])?.check()?;
+    files::write(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+    let kind = check.kind.map_or_else(
+        || "an effect of unknown kind".to_string(),
+        |k| k.to_string(),
+    );
+    Ok(NewOutcome {
+        summary: format!("{kind}; {} suggested", suggestion.network),
+        config: path,
+        check,
+    })
+}
+
+/// `NAME.toml`; a `.toml` that was typed is not doubled.
+fn config_path(name: &Path) -> Result<PathBuf> {
+    let Some(file) = name.file_name() else {
+        bail!("{}: no name; give one such as my-pedal", name.display());
+    };
+    let file = file.to_string_lossy();
+    let stem = file.strip_suffix(".toml").unwrap_or(&file);
+    Ok(name.with_file_name(format!("{stem}.toml")))
+}
+
+/// `file` as seen from the folder of `config`; absolute when they share no folder.
+fn relative(config: &Path, file: &Path) -> Result<String> {
+    let absolute = |path: &Path| {
+        let path = std::path::absolute(path)?;
+        // Where folders are links, `..` leads elsewhere than it seems to.
+        let folder = path.parent().unwrap_or(Path::new("/")).canonicalize();
+        Ok::<_, std::io::Error>(match (folder, path.file_name()) {
+            (Ok(folder), Some(name)) => folder.join(name),
+            _ => path,
+        })
+    };
+    let named = |path: &Path| path.display().to_string();
+    let config = absolute(config).with_context(|| named(config))?;
+    let file = absolute(file).with_context(|| named(file))?;
+    let from: Vec<Component<'_>> = config
+        .parent()
+        .into_iter()
+        .flat_map(Path::components)
+        .collect();
+    let to: Vec<Component<'_>> = file.components().collect();
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    // The root alone in common (or not even that): a path that says where it is serves better.
+    let path = if common <= 1 {
+        file.clone()
+    } else {
+        let up = std::iter::repeat_n(Component::ParentDir, from.len() - common);
+        up.chain(to[common..].iter().copied()).collect()
+    };
+    path.to_str().map(str::to_string).with_context(|| {
+        format!(
+            "{}: a config can only hold names in Unicode; rename it",
+            file.display()
+        )
+    })
+}
+
+/// The latency to write, and how it was come by.
+fn latency(check: &CheckOutcome) -> (i64, String) {
+    let Some(facts) = &check.latency else {
+        return (0, "could not be measured; set it if you know it".into());
+    };
+    match &facts.measured {
+        _ if facts.given => (facts.latency_samples, "as given".into()),
+        Some(measured) if measured.confidence >= TRUSTED_CONFIDENCE => (
+            facts.latency_samples,
+            format!(
+                "measured, confidence {:.2}; \"auto\" measures again at every run",
+                measured.confidence
+            ),
+        ),
+        _ => (
+            0,
+            format!(
+                "not measurable with confidence ({} is a guess); 0 is safe when both sides were \
+                 recorded in one session",
+                facts.latency_samples
+            ),
+        ),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}
+
+fn write_config(path: &Path, check: &CheckOutcome, suggestion: &Suggestion) -> Result<String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let (dry, wet) = (
+        quoted(&relative(path, &check.dry.file)?),
+        quoted(&relative(path, &check.wet.file)?),
+    );
+    let (samples, how) = latency(check);
+    let inverted = check
+        .latency
+        .as_ref()
+        .and_then(|l| l.measured.as_ref())
+        .is_some_and(|m| m.inverted && m.confidence >= TRUSTED_CONFIDENCE);
+    let mut text =
+        format!("# {stem}: written by `effigy new` after a look at both recordings.\n#\n");
+    for finding in what_was_found(check) {
+        text += &comment(&finding);
+    }
+    text += &format!(
+        "#\n#   effigy train {}\n\nname = {}\nseed = 1\n\n[data]\n# Samples by which wet lags: {how}.\n\
+         latency = {samples}\n",
+        path.display(),
+        quoted(&stem)
+    );
+    if inverted {
+        text += "# The wet side is upside down. \"keep\" learns that, \"correct\" turns it over first.\n\
+                 polarity = \"keep\"\n";
+    }
+    text += "\n# Learn from the first 80 %, choose the best epoch on the next 10 %, test on the rest.\n";
+    for (part, span) in [
+        ("train", "to = \"80%\"\n"),
+        ("valid", "from = \"80%\"\nto = \"90%\"\n"),
+        ("test", "from = \"90%\"\n"),
+    ] {
+        text += &format!("[[data.{part}]]\ndry = {dry}\nwet = {wet}\n{span}\n");
+    }
+    Ok(text + &suggestion.tables)
+}
+
+/// The facts worth keeping beside the config, one line each.
+fn what_was_found(check: &CheckOutcome) -> Vec<String> {
+    let mut facts = vec![format!(
+        "{} Hz, {:.1} s{}",
+        check.dry.sample_rate_hz,
+        check.dry.seconds.min(check.wet.seconds),
+        check
+            .gain_db
+            .map_or_else(String::new, |db| format!(", wet {db:+.1} dB against dry"))
+    )];
+    if let Some(kind) = check.kind {
+        facts.push(format!("kind of effect: {kind}"));
+    }
+    facts.extend(check.problems.iter().map(|p| format!("PROBLEM: {p}")));
+    facts.extend(check.cautions.iter().map(|c| format!("note: {c}")));
+    if check.dry.sample_rate_hz != 48_000 {
+        facts.push(format!(
+            "players of .nam files assume 48000 Hz; these recordings have {} Hz: record at 48000 Hz \
+             for a model that is to be played there",
+            check.dry.sample_rate_hz
+        ));
+    }
+    facts
+}
+
+/// A comment of lines no longer than a screen is wide.
+pub(super) fn comment(text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::from("#");
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > 96 {
+            lines += &format!("{line}\n");
+            line = String::from("#  ");
+        }
+        line += " ";
+        line += word;
+    }
+    lines + &line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_seen_from_the_config() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(at("a/b")).unwrap();
+        let from = |config: &str, file: &str| relative(&at(config), &at(file)).unwrap();
+        assert_eq!(from("x.toml", "d.wav"), "d.wav");
+        assert_eq!(from("x.toml", "a/d.wav"), "a/d.wav");
+        assert_eq!(from("a/b/x.toml", "a/d.wav"), "../d.wav");
+        assert_eq!(
+            config_path(Path::new("a/my.amp")).unwrap(),
+            Path::new("a/my.amp.toml")
+        );
+        assert_eq!(
+            config_path(Path::new("x.toml")).unwrap(),
+            Path::new("x.toml")
+        );
+        assert!(config_path(Path::new("..")).is_err());
+    }
+
+    #[test]
+    fn comments_are_wrapped_and_stay_comments() {
+        let text = comment(&"word ".repeat(60));
+        assert!(text.lines().count() > 2);
+        assert!(text.lines().all(|l| l.starts_with("# ") && l.len() <= 96));
+        assert_eq!(text.matches("word").count(), 60);
+    }
+}

@@ -1,0 +1,161 @@
+//! What shows only once the latency of a pair is known: clocks that drift, effects that move,
+//! and how much louder one side is.
+//!
+//! Knows one channel of each side, not files. Never changes a sample and never decides.
+
+use super::check::{Fact, Finding, Severity};
+use crate::audio::SampleRate;
+use crate::dsp::align::{self, Drift, GainSway, TRUSTED_CONFIDENCE, TimeVariation};
+
+/// A drift of this many samples over the recording moves the treble out of phase.
+const HARMFUL_DRIFT: f64 = 1.0;
+
+/// What was measured, found or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Motion {
+    /// Of the clocks; `None` where it cannot be told.
+    pub drift: Option<Drift>,
+    /// Of the effect's filter; likewise.
+    pub variation: Option<TimeVariation>,
+    /// Of the effect's gain; likewise.
+    pub sway: Option<GainSway>,
+}
+
+impl Motion {
+    /// Measures one channel of each side; positive latency: wet lags.
+    pub fn measure(dry: &[f32], wet: &[f32], latency_samples: i64) -> Self {
+        let (drift, (variation, sway)) = rayon::join(
+            || align::drift(dry, wet, latency_samples),
+            || {
+                (
+                    align::time_variation(dry, wet, latency_samples),
+                    align::gain_sway(dry, wet, latency_samples),
+                )
+            },
+        );
+        Self {
+            drift,
+            variation,
+            sway,
+        }
+    }
+
+    /// What of it would spoil training.
+    pub fn findings(&self, rate: SampleRate) -> Vec<Finding> {
+        let seconds = |samples: f64| samples / f64::from(rate.hz());
+        let harmful =
+            |d: &Drift| d.confidence > TRUSTED_CONFIDENCE && d.samples.abs() > HARMFUL_DRIFT;
+        let drifts = self.drift.filter(harmful).map(|d| Fact::Drifts {
+            ppm: d.ppm,
+            samples: d.samples,
+        });
+        let moves = self.variation.filter(TimeVariation::detected);
+        let moves = moves.map(|v| Fact::FilterMoves {
+            period_seconds: seconds(v.period_samples),
+            depth: v.depth,
+        });
+        let sways = self.sway.filter(GainSway::detected);
+        let sways = sways.map(|s| Fact::GainSways {
+            period_seconds: seconds(s.period_samples),
+            swing_db: s.swing_db,
+        });
+        let warning = |fact| Finding {
+            severity: Severity::Warning,
+            fact,
+        };
+        [drifts, moves, sways]
+            .into_iter()
+            .flatten()
+            .map(warning)
+            .collect()
+    }
+}
+
+/// How much louder wet is than dry, by RMS; `None` when one of them is silent.
+pub fn gain_db(dry: &[f32], wet: &[f32]) -> Option<f64> {
+    let power = |x: &[f32]| x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64;
+    let (dry, wet) = (power(dry), power(wet));
+    (dry > 0.0 && wet > 0.0).then(|| 10.0 * (wet / dry).log10())
+}
+
+/// Samples over which silence is looked for.
+const MOMENT: usize = 2048;
+
+/// Dry is silent from this far below its mean power on: −60 dB.
+const SILENT: f64 = 1e-6;
+
+/// Power of wet in the moments when dry is silent (and has been for 0.2 s), relative to its mean
+/// power; `None` when there are fewer than four such moments. A long echo counts as noise.
+pub fn noise_db(dry: &[f32], wet: &[f32]) -> Option<f64> {
+    let power = |x: &[f32]| x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64;
+    let silent: Vec<bool> = {
+        let least = SILENT * power(dry);
+        dry.chunks_exact(MOMENT)
+            .map(|m| power(m) <= least)
+            .collect()
+    };
+    let moments = wet.chunks_exact(MOMENT).skip(4).zip(silent.windows(5));
+    let quiet: Vec<f64> = moments
+        .filter(|(_, before)| before.iter().all(|silent| *silent))
+        .map(|(moment, _)| power(moment))
+        .collect();
+    let mean = quiet.iter().sum::<f64>() / quiet.len() as f64;
+    let wet_power = power(wet);
+    (quiet.len() >= 4 && mean > 0.0 && wet_power > 0.0).then(|| 10.0 * (mean / wet_power).log10())
+}
+
+/// Purity from which a response counts as a plain delay; see [`align::BandDelay`].
+const PLAIN_DELAY: f64 = 0.99;
+
+/// The latency of the longest pair to a fraction of a sample, near a known one, if wet is hardly
+/// more than dry later wherever the two go together.
+pub fn exact_latency(pairs: &[(&[f32], &[f32])], latency_samples: i64) -> Option<f64> {
+    let longest = pairs.iter().max_by_key(|(dry, _)| dry.len())?;
+    let delay = align::band_delay(longest.0, longest.1, latency_samples)?;
+    let near = (delay.samples - latency_samples as f64).abs() <= 1.5;
+    (near && delay.purity > PLAIN_DELAY && delay.share > 0.25).then_some(delay.samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gain_is_told_in_decibels() {
+        let dry: Vec<f32> = (0..1000).map(|n| (n as f32 * 0.3).sin()).collect();
+        let wet: Vec<f32> = dry.iter().map(|v| -0.5 * v).collect();
+        assert!((gain_db(&dry, &wet).unwrap() + 6.02).abs() < 0.01);
+        assert_eq!(gain_db(&dry, &[0.0; 9]), None);
+    }
+
+    #[test]
+    fn only_what_would_spoil_training_is_told() {
+        let rate = SampleRate::new(48_000).unwrap();
+        let drift = |samples, confidence| Motion {
+            drift: Some(Drift {
+                ppm: 4.0,
+                samples,
+                confidence,
+            }),
+            ..Motion::default()
+        };
+        assert_eq!(drift(0.4, 0.9).findings(rate), []);
+        assert_eq!(drift(9.0, 0.1).findings(rate), []);
+        let text = drift(-9.0, 0.9).findings(rate)[0].to_string();
+        assert!(
+            text.starts_with("warning: wet drifts against dry by -9.0 samples"),
+            "{text}"
+        );
+        let sways = Motion {
+            sway: Some(GainSway {
+                period_samples: 9600.0,
+                swing_db: 6.0,
+                share: 0.9,
+                rhythm: 0.1,
+            }),
+            ..Motion::default()
+        };
+        let text = sways.findings(rate)[0].to_string();
+        assert!(text.contains("sways by 6.0 dB every 0.20 s"), "{text}");
+    }
+}
