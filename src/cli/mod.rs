@@ -58,11 +58,7 @@ impl Status {
 /// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
 /// against classical regression.
 #[derive(Debug, Parser)]
-#[command(
-    name = "effigy",
-    version,
-    max_term_width = 100
-)]
+#[command(name = "effigy", version, max_term_width = 100)]
 struct Cli {
     /// Print the result as one JSON object on stdout; progress and notes stay on stderr.
     #[arg(long, global = true, display_order = 1000)]

@@ -194,10 +194,13 @@ fn style(counted: bool) -> ProgressStyle {
     };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // The bar is drawn again at once; nobody could be told.
-            let _ = write!(out, "{}/s", rate(state.per_sec()));
-        })
+        .with_key(
+            "rate",
+            |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // The bar is drawn again at once; nobody could be told.
+                let _ = write!(out, "{}/s", rate(state.per_sec()));
+            },
+        )
 }
 
 /// Steps per second in about three digits.

@@ -335,7 +335,8 @@ enum Scalar {
 
 impl<'de> Deserialize<'de> for Latency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const ALLOWED: &str = "latency must be \"auto\", \"fractional\" or a whole number of samples";
+        const ALLOWED: &str =
+            "latency must be \"auto\", \"fractional\" or a whole number of samples";
         match Scalar::deserialize(deserializer) {
             Ok(Scalar::Integer(n)) => Ok(Self::Samples(n)),
             Ok(Scalar::Text(text)) if text == "auto" => Ok(Self::Auto),
