@@ -109,7 +109,9 @@ fn check_names_the_kind_of_generated_effects() {
         .par_iter()
         .filter_map(|(name, effect, kind)| {
             let mut wet = if effect.is_empty() {
-                let swing = |n: usize| 0.6 + 0.4 * (n as f32 * 5.0 / HZ as f32 * 6.283).sin();
+                let swing = |n: usize| {
+                    0.6 + 0.4 * (n as f32 * 5.0 / HZ as f32 * std::f32::consts::TAU).sin()
+                };
                 samples
                     .iter()
                     .enumerate()

@@ -101,8 +101,11 @@ fn without_mean(values: &mut [(f64, f64)]) {
     values.iter_mut().for_each(|v| v.1 -= mean);
 }
 
+/// Frame numbers and what was measured there.
+type Course = Vec<(f64, f64)>;
+
 /// Per audible frame its number, the gain from dry to wet and the dry level, both in decibels.
-fn courses(dry: &[f64], wet: &[f64]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+fn courses(dry: &[f64], wet: &[f64]) -> (Course, Course) {
     let rms = |x: &[f64]| (x.iter().map(|v| v * v).sum::<f64>() / x.len() as f64).sqrt();
     let frames: Vec<(f64, f64)> = dry
         .windows(FRAME)

@@ -24,7 +24,7 @@ const BEFORE_SECONDS: f64 = 0.06;
 const AFTER_SECONDS: f64 = 0.25;
 
 /// Half of a twelfth of an octave, as a ratio.
-const HALF_BAND: f64 = 1.029_302_236_643_492_1;
+const HALF_BAND: f64 = 1.029_302_236_643_492;
 
 /// Frequencies at which a response is read.
 const POINTS: usize = 160;

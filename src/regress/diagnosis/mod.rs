@@ -319,7 +319,9 @@ impl<'a> Material<'a> {
     fn new(dry: &'a [f32], wet: &'a [f32]) -> Self {
         let stretch = STRETCH.min(dry.len() / 8);
         Self {
-            fitted: (0..dry.len()).map(|n| n / stretch % 2 == 0).collect(),
+            fitted: (0..dry.len())
+                .map(|n| (n / stretch).is_multiple_of(2))
+                .collect(),
             dry,
             wet,
             stretch,

@@ -122,15 +122,18 @@ pub(super) fn runs(runs: &[Run]) -> String {
     )
 }
 
+/// Names and values; no value where it is not finite or was not computed.
+type Figures = Vec<(String, Option<f64>)>;
+
 /// Every number of a row, nested ones under joined names.
-fn figures(row: &Row) -> Vec<(String, Option<f64>)> {
+fn figures(row: &Row) -> Figures {
     let mut found = Vec::new();
     let value = serde_json::to_value(row).unwrap_or_default();
     collect("", &value, &mut found);
     found
 }
 
-fn collect(name: &str, value: &Value, found: &mut Vec<(String, Option<f64>)>) {
+fn collect(name: &str, value: &Value, found: &mut Figures) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
@@ -150,7 +153,7 @@ fn collect(name: &str, value: &Value, found: &mut Vec<(String, Option<f64>)>) {
 }
 
 fn table(first: &str, rows: &[(String, &Row)]) -> String {
-    let figures: Vec<(&String, Vec<(String, Option<f64>)>)> = rows
+    let figures: Vec<(&String, Figures)> = rows
         .iter()
         .map(|(name, row)| (name, figures(row)))
         .collect();

@@ -32,18 +32,21 @@ pub(super) fn section(runs: &[Run]) -> Section {
     Section::new(id, title, &text, charts)
 }
 
+/// One side of a track.
+type Side = fn(&Track) -> &Vec<f32>;
+
 /// Wet over dry and predicted over dry, on the same axes.
 fn densities(sound: &TestSound) -> Vec<Chart> {
     let all = |of: fn(&Track) -> [&Vec<f32>; 2]| {
-        let samples = sound.tracks.iter().flat_map(move |t| of(t)).flatten();
+        let samples = sound.tracks.iter().flat_map(of).flatten();
         extent(samples.map(|x| f64::from(*x))).unwrap_or((-1.0, 1.0))
     };
     let (x, y) = (all(|t| [&t.dry, &t.dry]), all(|t| [&t.wet, &t.predicted]));
-    let sides: [(&str, &str, fn(&Track) -> &Vec<f32>); 2] = [
+    let sides: [(&str, &str, Side); 2] = [
         ("wet", "Wet against dry", |t| &t.wet),
         ("predicted", "Predicted against dry", |t| &t.predicted),
     ];
-    let chart = |(name, title, of): (&str, &str, fn(&Track) -> &Vec<f32>)| {
+    let chart = |(name, title, of): (&str, &str, Side)| {
         let mut chart = Chart::new(
             &format!("transfer-{name}"),
             title,
@@ -69,7 +72,7 @@ fn how_often() -> Axis {
     }
 }
 
-fn density(sound: &TestSound, of: fn(&Track) -> &Vec<f32>, x: (f64, f64), y: (f64, f64)) -> Image {
+fn density(sound: &TestSound, of: Side, x: (f64, f64), y: (f64, f64)) -> Image {
     let [columns, rows] = CELLS;
     let mut counts = vec![0u32; columns * rows];
     let cell = |value: f32, (low, high): (f64, f64), cells: usize| {
