@@ -195,8 +195,9 @@ mod tests {
                 (found.taps[n] - f64::from(wanted)).powi(2)
             })
             .sum();
-        // The filter's own energy is 0.9; the ridge leaves a trace.
-        assert!(error < 1e-4, "{error}");
+        // The filter's own energy is 0.9; the last steps not taken leave a trace in the bands with
+        // little sound. The smallest tap misplaced by one sample would make 0.32.
+        assert!(error < 1e-2, "{error}");
         let sparse: Vec<bool> = (0..1200).map(|n| n < 10 || n == 900).collect();
         let found = fit(&dry, &wet, &chosen, &sparse, || true).unwrap();
         assert!((found.taps[900] - 0.5).abs() < 1e-3 && found.taps[700] == 0.0);
