@@ -30,6 +30,10 @@ struct Recipe {
     million_samples: f64,
 }
 
+/// Without it the first export, for the most usual player, would be refused.
+const NO_SKIP: &str =
+    "# .nam files cannot add the dry sound to the network's output.\nskip = false\n";
+
 /// The suggestion for `samples` samples at `rate_hz`.
 pub(super) fn suggest(
     kind: Option<Kind>,
@@ -92,7 +96,7 @@ fn recipe(kind: Option<Kind>, reach: usize) -> Recipe {
     let lstm = |hidden_size: usize, reason| Recipe {
         network: format!("lstm with {hidden_size} units"),
         reason,
-        model: format!("kind = \"lstm\"\nhidden_size = {hidden_size}\n"),
+        model: format!("kind = \"lstm\"\nhidden_size = {hidden_size}\n{NO_SKIP}"),
         memory: Some((1024, 1024)),
         window_len: 16_384,
         learning_rate: 5e-3,
@@ -113,9 +117,10 @@ fn recipe(kind: Option<Kind>, reach: usize) -> Recipe {
         },
         Some(Kind::Delayed) => delayed(reach),
         Some(Kind::DynamicGain) => Recipe {
-            model: "kind = \"lstm\"\nhidden_size = 24\n# Samples that the slowest unit remembers \
-                    before it has learned anything.\nmemory = 20000\n"
-                .to_string(),
+            model: format!(
+                "kind = \"lstm\"\nhidden_size = 24\n{NO_SKIP}# Samples that the slowest unit \
+                 remembers before it has learned anything.\nmemory = 20000\n"
+            ),
             memory: Some((16_384, 2048)),
             window_len: 65_536,
             million_samples: 400.0,
