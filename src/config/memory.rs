@@ -190,3 +190,42 @@ impl S4dConfig {
         check_memory(self.warm_up, 1)
     }
 }
+
+/// `kind = "wiener-hammerstein"`: filters and clippers in a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WienerHammersteinConfig {
+    /// Saturations (tanh); there is one filter more, before, between and after them.
+    pub clippers: usize,
+    /// Poles of each filter, real at first; a complex one counts for itself and its conjugate.
+    pub poles: usize,
+    /// Samples after which each filter's slowest pole has forgotten before anything is learned;
+    /// the poles are spread from there to 1 sample, evenly in octaves.
+    pub memory: usize,
+    /// As [`RecurrentConfig::warm_up`].
+    pub warm_up: usize,
+    /// First gain before the first clipper. A gain near the effect's own shortens the way.
+    pub drive: f32,
+}
+
+impl Default for WienerHammersteinConfig {
+    fn default() -> Self {
+        Self {
+            clippers: 3,
+            poles: 6,
+            memory: 200,
+            warm_up: 4096,
+            drive: 20.0,
+        }
+    }
+}
+
+impl WienerHammersteinConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_range("model.clippers", self.clippers, 1, 64)?;
+        check_range("model.poles", self.poles, 1, 256)?;
+        check_range("model.memory", self.memory, 10, 1 << 22)?;
+        check_drive(self.drive)?;
+        check_memory(self.warm_up, 1)
+    }
+}

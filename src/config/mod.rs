@@ -17,7 +17,7 @@ pub(crate) use baseline::products;
 pub use baseline::{BaselineConfig, BaselineError, Baselines, MAX_UNKNOWNS};
 pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
 pub use load::{ConfigError, load, load_onto, parse};
-pub use memory::{ConvLstmConfig, RecurrentConfig, S4dConfig};
+pub use memory::{ConvLstmConfig, RecurrentConfig, S4dConfig, WienerHammersteinConfig};
 pub use metadata::{GEAR_TYPES, MetadataConfig, TONE_TYPES};
 pub use model::{ConvConfig, DenseConfig, ModelConfig, MultiscaleConfig};
 pub use networks::{

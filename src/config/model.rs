@@ -1,7 +1,7 @@
 //! Which network, and how large. Networks read their own table; [`crate::models`] builds them.
 
 use super::data::check_range;
-use super::memory::{ConvLstmConfig, RecurrentConfig, S4dConfig};
+use super::memory::{ConvLstmConfig, RecurrentConfig, S4dConfig, WienerHammersteinConfig};
 use super::networks::{TcnConfig, WaveNetConfig};
 use super::{ConfigError, WindowConfig};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub enum ModelConfig {
     Tcn(TcnConfig),
     /// Diagonal state-space layers.
     S4d(S4dConfig),
+    /// Filters and clippers in a chain.
+    WienerHammerstein(WienerHammersteinConfig),
 }
 
 /// Fully connected window networks.
@@ -117,6 +119,7 @@ impl ModelConfig {
             Self::ConvLstm(_) => "conv-lstm",
             Self::Tcn(_) => "tcn",
             Self::S4d(_) => "s4d",
+            Self::WienerHammerstein(_) => "wiener-hammerstein",
         }
     }
 
@@ -130,6 +133,7 @@ impl ModelConfig {
                 | Self::ConvLstm(_)
                 | Self::Tcn(_)
                 | Self::S4d(_)
+                | Self::WienerHammerstein(_)
         )
     }
 
@@ -137,7 +141,11 @@ impl ModelConfig {
     pub fn has_memory(&self) -> bool {
         matches!(
             self,
-            Self::Lstm(_) | Self::Gru(_) | Self::ConvLstm(_) | Self::S4d(_)
+            Self::Lstm(_)
+                | Self::Gru(_)
+                | Self::ConvLstm(_)
+                | Self::S4d(_)
+                | Self::WienerHammerstein(_)
         )
     }
 
@@ -201,6 +209,7 @@ impl ModelConfig {
             Self::ConvLstm(network) => network.check(),
             Self::Tcn(tcn) => tcn.check(),
             Self::S4d(s4d) => s4d.check(),
+            Self::WienerHammerstein(chain) => chain.check(),
         }
     }
 }

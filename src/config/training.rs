@@ -224,7 +224,8 @@ impl TrainingConfig {
         };
         let key = "training.step_len";
         if !model.has_memory() {
-            let allowed = "absent; only lstm, gru, conv-lstm and s4d carry a memory on";
+            let allowed =
+                "absent; only lstm, gru, conv-lstm, s4d and wiener-hammerstein carry a memory on";
             return Err(ConfigError::value(key, step_len, allowed));
         }
         if !windows.window_len.is_multiple_of(step_len) {

@@ -7,6 +7,7 @@
 mod dense;
 pub mod description;
 mod encoder_decoder;
+mod filter_bank;
 mod import;
 mod init;
 pub mod loss;
@@ -19,6 +20,7 @@ mod slimmable;
 mod state;
 mod tcn;
 mod wavenet;
+mod wiener_hammerstein;
 mod work;
 
 pub use dense::DenseNetwork;
@@ -32,6 +34,7 @@ pub use slimmable::SlimmableNetwork;
 pub use state::State;
 pub use tcn::Tcn;
 pub use wavenet::WaveNet;
+pub use wiener_hammerstein::WienerHammerstein;
 pub use work::Work;
 
 use crate::config::{ModelConfig, WindowConfig};
@@ -53,6 +56,8 @@ pub enum EffectModel {
     Tcn(Tcn),
     /// Diagonal state-space layers.
     S4d(S4dNetwork),
+    /// Filters and clippers in a chain.
+    WienerHammerstein(WienerHammerstein),
     /// WaveNets of several sizes that learn together.
     Slimmable(SlimmableNetwork),
 }
@@ -86,6 +91,9 @@ pub fn build(
         ),
         ModelConfig::Tcn(config) => EffectModel::Tcn(Tcn::new(config, inputs, &mut init)),
         ModelConfig::S4d(config) => EffectModel::S4d(S4dNetwork::new(config, inputs, &mut init)),
+        ModelConfig::WienerHammerstein(config) => {
+            EffectModel::WienerHammerstein(WienerHammerstein::new(config, inputs, &mut init))
+        }
         ModelConfig::Linear(dense) | ModelConfig::Nonlinear(dense) => {
             EffectModel::Dense(DenseNetwork::new(
                 windows.window_len,
@@ -134,6 +142,7 @@ impl EffectModel {
             Self::Recurrent(network) => network.forward(dry),
             Self::Tcn(network) => network.forward(dry),
             Self::S4d(network) => network.forward(dry),
+            Self::WienerHammerstein(network) => network.forward(dry),
         }
     }
 
@@ -164,6 +173,7 @@ impl EffectModel {
         match self {
             Self::Recurrent(network) => network.advance(dry, state),
             Self::S4d(network) => network.advance(dry, state),
+            Self::WienerHammerstein(network) => network.advance(dry, state),
             _ => (self.forward(dry), state),
         }
     }
@@ -177,7 +187,7 @@ impl EffectModel {
             Self::WaveNet(network) => Some(network.receptive_field()),
             Self::Slimmable(network) => Some(network.receptive_field()),
             Self::Tcn(network) => Some(network.receptive_field()),
-            Self::Recurrent(_) | Self::S4d(_) => None,
+            Self::Recurrent(_) | Self::S4d(_) | Self::WienerHammerstein(_) => None,
         }
     }
 
@@ -209,6 +219,7 @@ impl EffectModel {
         match self {
             Self::Recurrent(network) => network.warm_up(),
             Self::S4d(network) => network.warm_up(),
+            Self::WienerHammerstein(network) => network.warm_up(),
             _ => 0,
         }
     }
@@ -231,6 +242,7 @@ impl EffectModel {
             Self::Recurrent(network) => network.work(window_len),
             Self::Tcn(network) => network.work(window_len),
             Self::S4d(network) => network.work(window_len),
+            Self::WienerHammerstein(network) => network.work(window_len),
         }
     }
 
@@ -246,6 +258,7 @@ impl EffectModel {
             Self::Recurrent(network) => Architecture::Sequential(network.describe()),
             Self::Tcn(network) => Architecture::Sequential(network.describe()),
             Self::S4d(network) => Architecture::Sequential(network.describe()),
+            Self::WienerHammerstein(network) => Architecture::Sequential(network.describe()),
         };
         Network {
             controls,

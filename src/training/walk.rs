@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn pieces_carry_the_memory_of_the_whole() {
         let device = Device::flex().autodiff();
-        for kind in ["lstm", "gru", "conv-lstm", "s4d"] {
+        for kind in ["lstm", "gru", "conv-lstm", "s4d", "wiener-hammerstein"] {
             let text = format!("kind = \"{kind}\"\nwarm_up = 20");
             let config: ModelConfig = toml::from_str(&text).unwrap();
             let model = models::build(&config, &WindowConfig::default(), 0, 3, &device);

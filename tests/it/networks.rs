@@ -8,7 +8,7 @@ use burn::prelude::*;
 use effigy::config::{
     Activation, Conditioning, ConvConfig, ConvLstmConfig, DenseConfig, ModelConfig,
     MultiscaleConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray, WaveNetConfig,
-    WindowConfig,
+    WienerHammersteinConfig, WindowConfig,
 };
 use effigy::engine::reference;
 use effigy::models::description::{Architecture, Control};
@@ -123,6 +123,13 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
             ..s4d.clone()
         }),
         ModelConfig::S4d(s4d),
+        ModelConfig::WienerHammerstein(WienerHammersteinConfig {
+            clippers: 2,
+            poles: 3,
+            memory: 50,
+            warm_up,
+            ..WienerHammersteinConfig::default()
+        }),
     ]
 }
 
@@ -567,4 +574,19 @@ fn the_fused_wavenet_is_the_layers_one_by_one() {
             assert!((a - b).abs() < 1e-5, "{config:?}: {a} is not {b}");
         }
     }
+}
+
+/// Whatever was learned: filters add nothing of their own, and each clipper's resting value is
+/// taken off again. Rounding alone may remain.
+#[test]
+fn a_chain_of_clippers_is_silent_in_silence() {
+    let config = ModelConfig::WienerHammerstein(WienerHammersteinConfig {
+        warm_up: 8,
+        ..WienerHammersteinConfig::default()
+    });
+    let (size, seed) = (0.3, 9);
+    let model = build(&config, 0, &Device::flex()).map(&mut Nudge { size, seed });
+    let loudest = |dry: &[f32]| whole(&model, dry).iter().fold(0f32, |m, y| m.max(y.abs()));
+    assert!(loudest(&noise(200, 4)) > 1e-2);
+    assert!(loudest(&[0.0; 200]) < 1e-7);
 }

@@ -168,6 +168,7 @@ impl Subject {
             ModelConfig::ConvLstm(network) => network.hidden_size,
             ModelConfig::Tcn(network) => network.channels,
             ModelConfig::S4d(network) => network.channels,
+            ModelConfig::WienerHammerstein(network) => network.poles,
             ModelConfig::Linear(network) | ModelConfig::Nonlinear(network) => network.hidden_size,
             ModelConfig::ConvMultiscale(network) => network.channels,
             ModelConfig::Conv(network)
@@ -205,6 +206,7 @@ impl Subject {
             ModelConfig::ConvLstm(network) => network.hidden_size = width,
             ModelConfig::Tcn(network) => network.channels = width,
             ModelConfig::S4d(network) => network.channels = width,
+            ModelConfig::WienerHammerstein(network) => network.poles = width,
             ModelConfig::Linear(network) | ModelConfig::Nonlinear(network) => {
                 network.hidden_size = width;
             }
