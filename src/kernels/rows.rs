@@ -84,6 +84,17 @@ impl<'a> RowsMut<'a> {
         self.split(rows).0
     }
 
+    /// Samples `part` of every row.
+    pub fn part(self, part: std::ops::Range<usize>) -> RowsMut<'a> {
+        assert!(part.start <= part.end && part.end <= self.len);
+        RowsMut {
+            // Wrapping: where there are no samples the address may lie outside the buffer.
+            data: self.data.wrapping_add(part.start),
+            len: part.end - part.start,
+            ..self
+        }
+    }
+
     /// Row `row`.
     pub fn row(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows);
@@ -203,15 +214,23 @@ pub(crate) struct Combine<'a> {
 impl Combine<'_> {
     /// Computes it.
     pub fn run(self, isa: Isa) {
-        // By reference: copying the struct would stall on its just written fields.
-        isa.run(&self);
+        self.run_ahead(isa, &[]);
     }
 
+    /// Computes it, asking meanwhile for `ahead` to be brought into the second-level cache.
+    pub fn run_ahead(self, isa: Isa, ahead: &[f32]) {
+        // By reference: copying the struct would stall on its just written fields.
+        isa.run((&self, ahead));
+    }
+
+    /// Inlined, so that the search for the last tap is vector code too.
+    #[inline(always)]
     fn check(&self) {
         assert_eq!(self.taps.len(), self.weights.taps);
         assert_eq!(self.output.rows, self.weights.rows);
         let len = self.output.len;
-        assert!(self.taps.iter().all(|tap| tap + len <= self.input.len()));
+        assert!(furthest(self.taps) <= self.input.len().saturating_sub(len));
+        assert!(self.taps.is_empty() || len <= self.input.len());
         match self.start {
             Start::Bias(bias) => assert_eq!(bias.len(), self.output.rows),
             Start::Rows(rows) => assert!(rows.hold(self.output.rows, len)),
@@ -224,29 +243,61 @@ impl Combine<'_> {
     }
 }
 
-impl Kernel for &Combine<'_> {
+/// The largest tap.
+#[inline(always)]
+fn furthest(taps: &[usize]) -> usize {
+    taps.iter().fold(0, |most, &tap| most.max(tap))
+}
+
+/// Floats per cache line.
+const LINE: usize = 16;
+
+/// What is still to be asked for.
+struct Ahead {
+    next: *const f32,
+    end: *const f32,
+}
+
+impl Ahead {
+    /// Asks for one more cache line.
+    #[inline(always)]
+    fn step<S: Simd>(&mut self, s: S) {
+        if self.next < self.end {
+            s.prefetch_far(self.next);
+            self.next = self.next.wrapping_add(LINE);
+        }
+    }
+}
+
+impl Kernel for (&Combine<'_>, &[f32]) {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.check();
+        let (task, ahead) = self;
+        task.check();
+        let mut ahead = Ahead {
+            next: ahead.as_ptr(),
+            end: ahead.as_ptr_range().end,
+        };
+        let ahead = &mut ahead;
         let mut offset = 0;
-        for (first, width) in groups(self.weights.rows) {
-            let weights = self.weights.values[offset..].as_ptr();
-            offset += width * self.weights.taps;
+        for (first, width) in groups(task.weights.rows) {
+            let weights = task.weights.values[offset..].as_ptr();
+            offset += width * task.weights.taps;
             // SAFETY: `check` held every row and tap to its bounds, and a group's weights are
             // `width` per tap.
             unsafe {
                 match (width, S::REGISTERS >= 32) {
-                    (8, true) => strip::<S, 8, 3>(s, self, weights, 8, first),
+                    (8, true) => strip::<S, 8, 3>(s, task, ahead, weights, 8, first),
                     (8, false) => {
-                        strip::<S, 4, 3>(s, self, weights, 8, first);
-                        strip::<S, 4, 3>(s, self, weights.add(4), 8, first + 4);
+                        strip::<S, 4, 3>(s, task, ahead, weights, 8, first);
+                        strip::<S, 4, 3>(s, task, ahead, weights.add(4), 8, first + 4);
                     }
-                    (4, true) => strip::<S, 4, 6>(s, self, weights, 4, first),
-                    (4, false) => strip::<S, 4, 3>(s, self, weights, 4, first),
-                    (2, _) => strip::<S, 2, 6>(s, self, weights, 2, first),
-                    _ => strip::<S, 1, 6>(s, self, weights, 1, first),
+                    (4, true) => strip::<S, 4, 6>(s, task, ahead, weights, 4, first),
+                    (4, false) => strip::<S, 4, 3>(s, task, ahead, weights, 4, first),
+                    (2, _) => strip::<S, 2, 6>(s, task, ahead, weights, 2, first),
+                    _ => strip::<S, 1, 6>(s, task, ahead, weights, 1, first),
                 }
             }
         }
@@ -261,6 +312,7 @@ impl Kernel for &Combine<'_> {
 unsafe fn strip<S: Simd, const M: usize, const V: usize>(
     s: S,
     task: &Combine<'_>,
+    ahead: &mut Ahead,
     weights: *const f32,
     stride: usize,
     first: usize,
@@ -270,15 +322,15 @@ unsafe fn strip<S: Simd, const M: usize, const V: usize>(
     // SAFETY: every tile lies within `len`; the rest is the caller's promise.
     unsafe {
         while t + V * S::LANES <= len {
-            tile::<S, M, V, true>(s, task, weights, stride, first, t, S::LANES);
+            tile::<S, M, V, true>(s, task, ahead, weights, stride, first, t, S::LANES);
             t += V * S::LANES;
         }
         while t + S::LANES <= len {
-            tile::<S, M, 1, true>(s, task, weights, stride, first, t, S::LANES);
+            tile::<S, M, 1, true>(s, task, ahead, weights, stride, first, t, S::LANES);
             t += S::LANES;
         }
         if t < len {
-            tile::<S, M, 1, false>(s, task, weights, stride, first, t, len - t);
+            tile::<S, M, 1, false>(s, task, ahead, weights, stride, first, t, len - t);
         }
     }
 }
@@ -350,6 +402,7 @@ pub(crate) use each_vector;
 unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
     s: S,
     task: &Combine<'_>,
+    ahead: &mut Ahead,
     weights: *const f32,
     stride: usize,
     first: usize,
@@ -360,14 +413,6 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let output = task.output.data.add(first * task.output.stride + t);
-        if V > 1 {
-            for m in 0..M {
-                for v in 0..V {
-                    let next = output.wrapping_add(m * task.output.stride + (V + v) * S::LANES);
-                    s.prefetch_to_write(next);
-                }
-            }
-        }
         match task.start {
             Start::Zero => {}
             Start::Bias(bias) => {
@@ -409,24 +454,36 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
             }
         }
         let mut weights = weights;
-        for &tap in task.taps {
-            let from = task.input.as_ptr().add(tap + t);
-            let mut x = [s.zero(); V];
-            for v in 0..V {
-                x[v] = load::<S, FULL>(s, part, from.add(v * S::LANES));
-                // The first group of rows to meet the input finds it far away, and there are too
-                // many rows for the processor to foresee: ask for the next tile's part.
-                if first == 0 && V > 1 {
-                    s.prefetch(from.wrapping_add((V + v) * S::LANES));
+        // Where the next tile writes, row by row: asked for a line per tap, since all at once
+        // would leave none of the processor's few places for misses to the taps themselves.
+        let mut next = output.wrapping_add(V * S::LANES);
+        for (m, taps) in task.taps.chunks(V).enumerate() {
+            for (v, &tap) in taps.iter().enumerate() {
+                if V > 1 && m < M {
+                    s.prefetch_to_write(next.wrapping_add(v * S::LANES));
                 }
-            }
-            for m in 0..M {
-                let w = s.splat(*weights.add(m));
+                if V > 1 && first == 0 {
+                    ahead.step(s);
+                }
+                let from = task.input.as_ptr().add(tap + t);
+                let mut x = [s.zero(); V];
                 for v in 0..V {
-                    sums[m][v] = s.fma(w, x[v], sums[m][v]);
+                    x[v] = load::<S, FULL>(s, part, from.add(v * S::LANES));
+                    // The first group of rows to meet the input finds it far away, and there are
+                    // too many rows for the processor to foresee: ask for the next tile's part.
+                    if first == 0 && V > 1 {
+                        s.prefetch(from.wrapping_add((V + v) * S::LANES));
+                    }
                 }
+                for m in 0..M {
+                    let w = s.splat(*weights.add(m));
+                    for v in 0..V {
+                        sums[m][v] = s.fma(w, x[v], sums[m][v]);
+                    }
+                }
+                weights = weights.add(stride);
             }
-            weights = weights.add(stride);
+            next = next.wrapping_add(task.output.stride);
         }
         for m in 0..M {
             for v in 0..V {
@@ -437,16 +494,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
     }
 }
 
-/// Floats that [`RowProducts`] keeps per product: one per lane of the widest register, so that
-/// the sum across lanes is taken once per task and not once per block.
-const LANES: usize = 16;
-
-/// How many floats the running sums of `rows` × `taps` products take.
-pub(crate) fn sums_len(rows: usize, taps: usize) -> usize {
-    rows * taps * LANES
-}
-
-/// sums(m, j) += Σ_t gradient row m [t] · input[tap j + t], lane by lane.
+/// product(m, j) += Σ_t gradient row m [t] · input[tap j + t].
 pub(crate) struct RowProducts<'a> {
     /// The rows of the one factor.
     pub gradient: Rows<'a>,
@@ -458,8 +506,8 @@ pub(crate) struct RowProducts<'a> {
     pub taps: &'a [usize],
     /// How many samples.
     pub len: usize,
-    /// Running sums, [`sums_len`] floats, made into numbers by [`fold`].
-    pub sums: &'a mut [f32],
+    /// The products `[row][tap]`.
+    pub products: &'a mut [f32],
 }
 
 impl RowProducts<'_> {
@@ -475,13 +523,10 @@ impl Kernel for &mut RowProducts<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let taps = self.taps.len();
-        assert!(
-            self.taps
-                .iter()
-                .all(|tap| tap + self.len <= self.input.len())
-        );
+        assert!(furthest(self.taps) <= self.input.len().saturating_sub(self.len));
+        assert!(self.taps.is_empty() || self.len <= self.input.len());
         assert!(self.gradient.hold(self.rows, self.len));
-        assert!(self.sums.len() >= sums_len(self.rows, taps));
+        assert!(self.products.len() >= self.rows * taps);
         // Outside the taps, in tiles as nearly equal as they can be (a narrow last one would wait
         // for its few sums), inside the gradient's rows: these are few enough to stay in the
         // first-level cache while each tap is fetched once.
@@ -508,7 +553,7 @@ impl Kernel for &mut RowProducts<'_> {
 /// Every gradient row against `J` taps from `j` on.
 ///
 /// # Safety
-/// `task`'s rows, taps and sums are within their bounds.
+/// `task`'s rows, taps and products are within their bounds.
 #[inline(always)]
 unsafe fn products_of_rows<S: Simd, const J: usize>(s: S, task: &mut RowProducts<'_>, j: usize) {
     let mut m = 0;
@@ -536,7 +581,7 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
     m: usize,
     j: usize,
 ) -> usize {
-    // SAFETY: the caller's promise: rows m..m+M, taps j..j+J, and their sums exist.
+    // SAFETY: the caller's promise: rows m..m+M, taps j..j+J, and their products exist.
     unsafe {
         let stride = task.gradient.stride;
         let g = task.gradient.data.as_ptr().add(m * stride);
@@ -580,10 +625,14 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
             }
         }
         let taps = task.taps.len();
-        for i in 0..M {
-            for k in 0..J {
-                let at = task.sums.as_mut_ptr().add(((m + i) * taps + j + k) * LANES);
-                s.store_ptr(at, s.add(s.load_ptr(at), sums[i][k]));
+        for k in 0..J {
+            let mut four = [s.zero(); 4];
+            for i in 0..M {
+                four[i] = sums[i][k];
+            }
+            let four = s.sum_each(four);
+            for i in 0..M {
+                *task.products.get_unchecked_mut((m + i) * taps + j + k) += four[i];
             }
         }
     }
@@ -634,27 +683,6 @@ impl Kernel for RowSums<'_> {
             }
         }
     }
-}
-
-struct Fold<'a> {
-    sums: &'a [f32],
-    products: &'a mut [f32],
-}
-
-impl Kernel for Fold<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for (product, lanes) in self.products.iter_mut().zip(self.sums.chunks_exact(LANES)) {
-            *product += s.sum(s.load(lanes));
-        }
-    }
-}
-
-/// Adds each product's lanes to `products`.
-pub(crate) fn fold(isa: Isa, sums: &[f32], products: &mut [f32]) {
-    isa.run(Fold { sums, products });
 }
 
 #[cfg(test)]
@@ -708,18 +736,16 @@ mod tests {
                     output: RowsMut::new(&mut output, stride, rows, len),
                 }
                 .run(isa);
-                let mut sums = vec![0.0; sums_len(rows, taps)];
+                let mut products = vec![0.0; rows * taps];
                 RowProducts {
                     gradient: Rows::new(&output, stride),
                     rows,
                     input: &input,
                     taps: &offsets,
                     len,
-                    sums: &mut sums,
+                    products: &mut products,
                 }
                 .run(isa);
-                let mut products = vec![0.0; rows * taps];
-                fold(isa, &sums, &mut products);
                 for m in 0..rows {
                     for t in 0..len {
                         let exact: f64 = (0..taps)

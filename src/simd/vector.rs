@@ -83,10 +83,22 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The sum of all lanes, always added in the same order.
     fn sum(self, a: Self::V) -> f32;
 
+    /// The sums of the lanes of four registers, each always added in the same order.
+    #[inline(always)]
+    fn sum_each(self, four: [Self::V; 4]) -> [f32; 4] {
+        four.map(|one| self.sum(one))
+    }
+
     /// Asks for the cache line at `at` to be brought near; any address is allowed. Does nothing
     /// where the instruction set has no stable way to say it.
     #[inline(always)]
     fn prefetch(self, at: *const f32) {
+        let _ = at;
+    }
+
+    /// As [`prefetch`](Simd::prefetch), but only into the second-level cache.
+    #[inline(always)]
+    fn prefetch_far(self, at: *const f32) {
         let _ = at;
     }
 
