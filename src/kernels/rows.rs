@@ -103,6 +103,60 @@ impl<'a> RowsMut<'a> {
     }
 }
 
+/// Copies rows past the caches, where the processor can. See [`finish_copies`].
+pub(crate) struct CopyRows<'a> {
+    /// What is copied.
+    pub from: Rows<'a>,
+    /// Where to; its rows and length say how much.
+    pub to: RowsMut<'a>,
+}
+
+impl CopyRows<'_> {
+    /// Copies.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+}
+
+impl Kernel for CopyRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for row in 0..self.to.rows {
+            let to = self.to.row(row);
+            let from = self.from.row(row, 0, to.len()).as_ptr();
+            // Up to a whole register's address one by one.
+            let head = to.as_ptr().align_offset(S::LANES * size_of::<f32>()).min(to.len());
+            let (len, to) = (to.len(), to.as_mut_ptr());
+            // SAFETY: all lies within the two rows; `to + head` is a register's address.
+            unsafe {
+                std::ptr::copy_nonoverlapping(from, to, head);
+                let mut t = head;
+                while t + S::LANES <= len {
+                    s.stream_ptr(to.add(t), s.load_ptr(from.add(t)));
+                    t += S::LANES;
+                }
+                std::ptr::copy_nonoverlapping(from.add(t), to.add(t), len - t);
+            }
+        }
+    }
+}
+
+/// Makes what this thread copied so far visible to whoever sees what it writes next.
+pub(crate) fn finish_copies(isa: Isa) {
+    struct Finish;
+    impl Kernel for Finish {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            s.stream_end();
+        }
+    }
+    isa.run(Finish);
+}
+
 /// An output buffer that several tasks write, each its own samples of every row.
 pub(crate) struct Shared<'a> {
     data: *mut f32,
@@ -219,8 +273,23 @@ impl Combine<'_> {
 
     /// Computes it, asking meanwhile for `ahead` to be brought into the second-level cache.
     pub fn run_ahead(self, isa: Isa, ahead: &[f32]) {
+        let ahead = ahead.as_ptr_range();
         // By reference: copying the struct would stall on its just written fields.
-        isa.run((&self, ahead));
+        isa.run(Beside {
+            task: &self,
+            aside: Ahead {
+                next: ahead.start,
+                end: ahead.end,
+            },
+        });
+    }
+
+    /// Computes it, copying meanwhile.
+    pub fn run_copying(self, isa: Isa, copy: CopyRows<'_>) {
+        isa.run(Beside {
+            task: &self,
+            aside: Copying::new(copy),
+        });
     }
 
     /// Inlined, so that the search for the last tap is vector code too.
@@ -252,14 +321,23 @@ fn furthest(taps: &[usize]) -> usize {
 /// Floats per cache line.
 const LINE: usize = 16;
 
-/// What is still to be asked for.
+/// Memory traffic done a little at a time beside a [`Combine`], whose arithmetic hides it: all at
+/// once, it would wait for the memory.
+trait Aside {
+    /// Does a little.
+    fn step<S: Simd>(&mut self, s: S);
+
+    /// Does the rest.
+    fn finish<S: Simd>(&mut self, s: S);
+}
+
+/// Memory that is still to be asked for.
 struct Ahead {
     next: *const f32,
     end: *const f32,
 }
 
-impl Ahead {
-    /// Asks for one more cache line.
+impl Aside for Ahead {
     #[inline(always)]
     fn step<S: Simd>(&mut self, s: S) {
         if self.next < self.end {
@@ -267,20 +345,99 @@ impl Ahead {
             self.next = self.next.wrapping_add(LINE);
         }
     }
+
+    /// Asking for much at once is of no use.
+    #[inline(always)]
+    fn finish<S: Simd>(&mut self, _s: S) {}
 }
 
-impl Kernel for (&Combine<'_>, &[f32]) {
+/// Rows that are still to be copied.
+struct Copying<'a> {
+    copy: CopyRows<'a>,
+    /// Where the next sample is read and written.
+    from: *const f32,
+    to: *mut f32,
+    /// Samples left of this row, and rows left.
+    left: usize,
+    rows: usize,
+}
+
+impl<'a> Copying<'a> {
+    fn new(mut copy: CopyRows<'a>) -> Copying<'a> {
+        let (rows, left) = (copy.to.rows, copy.to.len);
+        if rows == 0 || left == 0 {
+            return Copying {
+                copy,
+                from: std::ptr::null(),
+                to: std::ptr::null_mut(),
+                left: 0,
+                rows: 0,
+            };
+        }
+        assert!(copy.from.hold(rows, left));
+        Copying {
+            from: copy.from.data.as_ptr(),
+            to: copy.to.row(0).as_mut_ptr(),
+            copy,
+            left,
+            rows,
+        }
+    }
+}
+
+impl Aside for Copying<'_> {
+    /// A register of a row, or a whole row that does not consist of registers.
+    #[inline(always)]
+    fn step<S: Simd>(&mut self, s: S) {
+        if self.rows == 0 {
+            return;
+        }
+        let size = S::LANES * size_of::<f32>();
+        let count = match self.left.is_multiple_of(S::LANES) && self.to.addr().is_multiple_of(size) {
+            true => S::LANES,
+            false => self.left,
+        };
+        // SAFETY: `new` checked that both sides hold all rows; `left` samples of this one follow.
+        unsafe {
+            match count == S::LANES {
+                true => s.stream_ptr(self.to, s.load_ptr(self.from)),
+                false => std::ptr::copy_nonoverlapping(self.from, self.to, count),
+            }
+        }
+        // Wrapping: behind the last row both may lie outside, where nothing is then touched.
+        self.from = self.from.wrapping_add(count);
+        self.to = self.to.wrapping_add(count);
+        self.left -= count;
+        if self.left == 0 {
+            self.left = self.copy.to.len;
+            self.rows -= 1;
+            self.from = self.from.wrapping_add(self.copy.from.stride - self.left);
+            self.to = self.to.wrapping_add(self.copy.to.stride - self.left);
+        }
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd>(&mut self, s: S) {
+        while self.rows > 0 {
+            self.step(s);
+        }
+    }
+}
+
+/// A task and what is done beside it.
+struct Beside<'a, A> {
+    task: &'a Combine<'a>,
+    aside: A,
+}
+
+impl<A: Aside> Kernel for Beside<'_, A> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (task, ahead) = self;
+        let Beside { task, mut aside } = self;
         task.check();
-        let mut ahead = Ahead {
-            next: ahead.as_ptr(),
-            end: ahead.as_ptr_range().end,
-        };
-        let ahead = &mut ahead;
+        let aside = &mut aside;
         let mut offset = 0;
         for (first, width) in groups(task.weights.rows) {
             let weights = task.weights.values[offset..].as_ptr();
@@ -289,18 +446,19 @@ impl Kernel for (&Combine<'_>, &[f32]) {
             // `width` per tap.
             unsafe {
                 match (width, S::REGISTERS >= 32) {
-                    (8, true) => strip::<S, 8, 3>(s, task, ahead, weights, 8, first),
+                    (8, true) => strip::<S, A, 8, 3>(s, task, aside, weights, 8, first),
                     (8, false) => {
-                        strip::<S, 4, 3>(s, task, ahead, weights, 8, first);
-                        strip::<S, 4, 3>(s, task, ahead, weights.add(4), 8, first + 4);
+                        strip::<S, A, 4, 3>(s, task, aside, weights, 8, first);
+                        strip::<S, A, 4, 3>(s, task, aside, weights.add(4), 8, first + 4);
                     }
-                    (4, true) => strip::<S, 4, 6>(s, task, ahead, weights, 4, first),
-                    (4, false) => strip::<S, 4, 3>(s, task, ahead, weights, 4, first),
-                    (2, _) => strip::<S, 2, 6>(s, task, ahead, weights, 2, first),
-                    _ => strip::<S, 1, 6>(s, task, ahead, weights, 1, first),
+                    (4, true) => strip::<S, A, 4, 6>(s, task, aside, weights, 4, first),
+                    (4, false) => strip::<S, A, 4, 3>(s, task, aside, weights, 4, first),
+                    (2, _) => strip::<S, A, 2, 6>(s, task, aside, weights, 2, first),
+                    _ => strip::<S, A, 1, 6>(s, task, aside, weights, 1, first),
                 }
             }
         }
+        aside.finish(s);
     }
 }
 
@@ -309,10 +467,10 @@ impl Kernel for (&Combine<'_>, &[f32]) {
 /// # Safety
 /// `task` passed its check; `weights` holds `M` weights per tap, every `stride` floats.
 #[inline(always)]
-unsafe fn strip<S: Simd, const M: usize, const V: usize>(
+unsafe fn strip<S: Simd, A: Aside, const M: usize, const V: usize>(
     s: S,
     task: &Combine<'_>,
-    ahead: &mut Ahead,
+    aside: &mut A,
     weights: *const f32,
     stride: usize,
     first: usize,
@@ -322,15 +480,15 @@ unsafe fn strip<S: Simd, const M: usize, const V: usize>(
     // SAFETY: every tile lies within `len`; the rest is the caller's promise.
     unsafe {
         while t + V * S::LANES <= len {
-            tile::<S, M, V, true>(s, task, ahead, weights, stride, first, t, S::LANES);
+            tile::<S, A, M, V, true>(s, task, aside, weights, stride, first, t, S::LANES);
             t += V * S::LANES;
         }
         while t + S::LANES <= len {
-            tile::<S, M, 1, true>(s, task, ahead, weights, stride, first, t, S::LANES);
+            tile::<S, A, M, 1, true>(s, task, aside, weights, stride, first, t, S::LANES);
             t += S::LANES;
         }
         if t < len {
-            tile::<S, M, 1, false>(s, task, ahead, weights, stride, first, t, len - t);
+            tile::<S, A, M, 1, false>(s, task, aside, weights, stride, first, t, len - t);
         }
     }
 }
@@ -399,10 +557,10 @@ pub(crate) use each_vector;
 /// # Safety
 /// As [`strip`], and the tile's samples lie within the rows.
 #[inline(always)]
-unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
+unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bool>(
     s: S,
     task: &Combine<'_>,
-    ahead: &mut Ahead,
+    aside: &mut A,
     weights: *const f32,
     stride: usize,
     first: usize,
@@ -463,7 +621,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
                     s.prefetch_to_write(next.wrapping_add(v * S::LANES));
                 }
                 if V > 1 && first == 0 {
-                    ahead.step(s);
+                    aside.step(s);
                 }
                 let from = task.input.as_ptr().add(tap + t);
                 let mut x = [s.zero(); V];

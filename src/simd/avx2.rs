@@ -91,6 +91,15 @@ impl Simd for Avx2 {
         unsafe { _mm256_maskstore_ps(to, first(len), value) }
     }
     #[inline(always)]
+    unsafe fn stream_ptr(self, to: *mut f32, value: __m256) {
+        debug_assert!(to.addr().is_multiple_of(size_of::<__m256>()));
+        unsafe { _mm256_stream_ps(to, value) }
+    }
+    #[inline(always)]
+    fn stream_end(self) {
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     fn prefetch(self, at: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }

@@ -6,7 +6,7 @@ use super::geometry::{Geometry, TILE, Window, pieces, row_stride};
 use super::pass::Pass;
 use super::{Activation, Layer};
 use crate::kernels::activation::{Activate, Gate};
-use crate::kernels::rows::{Combine, Rows, RowsMut, Start};
+use crate::kernels::rows::{Combine, CopyRows, Rows, RowsMut, Start, finish_copies};
 use crate::kernels::scratch;
 
 /// Where what the layers hand to each other lies in a task's working memory.
@@ -67,15 +67,35 @@ struct Task<'a> {
     geometry: &'a Geometry,
     plan: Plan,
     memory: &'a mut [f32],
+    /// A tile of activations and the one before, of which `unkept` is yet to be copied to the page.
+    tiles: [&'a mut [f32]; 2],
+    unkept: Option<Unkept>,
     /// A tile of gated products.
     product: &'a mut [f32],
     /// Row starts in a page, and of gated products.
     rows: Vec<usize>,
-    product_rows: Vec<usize>,
+    tile_rows: Vec<usize>,
     /// Where the taps of the layer at hand start.
     taps: Vec<usize>,
     /// Whether a backward pass follows.
     keeps: bool,
+}
+
+/// Activations on their way into a page.
+struct Unkept {
+    /// Where in the page they go.
+    to: usize,
+    rows: usize,
+    count: usize,
+}
+
+impl Unkept {
+    fn copy<'a>(&self, tile: &'a [f32], page: &'a mut [f32], segment: usize) -> CopyRows<'a> {
+        CopyRows {
+            from: Rows::new(tile, TILE),
+            to: RowsMut::new(&mut page[self.to..], segment, self.rows, self.count),
+        }
+    }
 }
 
 impl Pass<'_> {
@@ -91,8 +111,10 @@ impl Pass<'_> {
         let plan = Plan::new(self, geometry);
         let keeps = !kept.is_empty();
         let page = if keeps { 0 } else { geometry.page };
-        scratch::with(plan.size + plan.product + page, |work| {
+        scratch::with(plan.size + 5 * plan.product + page, |work| {
             let (memory, work) = work.split_at_mut(plan.size);
+            let (tile, work) = work.split_at_mut(2 * plan.product);
+            let (other, work) = work.split_at_mut(2 * plan.product);
             let (product, page) = work.split_at_mut(plan.product);
             let channels = plan.product / TILE;
             let most = channels.max(self.net.in_channels);
@@ -101,9 +123,11 @@ impl Pass<'_> {
                 geometry,
                 plan,
                 memory,
+                tiles: [tile, other],
+                unkept: None,
                 product,
                 rows: geometry.rows(most),
-                product_rows: (0..channels).map(|row| row * TILE).collect(),
+                tile_rows: (0..channels).map(|row| row * TILE).collect(),
                 taps: Vec::new(),
                 keeps,
             };
@@ -120,6 +144,7 @@ impl Pass<'_> {
                 task.segment(at, leads, page, &mut y);
             }
         });
+        finish_copies(self.isa);
     }
 }
 
@@ -142,6 +167,10 @@ impl Task<'_> {
                 self.layer(array, layer, at, page);
             }
             self.head(array, at, page, y);
+        }
+        if let Some(unkept) = self.unkept.take() {
+            let segment = self.geometry.segment;
+            unkept.copy(self.tiles[1], page, segment).run(self.pass.isa);
         }
     }
 
@@ -208,11 +237,13 @@ impl Task<'_> {
         if time.is_empty() {
             return;
         }
-        for row in 0..self.pass.net.arrays[array].channels {
-            let source = window.now() + row * window.stride + time.start - at * segment;
-            let source = &self.memory[source..][..time.len()];
-            to[row * stride + time.start - from..][..time.len()].copy_from_slice(source);
+        let channels = self.pass.net.arrays[array].channels;
+        let source = &self.memory[window.now() + time.start - at * segment..];
+        CopyRows {
+            from: Rows::new(source, window.stride),
+            to: RowsMut::new(&mut to[time.start - from..], stride, channels, time.len()),
         }
+        .run(self.pass.isa);
     }
 
     /// One layer over a segment, tile by tile.
@@ -227,6 +258,14 @@ impl Task<'_> {
             let last = place.output.is_none() && index + 1 == place.layers.len();
             if !last {
                 self.residual_tile(array, index, t, count, page);
+            }
+            if self.keeps {
+                self.tiles.swap(0, 1);
+                self.unkept = Some(Unkept {
+                    to: place.layers[index].acts + t,
+                    rows: self.pass.offsets[array].layers[index].width,
+                    count,
+                });
             }
         }
     }
@@ -262,17 +301,20 @@ impl Task<'_> {
         let layer = &self.pass.net.arrays[array].layers[index];
         let rows = self.pass.net.arrays[array].channels;
         let weights = &self.pass.weights[array].layers[index];
-        let acts = self.geometry.arrays[array].layers[index].acts + t;
-        let (width, stride) = (weights.conv.rows(), self.geometry.segment);
-        let mut values = RowsMut::new(&mut page[acts..], stride, width, count);
-        Combine {
+        let (width, stride) = (weights.conv.rows(), TILE);
+        let [tile, other] = &mut self.tiles;
+        let mut values = RowsMut::new(tile, stride, width, count);
+        let conv = Combine {
             weights: &weights.conv,
             input: &self.memory[t..],
             taps: &self.taps,
             start: Start::Bias(&weights.bias),
             output: values.reborrow(),
+        };
+        match self.unkept.take() {
+            Some(unkept) => conv.run_copying(isa, unkept.copy(other, page, self.geometry.segment)),
+            None => conv.run(isa),
         }
-        .run(isa);
         let window = &self.plan.arrays[array].head;
         let head = heard.then(|| {
             RowsMut::new(
@@ -299,8 +341,8 @@ impl Task<'_> {
         activate(Activation::Sigmoid, gate, None);
         Gate {
             rows,
-            values: Rows::new(&page[acts..], stride),
-            gates: Rows::new(&page[acts + rows * stride..], stride),
+            values: Rows::new(tile, stride),
+            gates: Rows::new(&tile[rows * stride..], stride),
             product: RowsMut::new(self.product, TILE, rows, count),
             head,
         }
@@ -328,20 +370,19 @@ impl Task<'_> {
             Some(next) => self.memory.split_at_mut(next.offset()),
             None => (&mut *self.memory, &mut [][..]),
         };
-        let (page, end) = page.split_at_mut(place.output.unwrap_or(page.len()));
+        let end = &mut page[place.output.unwrap_or(0)..];
         let (output, stride) = match next {
             Some(next) => (&mut after[next.now() - next.offset() + t..], next.stride),
             None => (&mut end[t..], self.geometry.segment),
         };
-        let acts = place.layers[index].acts + t;
-        let (a, rows) = match layer.gated {
-            true => (&*self.product, &self.product_rows),
-            false => (&page[acts..], &self.rows),
+        let a = match layer.gated {
+            true => &*self.product,
+            false => &*self.tiles[0],
         };
         Combine {
             weights: &weights.one_by_one,
             input: a,
-            taps: &rows[..channels],
+            taps: &self.tile_rows[..channels],
             start: Start::RowsAndBias(
                 Rows::new(&before[input.now() + t..], input.stride),
                 &weights.one_by_one_bias,
@@ -357,10 +398,12 @@ impl Task<'_> {
         let (place, shape) = (&self.geometry.arrays[array], &self.pass.net.arrays[array]);
         let window = &self.plan.arrays[array].head;
         if self.keeps {
-            for row in 0..shape.channels {
-                let from = &self.memory[window.now() + row * window.stride..][..segment];
-                page[place.head + row * segment..][..segment].copy_from_slice(from);
+            let to = &mut page[place.head..];
+            CopyRows {
+                from: Rows::new(&self.memory[window.now()..], window.stride),
+                to: RowsMut::new(to, segment, shape.channels, segment),
             }
+            .run(self.pass.isa);
         }
         let time: Range<usize> = self.geometry.from(at, place.head_out_start);
         if time.is_empty() {
