@@ -127,7 +127,10 @@ impl Kernel for CopyRows<'_> {
             let to = self.to.row(row);
             let from = self.from.row(row, 0, to.len()).as_ptr();
             // Up to a whole register's address one by one.
-            let head = to.as_ptr().align_offset(S::LANES * size_of::<f32>()).min(to.len());
+            let head = to
+                .as_ptr()
+                .align_offset(S::LANES * size_of::<f32>())
+                .min(to.len());
             let (len, to) = (to.len(), to.as_mut_ptr());
             // SAFETY: all lies within the two rows; `to + head` is a register's address.
             unsafe {
@@ -274,8 +277,8 @@ impl Combine<'_> {
     /// Computes it, asking meanwhile for `ahead` to be brought into the second-level cache.
     pub fn run_ahead(self, isa: Isa, ahead: &[f32]) {
         let ahead = ahead.as_ptr_range();
-        // By reference: copying the struct would stall on its just written fields.
-        isa.run(Beside {
+        // By reference: copying the structs would stall on their just written fields.
+        isa.run(&mut Beside {
             task: &self,
             aside: Ahead {
                 next: ahead.start,
@@ -286,7 +289,7 @@ impl Combine<'_> {
 
     /// Computes it, copying meanwhile.
     pub fn run_copying(self, isa: Isa, copy: CopyRows<'_>) {
-        isa.run(Beside {
+        isa.run(&mut Beside {
             task: &self,
             aside: Copying::new(copy),
         });
@@ -393,7 +396,8 @@ impl Aside for Copying<'_> {
             return;
         }
         let size = S::LANES * size_of::<f32>();
-        let count = match self.left.is_multiple_of(S::LANES) && self.to.addr().is_multiple_of(size) {
+        let count = match self.left.is_multiple_of(S::LANES) && self.to.addr().is_multiple_of(size)
+        {
             true => S::LANES,
             false => self.left,
         };
@@ -430,14 +434,13 @@ struct Beside<'a, A> {
     aside: A,
 }
 
-impl<A: Aside> Kernel for Beside<'_, A> {
+impl<A: Aside> Kernel for &mut Beside<'_, A> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Beside { task, mut aside } = self;
+        let Beside { task, aside } = self;
         task.check();
-        let aside = &mut aside;
         let mut offset = 0;
         for (first, width) in groups(task.weights.rows) {
             let weights = task.weights.values[offset..].as_ptr();
@@ -556,6 +559,10 @@ pub(crate) use each_vector;
 ///
 /// # Safety
 /// As [`strip`], and the tile's samples lie within the rows.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "inlined: these are the registers of one loop"
+)]
 #[inline(always)]
 unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bool>(
     s: S,
@@ -934,6 +941,49 @@ mod tests {
                         let bound = f64::from(f32::EPSILON) * (len * (taps + 1)) as f64;
                         assert!((got - exact).abs() <= bound, "{isa} {rows} {taps} {len}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_copied_beside_is_copied_whole() {
+        for isa in Isa::available() {
+            for (rows, len, stride, first) in [(1, 1, 16, 0), (3, 96, 96, 0), (5, 37, 48, 3)] {
+                let (from, input) = (noise(rows * stride, 1), noise(100, 2));
+                let packed = Packed::new(3, 2, |m, j| (m + j) as f32);
+                let run = |copy: Option<CopyRows<'_>>| {
+                    let mut output = vec![0.0; 300];
+                    let combine = Combine {
+                        weights: &packed,
+                        input: &input,
+                        taps: &[0, 1],
+                        start: Start::Zero,
+                        output: RowsMut::new(&mut output, 100, 3, 99),
+                    };
+                    match copy {
+                        Some(copy) => combine.run_copying(isa, copy),
+                        None => combine.run_ahead(isa, &input),
+                    }
+                    output
+                };
+                let mut to = vec![9.0; first + rows * stride];
+                let copy = CopyRows {
+                    from: Rows::new(&from, stride),
+                    to: RowsMut::new(&mut to[first..], stride, rows, len),
+                };
+                assert_eq!(run(Some(copy)), run(None));
+                let mut again = vec![9.0; to.len()];
+                CopyRows {
+                    from: Rows::new(&from, stride),
+                    to: RowsMut::new(&mut again[first..], stride, rows, len),
+                }
+                .run(isa);
+                finish_copies(isa);
+                assert_eq!(to, again);
+                for (row, to) in to[first..].chunks(stride).enumerate() {
+                    assert_eq!(to[..len], from[row * stride..][..len]);
+                    assert!(to[len..].iter().all(|&x| x == 9.0));
                 }
             }
         }

@@ -90,7 +90,12 @@ impl Plan {
                 one_by_one_sums: places.sums(channels, channels),
                 one_by_one_bias_sums: places.sums(channels, 1),
             };
-            let layers = array.layers.iter().zip(&offsets.layers).map(layer).collect();
+            let layers = array
+                .layers
+                .iter()
+                .zip(&offsets.layers)
+                .map(layer)
+                .collect();
             arrays.push(ArrayPlan {
                 layers,
                 head: places.window(outs, array.head_kernel_size - 1),
@@ -264,9 +269,8 @@ impl<'a> Task<'a> {
         let t = time.start - at * segment;
         window.clear(self.work.windows, t..heard.start - at * segment);
         let first = window.now();
-        let taps = (0..outs).flat_map(|o| {
-            (0..kernel).map(move |k| first + o * window.stride + (kernel - 1 - k))
-        });
+        let taps = (0..outs)
+            .flat_map(|o| (0..kernel).map(move |k| first + o * window.stride + (kernel - 1 - k)));
         self.taps.clear();
         self.taps.extend(taps);
         RowProducts {
@@ -586,7 +590,10 @@ impl<'a> Task<'a> {
         self.taps.clear();
         self.taps.extend((0..=ins).map(|d| d * self.plan.condition));
         RowProducts {
-            gradient: Rows::new(&self.work.windows[window.now() + heard.start..], window.stride),
+            gradient: Rows::new(
+                &self.work.windows[window.now() + heard.start..],
+                window.stride,
+            ),
             rows: width,
             input: &self.work.condition[now..],
             taps: &self.taps,
@@ -598,7 +605,8 @@ impl<'a> Task<'a> {
             return;
         }
         self.taps.clear();
-        self.taps.extend((0..width).map(|o| window.now() + o * window.stride));
+        self.taps
+            .extend((0..width).map(|o| window.now() + o * window.stride));
         let len = self.geometry.in_len;
         let to = &mut self.dx[now - self.geometry.start()..];
         Combine {
@@ -684,9 +692,14 @@ impl<'a> Task<'a> {
             let (channels, outs, kernel) =
                 (shape.channels, shape.head_channels, shape.head_kernel_size);
             let scale = self.pass.weights[array].scale;
-            each(plan.rechannel_sums, channels, at.in_channels, &mut |m, j, g| {
-                gradients[at.rechannel + m * at.in_channels + j] = g;
-            });
+            each(
+                plan.rechannel_sums,
+                channels,
+                at.in_channels,
+                &mut |m, j, g| {
+                    gradients[at.rechannel + m * at.in_channels + j] = g;
+                },
+            );
             each(plan.head_sums, channels, outs * kernel, &mut |i, j, g| {
                 let (o, k) = (j / kernel, j % kernel);
                 gradients[at.head + (o * channels + i) * kernel + k] = scale * g;
@@ -702,12 +715,15 @@ impl<'a> Task<'a> {
                     let (m, k) = (j / kernel, j % kernel);
                     gradients[at.conv + (m * channels + i) * kernel + k] = g;
                 });
-                each(plan.mixer_sums, width, ins + 1, &mut |m, j, g| {
-                    match j == ins {
+                each(
+                    plan.mixer_sums,
+                    width,
+                    ins + 1,
+                    &mut |m, j, g| match j == ins {
                         true => gradients[at.bias + m] = g,
                         false => gradients[at.mixer + m * ins + j] = g,
-                    }
-                });
+                    },
+                );
                 each(plan.one_by_one_sums, channels, channels, &mut |m, j, g| {
                     gradients[at.one_by_one + m * channels + j] = g;
                 });

@@ -208,8 +208,8 @@ impl Places {
             .map(|index| {
                 let undone = count - 1 - index;
                 let kept = match last {
-                    true => undone % KEPT_EVERY == 0,
-                    false => (undone + 1) % KEPT_EVERY == 0,
+                    true => undone.is_multiple_of(KEPT_EVERY),
+                    false => (undone + 1).is_multiple_of(KEPT_EVERY),
                 };
                 self.layer(array, index, kept)
             })
@@ -376,22 +376,25 @@ pub fn multiply_adds(net: &WaveNet, len: usize) -> usize {
     let geometry = Geometry::new(net, net.output_len(len));
     let (offsets, _) = net.offsets();
     let arrays = net.arrays.iter().zip(&offsets).zip(&geometry.arrays);
-    let of_array = |((array, offsets), at): ((&LayerArray, &super::ArrayOffsets), &ArrayGeometry)| {
-        let channels = array.channels;
-        let entering = channels * offsets.in_channels;
-        let mut total = entering * (geometry.end() - at.layers[0].input_start);
-        for ((layer, offsets), place) in array.layers.iter().zip(&offsets.layers).zip(&at.layers) {
-            let conv = offsets.width * (channels * layer.kernel_size + net.in_channels);
-            total += (conv + channels * channels) * (geometry.end() - place.start);
-        }
-        if at.output.is_none() {
-            // Nobody reads the output of the last layer.
-            let start = at.layers.last().map_or(0, |place| place.start);
-            total -= channels * channels * (geometry.end() - start);
-        }
-        let head = array.head_channels * channels * array.head_kernel_size;
-        total + head * (geometry.end() - at.head_out_start)
-    };
+    let of_array =
+        |((array, offsets), at): ((&LayerArray, &super::ArrayOffsets), &ArrayGeometry)| {
+            let channels = array.channels;
+            let entering = channels * offsets.in_channels;
+            let mut total = entering * (geometry.end() - at.layers[0].input_start);
+            for ((layer, offsets), place) in
+                array.layers.iter().zip(&offsets.layers).zip(&at.layers)
+            {
+                let conv = offsets.width * (channels * layer.kernel_size + net.in_channels);
+                total += (conv + channels * channels) * (geometry.end() - place.start);
+            }
+            if at.output.is_none() {
+                // Nobody reads the output of the last layer.
+                let start = at.layers.last().map_or(0, |place| place.start);
+                total -= channels * channels * (geometry.end() - start);
+            }
+            let head = array.head_channels * channels * array.head_kernel_size;
+            total + head * (geometry.end() - at.head_out_start)
+        };
     arrays.map(of_array).sum()
 }
 
@@ -407,4 +410,85 @@ pub fn input_multiply_adds(net: &WaveNet, len: usize) -> usize {
     });
     let entering = net.arrays.first().map_or(0, |array| array.channels);
     net.in_channels * (mixers.sum::<usize>() + entering * len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Activation, Layer};
+    use super::*;
+
+    fn net() -> WaveNet {
+        let layer = |kernel_size, dilation| Layer {
+            kernel_size,
+            dilation,
+            activation: Activation::Tanh,
+            gated: false,
+        };
+        WaveNet {
+            in_channels: 1,
+            arrays: vec![LayerArray {
+                channels: 2,
+                layers: vec![layer(3, 700), layer(2, 1)],
+                head_channels: 1,
+                head_kernel_size: 4,
+                head_bias: true,
+            }],
+            head_scale: 1.0,
+        }
+    }
+
+    #[test]
+    fn segments_cover_every_signal_once() {
+        for out_len in [1, 5, 475, 480, 481, 4000] {
+            let geometry = Geometry::new(&net(), out_len);
+            for start in [geometry.start(), geometry.arrays[0].head_out_start] {
+                let parts = (0..geometry.segments).map(|at| geometry.from(at, start));
+                let covered: Vec<usize> = parts.flatten().collect();
+                assert_eq!(covered, (start..geometry.end()).collect::<Vec<_>>());
+            }
+            assert_eq!(geometry.end() - geometry.start(), geometry.in_len);
+            assert!(geometry.start() < geometry.segment);
+        }
+    }
+
+    #[test]
+    fn pieces_end_at_tiles_and_at_the_cut() {
+        let all: Vec<_> = pieces(90..300, 200).collect();
+        assert_eq!(all, [(90, 6), (96, 96), (192, 8), (200, 88), (288, 12)]);
+    }
+
+    #[test]
+    fn windows_remember_a_context_both_ways() {
+        const SEGMENT: usize = 32;
+        for context in [0, 1, 16, 31, 32, 100] {
+            let mut forth = Window::forward(3, 2, context, SEGMENT);
+            let mut memory = vec![-1.0; 3 + forth.size()];
+            let second = forth.stride;
+            for time in 0..20 * SEGMENT {
+                if time > 0 && time % SEGMENT == 0 {
+                    forth.advance(&mut memory);
+                }
+                let at = second + forth.now() + time % SEGMENT;
+                memory[at] = time as f32;
+                if time >= context {
+                    assert_eq!(memory[at - context], (time - context) as f32);
+                }
+            }
+            let mut back = Window::backward(3, 2, context, SEGMENT);
+            memory.fill(-1.0);
+            back.clear_context(&mut memory);
+            for time in (0..20 * SEGMENT).rev() {
+                if time % SEGMENT == SEGMENT - 1 && time + 1 < 20 * SEGMENT {
+                    back.retreat(&mut memory);
+                }
+                let at = second + back.now() + time % SEGMENT;
+                memory[at] = time as f32;
+                let exact = match time + context < 20 * SEGMENT {
+                    true => (time + context) as f32,
+                    false => 0.0,
+                };
+                assert_eq!(memory[at + context], exact);
+            }
+        }
+    }
 }

@@ -7,13 +7,28 @@
 //! `head_scale`; its input is every array's condition. All convolutions are "valid": each layer's
 //! output is shorter than its input by its context, and everything is aligned at the end.
 //!
-//! How it is fast. A training item's signals fit the second-level cache, so an item is one task
-//! and goes through all layers before the next; within a layer, time is cut into tiles that stay
-//! in the first-level cache from convolution to residual, and in the backward pass from the
-//! residual's gradient to the input's. The forward pass keeps each layer's input and activation
-//! (the slope follows from the activation): reading them again costs a fifth of computing them
-//! again. Nothing is padded or copied but the condition, which lies beside the layers' inputs so
-//! that the mixer is one more tap of the convolution.
+//! How it is fast. An item of the batch is one task (with others where items are few). Time is cut
+//! into segments short enough that what goes from layer to layer stays in the second-level cache:
+//! forward, a segment goes through all layers before the next one; backward, from the last
+//! segment to the first, through all layers in turn, each of which remembers as much of its
+//! gradient as the segment before will ask for ([`geometry::Window`]). Within a segment, tiles stay
+//! in the first-level cache from convolution to residual.
+//!
+//! What is kept. The forward pass keeps each layer's activation (the slope follows from it), for
+//! these are what costs most to compute again. It does not keep the layers' inputs: the backward
+//! pass has x + W·a + w from the layer behind, and takes W·a + w away again while a is near. That
+//! halves the kept memory (237 MB in all for A1 standard at 16 × 8192 samples, where keeping the
+//! inputs too took 385) and with it the traffic to memory, which was what a third of the time went
+//! to, for a tenth more arithmetic in the backward pass. Where a layer's output has not begun yet,
+//! its input, one context long, is kept; and every twelfth input is kept whole, which bounds the
+//! rounding: recovering x adds and takes away the same C + 1 terms, each rounded once, so after
+//! twelve layers x is off by at most 24 (C + 2) · 2⁻²⁴ of the largest partial sum (2.6e-5 for 16
+//! channels; 1e-6 where roundings are independent), and a weight's gradient likewise.
+//!
+//! How it gets there. Memory is much slower than the arithmetic, but only while one waits for it:
+//! activations are copied to where they are kept a line at a time beside the next tile's
+//! multiply-adds, past the caches ([`super::rows::CopyRows`]), and fetched ahead of the backward
+//! pass in the same way. Copying them at once cost 11 of 58 ms, beside the arithmetic 4.
 //!
 //! Deterministic like [`super::conv`]; the slow form is [`super::reference::wavenet`].
 
@@ -311,4 +326,3 @@ impl WaveNet {
         (total, dx)
     }
 }
-
