@@ -591,7 +591,6 @@ unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bo
                     for v in 0..V {
                         let from = from.add(m * rows.stride + v * S::LANES);
                         sums[m][v] = load::<S, FULL>(s, part, from);
-                        s.prefetch(from.wrapping_add(V * S::LANES));
                     }
                 }
             }
@@ -602,7 +601,6 @@ unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bo
                     for v in 0..V {
                         let from = from.add(m * rows.stride + v * S::LANES);
                         sums[m][v] = s.add(bias, load::<S, FULL>(s, part, from));
-                        s.prefetch(from.wrapping_add(V * S::LANES));
                     }
                 }
             }
@@ -622,10 +620,19 @@ unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bo
         // Where the next tile writes, row by row: asked for a line per tap, since all at once
         // would leave none of the processor's few places for misses to the taps themselves.
         let mut next = output.wrapping_add(V * S::LANES);
+        // And where it starts from.
+        let (mut begin, begin_stride) = match task.start {
+            Start::Rows(rows) | Start::RowsAndBias(rows, _) => {
+                let from = rows.data.as_ptr().add(first * rows.stride + t);
+                (from.wrapping_add(V * S::LANES), rows.stride)
+            }
+            _ => (next.cast_const(), task.output.stride),
+        };
         for (m, taps) in task.taps.chunks(V).enumerate() {
             for (v, &tap) in taps.iter().enumerate() {
                 if V > 1 && m < M {
                     s.prefetch_to_write(next.wrapping_add(v * S::LANES));
+                    s.prefetch(begin.wrapping_add(v * S::LANES));
                 }
                 if V > 1 && first == 0 {
                     aside.step(s);
@@ -649,6 +656,7 @@ unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bo
                 weights = weights.add(stride);
             }
             next = next.wrapping_add(task.output.stride);
+            begin = begin.wrapping_add(begin_stride);
         }
         for m in 0..M {
             for v in 0..V {
