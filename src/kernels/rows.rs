@@ -669,7 +669,7 @@ unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bo
 
 /// product(m, j) += Σ_t gradient row m [t] · input[tap j + t].
 pub(crate) struct RowProducts<'a> {
-    /// The rows of the one factor.
+    /// The rows of the one factor: the gradient, or the input where that is the one not shifted.
     pub gradient: Rows<'a>,
     /// How many.
     pub rows: usize,

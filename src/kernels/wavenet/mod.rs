@@ -16,14 +16,14 @@
 //!
 //! What is kept. The forward pass keeps each layer's activation (the slope follows from it), for
 //! these are what costs most to compute again. It does not keep the layers' inputs: the backward
-//! pass has x + W·a + w from the layer behind, and takes W·a + w away again while a is near. That
-//! halves the kept memory (237 MB in all for A1 standard at 16 × 8192 samples, where keeping the
-//! inputs too took 385) and with it the traffic to memory, which was what a third of the time went
-//! to, for a tenth more arithmetic in the backward pass. Where a layer's output has not begun yet,
-//! its input, one context long, is kept; and every twelfth input is kept whole, which bounds the
-//! rounding: recovering x adds and takes away the same C + 1 terms, each rounded once, so after
-//! twelve layers x is off by at most 24 (C + 2) · 2⁻²⁴ of the largest partial sum (2.6e-5 for 16
-//! channels; 1e-6 where roundings are independent), and a weight's gradient likewise.
+//! pass has x + W·a + w from the layer behind, and takes W·a + w away again while a is near. For an
+//! eighth more arithmetic there, that halves what goes to memory and comes back (the process takes
+//! 237 MB for A1 standard at 16 × 8192 samples, and took 385 when inputs were kept too). Where a
+//! layer's output has not begun yet, its input, one context long, is kept; and every twelfth input
+//! is kept whole, which bounds the rounding: recovering x adds and takes away the same C + 1 terms,
+//! each rounded once, so after twelve layers x is off by at most 24 (C + 2) · 2⁻²⁴ of the largest
+//! partial sum (2.6e-5 for 16 channels; 1e-6 where roundings are independent), and a weight's
+//! gradient likewise.
 //!
 //! How it gets there. Memory is much slower than the arithmetic, but only while one waits for it:
 //! activations are copied to where they are kept a line at a time beside the next tile's
