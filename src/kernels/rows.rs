@@ -798,14 +798,15 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
             }
         }
         let taps = task.taps.len();
-        for k in 0..J {
+        // In the products' order, so that most fours are neighbours there.
+        for first in (0..M * J).step_by(4) {
             let mut four = [s.zero(); 4];
-            for i in 0..M {
-                four[i] = sums[i][k];
+            for (at, four) in (first..M * J).zip(&mut four) {
+                *four = sums[at / J][at % J];
             }
-            let four = s.sum_each(four);
-            for i in 0..M {
-                *task.products.get_unchecked_mut((m + i) * taps + j + k) += four[i];
+            for (at, sum) in (first..M * J).zip(s.sum_each(four)) {
+                let at = (m + at / J) * taps + j + at % J;
+                *task.products.get_unchecked_mut(at) += sum;
             }
         }
     }
