@@ -98,19 +98,19 @@ pub(crate) struct Activate<'a> {
 
 impl Activate<'_> {
     /// Computes it.
-    pub fn run(self, isa: Isa) {
-        isa.run(self);
+    pub fn run(mut self, isa: Isa) {
+        isa.run(&mut self);
     }
 }
 
 /// How far ahead, in floats, rows that lie far away are asked for: about a tile.
 const AHEAD: usize = 96;
 
-impl Kernel for Activate<'_> {
+impl Kernel for &mut Activate<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(self, s: S) {
         // The match outside the loops, so that each loop holds one function only.
         match self.activation {
             Activation::Identity => self.rows_of(s, Activation::Identity),
@@ -173,8 +173,8 @@ pub(crate) struct Deactivate<'a> {
 
 impl Deactivate<'_> {
     /// Computes it.
-    pub fn run(self, isa: Isa) {
-        isa.run(self);
+    pub fn run(mut self, isa: Isa) {
+        isa.run(&mut self);
     }
 
     #[inline(always)]
@@ -196,11 +196,11 @@ impl Deactivate<'_> {
     }
 }
 
-impl Kernel for Deactivate<'_> {
+impl Kernel for &mut Deactivate<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(self, s: S) {
         match self.activation {
             Activation::Identity => {}
             Activation::Tanh => self.rows_of(s, Activation::Tanh),
@@ -228,16 +228,16 @@ pub(crate) struct Gate<'a> {
 
 impl Gate<'_> {
     /// Computes it.
-    pub fn run(self, isa: Isa) {
-        isa.run(self);
+    pub fn run(mut self, isa: Isa) {
+        isa.run(&mut self);
     }
 }
 
-impl Kernel for Gate<'_> {
+impl Kernel for &mut Gate<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(self, s: S) {
         for m in 0..self.rows {
             let product = self.product.row(m);
             let len = product.len();
@@ -284,17 +284,17 @@ pub(crate) struct Ungate<'a> {
 
 impl Ungate<'_> {
     /// Computes it.
-    pub fn run(self, isa: Isa) {
-        isa.run(self);
+    pub fn run(mut self, isa: Isa) {
+        isa.run(&mut self);
     }
 }
 
-impl Kernel for Ungate<'_> {
+impl Kernel for &mut Ungate<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (mut da, mut dgate) = self.gradient.split(self.rows);
+        let (mut da, mut dgate) = self.gradient.reborrow().split(self.rows);
         for m in 0..self.rows {
             let (da, dgate) = (da.row(m), dgate.row(m));
             let len = da.len();

@@ -9,16 +9,22 @@ use std::sync::Mutex;
 
 use super::pages;
 
+/// Floats per cache line; buffers start on one, since a register loaded across two lines costs as
+/// much as two.
+const LINE: usize = 16;
+
 /// The idle buffers.
 static IDLE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
 /// How many idle buffers are held at most; more are given back to the system.
 const MOST_IDLE: usize = 8;
 
-/// A buffer of floats of unknown content.
+/// A buffer of floats of unknown content that starts on a cache line.
 #[derive(Debug, Default)]
 pub struct Buffer {
     values: Vec<f32>,
+    /// Where in `values` it starts.
+    start: usize,
     len: usize,
 }
 
@@ -28,12 +34,13 @@ impl Buffer {
         if len == 0 {
             return Buffer::default();
         }
-        let mut values = take(len).unwrap_or_default();
-        if values.len() < len {
+        let mut values = take(len + LINE).unwrap_or_default();
+        if values.len() < len + LINE {
             // A fresh zeroed vector costs nothing until its pages are touched; growing would copy.
-            values = pages::zeros(len);
+            values = pages::zeros(len + LINE);
         }
-        Buffer { values, len }
+        let start = values.as_ptr().align_offset(LINE * size_of::<f32>());
+        Buffer { values, start, len }
     }
 }
 
@@ -73,13 +80,13 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.values[..self.len]
+        &self.values[self.start..][..self.len]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values[..self.len]
+        &mut self.values[self.start..][..self.len]
     }
 }
 
@@ -93,6 +100,7 @@ mod tests {
         let len = 12_345_677;
         let first = Buffer::new(len);
         let address = first.as_ptr();
+        assert_eq!(address as usize % 64, 0);
         drop(first);
         let second = Buffer::new(len - 1);
         assert_eq!(second.len(), len - 1);

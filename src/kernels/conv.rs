@@ -9,7 +9,7 @@
 
 use rayon::prelude::*;
 
-use super::rows::{Combine, Packed, RowProducts, RowSums, Rows, Shared, Start, fold, sums_len};
+use super::rows::{Combine, Packed, RowProducts, RowSums, Rows, Shared, Start};
 use super::scratch;
 use super::spread::Spread;
 use crate::simd::Isa;
@@ -344,31 +344,27 @@ impl Products {
             let a = &a[item * a_channels * a_len..][..a_channels * a_len];
             let b = &b[item * b_channels * b_len..][..b_channels * b_len];
             let mut part = vec![0.0; products.len()];
-            scratch::with(sums_len(a_channels, taps_len), |sums| {
-                sums.fill(0.0);
-                scratch::with(copy_len, |copy| {
-                    let mut taps = Vec::with_capacity(taps_len);
-                    for t in (from..from + count).step_by(BLOCK) {
-                        let count = BLOCK.min(from + count - t);
-                        let start = t as isize - left;
-                        let (input, stride) =
-                            window(b, b_channels, b_len, start, count + context, copy);
-                        taps.clear();
-                        taps.extend((0..b_channels).flat_map(|i| {
-                            (0..self.kernel_size).map(move |k| i * stride + k * self.dilation)
-                        }));
-                        RowProducts {
-                            gradient: Rows::new(&a[t..], a_len),
-                            rows: a_channels,
-                            input,
-                            taps: &taps,
-                            len: count,
-                            sums,
-                        }
-                        .run(self.isa);
+            scratch::with(copy_len, |copy| {
+                let mut taps = Vec::with_capacity(taps_len);
+                for t in (from..from + count).step_by(BLOCK) {
+                    let count = BLOCK.min(from + count - t);
+                    let start = t as isize - left;
+                    let (input, stride) =
+                        window(b, b_channels, b_len, start, count + context, copy);
+                    taps.clear();
+                    taps.extend((0..b_channels).flat_map(|i| {
+                        (0..self.kernel_size).map(move |k| i * stride + k * self.dilation)
+                    }));
+                    RowProducts {
+                        gradient: Rows::new(&a[t..], a_len),
+                        rows: a_channels,
+                        input,
+                        taps: &taps,
+                        len: count,
+                        products: &mut part,
                     }
-                });
-                fold(self.isa, sums, &mut part);
+                    .run(self.isa);
+                }
             });
             part
         };

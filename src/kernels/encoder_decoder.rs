@@ -11,7 +11,7 @@
 use rayon::prelude::*;
 
 use super::conv::{add_parts, copy_window, tasks};
-use super::rows::{Combine, Packed, RowProducts, Rows, RowsMut, Start, fold, sums_len};
+use super::rows::{Combine, Packed, RowProducts, Rows, RowsMut, Start};
 use super::scratch;
 use super::spread::{self, Spread};
 use crate::simd::{Isa, Kernel, Simd};
@@ -317,9 +317,7 @@ impl<'a> Backward<'a> {
             Some(spread) => vec![0.0; count + spread.context()],
             None => Vec::new(),
         };
-        let lanes = [sums_len(channels, enc), sums_len(channels, dec)];
         let work_len = [
-            lanes[0] + lanes[1],
             scratch::padded(BLOCK + enc),
             scratch::padded(BLOCK + dec),
             2 * GROUP * BLOCK,
@@ -327,12 +325,11 @@ impl<'a> Backward<'a> {
             self.spread.as_ref().map_or(0, Spread::scratch_len),
         ];
         scratch::with(work_len.iter().sum(), |work| {
-            let (sums, work) = work.split_at_mut(work_len[0]);
-            let (x_block, work) = work.split_at_mut(work_len[1]);
-            let (dy_block, work) = work.split_at_mut(work_len[2]);
-            let (hidden, work) = work.split_at_mut(work_len[3]);
-            let (gradient, spread_work) = work.split_at_mut(work_len[4]);
-            sums.fill(0.0);
+            let (x_block, work) = work.split_at_mut(work_len[0]);
+            let (dy_block, work) = work.split_at_mut(work_len[1]);
+            let (hidden, work) = work.split_at_mut(work_len[2]);
+            let (gradient, spread_work) = work.split_at_mut(work_len[3]);
+            let (encoder, decoder) = products.split_at_mut(sizes[0]);
             for t in (0..count).step_by(BLOCK) {
                 let block = BLOCK.min(count - t);
                 let at = (from + t) as isize;
@@ -346,7 +343,6 @@ impl<'a> Backward<'a> {
                     at - self.shape.crop_left as isize,
                     &mut dy_block[..block + dec - 1],
                 );
-                let (encoder_sums, decoder_sums) = sums.split_at_mut(lanes[0]);
                 for group in &self.groups {
                     self.group(
                         group,
@@ -364,7 +360,7 @@ impl<'a> Backward<'a> {
                         input: x_block,
                         taps: &self.encoder_taps,
                         len: block,
-                        sums: &mut encoder_sums[sums_len(first, enc)..],
+                        products: &mut encoder[first * enc..],
                     }
                     .run(self.isa);
                     RowProducts {
@@ -373,7 +369,7 @@ impl<'a> Backward<'a> {
                         input: dy_block,
                         taps: &self.decoder_taps,
                         len: block,
-                        sums: &mut decoder_sums[sums_len(first, dec)..],
+                        products: &mut decoder[first * dec..],
                     }
                     .run(self.isa);
                 }
@@ -392,9 +388,6 @@ impl<'a> Backward<'a> {
                     }
                 }
             }
-            let (encoder, decoder) = products.split_at_mut(sizes[0]);
-            fold(self.isa, &sums[..lanes[0]], encoder);
-            fold(self.isa, &sums[lanes[0]..], decoder);
         });
         Part { sums, dx }
     }

@@ -84,12 +84,80 @@ impl<'a> RowsMut<'a> {
         self.split(rows).0
     }
 
+    /// Samples `part` of every row.
+    pub fn part(self, part: std::ops::Range<usize>) -> RowsMut<'a> {
+        assert!(part.start <= part.end && part.end <= self.len);
+        RowsMut {
+            // Wrapping: where there are no samples the address may lie outside the buffer.
+            data: self.data.wrapping_add(part.start),
+            len: part.end - part.start,
+            ..self
+        }
+    }
+
     /// Row `row`.
     pub fn row(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows);
         // SAFETY: the constructors made sure that `rows` rows of `len` floats are ours alone.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(row * self.stride), self.len) }
     }
+}
+
+/// Copies rows past the caches, where the processor can. See [`finish_copies`].
+pub(crate) struct CopyRows<'a> {
+    /// What is copied.
+    pub from: Rows<'a>,
+    /// Where to; its rows and length say how much.
+    pub to: RowsMut<'a>,
+}
+
+impl CopyRows<'_> {
+    /// Copies.
+    pub fn run(self, isa: Isa) {
+        isa.run(self);
+    }
+}
+
+impl Kernel for CopyRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for row in 0..self.to.rows {
+            let to = self.to.row(row);
+            let from = self.from.row(row, 0, to.len()).as_ptr();
+            // Up to a whole register's address one by one.
+            let head = to
+                .as_ptr()
+                .align_offset(S::LANES * size_of::<f32>())
+                .min(to.len());
+            let (len, to) = (to.len(), to.as_mut_ptr());
+            // SAFETY: all lies within the two rows; `to + head` is a register's address.
+            unsafe {
+                std::ptr::copy_nonoverlapping(from, to, head);
+                let mut t = head;
+                while t + S::LANES <= len {
+                    s.stream_ptr(to.add(t), s.load_ptr(from.add(t)));
+                    t += S::LANES;
+                }
+                std::ptr::copy_nonoverlapping(from.add(t), to.add(t), len - t);
+            }
+        }
+    }
+}
+
+/// Makes what this thread copied so far visible to whoever sees what it writes next.
+pub(crate) fn finish_copies(isa: Isa) {
+    struct Finish;
+    impl Kernel for Finish {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            s.stream_end();
+        }
+    }
+    isa.run(Finish);
 }
 
 /// An output buffer that several tasks write, each its own samples of every row.
@@ -203,15 +271,38 @@ pub(crate) struct Combine<'a> {
 impl Combine<'_> {
     /// Computes it.
     pub fn run(self, isa: Isa) {
-        // By reference: copying the struct would stall on its just written fields.
-        isa.run(&self);
+        self.run_ahead(isa, &[]);
     }
 
+    /// Computes it, asking meanwhile for `ahead` to be brought into the second-level cache.
+    pub fn run_ahead(self, isa: Isa, ahead: &[f32]) {
+        let ahead = ahead.as_ptr_range();
+        // By reference: copying the structs would stall on their just written fields.
+        isa.run(&mut Beside {
+            task: &self,
+            aside: Ahead {
+                next: ahead.start,
+                end: ahead.end,
+            },
+        });
+    }
+
+    /// Computes it, copying meanwhile.
+    pub fn run_copying(self, isa: Isa, copy: CopyRows<'_>) {
+        isa.run(&mut Beside {
+            task: &self,
+            aside: Copying::new(copy),
+        });
+    }
+
+    /// Inlined, so that the search for the last tap is vector code too.
+    #[inline(always)]
     fn check(&self) {
         assert_eq!(self.taps.len(), self.weights.taps);
         assert_eq!(self.output.rows, self.weights.rows);
         let len = self.output.len;
-        assert!(self.taps.iter().all(|tap| tap + len <= self.input.len()));
+        assert!(furthest(self.taps) <= self.input.len().saturating_sub(len));
+        assert!(self.taps.is_empty() || len <= self.input.len());
         match self.start {
             Start::Bias(bias) => assert_eq!(bias.len(), self.output.rows),
             Start::Rows(rows) => assert!(rows.hold(self.output.rows, len)),
@@ -224,32 +315,153 @@ impl Combine<'_> {
     }
 }
 
-impl Kernel for &Combine<'_> {
+/// The largest tap.
+#[inline(always)]
+fn furthest(taps: &[usize]) -> usize {
+    taps.iter().fold(0, |most, &tap| most.max(tap))
+}
+
+/// Floats per cache line.
+const LINE: usize = 16;
+
+/// Memory traffic done a little at a time beside a [`Combine`], whose arithmetic hides it: all at
+/// once, it would wait for the memory.
+trait Aside {
+    /// Does a little.
+    fn step<S: Simd>(&mut self, s: S);
+
+    /// Does the rest.
+    fn finish<S: Simd>(&mut self, s: S);
+}
+
+/// Memory that is still to be asked for.
+struct Ahead {
+    next: *const f32,
+    end: *const f32,
+}
+
+impl Aside for Ahead {
+    #[inline(always)]
+    fn step<S: Simd>(&mut self, s: S) {
+        if self.next < self.end {
+            s.prefetch_far(self.next);
+            self.next = self.next.wrapping_add(LINE);
+        }
+    }
+
+    /// Asking for much at once is of no use.
+    #[inline(always)]
+    fn finish<S: Simd>(&mut self, _s: S) {}
+}
+
+/// Rows that are still to be copied.
+struct Copying<'a> {
+    copy: CopyRows<'a>,
+    /// Where the next sample is read and written.
+    from: *const f32,
+    to: *mut f32,
+    /// Samples left of this row, and rows left.
+    left: usize,
+    rows: usize,
+}
+
+impl<'a> Copying<'a> {
+    fn new(mut copy: CopyRows<'a>) -> Copying<'a> {
+        let (rows, left) = (copy.to.rows, copy.to.len);
+        if rows == 0 || left == 0 {
+            return Copying {
+                copy,
+                from: std::ptr::null(),
+                to: std::ptr::null_mut(),
+                left: 0,
+                rows: 0,
+            };
+        }
+        assert!(copy.from.hold(rows, left));
+        Copying {
+            from: copy.from.data.as_ptr(),
+            to: copy.to.row(0).as_mut_ptr(),
+            copy,
+            left,
+            rows,
+        }
+    }
+}
+
+impl Aside for Copying<'_> {
+    /// A register of a row, or a whole row that does not consist of registers.
+    #[inline(always)]
+    fn step<S: Simd>(&mut self, s: S) {
+        if self.rows == 0 {
+            return;
+        }
+        let size = S::LANES * size_of::<f32>();
+        let count = match self.left.is_multiple_of(S::LANES) && self.to.addr().is_multiple_of(size)
+        {
+            true => S::LANES,
+            false => self.left,
+        };
+        // SAFETY: `new` checked that both sides hold all rows; `left` samples of this one follow.
+        unsafe {
+            match count == S::LANES {
+                true => s.stream_ptr(self.to, s.load_ptr(self.from)),
+                false => std::ptr::copy_nonoverlapping(self.from, self.to, count),
+            }
+        }
+        // Wrapping: behind the last row both may lie outside, where nothing is then touched.
+        self.from = self.from.wrapping_add(count);
+        self.to = self.to.wrapping_add(count);
+        self.left -= count;
+        if self.left == 0 {
+            self.left = self.copy.to.len;
+            self.rows -= 1;
+            self.from = self.from.wrapping_add(self.copy.from.stride - self.left);
+            self.to = self.to.wrapping_add(self.copy.to.stride - self.left);
+        }
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd>(&mut self, s: S) {
+        while self.rows > 0 {
+            self.step(s);
+        }
+    }
+}
+
+/// A task and what is done beside it.
+struct Beside<'a, A> {
+    task: &'a Combine<'a>,
+    aside: A,
+}
+
+impl<A: Aside> Kernel for &mut Beside<'_, A> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.check();
+        let Beside { task, aside } = self;
+        task.check();
         let mut offset = 0;
-        for (first, width) in groups(self.weights.rows) {
-            let weights = self.weights.values[offset..].as_ptr();
-            offset += width * self.weights.taps;
+        for (first, width) in groups(task.weights.rows) {
+            let weights = task.weights.values[offset..].as_ptr();
+            offset += width * task.weights.taps;
             // SAFETY: `check` held every row and tap to its bounds, and a group's weights are
             // `width` per tap.
             unsafe {
                 match (width, S::REGISTERS >= 32) {
-                    (8, true) => strip::<S, 8, 3>(s, self, weights, 8, first),
+                    (8, true) => strip::<S, A, 8, 3>(s, task, aside, weights, 8, first),
                     (8, false) => {
-                        strip::<S, 4, 3>(s, self, weights, 8, first);
-                        strip::<S, 4, 3>(s, self, weights.add(4), 8, first + 4);
+                        strip::<S, A, 4, 3>(s, task, aside, weights, 8, first);
+                        strip::<S, A, 4, 3>(s, task, aside, weights.add(4), 8, first + 4);
                     }
-                    (4, true) => strip::<S, 4, 6>(s, self, weights, 4, first),
-                    (4, false) => strip::<S, 4, 3>(s, self, weights, 4, first),
-                    (2, _) => strip::<S, 2, 6>(s, self, weights, 2, first),
-                    _ => strip::<S, 1, 6>(s, self, weights, 1, first),
+                    (4, true) => strip::<S, A, 4, 6>(s, task, aside, weights, 4, first),
+                    (4, false) => strip::<S, A, 4, 3>(s, task, aside, weights, 4, first),
+                    (2, _) => strip::<S, A, 2, 6>(s, task, aside, weights, 2, first),
+                    _ => strip::<S, A, 1, 6>(s, task, aside, weights, 1, first),
                 }
             }
         }
+        aside.finish(s);
     }
 }
 
@@ -258,9 +470,10 @@ impl Kernel for &Combine<'_> {
 /// # Safety
 /// `task` passed its check; `weights` holds `M` weights per tap, every `stride` floats.
 #[inline(always)]
-unsafe fn strip<S: Simd, const M: usize, const V: usize>(
+unsafe fn strip<S: Simd, A: Aside, const M: usize, const V: usize>(
     s: S,
     task: &Combine<'_>,
+    aside: &mut A,
     weights: *const f32,
     stride: usize,
     first: usize,
@@ -270,15 +483,15 @@ unsafe fn strip<S: Simd, const M: usize, const V: usize>(
     // SAFETY: every tile lies within `len`; the rest is the caller's promise.
     unsafe {
         while t + V * S::LANES <= len {
-            tile::<S, M, V, true>(s, task, weights, stride, first, t, S::LANES);
+            tile::<S, A, M, V, true>(s, task, aside, weights, stride, first, t, S::LANES);
             t += V * S::LANES;
         }
         while t + S::LANES <= len {
-            tile::<S, M, 1, true>(s, task, weights, stride, first, t, S::LANES);
+            tile::<S, A, M, 1, true>(s, task, aside, weights, stride, first, t, S::LANES);
             t += S::LANES;
         }
         if t < len {
-            tile::<S, M, 1, false>(s, task, weights, stride, first, t, len - t);
+            tile::<S, A, M, 1, false>(s, task, aside, weights, stride, first, t, len - t);
         }
     }
 }
@@ -346,10 +559,15 @@ pub(crate) use each_vector;
 ///
 /// # Safety
 /// As [`strip`], and the tile's samples lie within the rows.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "inlined: these are the registers of one loop"
+)]
 #[inline(always)]
-unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
+unsafe fn tile<S: Simd, A: Aside, const M: usize, const V: usize, const FULL: bool>(
     s: S,
     task: &Combine<'_>,
+    aside: &mut A,
     weights: *const f32,
     stride: usize,
     first: usize,
@@ -360,14 +578,6 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let output = task.output.data.add(first * task.output.stride + t);
-        if V > 1 {
-            for m in 0..M {
-                for v in 0..V {
-                    let next = output.wrapping_add(m * task.output.stride + (V + v) * S::LANES);
-                    s.prefetch_to_write(next);
-                }
-            }
-        }
         match task.start {
             Start::Zero => {}
             Start::Bias(bias) => {
@@ -381,7 +591,6 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
                     for v in 0..V {
                         let from = from.add(m * rows.stride + v * S::LANES);
                         sums[m][v] = load::<S, FULL>(s, part, from);
-                        s.prefetch(from.wrapping_add(V * S::LANES));
                     }
                 }
             }
@@ -392,7 +601,6 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
                     for v in 0..V {
                         let from = from.add(m * rows.stride + v * S::LANES);
                         sums[m][v] = s.add(bias, load::<S, FULL>(s, part, from));
-                        s.prefetch(from.wrapping_add(V * S::LANES));
                     }
                 }
             }
@@ -409,24 +617,46 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
             }
         }
         let mut weights = weights;
-        for &tap in task.taps {
-            let from = task.input.as_ptr().add(tap + t);
-            let mut x = [s.zero(); V];
-            for v in 0..V {
-                x[v] = load::<S, FULL>(s, part, from.add(v * S::LANES));
-                // The first group of rows to meet the input finds it far away, and there are too
-                // many rows for the processor to foresee: ask for the next tile's part.
-                if first == 0 && V > 1 {
-                    s.prefetch(from.wrapping_add((V + v) * S::LANES));
-                }
+        // Where the next tile writes, row by row: asked for a line per tap, since all at once
+        // would leave none of the processor's few places for misses to the taps themselves.
+        let mut next = output.wrapping_add(V * S::LANES);
+        // And where it starts from.
+        let (mut begin, begin_stride) = match task.start {
+            Start::Rows(rows) | Start::RowsAndBias(rows, _) => {
+                let from = rows.data.as_ptr().add(first * rows.stride + t);
+                (from.wrapping_add(V * S::LANES), rows.stride)
             }
-            for m in 0..M {
-                let w = s.splat(*weights.add(m));
+            _ => (next.cast_const(), task.output.stride),
+        };
+        for (m, taps) in task.taps.chunks(V).enumerate() {
+            for (v, &tap) in taps.iter().enumerate() {
+                if V > 1 && m < M {
+                    s.prefetch_to_write(next.wrapping_add(v * S::LANES));
+                    s.prefetch(begin.wrapping_add(v * S::LANES));
+                }
+                if V > 1 && first == 0 {
+                    aside.step(s);
+                }
+                let from = task.input.as_ptr().add(tap + t);
+                let mut x = [s.zero(); V];
                 for v in 0..V {
-                    sums[m][v] = s.fma(w, x[v], sums[m][v]);
+                    x[v] = load::<S, FULL>(s, part, from.add(v * S::LANES));
+                    // The first group of rows to meet the input finds it far away, and there are
+                    // too many rows for the processor to foresee: ask for the next tile's part.
+                    if first == 0 && V > 1 {
+                        s.prefetch(from.wrapping_add((V + v) * S::LANES));
+                    }
                 }
+                for m in 0..M {
+                    let w = s.splat(*weights.add(m));
+                    for v in 0..V {
+                        sums[m][v] = s.fma(w, x[v], sums[m][v]);
+                    }
+                }
+                weights = weights.add(stride);
             }
-            weights = weights.add(stride);
+            next = next.wrapping_add(task.output.stride);
+            begin = begin.wrapping_add(begin_stride);
         }
         for m in 0..M {
             for v in 0..V {
@@ -437,18 +667,9 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize, const FULL: bool>(
     }
 }
 
-/// Floats that [`RowProducts`] keeps per product: one per lane of the widest register, so that
-/// the sum across lanes is taken once per task and not once per block.
-const LANES: usize = 16;
-
-/// How many floats the running sums of `rows` × `taps` products take.
-pub(crate) fn sums_len(rows: usize, taps: usize) -> usize {
-    rows * taps * LANES
-}
-
-/// sums(m, j) += Σ_t gradient row m [t] · input[tap j + t], lane by lane.
+/// product(m, j) += Σ_t gradient row m [t] · input[tap j + t].
 pub(crate) struct RowProducts<'a> {
-    /// The rows of the one factor.
+    /// The rows of the one factor: the gradient, or the input where that is the one not shifted.
     pub gradient: Rows<'a>,
     /// How many.
     pub rows: usize,
@@ -458,8 +679,8 @@ pub(crate) struct RowProducts<'a> {
     pub taps: &'a [usize],
     /// How many samples.
     pub len: usize,
-    /// Running sums, [`sums_len`] floats, made into numbers by [`fold`].
-    pub sums: &'a mut [f32],
+    /// The products `[row][tap]`.
+    pub products: &'a mut [f32],
 }
 
 impl RowProducts<'_> {
@@ -475,13 +696,10 @@ impl Kernel for &mut RowProducts<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let taps = self.taps.len();
-        assert!(
-            self.taps
-                .iter()
-                .all(|tap| tap + self.len <= self.input.len())
-        );
+        assert!(furthest(self.taps) <= self.input.len().saturating_sub(self.len));
+        assert!(self.taps.is_empty() || self.len <= self.input.len());
         assert!(self.gradient.hold(self.rows, self.len));
-        assert!(self.sums.len() >= sums_len(self.rows, taps));
+        assert!(self.products.len() >= self.rows * taps);
         // Outside the taps, in tiles as nearly equal as they can be (a narrow last one would wait
         // for its few sums), inside the gradient's rows: these are few enough to stay in the
         // first-level cache while each tap is fetched once.
@@ -508,7 +726,7 @@ impl Kernel for &mut RowProducts<'_> {
 /// Every gradient row against `J` taps from `j` on.
 ///
 /// # Safety
-/// `task`'s rows, taps and sums are within their bounds.
+/// `task`'s rows, taps and products are within their bounds.
 #[inline(always)]
 unsafe fn products_of_rows<S: Simd, const J: usize>(s: S, task: &mut RowProducts<'_>, j: usize) {
     let mut m = 0;
@@ -536,7 +754,7 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
     m: usize,
     j: usize,
 ) -> usize {
-    // SAFETY: the caller's promise: rows m..m+M, taps j..j+J, and their sums exist.
+    // SAFETY: the caller's promise: rows m..m+M, taps j..j+J, and their products exist.
     unsafe {
         let stride = task.gradient.stride;
         let g = task.gradient.data.as_ptr().add(m * stride);
@@ -580,10 +798,15 @@ unsafe fn product_tile<S: Simd, const M: usize, const J: usize>(
             }
         }
         let taps = task.taps.len();
-        for i in 0..M {
-            for k in 0..J {
-                let at = task.sums.as_mut_ptr().add(((m + i) * taps + j + k) * LANES);
-                s.store_ptr(at, s.add(s.load_ptr(at), sums[i][k]));
+        // In the products' order, so that most fours are neighbours there.
+        for first in (0..M * J).step_by(4) {
+            let mut four = [s.zero(); 4];
+            for (at, four) in (first..M * J).zip(&mut four) {
+                *four = sums[at / J][at % J];
+            }
+            for (at, sum) in (first..M * J).zip(s.sum_each(four)) {
+                let at = (m + at / J) * taps + j + at % J;
+                *task.products.get_unchecked_mut(at) += sum;
             }
         }
     }
@@ -634,27 +857,6 @@ impl Kernel for RowSums<'_> {
             }
         }
     }
-}
-
-struct Fold<'a> {
-    sums: &'a [f32],
-    products: &'a mut [f32],
-}
-
-impl Kernel for Fold<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for (product, lanes) in self.products.iter_mut().zip(self.sums.chunks_exact(LANES)) {
-            *product += s.sum(s.load(lanes));
-        }
-    }
-}
-
-/// Adds each product's lanes to `products`.
-pub(crate) fn fold(isa: Isa, sums: &[f32], products: &mut [f32]) {
-    isa.run(Fold { sums, products });
 }
 
 #[cfg(test)]
@@ -708,18 +910,16 @@ mod tests {
                     output: RowsMut::new(&mut output, stride, rows, len),
                 }
                 .run(isa);
-                let mut sums = vec![0.0; sums_len(rows, taps)];
+                let mut products = vec![0.0; rows * taps];
                 RowProducts {
                     gradient: Rows::new(&output, stride),
                     rows,
                     input: &input,
                     taps: &offsets,
                     len,
-                    sums: &mut sums,
+                    products: &mut products,
                 }
                 .run(isa);
-                let mut products = vec![0.0; rows * taps];
-                fold(isa, &sums, &mut products);
                 for m in 0..rows {
                     for t in 0..len {
                         let exact: f64 = (0..taps)
@@ -750,6 +950,49 @@ mod tests {
                         let bound = f64::from(f32::EPSILON) * (len * (taps + 1)) as f64;
                         assert!((got - exact).abs() <= bound, "{isa} {rows} {taps} {len}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_copied_beside_is_copied_whole() {
+        for isa in Isa::available() {
+            for (rows, len, stride, first) in [(1, 1, 16, 0), (3, 96, 96, 0), (5, 37, 48, 3)] {
+                let (from, input) = (noise(rows * stride, 1), noise(100, 2));
+                let packed = Packed::new(3, 2, |m, j| (m + j) as f32);
+                let run = |copy: Option<CopyRows<'_>>| {
+                    let mut output = vec![0.0; 300];
+                    let combine = Combine {
+                        weights: &packed,
+                        input: &input,
+                        taps: &[0, 1],
+                        start: Start::Zero,
+                        output: RowsMut::new(&mut output, 100, 3, 99),
+                    };
+                    match copy {
+                        Some(copy) => combine.run_copying(isa, copy),
+                        None => combine.run_ahead(isa, &input),
+                    }
+                    output
+                };
+                let mut to = vec![9.0; first + rows * stride];
+                let copy = CopyRows {
+                    from: Rows::new(&from, stride),
+                    to: RowsMut::new(&mut to[first..], stride, rows, len),
+                };
+                assert_eq!(run(Some(copy)), run(None));
+                let mut again = vec![9.0; to.len()];
+                CopyRows {
+                    from: Rows::new(&from, stride),
+                    to: RowsMut::new(&mut again[first..], stride, rows, len),
+                }
+                .run(isa);
+                finish_copies(isa);
+                assert_eq!(to, again);
+                for (row, to) in to[first..].chunks(stride).enumerate() {
+                    assert_eq!(to[..len], from[row * stride..][..len]);
+                    assert!(to[len..].iter().all(|&x| x == 9.0));
                 }
             }
         }

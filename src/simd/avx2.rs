@@ -32,6 +32,21 @@ pub(super) unsafe fn sum(a: __m256) -> f32 {
     }
 }
 
+/// The sums of lanes i and i + 4.
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+pub(super) unsafe fn sum_each(a: __m256) -> [f32; 4] {
+    let mut sums = [0.0; 4];
+    // SAFETY: the caller vouches for AVX; four floats are written to as many.
+    unsafe {
+        let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+        _mm_storeu_ps(sums.as_mut_ptr(), four);
+    }
+    sums
+}
+
 /// Lane masks: reading 8 entries from `8 − len` gives `len` set lanes.
 static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -76,8 +91,21 @@ impl Simd for Avx2 {
         unsafe { _mm256_maskstore_ps(to, first(len), value) }
     }
     #[inline(always)]
+    unsafe fn stream_ptr(self, to: *mut f32, value: __m256) {
+        debug_assert!(to.addr().is_multiple_of(size_of::<__m256>()));
+        unsafe { _mm256_stream_ps(to, value) }
+    }
+    #[inline(always)]
+    fn stream_end(self) {
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     fn prefetch(self, at: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_far(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
     fn prefetch_to_write(self, at: *const f32) {
@@ -137,6 +165,10 @@ impl Simd for Avx2 {
             let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(condition, _mm256_setzero_ps());
             _mm256_blendv_ps(b, a, positive)
         }
+    }
+    #[inline(always)]
+    fn sum_each(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        unsafe { sum_each(_mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d))) }
     }
     #[inline(always)]
     fn sum(self, a: __m256) -> f32 {

@@ -56,8 +56,21 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(to, first(len), value) }
     }
     #[inline(always)]
+    unsafe fn stream_ptr(self, to: *mut f32, value: __m512) {
+        debug_assert!(to.addr().is_multiple_of(size_of::<__m512>()));
+        unsafe { _mm512_stream_ps(to, value) }
+    }
+    #[inline(always)]
+    fn stream_end(self) {
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     fn prefetch(self, at: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_far(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
     fn prefetch_to_write(self, at: *const f32) {
@@ -121,6 +134,20 @@ impl Simd for Avx512 {
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(condition, _mm512_setzero_ps());
             _mm512_mask_blend_ps(positive, b, a)
+        }
+    }
+    #[inline(always)]
+    fn sum_each(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        unsafe {
+            // Within each quarter: a₀ + a₂, b₀ + b₂, a₁ + a₃, b₁ + b₃; then all four sums.
+            let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+            let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+            let high = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+            let four = _mm512_add_ps(low, high);
+            let upper = _mm512_extractf32x8_ps::<1>(four);
+            super::avx2::sum_each(_mm256_add_ps(_mm512_castps512_ps256(four), upper))
         }
     }
     #[inline(always)]

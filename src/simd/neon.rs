@@ -115,6 +115,15 @@ impl Simd for Neon {
         unsafe { vbslq_f32(vcgtzq_f32(condition), a, b) }
     }
     #[inline(always)]
+    fn sum_each(self, [a, b, c, d]: [float32x4_t; 4]) -> [f32; 4] {
+        let mut sums = [0.0; 4];
+        unsafe {
+            let four = vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d));
+            vst1q_f32(sums.as_mut_ptr(), four);
+        }
+        sums
+    }
+    #[inline(always)]
     fn sum(self, a: float32x4_t) -> f32 {
         unsafe { vaddvq_f32(a) }
     }

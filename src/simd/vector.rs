@@ -83,10 +83,38 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The sum of all lanes, always added in the same order.
     fn sum(self, a: Self::V) -> f32;
 
+    /// Writes `LANES` floats past the caches, where the instruction set can: for what will not be
+    /// read again soon. Another thread may read them only after a [`stream_end`](Simd::stream_end).
+    ///
+    /// # Safety
+    /// `to` is valid for writes of `LANES` floats and a multiple of their size.
+    #[inline(always)]
+    unsafe fn stream_ptr(self, to: *mut f32, value: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_ptr(to, value) }
+    }
+
+    /// What was written by [`stream_ptr`](Simd::stream_ptr) before is seen by whoever sees what is
+    /// written after.
+    #[inline(always)]
+    fn stream_end(self) {}
+
+    /// The sums of the lanes of four registers, each always added in the same order.
+    #[inline(always)]
+    fn sum_each(self, four: [Self::V; 4]) -> [f32; 4] {
+        four.map(|one| self.sum(one))
+    }
+
     /// Asks for the cache line at `at` to be brought near; any address is allowed. Does nothing
     /// where the instruction set has no stable way to say it.
     #[inline(always)]
     fn prefetch(self, at: *const f32) {
+        let _ = at;
+    }
+
+    /// As [`prefetch`](Simd::prefetch), but only into the second-level cache.
+    #[inline(always)]
+    fn prefetch_far(self, at: *const f32) {
         let _ = at;
     }
 

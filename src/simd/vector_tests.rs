@@ -68,7 +68,7 @@ struct Rounded<'a>(&'a [f32], &'a [f32], &'a [f32]);
 impl Kernel for Rounded<'_> {
     type Output = Vec<(f32, f32, f32, f32)>;
 
-    /// fma, fnma, recip and the sum of a register, per element.
+    /// fma, fnma, recip and the less exact of a register's two sums, per element.
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Self::Output {
         let mut out = Vec::new();
@@ -82,11 +82,20 @@ impl Kernel for Rounded<'_> {
             s.store(&mut lanes[0], s.fma(a, b, c));
             s.store(&mut lanes[1], s.fnma(a, b, c));
             s.store(&mut lanes[2], s.recip(b));
-            let sum = s.sum(a);
             let exact: f64 = self.0[at..at + S::LANES]
                 .iter()
                 .map(|&x| f64::from(x))
                 .sum();
+            let [other, third, again, zero] = s.sum_each([b, c, a, s.zero()]);
+            assert_eq!(
+                [other, third, zero],
+                [s.sum_each([b; 4])[3], s.sum_each([c; 4])[0], 0.0]
+            );
+            let error = |sum: f32| (f64::from(sum) - exact).abs();
+            let sum = match error(again) > error(s.sum(a)) {
+                true => again,
+                false => s.sum(a),
+            };
             out.extend((0..S::LANES).map(|i| {
                 (
                     lanes[0][i],

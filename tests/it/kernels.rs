@@ -409,6 +409,16 @@ fn wavenets() -> Vec<(WaveNet, usize, usize)> {
     ]
 }
 
+/// The same, deep, with contexts longer than a segment of time.
+fn deep_wavenet() -> (WaveNet, usize, usize) {
+    let dilations = [700, 1, 3, 40];
+    let layers: Vec<_> = (0..14)
+        .map(|at| (2, dilations[at % 4], Activation::Tanh, at % 3 == 0))
+        .collect();
+    let net = network(1, 1.0, &[(3, 2, 2, &layers), (2, 1, 2, &layers[1..])]);
+    (net, 2, 983)
+}
+
 /// Weights that keep signals around 1 through the layers.
 fn wavenet_weights(net: &WaveNet, rng: &mut ChaCha8Rng) -> Vec<f32> {
     noise(rng, net.weights(), 0.35)
@@ -416,7 +426,8 @@ fn wavenet_weights(net: &WaveNet, rng: &mut ChaCha8Rng) -> Vec<f32> {
 
 #[test]
 fn wavenet_equals_its_layers_forward_and_backward() {
-    for (case, (net, batch, out_len)) in wavenets().into_iter().enumerate() {
+    let nets = wavenets().into_iter().chain([deep_wavenet()]);
+    for (case, (net, batch, out_len)) in nets.enumerate() {
         let mut rng = rng(200 + case as u64);
         let len = out_len + net.receptive_field() - 1;
         assert_eq!(net.output_len(len), out_len);
