@@ -704,8 +704,8 @@ fn recurrent_gradients_agree_with_finite_differences() {
                 &mut y,
                 true,
             );
-            let got = shape.backward(isa, batch, &case.x, &weights, &kept, &case.dy, true);
-            let without = shape.backward(isa, batch, &case.x, &weights, &kept, &case.dy, false);
+            let got = shape.backward(isa, batch, &case.x, &weights, &y, &kept, &case.dy, true);
+            let without = shape.backward(isa, batch, &case.x, &weights, &y, &kept, &case.dy, false);
             assert!(
                 without.x.is_none() && without.hidden == got.hidden,
                 "{what}"

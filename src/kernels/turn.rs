@@ -1,0 +1,118 @@
+//! Turning data over: rows become columns, a tile of registers at a time. Rows of time lie far
+//! apart, so a walk along the columns would touch another cache line with every number.
+
+use super::rows::{load, store};
+use crate::simd::{MOST_LANES, Simd};
+
+
+
+
+/// to[column][row] = from[row][column] for `rows` × `columns` numbers, rows every so many floats.
+///
+/// # Safety
+/// `from` holds the rows and `to` the columns, and they do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn turn<S: Simd>(
+    s: S,
+    (rows, columns): (usize, usize),
+    (from, from_stride): (*const f32, usize),
+    (to, to_stride): (*mut f32, usize),
+) {
+    for row in (0..rows).step_by(S::LANES) {
+        for column in (0..columns).step_by(S::LANES) {
+            let size = (S::LANES.min(rows - row), S::LANES.min(columns - column));
+            // SAFETY: the tile lies within the rows and columns.
+            unsafe {
+                let from = from.add(row * from_stride + column);
+                let to = to.add(column * to_stride + row);
+                if size == (S::LANES, S::LANES) {
+                    turn_tile::<S, true>(s, size, (from, from_stride), (to, to_stride));
+                } else if rows < 4 {
+                    // Not worth a tile.
+                    for (r, c) in (0..size.0).flat_map(|r| (0..size.1).map(move |c| (r, c))) {
+                        *to.add(c * to_stride + r) = *from.add(r * from_stride + c);
+                    }
+                } else {
+                    turn_tile::<S, false>(s, size, (from, from_stride), (to, to_stride));
+                }
+            }
+        }
+    }
+}
+
+/// One tile of at most `LANES` × `LANES`, of exactly as many where it is `FULL`.
+///
+/// # Safety
+/// As [`turn`].
+#[inline(always)]
+unsafe fn turn_tile<S: Simd, const FULL: bool>(
+    s: S,
+    (rows, columns): (usize, usize),
+    (from, from_stride): (*const f32, usize),
+    (to, to_stride): (*mut f32, usize),
+) {
+    let mut tile = [s.zero(); MOST_LANES];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (row, vector) in tile[..S::LANES].iter_mut().enumerate() {
+            if FULL || row < rows {
+                *vector = load::<S, FULL>(s, columns, from.add(row * from_stride));
+            }
+        }
+        s.transpose(&mut tile);
+        for (column, &vector) in tile[..S::LANES].iter().enumerate() {
+            if FULL || column < columns {
+                store::<S, FULL>(s, rows, to.add(column * to_stride), vector);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, Kernel};
+
+    struct Turn<'a> {
+        size: (usize, usize),
+        from: &'a [f32],
+        to: &'a mut [f32],
+    }
+
+    impl Kernel for Turn<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let (rows, columns) = self.size;
+            assert!(self.from.len() == rows * (columns + 1));
+            assert!(self.to.len() == columns * (rows + 2));
+            let (from, to) = (self.from.as_ptr(), self.to.as_mut_ptr());
+            // SAFETY: both are as long as asserted.
+            unsafe { turn(s, self.size, (from, columns + 1), (to, rows + 2)) }
+        }
+    }
+
+    #[test]
+    fn every_number_finds_its_place_and_nothing_else_is_touched() {
+        for isa in Isa::available() {
+            for (rows, columns) in [(1, 1), (1, 40), (16, 16), (5, 33), (24, 7), (35, 48)] {
+                let from: Vec<f32> = (0..rows * (columns + 1)).map(|at| at as f32).collect();
+                let mut to = vec![-1.0; columns * (rows + 2)];
+                isa.run(Turn {
+                    size: (rows, columns),
+                    from: &from,
+                    to: &mut to,
+                });
+                for (at, &value) in to.iter().enumerate() {
+                    let (column, row) = (at / (rows + 2), at % (rows + 2));
+                    let expected = match row < rows {
+                        true => from[row * (columns + 1) + column],
+                        false => -1.0,
+                    };
+                    assert_eq!(value, expected, "{isa} {rows} × {columns}");
+                }
+            }
+        }
+    }
+}
