@@ -33,18 +33,23 @@ pub(super) trait Recurrence {
         unit: usize,
         x: (*const f32, usize),
         h: (*const f32, usize),
-    ) -> [[S::V; SUMS]; G];
+    ) -> [[S::V; G]; SUMS];
 
-    /// h and c after a step, from the sums and h and c before it.
-    fn step<S: Simd>(s: S, sums: [S::V; SUMS], h: S::V, c: S::V) -> (S::V, S::V);
-
-    /// The factors of a step back, and c after it.
-    fn factors<S: Simd>(
+    /// h and c after a step of `G` items, from the sums and h and c before it.
+    fn step<S: Simd, const G: usize>(
         s: S,
-        sums: [S::V; SUMS],
-        h: S::V,
-        c: S::V,
-    ) -> ([S::V; MOST_FACTORS], S::V);
+        sums: [[S::V; G]; SUMS],
+        h: [S::V; G],
+        c: [S::V; G],
+    ) -> ([S::V; G], [S::V; G]);
+
+    /// The factors of a step back of `G` items, and c after it.
+    fn factors<S: Simd, const G: usize>(
+        s: S,
+        sums: [[S::V; G]; SUMS],
+        h: [S::V; G],
+        c: [S::V; G],
+    ) -> ([[S::V; MOST_FACTORS]; G], [S::V; G]);
 
     /// From the gradients of h and c after a step those of the sums, and what of c (or, where there
     /// is no c, of h) goes on to the step before without passing through them.
@@ -72,10 +77,23 @@ fn tanh_slope<S: Simd>(s: S, y: S::V) -> S::V {
 pub(super) struct Lstm;
 
 impl Lstm {
+    /// The gates, c and tanh c.
     #[inline(always)]
-    fn gates<S: Simd>(s: S, [i, f, g, o]: [S::V; SUMS]) -> [S::V; SUMS] {
-        let sigmoid = |x| math::sigmoid_of_twice(s, x);
-        [sigmoid(i), sigmoid(f), math::tanh(s, g), sigmoid(o)]
+    #[allow(clippy::type_complexity)]
+    fn gates<S: Simd, const G: usize>(
+        s: S,
+        [i, f, g, o]: [[S::V; G]; SUMS],
+        c: [S::V; G],
+    ) -> ([[S::V; G]; SUMS], [S::V; G], [S::V; G]) {
+        let i = math::sigmoid_of_twice_each(s, i);
+        let g = math::tanh_each(s, g);
+        let f = math::sigmoid_of_twice_each(s, f);
+        let mut after = c;
+        for n in 0..G {
+            after[n] = s.fma(f[n], c[n], s.mul(i[n], g[n]));
+        }
+        let o = math::sigmoid_of_twice_each(s, o);
+        ([i, f, g, o], after, math::tanh_each(s, after))
     }
 }
 
@@ -91,37 +109,46 @@ impl Recurrence for Lstm {
         unit: usize,
         x: (*const f32, usize),
         h: (*const f32, usize),
-    ) -> [[S::V; SUMS]; G] {
+    ) -> [[S::V; G]; SUMS] {
         // SAFETY: the caller's promise.
         unsafe { weights.sums::<S, 4, G>(s, unit, x, h) }
     }
 
     #[inline(always)]
-    fn step<S: Simd>(s: S, sums: [S::V; SUMS], _: S::V, c: S::V) -> (S::V, S::V) {
-        let [i, f, g, o] = Lstm::gates(s, sums);
-        let c = s.fma(f, c, s.mul(i, g));
-        (s.mul(o, math::tanh(s, c)), c)
+    fn step<S: Simd, const G: usize>(
+        s: S,
+        sums: [[S::V; G]; SUMS],
+        _: [S::V; G],
+        c: [S::V; G],
+    ) -> ([S::V; G], [S::V; G]) {
+        let ([.., o], c, tanh_c) = Lstm::gates(s, sums, c);
+        let mut h = tanh_c;
+        for n in 0..G {
+            h[n] = s.mul(o[n], tanh_c[n]);
+        }
+        (h, c)
     }
 
     /// Of i, f, g and o to the gradient of c (o: of h); of h to that of c; f.
     #[inline(always)]
-    fn factors<S: Simd>(
+    fn factors<S: Simd, const G: usize>(
         s: S,
-        sums: [S::V; SUMS],
-        _: S::V,
-        c: S::V,
-    ) -> ([S::V; MOST_FACTORS], S::V) {
-        let [i, f, g, o] = Lstm::gates(s, sums);
-        let after = s.fma(f, c, s.mul(i, g));
-        let tanh_c = math::tanh(s, after);
-        let factors = [
-            s.mul(g, sigmoid_slope(s, i)),
-            s.mul(c, sigmoid_slope(s, f)),
-            s.mul(i, tanh_slope(s, g)),
-            s.mul(tanh_c, sigmoid_slope(s, o)),
-            s.mul(o, tanh_slope(s, tanh_c)),
-            f,
-        ];
+        sums: [[S::V; G]; SUMS],
+        _: [S::V; G],
+        c: [S::V; G],
+    ) -> ([[S::V; MOST_FACTORS]; G], [S::V; G]) {
+        let ([i, f, g, o], after, tanh_c) = Lstm::gates(s, sums, c);
+        let mut factors = [[s.zero(); MOST_FACTORS]; G];
+        for n in 0..G {
+            factors[n] = [
+                s.mul(g[n], sigmoid_slope(s, i[n])),
+                s.mul(c[n], sigmoid_slope(s, f[n])),
+                s.mul(i[n], tanh_slope(s, g[n])),
+                s.mul(tanh_c[n], sigmoid_slope(s, o[n])),
+                s.mul(o[n], tanh_slope(s, tanh_c[n])),
+                f[n],
+            ];
+        }
         (factors, after)
     }
 
@@ -143,10 +170,17 @@ pub(super) struct Gru;
 
 impl Gru {
     #[inline(always)]
-    fn gates<S: Simd>(s: S, [n_of_x, r, z, n_of_h]: [S::V; SUMS]) -> [S::V; 3] {
-        let r = math::sigmoid_of_twice(s, r);
-        let z = math::sigmoid_of_twice(s, z);
-        [r, z, math::tanh(s, s.fma(r, n_of_h, n_of_x))]
+    fn gates<S: Simd, const G: usize>(
+        s: S,
+        [n_of_x, r, z, n_of_h]: [[S::V; G]; SUMS],
+    ) -> [[S::V; G]; 3] {
+        let r = math::sigmoid_of_twice_each(s, r);
+        let z = math::sigmoid_of_twice_each(s, z);
+        let mut n = n_of_x;
+        for at in 0..G {
+            n[at] = s.fma(r[at], n_of_h[at], n_of_x[at]);
+        }
+        [r, z, math::tanh_each(s, n)]
     }
 }
 
@@ -162,36 +196,49 @@ impl Recurrence for Gru {
         unit: usize,
         x: (*const f32, usize),
         h: (*const f32, usize),
-    ) -> [[S::V; SUMS]; G] {
+    ) -> [[S::V; G]; SUMS] {
         // SAFETY: the caller's promise.
         unsafe { weights.sums::<S, 3, G>(s, unit, x, h) }
     }
 
     #[inline(always)]
-    fn step<S: Simd>(s: S, sums: [S::V; SUMS], h: S::V, c: S::V) -> (S::V, S::V) {
+    fn step<S: Simd, const G: usize>(
+        s: S,
+        sums: [[S::V; G]; SUMS],
+        h: [S::V; G],
+        c: [S::V; G],
+    ) -> ([S::V; G], [S::V; G]) {
         let [_, z, n] = Gru::gates(s, sums);
         // n + z·(h − n)
-        (s.fma(z, s.sub(h, n), n), c)
+        let mut after = n;
+        for at in 0..G {
+            after[at] = s.fma(z[at], s.sub(h[at], n[at]), n[at]);
+        }
+        (after, c)
     }
 
     /// Of nₓ, r, z and nₕ to the gradient of h; z.
     #[inline(always)]
-    fn factors<S: Simd>(
+    fn factors<S: Simd, const G: usize>(
         s: S,
-        sums: [S::V; SUMS],
-        h: S::V,
-        c: S::V,
-    ) -> ([S::V; MOST_FACTORS], S::V) {
+        sums: [[S::V; G]; SUMS],
+        h: [S::V; G],
+        c: [S::V; G],
+    ) -> ([[S::V; MOST_FACTORS]; G], [S::V; G]) {
         let [r, z, n] = Gru::gates(s, sums);
-        let of_n = s.mul(s.sub(s.splat(1.0), z), tanh_slope(s, n));
-        let factors = [
-            of_n,
-            s.mul(of_n, s.mul(sums[3], sigmoid_slope(s, r))),
-            s.mul(s.sub(h, n), sigmoid_slope(s, z)),
-            s.mul(of_n, r),
-            z,
-            s.zero(),
-        ];
+        let mut factors = [[s.zero(); MOST_FACTORS]; G];
+        for at in 0..G {
+            let (r, z, n) = (r[at], z[at], n[at]);
+            let of_n = s.mul(s.sub(s.splat(1.0), z), tanh_slope(s, n));
+            factors[at] = [
+                of_n,
+                s.mul(of_n, s.mul(sums[3][at], sigmoid_slope(s, r))),
+                s.mul(s.sub(h[at], n), sigmoid_slope(s, z)),
+                s.mul(of_n, r),
+                z,
+                s.zero(),
+            ];
+        }
         (factors, c)
     }
 
@@ -202,7 +249,7 @@ impl Recurrence for Gru {
         dh: S::V,
         _: S::V,
     ) -> ([S::V; SUMS], S::V) {
-        let of_sums = [n_of_x, r, z, n_of_h].map(|factor| s.mul(dh, factor));
+        let of_sums = [s.mul(dh, n_of_x), s.mul(dh, r), s.mul(dh, z), s.mul(dh, n_of_h)];
         (of_sums, s.mul(dh, kept))
     }
 }

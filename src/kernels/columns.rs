@@ -82,7 +82,7 @@ impl GateWeights {
         unit: usize,
         (x, x_stride): (*const f32, usize),
         (h, h_stride): (*const f32, usize),
-    ) -> [[S::V; SUMS]; G] {
+    ) -> [[S::V; G]; SUMS] {
         debug_assert!(N == self.gates && unit < self.units);
         let pitch = SUMS + (self.inputs + self.units) * N;
         let lines = self.values.as_ptr().cast::<f32>();
@@ -90,12 +90,9 @@ impl GateWeights {
         // caller vouches for the rest.
         unsafe {
             let mut weights = lines.add(unit / LINE * pitch * LINE + unit % LINE);
-            let mut sums = [[s.zero(); SUMS]; G];
-            for v in 0..SUMS {
-                let bias = s.load_ptr(weights.add(v * LINE));
-                for of_item in &mut sums {
-                    of_item[v] = bias;
-                }
+            let mut sums = [[s.zero(); G]; SUMS];
+            for (v, sums) in sums.iter_mut().enumerate() {
+                *sums = [s.load_ptr(weights.add(v * LINE)); G];
             }
             weights = weights.add(SUMS * LINE);
             for j in 0..self.inputs {
@@ -118,7 +115,7 @@ impl GateWeights {
 #[inline(always)]
 unsafe fn add_tap<S: Simd, const N: usize, const G: usize>(
     s: S,
-    sums: &mut [[S::V; SUMS]; G],
+    sums: &mut [[S::V; G]; SUMS],
     first: usize,
     weights: *const f32,
     input: *const f32,
@@ -133,7 +130,7 @@ unsafe fn add_tap<S: Simd, const N: usize, const G: usize>(
         for g in 0..G {
             let x = s.splat(*input.add(g * stride));
             for v in 0..N {
-                sums[g][first + v] = s.fma(x, w[v], sums[g][first + v]);
+                sums[first + v][g] = s.fma(x, w[v], sums[first + v][g]);
             }
         }
     }
@@ -475,8 +472,8 @@ mod tests {
                     let h = (self.h[first * units..].as_ptr(), units);
                     // SAFETY: x and h hold `items` rows.
                     let sums = unsafe { self.weights.sums::<S, N, G>(s, u, x, h) };
-                    for (g, sums) in sums.into_iter().enumerate() {
-                        for (at, sum) in sums.into_iter().enumerate() {
+                    for (at, sums) in sums.into_iter().enumerate() {
+                        for (g, sum) in sums.into_iter().enumerate() {
                             let mut lanes = [0.0; LINE];
                             s.store(&mut lanes, sum);
                             for unit in u..units.min(u + S::LANES) {

@@ -539,14 +539,15 @@ impl Steps<'_> {
                         let x = x.add((t * items + first) * ins);
                         let before = h.add((t * items + first) * width);
                         let (after, c) = (before.add(items * width + u), c.add(first * width + u));
-                        let sums: [_; G] = C::sums(s, &pass.gates, u, (x, ins), (before, width));
+                        let sums: [[_; G]; SUMS] =
+                            C::sums(s, &pass.gates, u, (x, ins), (before, width));
+                        let hidden: [_; G] = load_each(s, before.add(u), width);
+                        let cell: [_; G] = load_each(s, c, width);
+                        let (hidden, cell) = C::step::<S, G>(s, sums, hidden, cell);
                         for g in 0..G {
-                            let before = s.load_ptr(before.add(g * width + u));
-                            let cell = s.load_ptr(c.add(g * width));
-                            let (hidden, cell) = C::step(s, sums[g], before, cell);
-                            s.store_ptr(after.add(g * width), hidden);
+                            s.store_ptr(after.add(g * width), hidden[g]);
                             if C::HAS_CELL {
-                                s.store_ptr(c.add(g * width), cell);
+                                s.store_ptr(c.add(g * width), cell[g]);
                             }
                         }
                     }
@@ -554,6 +555,20 @@ impl Steps<'_> {
             }
         }
     }
+}
+
+/// `G` vectors, every `stride` floats.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+unsafe fn load_each<S: Simd, const G: usize>(s: S, from: *const f32, stride: usize) -> [S::V; G] {
+    let mut values = [s.zero(); G];
+    for (g, value) in values.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *value = unsafe { s.load_ptr(from.add(g * stride)) };
+    }
+    values
 }
 
 /// A group of items back through all of time.
@@ -732,18 +747,16 @@ impl BackwardTask<'_> {
                 // SAFETY: items `first..first + G` of each step lie within the lengths asserted,
                 // unit u's vector within the width and its factors within the record.
                 unsafe {
-                    let mut c = [s.zero(); G];
-                    for g in 0..G {
-                        c[g] = s.load_ptr(cells.as_ptr().add((first + g) * width + u));
-                    }
+                    let mut c: [_; G] = load_each(s, cells.as_ptr().add(first * width + u), width);
                     for t in 0..count {
                         let row = t * items + first;
                         let (x, h) = (x.add(row * taps), h.add(row * width));
-                        let sums: [_; G] = C::sums(s, &pass.gates, u, (x, taps), (h, width));
-                        for g in 0..G {
-                            let before = s.load_ptr(h.add(g * width + u));
-                            let (values, after) = C::factors(s, sums[g], before, c[g]);
-                            c[g] = after;
+                        let sums: [[_; G]; SUMS] =
+                            C::sums(s, &pass.gates, u, (x, taps), (h, width));
+                        let before: [_; G] = load_each(s, h.add(u), width);
+                        let (values, after) = C::factors(s, sums, before, c);
+                        c = after;
+                        for (g, values) in values.into_iter().enumerate() {
                             let to = factors.add((row + g) * record + at);
                             for (at, value) in values.into_iter().enumerate().take(C::FACTORS) {
                                 s.store_ptr(to.add(at * LINE), value);
