@@ -25,7 +25,7 @@ use super::columns::{
 };
 use super::conv::add_parts;
 use super::scratch;
-use super::turn::turn;
+use super::turn::{Ahead, turn};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Which recurrence.
@@ -83,7 +83,7 @@ pub struct State {
 }
 
 /// Steps that are worked on at once where their order does not matter.
-const BLOCK: usize = 16;
+const BLOCK: usize = 64;
 
 impl Recurrent {
     /// Gates of the cell.
@@ -486,6 +486,13 @@ impl ForwardTask<'_> {
                 x,
                 h,
                 c,
+                y: Ahead {
+                    from: self.y.as_ptr().wrapping_add(from),
+                    stride: self.len,
+                    rows: items * units,
+                    len: count,
+                    write: true,
+                },
             }
             .run_all::<S, C>(s);
             for item in 0..items {
@@ -517,6 +524,8 @@ struct Steps<'a> {
     h: &'a mut [f32],
     /// `[item][width]`.
     c: &'a mut [f32],
+    /// Where h goes after the block.
+    y: Ahead,
 }
 
 impl Steps<'_> {
@@ -531,6 +540,7 @@ impl Steps<'_> {
         assert!(self.c.len() >= items * width);
         let (x, h, c) = (self.x.as_ptr(), self.h.as_mut_ptr(), self.c.as_mut_ptr());
         for t in 0..count {
+            self.y.bring(s, t, count);
             for u in (0..units).step_by(S::LANES) {
                 each_group!(S, items, |first, G| {
                     // SAFETY: items `first..first + G` of step t lie within the lengths asserted,
@@ -666,7 +676,7 @@ impl BackwardTask<'_> {
     ) {
         self.gather(s, (from, count), work);
         self.factors::<S, C>(s, from / BLOCK, count, work);
-        self.steps::<S, C>(s, count, work);
+        self.steps::<S, C>(s, (from, count), work);
         self.weight_gradients::<S, C>(s, count, work);
         if !self.dx.is_empty() {
             self.input_gradient::<S, C>(s, (from, count), work);
@@ -770,11 +780,28 @@ impl BackwardTask<'_> {
 
     /// The steps of a block one after the other, from the last to the first.
     #[inline(always)]
-    fn steps<S: Simd, C: Recurrence>(&self, s: S, count: usize, work: &mut BackwardWork<'_>) {
+    fn steps<S: Simd, C: Recurrence>(
+        &self,
+        s: S,
+        (from, count): (usize, usize),
+        work: &mut BackwardWork<'_>,
+    ) {
         let (pass, items) = (self.pass, self.items);
         let (width, record) = (pass.width(), pass.record());
         let state = items * width;
+        // Of y one more, the state before the block.
+        let next = |rows: &[f32]| Ahead {
+            from: rows.as_ptr().wrapping_add(from).wrapping_sub(BLOCK + 1),
+            stride: self.len,
+            rows: items * pass.shape.hidden_size,
+            len: BLOCK + 1,
+            write: false,
+        };
+        let next = [next(self.y), next(self.dy)];
         for t in (0..count).rev() {
+            for next in &next {
+                next.bring(s, t, count);
+            }
             let (before, after) = work.dh.split_at_mut((t + 1) * state);
             let (before, factors) = (
                 &mut before[t * state..],

@@ -1,6 +1,7 @@
 //! Turning data over: rows become columns, a tile of registers at a time. Rows of time lie far
 //! apart, so a walk along the columns would touch another cache line with every number.
 
+use super::columns::LINE;
 use super::rows::{load, store};
 use crate::simd::{MOST_LANES, Simd};
 
@@ -18,6 +19,19 @@ pub(crate) unsafe fn turn<S: Simd>(
     (from, from_stride): (*const f32, usize),
     (to, to_stride): (*mut f32, usize),
 ) {
+    if rows < 4 {
+        // Not worth a tile.
+        for row in 0..rows {
+            let (mut from, mut to) = (from.wrapping_add(row * from_stride), to.wrapping_add(row));
+            for _ in 0..columns {
+                // SAFETY: the number lies within the row, its place within the column.
+                unsafe { *to = *from };
+                from = from.wrapping_add(1);
+                to = to.wrapping_add(to_stride);
+            }
+        }
+        return;
+    }
     for row in (0..rows).step_by(S::LANES) {
         for column in (0..columns).step_by(S::LANES) {
             let size = (S::LANES.min(rows - row), S::LANES.min(columns - column));
@@ -27,13 +41,42 @@ pub(crate) unsafe fn turn<S: Simd>(
                 let to = to.add(column * to_stride + row);
                 if size == (S::LANES, S::LANES) {
                     turn_tile::<S, true>(s, size, (from, from_stride), (to, to_stride));
-                } else if rows < 4 {
-                    // Not worth a tile.
-                    for (r, c) in (0..size.0).flat_map(|r| (0..size.1).map(move |c| (r, c))) {
-                        *to.add(c * to_stride + r) = *from.add(r * from_stride + c);
-                    }
                 } else {
                     turn_tile::<S, false>(s, size, (from, from_stride), (to, to_stride));
+                }
+            }
+        }
+    }
+}
+
+/// A piece of each of many rows far apart, brought near a few rows at a time while other work goes
+/// on: the processor does not foresee such accesses, and each would be waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead {
+    /// The first row's piece.
+    pub from: *const f32,
+    /// Floats from row to row.
+    pub stride: usize,
+    /// How many rows.
+    pub rows: usize,
+    /// Floats of a piece.
+    pub len: usize,
+    /// Whether it is to be written.
+    pub write: bool,
+}
+
+impl Ahead {
+    /// The share of moment `at` of `of`.
+    #[inline(always)]
+    pub fn bring<S: Simd>(&self, s: S, at: usize, of: usize) {
+        for row in at * self.rows / of..(at + 1) * self.rows / of {
+            let row = self.from.wrapping_add(row * self.stride);
+            // The last float lies in a line of its own where a piece straddles lines.
+            for at in (0..self.len + LINE - 1).step_by(LINE) {
+                let at = row.wrapping_add(at.min(self.len - 1));
+                match self.write {
+                    true => s.prefetch_to_write(at),
+                    false => s.prefetch(at),
                 }
             }
         }
