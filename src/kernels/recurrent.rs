@@ -487,10 +487,11 @@ impl ForwardTask<'_> {
                 h,
                 c,
                 y: Ahead {
-                    from: self.y.as_ptr().wrapping_add(from),
+                    // Of the first line a part was written with the block before.
+                    from: self.y.as_ptr().wrapping_add(from + LINE - 1),
                     stride: self.len,
                     rows: items * units,
-                    len: count,
+                    lines: count.div_ceil(LINE),
                     write: true,
                 },
             }
@@ -539,9 +540,10 @@ impl Steps<'_> {
         assert!(self.h.len() >= (count + 1) * items * width);
         assert!(self.c.len() >= items * width);
         let (x, h, c) = (self.x.as_ptr(), self.h.as_mut_ptr(), self.c.as_mut_ptr());
+        let vectors = units.div_ceil(S::LANES);
         for t in 0..count {
-            self.y.bring(s, t, count);
             for u in (0..units).step_by(S::LANES) {
+                self.y.bring(s, t * vectors + u / S::LANES, count * vectors);
                 each_group!(S, items, |first, G| {
                     // SAFETY: items `first..first + G` of step t lie within the lengths asserted,
                     // and unit u's vector within the width.
@@ -675,7 +677,7 @@ impl BackwardTask<'_> {
         work: &mut BackwardWork<'_>,
     ) {
         self.gather(s, (from, count), work);
-        self.factors::<S, C>(s, from / BLOCK, count, work);
+        self.factors::<S, C>(s, (from, count), work);
         self.steps::<S, C>(s, (from, count), work);
         self.weight_gradients::<S, C>(s, count, work);
         if !self.dx.is_empty() {
@@ -726,14 +728,25 @@ impl BackwardTask<'_> {
         }
     }
 
+    /// Where the block before that from `from` on lies in y or dy.
+    #[inline(always)]
+    fn next(&self, rows: &[f32], from: usize) -> Ahead {
+        Ahead {
+            from: rows.as_ptr().wrapping_add(from).wrapping_sub(BLOCK),
+            stride: self.len,
+            rows: self.items * self.pass.shape.hidden_size,
+            lines: BLOCK / LINE,
+            write: false,
+        }
+    }
+
     /// The factors of every step of a block: what the steps do not have to wait for each other
     /// for, but for an LSTM's c.
     #[inline(always)]
     fn factors<S: Simd, C: Recurrence>(
         &self,
         s: S,
-        block: usize,
-        count: usize,
+        (from, count): (usize, usize),
         work: &mut BackwardWork<'_>,
     ) {
         let (pass, items) = (self.pass, self.items);
@@ -744,13 +757,15 @@ impl BackwardTask<'_> {
         );
         let (pitch, record) = (pass.pitch(), pass.record());
         let cells = match C::HAS_CELL {
-            true => &self.kept[(1 + block) * items * width..][..items * width],
+            true => &self.kept[(1 + from / BLOCK) * items * width..][..items * width],
             false => &self.kept[..items * width],
         };
         assert!(work.x.len() >= count * items * taps && work.h.len() >= count * items * width);
         assert!(work.factors.len() >= count * items * record && pitch >= C::FACTORS * LINE);
         let (x, h) = (work.x.as_ptr(), work.h.as_ptr());
         let factors = work.factors.as_mut_ptr();
+        let next = self.next(self.y, from);
+        let vectors = units.div_ceil(S::LANES);
         for u in (0..units).step_by(S::LANES) {
             let at = u / LINE * pitch + u % LINE;
             each_group!(S, items, |first, G| {
@@ -759,6 +774,9 @@ impl BackwardTask<'_> {
                 unsafe {
                     let mut c: [_; G] = load_each(s, cells.as_ptr().add(first * width + u), width);
                     for t in 0..count {
+                        if first == 0 {
+                            next.bring(s, u / S::LANES * count + t, vectors * count);
+                        }
                         let row = t * items + first;
                         let (x, h) = (x.add(row * taps), h.add(row * width));
                         let sums: [[_; G]; SUMS] =
@@ -789,25 +807,15 @@ impl BackwardTask<'_> {
         let (pass, items) = (self.pass, self.items);
         let (width, record) = (pass.width(), pass.record());
         let state = items * width;
-        // Of y one more, the state before the block.
-        let next = |rows: &[f32]| Ahead {
-            from: rows.as_ptr().wrapping_add(from).wrapping_sub(BLOCK + 1),
-            stride: self.len,
-            rows: items * pass.shape.hidden_size,
-            len: BLOCK + 1,
-            write: false,
-        };
-        let next = [next(self.y), next(self.dy)];
+        let next = self.next(self.dy, from);
         for t in (0..count).rev() {
-            for next in &next {
-                next.bring(s, t, count);
-            }
             let (before, after) = work.dh.split_at_mut((t + 1) * state);
             let (before, factors) = (
                 &mut before[t * state..],
                 &mut work.factors[t * items * record..],
             );
             for item in 0..items {
+                next.bring(s, t * items + item, count * items);
                 let row = item * width..(item + 1) * width;
                 self.step::<S, C>(
                     s,

@@ -49,18 +49,18 @@ pub(crate) unsafe fn turn<S: Simd>(
     }
 }
 
-/// A piece of each of many rows far apart, brought near a few rows at a time while other work goes
-/// on: the processor does not foresee such accesses, and each would be waited for.
+/// A piece of each of many rows far apart, brought near a few lines at a time while other work goes
+/// on: the processor does not foresee such accesses, and would wait for each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ahead {
-    /// The first row's piece.
+    /// A place in the first line of the first row's piece.
     pub from: *const f32,
     /// Floats from row to row.
     pub stride: usize,
     /// How many rows.
     pub rows: usize,
-    /// Floats of a piece.
-    pub len: usize,
+    /// Cache lines of a piece.
+    pub lines: usize,
     /// Whether it is to be written.
     pub write: bool,
 }
@@ -69,15 +69,13 @@ impl Ahead {
     /// The share of moment `at` of `of`.
     #[inline(always)]
     pub fn bring<S: Simd>(&self, s: S, at: usize, of: usize) {
-        for row in at * self.rows / of..(at + 1) * self.rows / of {
-            let row = self.from.wrapping_add(row * self.stride);
-            // The last float lies in a line of its own where a piece straddles lines.
-            for at in (0..self.len + LINE - 1).step_by(LINE) {
-                let at = row.wrapping_add(at.min(self.len - 1));
-                match self.write {
-                    true => s.prefetch_to_write(at),
-                    false => s.prefetch(at),
-                }
+        let all = self.rows * self.lines;
+        for line in at * all / of..(at + 1) * all / of {
+            let offset = line / self.lines * self.stride + line % self.lines * LINE;
+            let line = self.from.wrapping_add(offset);
+            match self.write {
+                true => s.prefetch_to_write(line),
+                false => s.prefetch(line),
             }
         }
     }
