@@ -249,7 +249,12 @@ impl Recurrence for Gru {
         dh: S::V,
         _: S::V,
     ) -> ([S::V; SUMS], S::V) {
-        let of_sums = [s.mul(dh, n_of_x), s.mul(dh, r), s.mul(dh, z), s.mul(dh, n_of_h)];
+        let of_sums = [
+            s.mul(dh, n_of_x),
+            s.mul(dh, r),
+            s.mul(dh, z),
+            s.mul(dh, n_of_h),
+        ];
         (of_sums, s.mul(dh, kept))
     }
 }

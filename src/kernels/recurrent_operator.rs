@@ -41,6 +41,10 @@ impl Operator for RecurrentOperator {
         Forward { data, shape, kept }
     }
 
+    fn needs_output(&self) -> bool {
+        true
+    }
+
     fn backward(
         &self,
         inputs: &[Values<'_>],
@@ -49,10 +53,10 @@ impl Operator for RecurrentOperator {
         wanted: &[bool],
     ) -> Vec<Option<Vec<f32>>> {
         let (batch, x) = (inputs[0].shape[0], inputs[0].data);
-        let isa = Isa::detect();
+        let (isa, y) = (Isa::detect(), inputs[4].data);
         let got = self
             .shape
-            .backward(isa, batch, x, &weights(inputs), kept, dy, wanted[0]);
+            .backward(isa, batch, x, &weights(inputs), y, kept, dy, wanted[0]);
         vec![got.x, Some(got.input), Some(got.hidden), Some(got.bias)]
     }
 }

@@ -5,9 +5,6 @@ use super::columns::LINE;
 use super::rows::{load, store};
 use crate::simd::{MOST_LANES, Simd};
 
-
-
-
 /// to[column][row] = from[row][column] for `rows` × `columns` numbers, rows every so many floats.
 ///
 /// # Safety
