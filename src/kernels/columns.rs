@@ -136,13 +136,16 @@ unsafe fn add_tap<S: Simd, const N: usize, const G: usize>(
     }
 }
 
-/// Calls `$body` for groups of as many of `$items` as one register tile holds, `$first` the first
-/// of them and `$G` their number.
+/// Items of [`SUMS`] sums each that the registers hold, beside what the sums are made of.
+pub(crate) const fn items_at_once<S: Simd>() -> usize {
+    if S::REGISTERS >= 32 { 4 } else { 2 }
+}
+
+/// Calls `$body` for groups of at most `$most` (up to 4) of `$items`, `$first` the first of them
+/// and `$G` their number.
 macro_rules! each_group {
-    ($S:ident, $items:expr, |$first:ident, $G:ident| $body:block) => {{
-        let items = $items;
-        // Of four sums each, and what they are made of.
-        let most = if $S::REGISTERS >= 32 { 4 } else { 2 };
+    ($most:expr, $items:expr, |$first:ident, $G:ident| $body:block) => {{
+        let (most, items): (usize, usize) = ($most, $items);
         let mut $first = 0;
         while $first < items {
             let group = most.min(items - $first);
@@ -241,7 +244,7 @@ impl Kernel for &mut Multiply<'_> {
         assert!(self.output.len() >= self.rows * self.weights.width);
         let vectors = self.weights.width / S::LANES;
         let tiles = vectors.div_ceil(3);
-        each_group!(S, self.rows, |row, G| {
+        each_group!(4, self.rows, |row, G| {
             let mut at = 0;
             for tile in 0..tiles {
                 let width = (vectors - at).div_ceil(tiles - tile);
@@ -261,8 +264,7 @@ impl Kernel for &mut Multiply<'_> {
     }
 }
 
-/// `G` rows from `row` on, `V` vectors from `column` on. Even and odd units are summed apart: the
-/// tile is small, and with half as many sums each multiply-add would wait for the one before.
+/// `G` rows from `row` on, `V` vectors from `column` on.
 ///
 /// # Safety
 /// `task`'s slices are as long as its fields say; the rows and columns exist.
@@ -279,6 +281,9 @@ unsafe fn multiply_tile<S: Simd, const G: usize, const V: usize>(
         width,
         ..
     } = *task.weights;
+    // With registers to spare even and odd units are summed apart: with half as many sums each
+    // multiply-add would wait for the one before.
+    let apart = usize::from(S::REGISTERS >= 32);
     // SAFETY: the caller's promise. The odd unit behind the last lies in the padding.
     unsafe {
         let output = task.output.as_mut_ptr().add(row * width + column);
@@ -298,11 +303,12 @@ unsafe fn multiply_tile<S: Simd, const G: usize, const V: usize>(
                 let mut weights = weights.add((line * gates + gate) * LINE * width);
                 let input = input.add(line * task.pitch + gate * LINE);
                 for lane in (0..lanes).step_by(2) {
-                    for (odd, sums) in sums.iter_mut().enumerate() {
+                    for odd in 0..2 {
                         let mut w = [s.zero(); V];
                         for v in 0..V {
                             w[v] = s.load_ptr(weights.add(v * S::LANES));
                         }
+                        let sums = &mut sums[odd * apart];
                         for g in 0..G {
                             let d = s.splat(*input.add(g * task.input_stride + lane + odd));
                             for v in 0..V {
@@ -467,7 +473,7 @@ mod tests {
             let GateWeights { inputs, units, .. } = *self.weights;
             let mut all = vec![f32::NAN; self.items * units * SUMS];
             for u in (0..units).step_by(S::LANES) {
-                each_group!(S, self.items, |first, G| {
+                each_group!(items_at_once::<S>(), self.items, |first, G| {
                     let x = (self.x[first * inputs..].as_ptr(), inputs);
                     let h = (self.h[first * units..].as_ptr(), units);
                     // SAFETY: x and h hold `items` rows.

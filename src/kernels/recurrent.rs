@@ -21,11 +21,11 @@ use rayon::prelude::*;
 use super::buffers::Buffer;
 use super::cells::{Gru, Lstm, MOST_FACTORS, Recurrence};
 use super::columns::{
-    BackWeights, GateWeights, ITEMS, LINE, Multiply, OuterProducts, SUMS, each_group,
+    BackWeights, GateWeights, ITEMS, LINE, Multiply, OuterProducts, SUMS, each_group, items_at_once,
 };
 use super::conv::add_parts;
 use super::scratch;
-use super::turn::{Ahead, turn};
+use super::turn::{Ahead, turn, turn_far};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Which recurrence.
@@ -327,13 +327,14 @@ impl Pass {
         (1 + cells) * ITEMS * self.width()
     }
 
-    /// Floats of a forward task's memory: h before and after a block's steps, c, x.
-    fn forward_sizes(&self) -> [usize; 3] {
+    /// Floats of a forward task's memory: h before and after a block's steps, c, x, some rows of y.
+    fn forward_sizes(&self) -> [usize; 4] {
         let state = ITEMS * self.width();
         [
             (BLOCK + 1) * state,
             state,
             ITEMS * BLOCK * self.shape.input_size,
+            LINE * BLOCK,
         ]
     }
 
@@ -462,7 +463,8 @@ impl ForwardTask<'_> {
         let sizes = pass.forward_sizes();
         let state = items * width;
         let (h, work) = self.work.split_at_mut(sizes[0]);
-        let (c, x) = work.split_at_mut(sizes[1]);
+        let (c, work) = work.split_at_mut(sizes[1]);
+        let (x, rows) = work.split_at_mut(sizes[2]);
         h[..state].fill(0.0);
         c.fill(0.0);
         for item in 0..items {
@@ -496,13 +498,14 @@ impl ForwardTask<'_> {
                 },
             }
             .run_all::<S, C>(s);
+            let (y, after) = (&mut *self.y, &h[state..]);
+            assert!(y.len() >= items * units * self.len && after.len() >= count * state);
             for item in 0..items {
-                let to = self.y[item * units * self.len + from..].as_mut_ptr();
-                assert!(self.y.len() >= (item + 1) * units * self.len);
+                let to = y[item * units * self.len + from..].as_mut_ptr();
                 // SAFETY: y holds the item's rows, h the states after `count` steps.
                 unsafe {
-                    let h = h[state + item * width..].as_ptr();
-                    turn(s, (count, units), (h, state), (to, self.len));
+                    let after = after[item * width..].as_ptr();
+                    turn_far(s, (count, units), (after, state), (to, self.len), rows);
                 }
             }
             h.copy_within(count * state..(count + 1) * state, 0);
@@ -544,7 +547,7 @@ impl Steps<'_> {
         for t in 0..count {
             for u in (0..units).step_by(S::LANES) {
                 self.y.bring(s, t * vectors + u / S::LANES, count * vectors);
-                each_group!(S, items, |first, G| {
+                each_group!(items_at_once::<S>(), items, |first, G| {
                     // SAFETY: items `first..first + G` of step t lie within the lengths asserted,
                     // and unit u's vector within the width.
                     unsafe {
@@ -768,7 +771,7 @@ impl BackwardTask<'_> {
         let vectors = units.div_ceil(S::LANES);
         for u in (0..units).step_by(S::LANES) {
             let at = u / LINE * pitch + u % LINE;
-            each_group!(S, items, |first, G| {
+            each_group!(items_at_once::<S>(), items, |first, G| {
                 // SAFETY: items `first..first + G` of each step lie within the lengths asserted,
                 // unit u's vector within the width and its factors within the record.
                 unsafe {

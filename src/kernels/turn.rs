@@ -2,7 +2,7 @@
 //! apart, so a walk along the columns would touch another cache line with every number.
 
 use super::columns::LINE;
-use super::rows::{load, store};
+use super::rows::{each_vector, load, store};
 use crate::simd::{MOST_LANES, Simd};
 
 /// to[column][row] = from[row][column] for `rows` × `columns` numbers, rows every so many floats.
@@ -41,6 +41,40 @@ pub(crate) unsafe fn turn<S: Simd>(
                 } else {
                     turn_tile::<S, false>(s, size, (from, from_stride), (to, to_stride));
                 }
+            }
+        }
+    }
+}
+
+/// As [`turn`] where the places written lie so far apart that they would drive each other from the
+/// cache: through `between`, which holds [`LINE`] of them, and from there one whole column after
+/// the other.
+///
+/// # Safety
+/// As [`turn`].
+#[inline(always)]
+pub(crate) unsafe fn turn_far<S: Simd>(
+    s: S,
+    (rows, columns): (usize, usize),
+    (from, from_stride): (*const f32, usize),
+    (to, to_stride): (*mut f32, usize),
+    between: &mut [f32],
+) {
+    assert!(between.len() >= LINE * rows);
+    let between = between.as_mut_ptr();
+    for first in (0..columns).step_by(LINE) {
+        let columns = LINE.min(columns - first);
+        // SAFETY: the columns are among the caller's, and as many fit into `between`.
+        unsafe {
+            let from = (from.add(first), from_stride);
+            turn(s, (rows, columns), from, (between, rows));
+            for column in 0..columns {
+                let from = between.add(column * rows);
+                let to = to.add((first + column) * to_stride);
+                each_vector!(S, rows, |at, part, FULL| {
+                    let values = load::<S, FULL>(s, part, from.add(at));
+                    store::<S, FULL>(s, part, to.add(at), values);
+                });
             }
         }
     }
