@@ -494,7 +494,6 @@ impl ForwardTask<'_> {
                     stride: self.len,
                     rows: items * units,
                     lines: count.div_ceil(LINE),
-                    write: true,
                 },
             }
             .run_all::<S, C>(s);
@@ -543,10 +542,10 @@ impl Steps<'_> {
         assert!(self.h.len() >= (count + 1) * items * width);
         assert!(self.c.len() >= items * width);
         let (x, h, c) = (self.x.as_ptr(), self.h.as_mut_ptr(), self.c.as_mut_ptr());
-        let vectors = units.div_ceil(S::LANES);
+        let mut y = self.y.in_portions(count * units.div_ceil(S::LANES));
         for t in 0..count {
             for u in (0..units).step_by(S::LANES) {
-                self.y.bring(s, t * vectors + u / S::LANES, count * vectors);
+                y.bring::<S, true>(s);
                 each_group!(items_at_once::<S>(), items, |first, G| {
                     // SAFETY: items `first..first + G` of step t lie within the lengths asserted,
                     // and unit u's vector within the width.
@@ -739,7 +738,6 @@ impl BackwardTask<'_> {
             stride: self.len,
             rows: self.items * self.pass.shape.hidden_size,
             lines: BLOCK / LINE,
-            write: false,
         }
     }
 
@@ -767,8 +765,8 @@ impl BackwardTask<'_> {
         assert!(work.factors.len() >= count * items * record && pitch >= C::FACTORS * LINE);
         let (x, h) = (work.x.as_ptr(), work.h.as_ptr());
         let factors = work.factors.as_mut_ptr();
-        let next = self.next(self.y, from);
-        let vectors = units.div_ceil(S::LANES);
+        let portions = count * units.div_ceil(S::LANES);
+        let mut next = self.next(self.y, from).in_portions(portions);
         for u in (0..units).step_by(S::LANES) {
             let at = u / LINE * pitch + u % LINE;
             each_group!(items_at_once::<S>(), items, |first, G| {
@@ -778,7 +776,7 @@ impl BackwardTask<'_> {
                     let mut c: [_; G] = load_each(s, cells.as_ptr().add(first * width + u), width);
                     for t in 0..count {
                         if first == 0 {
-                            next.bring(s, u / S::LANES * count + t, vectors * count);
+                            next.bring::<S, false>(s);
                         }
                         let row = t * items + first;
                         let (x, h) = (x.add(row * taps), h.add(row * width));
@@ -810,7 +808,7 @@ impl BackwardTask<'_> {
         let (pass, items) = (self.pass, self.items);
         let (width, record) = (pass.width(), pass.record());
         let state = items * width;
-        let next = self.next(self.dy, from);
+        let mut next = self.next(self.dy, from).in_portions(count * items);
         for t in (0..count).rev() {
             let (before, after) = work.dh.split_at_mut((t + 1) * state);
             let (before, factors) = (
@@ -818,7 +816,7 @@ impl BackwardTask<'_> {
                 &mut work.factors[t * items * record..],
             );
             for item in 0..items {
-                next.bring(s, t * items + item, count * items);
+                next.bring::<S, false>(s);
                 let row = item * width..(item + 1) * width;
                 self.step::<S, C>(
                     s,

@@ -80,8 +80,8 @@ pub(crate) unsafe fn turn_far<S: Simd>(
     }
 }
 
-/// A piece of each of many rows far apart, brought near a few lines at a time while other work goes
-/// on: the processor does not foresee such accesses, and would wait for each.
+/// A piece of each of many rows far apart, to be brought near a few cache lines at a time while
+/// other work goes on: the processor does not foresee such accesses, and would wait for each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ahead {
     /// A place in the first line of the first row's piece.
@@ -92,21 +92,46 @@ pub(crate) struct Ahead {
     pub rows: usize,
     /// Cache lines of a piece.
     pub lines: usize,
-    /// Whether it is to be written.
-    pub write: bool,
+}
+
+/// The walk through the lines of an [`Ahead`].
+pub(crate) struct Walk {
+    rows: Ahead,
+    line: usize,
+    at_once: usize,
 }
 
 impl Ahead {
-    /// The share of moment `at` of `of`.
+    /// In that many portions.
     #[inline(always)]
-    pub fn bring<S: Simd>(&self, s: S, at: usize, of: usize) {
-        let all = self.rows * self.lines;
-        for line in at * all / of..(at + 1) * all / of {
-            let offset = line / self.lines * self.stride + line % self.lines * LINE;
-            let line = self.from.wrapping_add(offset);
-            match self.write {
+    pub fn in_portions(self, count: usize) -> Walk {
+        Walk {
+            rows: self,
+            line: 0,
+            at_once: (self.rows * self.lines).div_ceil(count.max(1)),
+        }
+    }
+}
+
+impl Walk {
+    /// The next portion, to be read, or else to be `WRITE`n.
+    #[inline(always)]
+    pub fn bring<S: Simd, const WRITE: bool>(&mut self, s: S) {
+        for _ in 0..self.at_once {
+            let rows = &mut self.rows;
+            if rows.rows == 0 {
+                return;
+            }
+            let line = rows.from.wrapping_add(self.line * LINE);
+            match WRITE {
                 true => s.prefetch_to_write(line),
                 false => s.prefetch(line),
+            }
+            self.line += 1;
+            if self.line == rows.lines {
+                self.line = 0;
+                rows.from = rows.from.wrapping_add(rows.stride);
+                rows.rows -= 1;
             }
         }
     }
