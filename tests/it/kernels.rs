@@ -552,6 +552,8 @@ fn recurrents() -> Vec<(Recurrent, usize, usize)> {
             (3, 17, 4, 33),
             (2, 40, 3, 64),
             (32, 32, 9, 37),
+            // More than two blocks of steps.
+            (1, 33, 2, 131),
         ] {
             let shape = Recurrent {
                 cell,
