@@ -29,15 +29,14 @@ impl Operator for RecurrentOperator {
     fn forward(&self, inputs: &[Values<'_>], keep: bool) -> Forward {
         let (batch, len) = (inputs[0].shape[0], inputs[0].shape[2]);
         let shape = vec![batch, self.shape.hidden_size, len];
-        let mut data = vec![0.0; shape.iter().product()];
         let mut state = match self.state.lock() {
             Ok(state) => state,
             Err(poisoned) => poisoned.into_inner(),
         };
         let (isa, x) = (Isa::detect(), inputs[0].data);
-        let kept = self
-            .shape
-            .forward(isa, batch, x, &weights(inputs), &mut state, &mut data, keep);
+        let (data, kept) =
+            self.shape
+                .forward_new(isa, batch, x, &weights(inputs), &mut state, keep);
         Forward { data, shape, kept }
     }
 

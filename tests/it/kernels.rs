@@ -654,6 +654,9 @@ fn recurrent_layers_equal_their_steps() {
                 again == y && same == state,
                 "{what}: with and without keeping"
             );
+            let mut same = case.state.clone();
+            let (new, _) = shape.forward_new(isa, batch, &case.x, &case.weights(), &mut same, true);
+            assert!(new == y && same == state, "{what}: into memory of its own");
         }
     }
 }
