@@ -10,6 +10,7 @@
 
 pub mod activation;
 pub mod buffers;
+mod cells;
 mod columns;
 pub mod composed;
 pub mod conv;
@@ -26,6 +27,7 @@ pub mod scan;
 mod scan_operator;
 mod scratch;
 mod spread;
+mod turn;
 pub mod wavenet;
 mod wavenet_operator;
 

@@ -45,6 +45,11 @@ pub(crate) trait Operator: fmt::Debug + Send + Sync + 'static {
     /// The output for the inputs; `keep`: a backward pass will follow.
     fn forward(&self, inputs: &[Values<'_>], keep: bool) -> Forward;
 
+    /// Whether the backward pass needs the output: then it finds that behind the inputs.
+    fn needs_output(&self) -> bool {
+        false
+    }
+
     /// The gradient of each input that is `wanted`, for the output's gradient `dy`.
     fn backward(
         &self,
@@ -240,6 +245,7 @@ struct OperatorBackward;
 /// What it finds again.
 #[derive(Clone)]
 struct State<B: Backend> {
+    /// The inputs, and behind them the output where the operator needs it.
     inputs: Vec<FloatTensor<B>>,
     operator: Arc<dyn Operator>,
     kept: Arc<Buffer>,
@@ -284,7 +290,7 @@ fn tracked<B: HostBackend, C: CheckpointStrategy, const N: usize>(
     operator: Arc<dyn Operator>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let nodes = std::array::from_fn::<_, N, _>(|at| inputs.0[at].node());
-    let inputs: Vec<FloatTensor<B>> = inputs
+    let mut inputs: Vec<FloatTensor<B>> = inputs
         .0
         .into_iter()
         .map(|input| input.into_primitive())
@@ -296,6 +302,9 @@ fn tracked<B: HostBackend, C: CheckpointStrategy, const N: usize>(
     match prepared {
         OpsKind::Tracked(step) => {
             let (output, kept) = forward::<B>(&inputs, operator.as_ref(), true);
+            if operator.needs_output() {
+                inputs.push(output.clone());
+            }
             let state = State {
                 inputs,
                 operator,

@@ -9,21 +9,36 @@
 //!
 //! A step cannot begin before the last has ended, so there is no time to work on at once: vectors
 //! run over the units, and [`ITEMS`](super::columns::ITEMS) items of the batch share each weight
-//! loaded. Items are independent: a group of them is one task and goes through all of time. The
-//! backward pass (through the whole of the sequence it was given; truncation is the caller's,
-//! who hands over the state without its history) collects a block of steps before it multiplies
-//! them into the weights' gradients.
+//! loaded. The sums into all gates of a vector of units are made in registers and go through the
+//! cell there. Items are independent: a group of them is one task and goes through all of time.
+//!
+//! The backward pass (through the whole of the sequence it was given; truncation is the caller's,
+//! who hands over the state without its history) works block by block, the last first. y holds h at
+//! every step, so no gate has to be remembered: all sums of a block can be worked out again without
+//! one step waiting for another, and with them everything of a step back but a handful of
+//! multiplications (see [`super::cells`]). Kept are only h before the first step and an LSTM's c
+//! before each block. The form before this one kept gates, h and c, on an LSTM of 32 units with a
+//! batch of 40 × 2048 73 MB to be written and read again, where this adds a third to the
+//! multiply-adds; that form, which also went through memory between products and cells, took 1.7
+//! times as long on two cores. What is left of memory is x, y and dy. Their rows lie a whole
+//! sequence apart, so they are turned over in registers and asked for ahead of time (see
+//! [`super::turn`]; asking took a fifth off the forward pass).
 //!
 //! Deterministic like [`super::conv`]; the slow form is [`super::reference::recurrent`].
+
+use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
 use super::buffers::Buffer;
-use super::columns::{Columns, ITEMS, Multiply, OuterProducts};
+use super::cells::{Gru, Lstm, MOST_FACTORS, Recurrence};
+use super::columns::{
+    BackWeights, GateWeights, ITEMS, LINE, Multiply, OuterProducts, SUMS, each_group, items_at_once,
+};
 use super::conv::add_parts;
-use super::rows::{each_vector, load, store};
 use super::scratch;
-use crate::simd::{Isa, Kernel, Simd, math};
+use super::turn::{Ahead, turn, turn_far};
+use crate::simd::{Isa, Kernel, Simd};
 
 /// Which recurrence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +94,9 @@ pub struct State {
     pub cell: Vec<f32>,
 }
 
-/// Steps that are gathered before time-major data is turned over or multiplied.
-const BLOCK: usize = 32;
+/// Steps that are worked on at once where their order does not matter: a few cache lines of each row
+/// of y, and little enough to stay in the second-level cache (130 kB per 16 units of an LSTM).
+const BLOCK: usize = 64;
 
 impl Recurrent {
     /// Gates of the cell.
@@ -117,7 +133,7 @@ impl Recurrent {
 
     /// y `[batch, hidden_size, len]` (h at every step) of x `[batch, input_size, len]` from
     /// `state` on, which becomes that after the last step. With `keep`, what the backward pass
-    /// needs is returned, else an empty buffer.
+    /// needs besides x and y is returned, else an empty buffer.
     ///
     /// # Panics
     /// A slice's length does not fit the shape.
@@ -132,6 +148,46 @@ impl Recurrent {
         y: &mut [f32],
         keep: bool,
     ) -> Buffer {
+        // SAFETY: the same numbers at the same place, and only numbers are written there.
+        let y = unsafe { &mut *(std::ptr::from_mut(y) as *mut [MaybeUninit<f32>]) };
+        self.forward_to(isa, batch, x, weights, state, y, keep)
+    }
+
+    /// [`Recurrent::forward`] with a y of its own, which nobody has to fill with zeros first: of
+    /// 10 MB they take one thread a millisecond.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn forward_new(
+        &self,
+        isa: Isa,
+        batch: usize,
+        x: &[f32],
+        weights: &Weights<'_>,
+        state: &mut State,
+        keep: bool,
+    ) -> (Vec<f32>, Buffer) {
+        let len = x.len() / self.input_size.max(1) * self.hidden_size;
+        let mut y = Vec::with_capacity(len);
+        let room = &mut y.spare_capacity_mut()[..len];
+        let kept = self.forward_to(isa, batch, x, weights, state, room, keep);
+        // SAFETY: that many fit, and all of them have been written.
+        unsafe { y.set_len(len) };
+        (y, kept)
+    }
+
+    /// [`Recurrent::forward`]; writes every number of y and reads none.
+    #[allow(clippy::too_many_arguments)]
+    fn forward_to(
+        &self,
+        isa: Isa,
+        batch: usize,
+        x: &[f32],
+        weights: &Weights<'_>,
+        state: &mut State,
+        y: &mut [MaybeUninit<f32>],
+        keep: bool,
+    ) -> Buffer {
         let pass = Pass::new(self, weights);
         let (ins, hidden) = (self.input_size, self.hidden_size);
         let len = x.len() / (batch * ins).max(1);
@@ -139,43 +195,42 @@ impl Recurrent {
         assert_eq!(y.len(), batch * hidden * len);
         assert_eq!(state.hidden.len(), batch * hidden);
         assert!(self.cell == Cell::Gru || state.cell.len() == batch * hidden);
-        let groups = batch.div_ceil(ITEMS);
-        let size = pass.task_size(if keep { len } else { BLOCK.min(len) });
-        let mut kept = Buffer::new(if keep { groups * size } else { 0 });
+        let size = pass.kept_len(len);
+        let mut kept = Buffer::new(if keep {
+            batch.div_ceil(ITEMS) * size
+        } else {
+            0
+        });
+        let mut pieces: Vec<&mut [f32]> = match keep {
+            true => kept.chunks_exact_mut(size).collect(),
+            false => (0..batch.div_ceil(ITEMS))
+                .map(|_| Default::default())
+                .collect(),
+        };
         let no_cells = self.cell == Cell::Gru;
         let mut cells = std::mem::take(&mut state.cell);
         cells.resize(batch * hidden, 0.0);
-        let mut tasks: Vec<_> = y
-            .chunks_mut((ITEMS * hidden * len).max(1))
-            .zip(x.chunks((ITEMS * ins * len).max(1)))
-            .zip(state.hidden.chunks_mut(ITEMS * hidden))
-            .zip(cells.chunks_mut(ITEMS * hidden))
-            .collect();
-        type Task<'a> = (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]);
-        let run = |(((y, x), h), c): &mut Task<'_>, memory: &mut [f32]| {
-            isa.run(ForwardTask {
-                pass: &pass,
-                len,
-                items: h.len() / hidden,
-                x,
-                h,
-                c,
-                y,
-                memory,
-                keep,
+        y.par_chunks_mut((ITEMS * hidden * len).max(1))
+            .zip(x.par_chunks((ITEMS * ins * len).max(1)))
+            .zip(state.hidden.par_chunks_mut(ITEMS * hidden))
+            .zip(cells.par_chunks_mut(ITEMS * hidden))
+            .zip(pieces.par_iter_mut())
+            .for_each(|((((y, x), h), c), kept)| {
+                scratch::with(pass.forward_sizes().iter().sum(), |work| {
+                    isa.run(ForwardTask {
+                        pass: &pass,
+                        len,
+                        items: h.len() / hidden,
+                        x,
+                        h,
+                        c,
+                        y,
+                        kept,
+                        work,
+                    });
+                });
             });
-        };
-        if keep {
-            tasks
-                .par_iter_mut()
-                .zip(kept.par_chunks_exact_mut(size))
-                .for_each(|(task, memory)| run(task, memory));
-        } else {
-            tasks
-                .par_iter_mut()
-                .for_each(|task| scratch::with(size, |memory| run(task, memory)));
-        }
-        drop(tasks);
+        drop(pieces);
         if !no_cells {
             state.cell = cells;
         }
@@ -194,6 +249,7 @@ impl Recurrent {
         batch: usize,
         x: &[f32],
         weights: &Weights<'_>,
+        y: &[f32],
         kept: &[f32],
         dy: &[f32],
         want_x: bool,
@@ -201,8 +257,9 @@ impl Recurrent {
         let pass = Pass::new(self, weights);
         let (ins, hidden) = (self.input_size, self.hidden_size);
         let len = x.len() / (batch * ins).max(1);
+        assert_eq!(y.len(), batch * hidden * len);
         assert_eq!(dy.len(), batch * hidden * len);
-        let size = pass.task_size(len);
+        let size = pass.kept_len(len);
         assert_eq!(kept.len(), batch.div_ceil(ITEMS) * size);
         let mut dx = vec![0.0; if want_x { x.len() } else { 0 }];
         // Without dx every task gets an empty piece of it.
@@ -215,25 +272,25 @@ impl Recurrent {
         let parts: Vec<Vec<f32>> = inputs
             .par_iter_mut()
             .zip(dy.par_chunks((ITEMS * hidden * len).max(1)))
+            .zip(y.par_chunks((ITEMS * hidden * len).max(1)))
             .zip(x.par_chunks((ITEMS * ins * len).max(1)))
             .zip(kept.par_chunks_exact(size))
-            .map(|(((dx, dy), x), memory)| {
-                let mut sums = vec![0.0; pass.sums_len()];
+            .map(|((((dx, dy), y), x), kept)| {
                 // Outside the kernel: what a closure does is not compiled for the instruction set.
-                scratch::with(pass.work_sizes().iter().sum(), |work| {
+                scratch::with(pass.backward_sizes().iter().sum(), |work| {
                     isa.run(BackwardTask {
                         pass: &pass,
                         len,
                         items: dy.len() / (hidden * len).max(1),
                         x,
+                        y,
+                        kept,
                         dy,
                         dx,
-                        memory,
                         work,
-                        sums: &mut sums,
                     });
-                });
-                sums
+                    work[..pass.sums_len()].to_vec()
+                })
             })
             .collect();
         let mut total = vec![0.0; pass.sums_len()];
@@ -247,112 +304,172 @@ impl Recurrent {
 /// The weights as the products read them, and the lengths that follow from the shape.
 struct Pass {
     shape: Recurrent,
-    /// From x′.
-    input: Columns,
-    /// From h (LSTM) or h′ (GRU).
-    hidden: Columns,
+    /// From x and h to the gates.
+    gates: GateWeights,
     /// From the gates' gradients to h.
-    hidden_back: Columns,
+    hidden_back: BackWeights,
     /// From the gates' gradients to x.
-    input_back: Columns,
+    input_back: BackWeights,
 }
 
 impl Pass {
     fn new(shape: &Recurrent, weights: &Weights<'_>) -> Pass {
-        let (ins, units) = (shape.input_size, shape.hidden_size);
-        let gates = shape.gates() * units;
-        assert_eq!(weights.input.len(), gates * ins);
-        assert_eq!(weights.hidden.len(), gates * units);
+        let (ins, units, gates) = (shape.input_size, shape.hidden_size, shape.gates());
+        assert_eq!(weights.input.len(), gates * units * ins);
+        assert_eq!(weights.hidden.len(), gates * units * units);
         assert_eq!(weights.bias.len(), shape.biases());
-        let hidden_taps = match shape.cell {
-            Cell::Lstm => units,
-            Cell::Gru => units + 1,
+        let input =
+            |gate, unit, j| weights.input[(shape.input_gate(gate) * units + unit) * ins + j];
+        let hidden = |gate, unit, j| weights.hidden[(gate * units + unit) * units + j];
+        let bias = |sum: usize, unit: usize| {
+            let of_input = |gate: usize| weights.bias[shape.input_gate(gate) * units + unit];
+            let of_hidden = |gate: usize| weights.bias[(gates + gate) * units + unit];
+            match (shape.cell, sum) {
+                (Cell::Lstm, _) | (Cell::Gru, 0) => of_input(sum),
+                (Cell::Gru, 3) => of_hidden(2),
+                (Cell::Gru, _) => of_input(sum) + of_hidden(sum - 1),
+            }
         };
         Pass {
             shape: *shape,
-            input: Columns::new(ins + 1, gates, |j, gate| match j < ins {
-                true => weights.input[gate * ins + j],
-                false => weights.bias[gate],
-            }),
-            hidden: Columns::new(hidden_taps, gates, |j, gate| match j < units {
-                true => weights.hidden[gate * units + j],
-                false => weights.bias[gates + gate],
-            }),
-            hidden_back: Columns::new(gates, units, |gate, j| weights.hidden[gate * units + j]),
-            input_back: Columns::new(gates, ins, |gate, j| weights.input[gate * ins + j]),
+            gates: GateWeights::new(
+                [ins, units, gates],
+                |sum, unit| shape.scale(sum) * bias(sum, unit),
+                |tap, gate, unit| match tap.checked_sub(ins) {
+                    None => shape.scale(gate) * input(gate, unit, tap),
+                    Some(j) => shape.scale(SUMS - gates + gate) * hidden(gate, unit, j),
+                },
+            ),
+            hidden_back: BackWeights::new([units, gates, units], hidden),
+            input_back: BackWeights::new([units, gates, ins], input),
         }
     }
 
-    /// Floats of x′ or dx of an item at a step.
-    fn input_width(&self) -> usize {
-        scratch::padded(self.shape.input_size + 1)
+    /// Lines of units.
+    fn lines(&self) -> usize {
+        self.shape.hidden_size.div_ceil(LINE)
     }
 
-    /// Floats of the state that a record holds: h′, after it c (LSTM) or nₕ (GRU).
-    fn unit_width(&self) -> usize {
-        scratch::padded(self.shape.hidden_size + 1)
+    /// Floats of h or c of an item.
+    fn width(&self) -> usize {
+        self.lines() * LINE
     }
 
-    /// Floats of an item at a step: the gates, h′, and c or nₕ.
+    /// Floats of a line of a step's factors.
+    fn pitch(&self) -> usize {
+        LINE * match self.shape.cell {
+            Cell::Lstm => Lstm::FACTORS,
+            Cell::Gru => Gru::FACTORS,
+        }
+    }
+
+    /// Floats of an item's factors at a step.
     fn record(&self) -> usize {
-        self.input.width() + 2 * self.unit_width()
+        self.lines() * self.pitch()
     }
 
-    /// Floats of a task that remembers `steps` steps: the initial state's record, theirs, and a
-    /// block of x′ and of the GRU's product with h′.
-    fn task_size(&self, steps: usize) -> usize {
-        ITEMS * ((steps + 1) * self.record() + BLOCK * self.input_width() + self.input.width())
+    /// Floats that a task of `len` steps keeps `[..][item][width]`: h before the first step, and
+    /// an LSTM's c before each block.
+    fn kept_len(&self, len: usize) -> usize {
+        let cells = match self.shape.cell {
+            Cell::Lstm => len.div_ceil(BLOCK),
+            Cell::Gru => 0,
+        };
+        (1 + cells) * ITEMS * self.width()
     }
 
-    /// Floats of the weights' gradients as they are summed: from x′, then from h′.
+    /// Floats of a forward task's memory: h before and after a block's steps, c, x, some rows of y.
+    fn forward_sizes(&self) -> [usize; 4] {
+        let state = ITEMS * self.width();
+        [
+            (BLOCK + 1) * state,
+            state,
+            ITEMS * BLOCK * self.shape.input_size,
+            LINE * BLOCK,
+        ]
+    }
+
+    /// Floats of the weights' gradients as they are summed `[line][tap][gate][LINE]`: of x′ for
+    /// all sums, then of h for its gates.
     fn sums_len(&self) -> usize {
-        let width = self.input.width();
-        (self.shape.input_size + 1 + self.shape.hidden_size + 1) * width
+        self.lines() * self.sums_pitch()
+    }
+
+    fn sums_pitch(&self) -> usize {
+        let shape = &self.shape;
+        LINE * (SUMS * (shape.input_size + 1) + shape.gates() * shape.hidden_size)
     }
 
     /// The summed gradients in the weights' own order.
     fn gradients(&self, sums: &[f32]) -> Gradients {
-        let (ins, units) = (self.shape.input_size, self.shape.hidden_size);
-        let width = self.input.width();
-        let gates = self.shape.gates() * units;
-        let (input, hidden) = sums.split_at((ins + 1) * width);
-        let turned = |sums: &[f32], taps: usize| -> Vec<f32> {
-            let at = |gate: usize| (0..taps).map(move |tap| tap * width + gate);
-            (0..gates).flat_map(at).map(|at| sums[at]).collect()
+        let shape = &self.shape;
+        let (ins, units, gates) = (shape.input_size, shape.hidden_size, shape.gates());
+        let line = |unit: usize| unit / LINE * self.sums_pitch() + unit % LINE;
+        let of_input =
+            |sum: usize, unit: usize, j: usize| sums[line(unit) + (j * SUMS + sum) * LINE];
+        let of_hidden = |gate: usize, unit: usize, j: usize| {
+            sums[line(unit) + (SUMS * (ins + 1) + j * gates + gate) * LINE]
         };
-        let mut bias = input[ins * width..][..gates].to_vec();
-        if self.shape.cell == Cell::Gru {
-            bias.extend_from_slice(&hidden[units * width..][..gates]);
-        }
-        Gradients {
+        let mut gradients = Gradients {
             x: None,
-            input: turned(input, ins),
-            hidden: turned(hidden, units),
-            bias,
+            input: vec![0.0; gates * units * ins],
+            hidden: vec![0.0; gates * units * units],
+            bias: vec![0.0; shape.biases()],
+        };
+        for (gate, unit) in (0..gates).flat_map(|gate| (0..units).map(move |unit| (gate, unit))) {
+            let row = shape.input_gate(gate) * units + unit;
+            for j in 0..ins {
+                gradients.input[row * ins + j] = of_input(gate, unit, j);
+            }
+            gradients.bias[row] = of_input(gate, unit, ins);
+            let row = gate * units + unit;
+            for j in 0..units {
+                gradients.hidden[row * units + j] = of_hidden(gate, unit, j);
+            }
+            if shape.cell == Cell::Gru {
+                gradients.bias[gates * units + row] = of_input(SUMS - gates + gate, unit, ins);
+            }
+        }
+        gradients
+    }
+
+    /// Fills `block` with x `[step][item][stride]` of the steps from..from + count.
+    #[inline(always)]
+    fn gather_input<S: Simd>(
+        &self,
+        s: S,
+        x: &[f32],
+        (len, items): (usize, usize),
+        (from, count): (usize, usize),
+        block: &mut [f32],
+        stride: usize,
+    ) {
+        let ins = self.shape.input_size;
+        assert!(x.len() >= items * ins * len && from + count <= len && stride >= ins);
+        assert!(block.len() >= count * items * stride);
+        for item in 0..items {
+            let from = x[item * ins * len..].as_ptr().wrapping_add(from);
+            let to = block[item * stride..].as_mut_ptr();
+            // SAFETY: an item's rows and its place in each step lie within the lengths asserted.
+            unsafe { turn(s, (ins, count), (from, len), (to, items * stride)) }
+        }
+    }
+}
+
+impl Recurrent {
+    /// Which of its gates x's gate `gate` is in the order of the sums; those of h are in their own.
+    fn input_gate(&self, gate: usize) -> usize {
+        match self.cell {
+            Cell::Lstm => gate,
+            Cell::Gru => (gate + 2) % 3,
         }
     }
 
-    /// Fills `block` with x′ `[step][item][input_width]` of the steps from..from + count.
-    fn gather_input(
-        &self,
-        x: &[f32],
-        len: usize,
-        items: usize,
-        from: usize,
-        count: usize,
-        block: &mut [f32],
-    ) {
-        let (ins, width) = (self.shape.input_size, self.input_width());
-        for item in 0..items {
-            for i in 0..ins {
-                let row = &x[(item * ins + i) * len + from..][..count];
-                for (step, &x) in row.iter().enumerate() {
-                    block[(step * items + item) * width + i] = x;
-                }
-            }
-            for step in 0..count {
-                block[(step * items + item) * width + ins] = 1.0;
-            }
+    /// What the weights of a sum are multiplied by: those of sigmoids are halved.
+    fn scale(&self, sum: usize) -> f32 {
+        match (self.cell, sum) {
+            (Cell::Lstm, 2) | (Cell::Gru, 0 | 3) => 1.0,
+            _ => 0.5,
         }
     }
 }
@@ -365,9 +482,12 @@ struct ForwardTask<'a> {
     x: &'a [f32],
     h: &'a mut [f32],
     c: &'a mut [f32],
-    y: &'a mut [f32],
-    memory: &'a mut [f32],
-    keep: bool,
+    /// Every number is written, none read.
+    y: &'a mut [MaybeUninit<f32>],
+    /// As long as [`Pass::kept_len`], or empty.
+    kept: &'a mut [f32],
+    /// As long as [`Pass::forward_sizes`] together.
+    work: &'a mut [f32],
 }
 
 impl Kernel for ForwardTask<'_> {
@@ -375,157 +495,141 @@ impl Kernel for ForwardTask<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let pass = self.pass;
-        let units = pass.shape.hidden_size;
-        let (items, record) = (self.items, pass.record());
-        let (gates_width, unit_width) = (pass.input.width(), pass.unit_width());
-        let step = items * record;
-        let (block, memory) = self.memory.split_at_mut(ITEMS * BLOCK * pass.input_width());
-        let (products, records) = memory.split_at_mut(ITEMS * gates_width);
-        // Record 0 is the state before the first step.
-        records[..step].fill(0.0);
-        for item in 0..items {
-            let first = &mut records[item * record + gates_width..][..2 * unit_width];
-            first[..units].copy_from_slice(&self.h[item * units..][..units]);
-            first[units] = 1.0;
-            if pass.shape.cell == Cell::Lstm {
-                first[unit_width..][..units].copy_from_slice(&self.c[item * units..][..units]);
-            }
+        match self.pass.shape.cell {
+            Cell::Lstm => self.all_steps::<S, Lstm>(s),
+            Cell::Gru => self.all_steps::<S, Gru>(s),
         }
-        let mut before = 0;
+    }
+}
+
+impl ForwardTask<'_> {
+    #[inline(always)]
+    fn all_steps<S: Simd, C: Recurrence>(self, s: S) {
+        let (pass, items, width) = (self.pass, self.items, self.pass.width());
+        let units = pass.shape.hidden_size;
+        let sizes = pass.forward_sizes();
+        let state = items * width;
+        let (h, work) = self.work.split_at_mut(sizes[0]);
+        let (c, work) = work.split_at_mut(sizes[1]);
+        let (x, rows) = work.split_at_mut(sizes[2]);
+        h[..state].fill(0.0);
+        c.fill(0.0);
+        for item in 0..items {
+            h[item * width..][..units].copy_from_slice(&self.h[item * units..][..units]);
+            c[item * width..][..units].copy_from_slice(&self.c[item * units..][..units]);
+        }
+        if let Some(first) = self.kept.get_mut(..state) {
+            first.copy_from_slice(&h[..state]);
+        }
         for from in (0..self.len).step_by(BLOCK) {
             let count = BLOCK.min(self.len - from);
-            pass.gather_input(self.x, self.len, items, from, count, block);
-            if !self.keep && from > 0 {
-                // Where only a block is remembered, its last state begins the next.
-                records.copy_within(before * step..(before + 1) * step, 0);
-                before = 0;
+            if C::HAS_CELL && !self.kept.is_empty() {
+                self.kept[(1 + from / BLOCK) * state..][..state].copy_from_slice(&c[..state]);
             }
-            let first = before;
-            for t in 0..count {
-                let (past, now) = records.split_at_mut((before + 1) * step);
-                let (past, now) = (&past[before * step..], &mut now[..step]);
-                s.call(&mut Multiply {
-                    weights: &pass.input,
-                    input: &block[t * items * pass.input_width()..],
-                    input_stride: pass.input_width(),
-                    output: now,
-                    output_stride: record,
-                    items,
-                    add: false,
-                });
-                let lstm = pass.shape.cell == Cell::Lstm;
-                s.call(&mut Multiply {
-                    weights: &pass.hidden,
-                    input: &past[gates_width..],
-                    input_stride: record,
-                    output: if lstm { &mut *now } else { &mut *products },
-                    output_stride: if lstm { record } else { gates_width },
-                    items,
-                    add: lstm,
-                });
-                for item in 0..items {
-                    let now = &mut now[item * record..][..record];
-                    let past = &past[item * record + gates_width..][..2 * unit_width];
-                    if lstm {
-                        lstm_step(s, units, gates_width, unit_width, now, past);
-                    } else {
-                        let product = &products[item * gates_width..][..gates_width];
-                        gru_step(s, units, gates_width, unit_width, now, past, product);
-                    }
-                }
-                before += 1;
+            let sizes = (self.len, items);
+            pass.gather_input(s, self.x, sizes, (from, count), x, pass.shape.input_size);
+            Steps {
+                pass,
+                items,
+                count,
+                x,
+                h,
+                c,
+                y: Ahead {
+                    // Of the first line a part was written with the block before.
+                    from: self.y.as_ptr().wrapping_add(from + LINE - 1).cast(),
+                    stride: self.len,
+                    rows: items * units,
+                    lines: count.div_ceil(LINE),
+                },
             }
+            .run_all::<S, C>(s);
+            let (y, after) = (&mut *self.y, &h[state..]);
+            assert!(y.len() >= items * units * self.len && after.len() >= count * state);
             for item in 0..items {
-                for u in 0..units {
-                    let row = &mut self.y[(item * units + u) * self.len + from..][..count];
-                    for (t, y) in row.iter_mut().enumerate() {
-                        *y = records[(first + 1 + t) * step + item * record + gates_width + u];
-                    }
+                let to = y[item * units * self.len + from..].as_mut_ptr().cast();
+                // SAFETY: y holds the item's rows, h the states after `count` steps.
+                unsafe {
+                    let after = after[item * width..].as_ptr();
+                    turn_far(s, (count, units), (after, state), (to, self.len), rows);
                 }
             }
+            h.copy_within(count * state..(count + 1) * state, 0);
         }
         for item in 0..items {
-            let last = &records[before * step + item * record + gates_width..][..2 * unit_width];
-            self.h[item * units..][..units].copy_from_slice(&last[..units]);
-            if pass.shape.cell == Cell::Lstm {
-                self.c[item * units..][..units].copy_from_slice(&last[unit_width..][..units]);
+            self.h[item * units..][..units].copy_from_slice(&h[item * width..][..units]);
+            self.c[item * units..][..units].copy_from_slice(&c[item * width..][..units]);
+        }
+    }
+}
+
+/// A block of steps forward.
+struct Steps<'a> {
+    pass: &'a Pass,
+    items: usize,
+    count: usize,
+    /// `[step][item][input]`.
+    x: &'a [f32],
+    /// Before the first step and after each, `[1 + step][item][width]`.
+    h: &'a mut [f32],
+    /// `[item][width]`.
+    c: &'a mut [f32],
+    /// Where h goes after the block.
+    y: Ahead,
+}
+
+impl Steps<'_> {
+    #[inline(always)]
+    fn run_all<S: Simd, C: Recurrence>(self, s: S) {
+        let Steps {
+            pass, items, count, ..
+        } = self;
+        let (ins, units, width) = (pass.shape.input_size, pass.shape.hidden_size, pass.width());
+        assert!(self.x.len() >= count * items * ins);
+        assert!(self.h.len() >= (count + 1) * items * width);
+        assert!(self.c.len() >= items * width);
+        let (x, h, c) = (self.x.as_ptr(), self.h.as_mut_ptr(), self.c.as_mut_ptr());
+        let mut y = self.y.in_portions(count * units.div_ceil(S::LANES));
+        for t in 0..count {
+            for u in (0..units).step_by(S::LANES) {
+                y.bring::<S, true>(s);
+                each_group!(items_at_once::<S>(), items, |first, G| {
+                    // SAFETY: items `first..first + G` of step t lie within the lengths asserted,
+                    // and unit u's vector within the width.
+                    unsafe {
+                        let x = x.add((t * items + first) * ins);
+                        let before = h.add((t * items + first) * width);
+                        let (after, c) = (before.add(items * width + u), c.add(first * width + u));
+                        let sums: [[_; G]; SUMS] =
+                            C::sums(s, &pass.gates, u, (x, ins), (before, width));
+                        let hidden: [_; G] = load_each(s, before.add(u), width);
+                        let cell: [_; G] = load_each(s, c, width);
+                        let (hidden, cell) = C::step::<S, G>(s, sums, hidden, cell);
+                        for g in 0..G {
+                            s.store_ptr(after.add(g * width), hidden[g]);
+                            if C::HAS_CELL {
+                                s.store_ptr(c.add(g * width), cell[g]);
+                            }
+                        }
+                    }
+                });
             }
         }
     }
 }
 
-/// Gates from their sums to their values in place, and the new h and c behind them.
+/// `G` vectors, every `stride` floats.
+///
+/// # Safety
+/// They can be read.
 #[inline(always)]
-fn lstm_step<S: Simd>(
-    s: S,
-    units: usize,
-    gates_width: usize,
-    unit_width: usize,
-    now: &mut [f32],
-    past: &[f32],
-) {
-    assert!(now.len() >= gates_width + 2 * unit_width && gates_width >= 4 * units);
-    assert!(past.len() >= 2 * unit_width && unit_width > units);
-    let (gates, past_c) = (now.as_mut_ptr(), past.as_ptr().wrapping_add(unit_width));
-    let h = gates.wrapping_add(gates_width);
-    let c = h.wrapping_add(unit_width);
-    each_vector!(S, units, |u, part, FULL| {
-        // SAFETY: unit u and the `part` ones after it lie within `units`, so all accesses lie within
-        // the lengths asserted above.
-        unsafe {
-            let gate = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));
-            let i = math::sigmoid(s, gate(0));
-            let f = math::sigmoid(s, gate(1));
-            let g = math::tanh(s, gate(2));
-            let o = math::sigmoid(s, gate(3));
-            let before = load::<S, FULL>(s, part, past_c.add(u));
-            let after = s.fma(f, before, s.mul(i, g));
-            for (at, value) in [i, f, g, o].into_iter().enumerate() {
-                store::<S, FULL>(s, part, gates.add(at * units + u), value);
-            }
-            store::<S, FULL>(s, part, c.add(u), after);
-            store::<S, FULL>(s, part, h.add(u), s.mul(o, math::tanh(s, after)));
-        }
-    });
-    now[gates_width + units] = 1.0;
-}
-
-/// As [`lstm_step`] for a GRU: `now` holds the sums from x, `product` those from h.
-#[inline(always)]
-fn gru_step<S: Simd>(
-    s: S,
-    units: usize,
-    gates_width: usize,
-    unit_width: usize,
-    now: &mut [f32],
-    past: &[f32],
-    product: &[f32],
-) {
-    assert!(now.len() >= gates_width + 2 * unit_width && gates_width >= 3 * units);
-    assert!(product.len() >= 3 * units && past.len() >= units && unit_width > units);
-    let (gates, past_h, product) = (now.as_mut_ptr(), past.as_ptr(), product.as_ptr());
-    let h = gates.wrapping_add(gates_width);
-    let n_of_h = h.wrapping_add(unit_width);
-    each_vector!(S, units, |u, part, FULL| {
-        // SAFETY: as in `lstm_step`.
-        unsafe {
-            let of_x = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));
-            let of_h = |at: usize| load::<S, FULL>(s, part, product.add(at * units + u));
-            let r = math::sigmoid(s, s.add(of_x(0), of_h(0)));
-            let z = math::sigmoid(s, s.add(of_x(1), of_h(1)));
-            let nh = of_h(2);
-            let n = math::tanh(s, s.fma(r, nh, of_x(2)));
-            let before = load::<S, FULL>(s, part, past_h.add(u));
-            for (at, value) in [r, z, n].into_iter().enumerate() {
-                store::<S, FULL>(s, part, gates.add(at * units + u), value);
-            }
-            store::<S, FULL>(s, part, n_of_h.add(u), nh);
-            // n + z·(h − n)
-            store::<S, FULL>(s, part, h.add(u), s.fma(z, s.sub(before, n), n));
-        }
-    });
-    now[gates_width + units] = 1.0;
+unsafe fn load_each<S: Simd, const G: usize>(s: S, from: *const f32, stride: usize) -> [S::V; G] {
+    let mut values = [s.zero(); G];
+    for (g, value) in values.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *value = unsafe { s.load_ptr(from.add(g * stride)) };
+    }
+    values
 }
 
 /// A group of items back through all of time.
@@ -534,12 +638,46 @@ struct BackwardTask<'a> {
     len: usize,
     items: usize,
     x: &'a [f32],
+    y: &'a [f32],
+    kept: &'a [f32],
     dy: &'a [f32],
     dx: &'a mut [f32],
-    memory: &'a [f32],
-    /// As long as [`Pass::work_sizes`] together.
+    /// As long as [`Pass::backward_sizes`] together; ends with the weights' gradients in front.
     work: &'a mut [f32],
+}
+
+/// Working memory of a backward task.
+struct BackwardWork<'a> {
+    /// The weights' gradients.
     sums: &'a mut [f32],
+    /// x′ of the block's steps and items, or their dx.
+    x: &'a mut [f32],
+    /// h before each step.
+    h: &'a mut [f32],
+    /// The factors of each step, and then the gradients of its sums in their place.
+    factors: &'a mut [f32],
+    /// The gradient of h before the block's first step and after each.
+    dh: &'a mut [f32],
+    /// The gradient of c after the step at hand.
+    dc: &'a mut [f32],
+    /// What of the gradient of h the steps after the block send back.
+    carry: &'a mut [f32],
+}
+
+impl Pass {
+    /// Lengths of the fields of [`BackwardWork`].
+    fn backward_sizes(&self) -> [usize; 7] {
+        let (rows, width) = (ITEMS * BLOCK, self.width());
+        [
+            self.sums_len(),
+            scratch::padded(rows * scratch::padded(self.shape.input_size + 1)),
+            rows * width,
+            rows * self.record(),
+            (rows + ITEMS) * width,
+            ITEMS * width,
+            ITEMS * width,
+        ]
+    }
 }
 
 impl Kernel for BackwardTask<'_> {
@@ -547,273 +685,311 @@ impl Kernel for BackwardTask<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let sizes = self.pass.work_sizes();
-        let (x, work) = std::mem::take(&mut self.work).split_at_mut(sizes[0]);
-        let (of_x, work) = work.split_at_mut(sizes[1]);
-        let (of_h, work) = work.split_at_mut(sizes[2]);
-        let (dh_out, work) = work.split_at_mut(sizes[3]);
-        let (dh, dc) = work.split_at_mut(sizes[4]);
-        dh.fill(0.0);
-        dc.fill(0.0);
-        // What lies behind the gates is summed too: it must be a number.
-        of_x.fill(0.0);
-        of_h.fill(0.0);
+        let sizes = self.pass.backward_sizes();
+        let work = std::mem::take(&mut self.work);
+        // Padding is summed too: it must be numbers.
+        work.fill(0.0);
+        let (sums, work) = work.split_at_mut(sizes[0]);
+        let (x, work) = work.split_at_mut(sizes[1]);
+        let (h, work) = work.split_at_mut(sizes[2]);
+        let (factors, work) = work.split_at_mut(sizes[3]);
+        let (dh, work) = work.split_at_mut(sizes[4]);
+        let (dc, carry) = work.split_at_mut(sizes[5]);
         let mut work = BackwardWork {
+            sums,
             x,
-            of_x,
-            of_h,
-            dh_out,
+            h,
+            factors,
             dh,
             dc,
+            carry,
         };
         let mut to = self.len;
         while to > 0 {
             let from = (to - 1) / BLOCK * BLOCK;
-            self.block(s, from, to - from, &mut work);
+            match self.pass.shape.cell {
+                Cell::Lstm => self.block::<S, Lstm>(s, (from, to - from), &mut work),
+                Cell::Gru => self.block::<S, Gru>(s, (from, to - from), &mut work),
+            }
             to = from;
         }
     }
 }
 
-/// Working memory of a backward task.
-struct BackwardWork<'a> {
-    /// x′ of the block's steps and items.
-    x: &'a mut [f32],
-    /// Gradients of the gates' sums, as those from x and (GRU) those from h.
-    of_x: &'a mut [f32],
-    of_h: &'a mut [f32],
-    /// dy of the block's steps and items.
-    dh_out: &'a mut [f32],
-    /// Gradients of h and c that the step after sends back.
-    dh: &'a mut [f32],
-    dc: &'a mut [f32],
-}
-
 impl BackwardTask<'_> {
     /// Steps from..from + count.
     #[inline(always)]
-    fn block<S: Simd>(&mut self, s: S, from: usize, count: usize, work: &mut BackwardWork<'_>) {
-        let pass = self.pass;
-        let units = pass.shape.hidden_size;
-        let (items, record) = (self.items, pass.record());
-        let (gates_width, unit_width) = (pass.input.width(), pass.unit_width());
-        let lstm = pass.shape.cell == Cell::Lstm;
-        let step = items * record;
-        let records = &self.memory[ITEMS * (BLOCK * pass.input_width() + gates_width)..];
-        pass.gather_input(self.x, self.len, items, from, count, work.x);
+    fn block<S: Simd, C: Recurrence>(
+        &mut self,
+        s: S,
+        (from, count): (usize, usize),
+        work: &mut BackwardWork<'_>,
+    ) {
+        self.gather(s, (from, count), work);
+        self.factors::<S, C>(s, (from, count), work);
+        self.steps::<S, C>(s, (from, count), work);
+        self.weight_gradients::<S, C>(s, count, work);
+        if !self.dx.is_empty() {
+            self.input_gradient::<S, C>(s, (from, count), work);
+        }
+    }
+
+    /// x′, h and dy of a block, the steps' units side by side.
+    #[inline(always)]
+    fn gather<S: Simd>(&self, s: S, (from, count): (usize, usize), work: &mut BackwardWork<'_>) {
+        let (pass, items, len) = (self.pass, self.items, self.len);
+        let (ins, units, width) = (pass.shape.input_size, pass.shape.hidden_size, pass.width());
+        let state = items * width;
+        pass.gather_input(s, self.x, (len, items), (from, count), work.x, ins + 1);
+        for row in work.x.chunks_exact_mut(ins + 1).take(count * items) {
+            row[ins] = 1.0;
+        }
+        // Before the first step of all h is the state kept.
+        let known = match from {
+            0 => {
+                work.h[..state].copy_from_slice(&self.kept[..state]);
+                1
+            }
+            _ => 0,
+        };
+        let (to_h, to_dh) = (&mut work.h[known * state..], &mut work.dh[state..]);
+        assert!(to_h.len() >= (count - known) * state && to_dh.len() >= count * state);
+        assert!(self.y.len() >= items * units * len && self.dy.len() >= items * units * len);
         for item in 0..items {
-            for u in 0..units {
-                let row = &self.dy[(item * units + u) * self.len + from..][..count];
-                for (t, &dy) in row.iter().enumerate() {
-                    work.dh_out[(t * items + item) * unit_width + u] = dy;
-                }
+            let first = item * units * len + from;
+            let y = self.y.as_ptr().wrapping_add(first + known).wrapping_sub(1);
+            let dy = self.dy.as_ptr().wrapping_add(first);
+            let (h, dh) = (
+                to_h[item * width..].as_mut_ptr(),
+                to_dh[item * width..].as_mut_ptr(),
+            );
+            // SAFETY: an item's rows and its place in each step lie within the lengths asserted.
+            unsafe {
+                turn(s, (units, count - known), (y, len), (h, state));
+                turn(s, (units, count), (dy, len), (dh, state));
             }
         }
-        for t in (0..count).rev() {
-            let past = &records[(from + t) * step..][..step];
-            let now = &records[(from + t + 1) * step..][..step];
-            for item in 0..items {
-                let at = t * items + item;
-                let cell = CellBack {
-                    units,
-                    gates: &now[item * record..][..gates_width],
-                    after: &now[item * record + gates_width..][..2 * unit_width],
-                    before: &past[item * record + gates_width..][..2 * unit_width],
-                    unit_width,
-                    dh_out: &work.dh_out[at * unit_width..][..unit_width],
-                    of_x: &mut work.of_x[at * gates_width..][..gates_width],
-                    of_h: &mut work.of_h[at * gates_width..][..gates_width],
-                    dh: &mut work.dh[item * unit_width..][..unit_width],
-                    dc: &mut work.dc[item * unit_width..][..unit_width],
-                };
-                if lstm {
-                    cell.lstm(s);
-                } else {
-                    cell.gru(s);
+        // What the steps after the block send back.
+        work.dh[..state].fill(0.0);
+        let last = &mut work.dh[count * state..][..state];
+        for (dh, carry) in last.iter_mut().zip(&*work.carry) {
+            *dh += carry;
+        }
+    }
+
+    /// Where the block before that from `from` on lies in y or dy.
+    #[inline(always)]
+    fn next(&self, rows: &[f32], from: usize) -> Ahead {
+        Ahead {
+            from: rows.as_ptr().wrapping_add(from).wrapping_sub(BLOCK),
+            stride: self.len,
+            rows: self.items * self.pass.shape.hidden_size,
+            lines: BLOCK / LINE,
+        }
+    }
+
+    /// The factors of every step of a block: what the steps do not have to wait for each other
+    /// for, but for an LSTM's c.
+    #[inline(always)]
+    fn factors<S: Simd, C: Recurrence>(
+        &self,
+        s: S,
+        (from, count): (usize, usize),
+        work: &mut BackwardWork<'_>,
+    ) {
+        let (pass, items) = (self.pass, self.items);
+        let (units, width, taps) = (
+            pass.shape.hidden_size,
+            pass.width(),
+            pass.shape.input_size + 1,
+        );
+        let (pitch, record) = (pass.pitch(), pass.record());
+        let cells = match C::HAS_CELL {
+            true => &self.kept[(1 + from / BLOCK) * items * width..][..items * width],
+            false => &self.kept[..items * width],
+        };
+        assert!(work.x.len() >= count * items * taps && work.h.len() >= count * items * width);
+        assert!(work.factors.len() >= count * items * record && pitch >= C::FACTORS * LINE);
+        let (x, h) = (work.x.as_ptr(), work.h.as_ptr());
+        let factors = work.factors.as_mut_ptr();
+        let portions = count * units.div_ceil(S::LANES);
+        let mut next = self.next(self.y, from).in_portions(portions);
+        for u in (0..units).step_by(S::LANES) {
+            let at = u / LINE * pitch + u % LINE;
+            each_group!(items_at_once::<S>(), items, |first, G| {
+                // SAFETY: items `first..first + G` of each step lie within the lengths asserted,
+                // unit u's vector within the width and its factors within the record.
+                unsafe {
+                    let mut c: [_; G] = load_each(s, cells.as_ptr().add(first * width + u), width);
+                    for t in 0..count {
+                        if first == 0 {
+                            next.bring::<S, false>(s);
+                        }
+                        let row = t * items + first;
+                        let (x, h) = (x.add(row * taps), h.add(row * width));
+                        let sums: [[_; G]; SUMS] =
+                            C::sums(s, &pass.gates, u, (x, taps), (h, width));
+                        let before: [_; G] = load_each(s, h.add(u), width);
+                        let (values, after) = C::factors(s, sums, before, c);
+                        c = after;
+                        for (g, values) in values.into_iter().enumerate() {
+                            let to = factors.add((row + g) * record + at);
+                            for (at, value) in values.into_iter().enumerate().take(C::FACTORS) {
+                                s.store_ptr(to.add(at * LINE), value);
+                            }
+                        }
+                    }
                 }
+            });
+        }
+    }
+
+    /// The steps of a block one after the other, from the last to the first.
+    #[inline(always)]
+    fn steps<S: Simd, C: Recurrence>(
+        &self,
+        s: S,
+        (from, count): (usize, usize),
+        work: &mut BackwardWork<'_>,
+    ) {
+        let (pass, items) = (self.pass, self.items);
+        let (width, record) = (pass.width(), pass.record());
+        let state = items * width;
+        let mut next = self.next(self.dy, from).in_portions(count * items);
+        for t in (0..count).rev() {
+            let (before, after) = work.dh.split_at_mut((t + 1) * state);
+            let (before, factors) = (
+                &mut before[t * state..],
+                &mut work.factors[t * items * record..],
+            );
+            for item in 0..items {
+                next.bring::<S, false>(s);
+                let row = item * width..(item + 1) * width;
+                self.step::<S, C>(
+                    s,
+                    &mut factors[item * record..][..record],
+                    &after[row.clone()],
+                    &mut before[row.clone()],
+                    &mut work.dc[row],
+                );
             }
             s.call(&mut Multiply {
                 weights: &pass.hidden_back,
-                input: &(if lstm { &*work.of_x } else { &*work.of_h })[t * items * gates_width..],
-                input_stride: gates_width,
-                output: work.dh,
-                output_stride: unit_width,
-                items,
-                // A GRU's h also reaches the next directly; its share is there already.
-                add: !lstm,
+                input: &factors[(SUMS - C::GATES) * LINE..],
+                pitch: pass.pitch(),
+                input_stride: record,
+                output: before,
+                rows: items,
+                add: true,
             });
         }
-        let (input_sums, hidden_sums) = self.sums.split_at_mut(pass.hidden_sums_at());
-        s.call(&mut OuterProducts {
-            a: work.x,
-            a_stride: pass.input_width(),
-            taps: pass.shape.input_size + 1,
-            b: work.of_x,
-            b_stride: gates_width,
-            width: gates_width,
-            count: count * items,
-            sums: input_sums,
-        });
-        // h′ before each step of the block, item after item.
-        s.call(&mut OuterProducts {
-            a: &records[from * step + gates_width..],
-            a_stride: record,
-            taps: if lstm { units } else { units + 1 },
-            b: if lstm { work.of_x } else { work.of_h },
-            b_stride: gates_width,
-            width: gates_width,
-            count: count * items,
-            sums: hidden_sums,
-        });
-        if !self.dx.is_empty() {
-            self.input_gradient(s, from, count, work);
+        work.carry[..state].copy_from_slice(&work.dh[..state]);
+    }
+
+    /// An item's step, from the gradients after it to those of its sums, and of c before it.
+    #[inline(always)]
+    fn step<S: Simd, C: Recurrence>(
+        &self,
+        s: S,
+        factors: &mut [f32],
+        after: &[f32],
+        before: &mut [f32],
+        dc: &mut [f32],
+    ) {
+        let (units, width, pitch) = (
+            self.pass.shape.hidden_size,
+            self.pass.width(),
+            self.pass.pitch(),
+        );
+        assert!(factors.len() >= width / LINE * pitch && pitch >= C::FACTORS * LINE);
+        assert!(after.len() >= width && before.len() >= width && dc.len() >= width);
+        for u in (0..units).step_by(S::LANES) {
+            // SAFETY: unit u's vector lies within the width, its factors within their line.
+            unsafe {
+                let place = factors.as_mut_ptr().add(u / LINE * pitch + u % LINE);
+                let mut values = [s.zero(); MOST_FACTORS];
+                for (at, value) in values.iter_mut().enumerate().take(C::FACTORS) {
+                    *value = s.load_ptr(place.add(at * LINE));
+                }
+                let dh = s.load_ptr(after.as_ptr().add(u));
+                let dc = dc.as_mut_ptr().add(u);
+                let (of_sums, on) = C::back(s, values, dh, s.load_ptr(dc));
+                for (at, of_sum) in of_sums.into_iter().enumerate() {
+                    s.store_ptr(place.add(at * LINE), of_sum);
+                }
+                if C::HAS_CELL {
+                    s.store_ptr(dc, on);
+                } else {
+                    let before = before.as_mut_ptr().add(u);
+                    s.store_ptr(before, s.add(s.load_ptr(before), on));
+                }
+            }
+        }
+    }
+
+    /// Adds a block's share to the weights' gradients.
+    #[inline(always)]
+    fn weight_gradients<S: Simd, C: Recurrence>(
+        &self,
+        s: S,
+        count: usize,
+        work: &mut BackwardWork<'_>,
+    ) {
+        let pass = self.pass;
+        let taps = pass.shape.input_size + 1;
+        let (record, rows) = (pass.record(), count * self.items);
+        for line in 0..pass.lines() {
+            let of_sums = &work.factors[line * pass.pitch()..];
+            let sums = &mut work.sums[line * pass.sums_pitch()..][..pass.sums_pitch()];
+            let (of_input, of_hidden) = sums.split_at_mut(SUMS * taps * LINE);
+            s.call(&mut OuterProducts {
+                a: work.x,
+                a_stride: taps,
+                taps,
+                b: of_sums,
+                b_stride: record,
+                gates: SUMS,
+                count: rows,
+                sums: of_input,
+            });
+            s.call(&mut OuterProducts {
+                a: work.h,
+                a_stride: pass.width(),
+                taps: pass.shape.hidden_size,
+                b: &of_sums[(SUMS - C::GATES) * LINE..],
+                b_stride: record,
+                gates: C::GATES,
+                count: rows,
+                sums: of_hidden,
+            });
         }
     }
 
     /// dx of a block, through the memory that held its x′.
     #[inline(always)]
-    fn input_gradient<S: Simd>(
+    fn input_gradient<S: Simd, C: Recurrence>(
         &mut self,
         s: S,
-        from: usize,
-        count: usize,
+        (from, count): (usize, usize),
         work: &mut BackwardWork<'_>,
     ) {
-        let pass = self.pass;
-        let (items, ins) = (self.items, pass.shape.input_size);
-        let (gates_width, width) = (pass.input.width(), pass.input_width());
-        for t in 0..count {
-            s.call(&mut Multiply {
-                weights: &pass.input_back,
-                input: &work.of_x[t * items * gates_width..],
-                input_stride: gates_width,
-                output: &mut work.x[t * items * width..],
-                output_stride: width,
-                items,
-                add: false,
-            });
-        }
+        let (pass, items, len) = (self.pass, self.items, self.len);
+        let (ins, width) = (pass.shape.input_size, pass.input_back.width());
+        s.call(&mut Multiply {
+            weights: &pass.input_back,
+            input: work.factors,
+            pitch: pass.pitch(),
+            input_stride: pass.record(),
+            output: work.x,
+            rows: count * items,
+            add: false,
+        });
+        assert!(self.dx.len() >= items * ins * len && work.x.len() >= count * items * width);
         for item in 0..items {
-            for i in 0..ins {
-                let row = &mut self.dx[(item * ins + i) * self.len + from..][..count];
-                for (t, dx) in row.iter_mut().enumerate() {
-                    *dx = work.x[(t * items + item) * width + i];
-                }
-            }
+            let to = self.dx[item * ins * len + from..].as_mut_ptr();
+            let from = work.x[item * width..].as_ptr();
+            // SAFETY: an item's rows and its place in each step lie within the lengths asserted.
+            unsafe { turn(s, (count, ins), (from, items * width), (to, len)) }
         }
-    }
-}
-
-impl Pass {
-    /// Lengths of the fields of [`BackwardWork`].
-    fn work_sizes(&self) -> [usize; 6] {
-        let (gates, units) = (self.input.width(), self.unit_width());
-        [
-            ITEMS * BLOCK * self.input_width(),
-            ITEMS * BLOCK * gates,
-            ITEMS * BLOCK * gates,
-            ITEMS * BLOCK * units,
-            ITEMS * units,
-            ITEMS * units,
-        ]
-    }
-
-    /// Where the gradients from h′ start among the sums.
-    fn hidden_sums_at(&self) -> usize {
-        (self.shape.input_size + 1) * self.input.width()
-    }
-}
-
-/// One item's step backwards.
-struct CellBack<'a> {
-    units: usize,
-    unit_width: usize,
-    gates: &'a [f32],
-    after: &'a [f32],
-    before: &'a [f32],
-    dh_out: &'a [f32],
-    of_x: &'a mut [f32],
-    of_h: &'a mut [f32],
-    dh: &'a mut [f32],
-    dc: &'a mut [f32],
-}
-
-impl CellBack<'_> {
-    fn check(&self, gates: usize) {
-        let units = self.units;
-        assert!(self.unit_width > units && self.gates.len() >= gates * units);
-        assert!(self.after.len() >= self.unit_width + units);
-        assert!(self.before.len() >= self.unit_width + units);
-        assert!(self.of_x.len() >= gates * units && self.of_h.len() >= gates * units);
-        assert!(self.dh_out.len() >= units && self.dh.len() >= units && self.dc.len() >= units);
-    }
-
-    /// From dh and dc after the step to the gates' sums and to dc before it.
-    #[inline(always)]
-    fn lstm<S: Simd>(self, s: S) {
-        self.check(4);
-        let units = self.units;
-        let one = s.splat(1.0);
-        let (gates, to) = (self.gates.as_ptr(), self.of_x.as_mut_ptr());
-        let c_after = self.after[self.unit_width..].as_ptr();
-        let c_before = self.before[self.unit_width..].as_ptr();
-        let (dh_out, dh, dc) = (self.dh_out.as_ptr(), self.dh.as_ptr(), self.dc.as_mut_ptr());
-        each_vector!(S, units, |u, part, FULL| {
-            // SAFETY: unit u and the `part` ones after it lie within `units`, which `check` held all
-            // lengths to.
-            unsafe {
-                let get = |from: *const f32| load::<S, FULL>(s, part, from.add(u));
-                let gate = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));
-                let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
-                let tanh_c = math::tanh(s, get(c_after));
-                let dh = s.add(get(dh_out), get(dh));
-                // σ' = σ(1 − σ), tanh' = 1 − tanh².
-                let slope = |y: S::V| s.fnma(y, y, y);
-                let through_c = s.mul(s.mul(dh, o), s.fnma(tanh_c, tanh_c, one));
-                let dc_now = s.add(get(dc), through_c);
-                let d_i = s.mul(s.mul(dc_now, g), slope(i));
-                let d_f = s.mul(s.mul(dc_now, get(c_before)), slope(f));
-                let d_g = s.mul(s.mul(dc_now, i), s.fnma(g, g, one));
-                let d_o = s.mul(s.mul(dh, tanh_c), slope(o));
-                for (at, value) in [d_i, d_f, d_g, d_o].into_iter().enumerate() {
-                    store::<S, FULL>(s, part, to.add(at * units + u), value);
-                }
-                store::<S, FULL>(s, part, dc.add(u), s.mul(dc_now, f));
-            }
-        });
-    }
-
-    /// From dh after the step to the gates' sums and to dh before it, as far as it does not go
-    /// through them.
-    #[inline(always)]
-    fn gru<S: Simd>(self, s: S) {
-        self.check(3);
-        let units = self.units;
-        let one = s.splat(1.0);
-        let gates = self.gates.as_ptr();
-        let (of_x, of_h) = (self.of_x.as_mut_ptr(), self.of_h.as_mut_ptr());
-        let n_of_h = self.after[self.unit_width..].as_ptr();
-        let (h_before, dh_out) = (self.before.as_ptr(), self.dh_out.as_ptr());
-        let dh = self.dh.as_mut_ptr();
-        each_vector!(S, units, |u, part, FULL| {
-            // SAFETY: as in `lstm`.
-            unsafe {
-                let get = |from: *const f32| load::<S, FULL>(s, part, from.add(u));
-                let gate = |at: usize| load::<S, FULL>(s, part, gates.add(at * units + u));
-                let (r, z, n) = (gate(0), gate(1), gate(2));
-                let dh_now = s.add(get(dh_out), get(dh));
-                let slope = |y: S::V| s.fnma(y, y, y);
-                let d_z = s.mul(s.mul(dh_now, s.sub(get(h_before), n)), slope(z));
-                let d_n = s.mul(s.mul(dh_now, s.sub(one, z)), s.fnma(n, n, one));
-                let d_r = s.mul(s.mul(d_n, get(n_of_h)), slope(r));
-                for (at, value) in [d_r, d_z, d_n].into_iter().enumerate() {
-                    store::<S, FULL>(s, part, of_x.add(at * units + u), value);
-                }
-                for (at, value) in [d_r, d_z, s.mul(d_n, r)].into_iter().enumerate() {
-                    store::<S, FULL>(s, part, of_h.add(at * units + u), value);
-                }
-                store::<S, FULL>(s, part, dh.add(u), s.mul(dh_now, z));
-            }
-        });
     }
 }

@@ -29,16 +29,19 @@ impl Operator for RecurrentOperator {
     fn forward(&self, inputs: &[Values<'_>], keep: bool) -> Forward {
         let (batch, len) = (inputs[0].shape[0], inputs[0].shape[2]);
         let shape = vec![batch, self.shape.hidden_size, len];
-        let mut data = vec![0.0; shape.iter().product()];
         let mut state = match self.state.lock() {
             Ok(state) => state,
             Err(poisoned) => poisoned.into_inner(),
         };
         let (isa, x) = (Isa::detect(), inputs[0].data);
-        let kept = self
-            .shape
-            .forward(isa, batch, x, &weights(inputs), &mut state, &mut data, keep);
+        let (data, kept) =
+            self.shape
+                .forward_new(isa, batch, x, &weights(inputs), &mut state, keep);
         Forward { data, shape, kept }
+    }
+
+    fn needs_output(&self) -> bool {
+        true
     }
 
     fn backward(
@@ -49,10 +52,10 @@ impl Operator for RecurrentOperator {
         wanted: &[bool],
     ) -> Vec<Option<Vec<f32>>> {
         let (batch, x) = (inputs[0].shape[0], inputs[0].data);
-        let isa = Isa::detect();
+        let (isa, y) = (Isa::detect(), inputs[4].data);
         let got = self
             .shape
-            .backward(isa, batch, x, &weights(inputs), kept, dy, wanted[0]);
+            .backward(isa, batch, x, &weights(inputs), y, kept, dy, wanted[0]);
         vec![got.x, Some(got.input), Some(got.hidden), Some(got.bias)]
     }
 }

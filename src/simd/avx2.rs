@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::vector::{Kernel, Simd};
+use super::vector::{Kernel, MOST_LANES, Simd};
 
 /// The AVX2 token.
 #[derive(Debug, Clone, Copy)]
@@ -173,5 +173,28 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         unsafe { sum(a) }
+    }
+    #[inline(always)]
+    fn transpose(self, tile: &mut [__m256; MOST_LANES]) {
+        unsafe {
+            // Pairs, then fours, within the halves of the vectors, four rows at a time.
+            for rows in tile[..8].as_chunks_mut::<4>().0 {
+                let [a, b, c, d] = *rows;
+                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+                let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+                *rows = [
+                    _mm256_shuffle_ps::<0x44>(ab, cd),
+                    _mm256_shuffle_ps::<0xee>(ab, cd),
+                    _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+                    _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
+                ];
+            }
+            // The halves of vectors i and i + 4 make up columns i and i + 4.
+            for i in 0..4 {
+                let (a, b) = (tile[i], tile[i + 4]);
+                tile[i] = _mm256_permute2f128_ps::<0x20>(a, b);
+                tile[i + 4] = _mm256_permute2f128_ps::<0x31>(a, b);
+            }
+        }
     }
 }

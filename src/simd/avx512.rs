@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::vector::{Kernel, Simd};
+use super::vector::{Kernel, MOST_LANES, Simd};
 
 /// The AVX-512 token.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +155,35 @@ impl Simd for Avx512 {
         unsafe {
             let high = _mm512_extractf32x8_ps::<1>(a);
             super::avx2::sum(_mm256_add_ps(_mm512_castps512_ps256(a), high))
+        }
+    }
+    #[inline(always)]
+    fn transpose(self, tile: &mut [__m512; MOST_LANES]) {
+        unsafe {
+            // Pairs, then fours, within the quarters of the vectors, four rows at a time.
+            for rows in tile.as_chunks_mut::<4>().0 {
+                let [a, b, c, d] = *rows;
+                let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+                let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+                *rows = [
+                    _mm512_shuffle_ps::<0x44>(ab, cd),
+                    _mm512_shuffle_ps::<0xee>(ab, cd),
+                    _mm512_shuffle_ps::<0x44>(ab_high, cd_high),
+                    _mm512_shuffle_ps::<0xee>(ab_high, cd_high),
+                ];
+            }
+            // Quarter q of vectors i, i + 4, i + 8 and i + 12 make up column 4 q + i.
+            for i in 0..4 {
+                let [a, b, c, d] = [tile[i], tile[i + 4], tile[i + 8], tile[i + 12]];
+                let low = _mm512_shuffle_f32x4::<0x44>(a, b);
+                let high = _mm512_shuffle_f32x4::<0xee>(a, b);
+                let other_low = _mm512_shuffle_f32x4::<0x44>(c, d);
+                let other_high = _mm512_shuffle_f32x4::<0xee>(c, d);
+                tile[i] = _mm512_shuffle_f32x4::<0x88>(low, other_low);
+                tile[i + 4] = _mm512_shuffle_f32x4::<0xdd>(low, other_low);
+                tile[i + 8] = _mm512_shuffle_f32x4::<0x88>(high, other_high);
+                tile[i + 12] = _mm512_shuffle_f32x4::<0xdd>(high, other_high);
+            }
         }
     }
 }

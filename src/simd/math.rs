@@ -38,29 +38,67 @@ pub fn exp<S: Simd>(s: S, x: S::V) -> S::V {
 /// `tanh x`, an odd rational function of degree 7 over 8.
 #[inline(always)]
 pub fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
-    // tanh 8 differs from 1 by two units in the last place.
-    let x = s.max(s.splat(-8.0), s.min(s.splat(8.0), x));
-    let u = s.mul(x, x);
+    let [y] = tanh_each(s, [x]);
+    y
+}
+
+/// [`tanh`] of several vectors, operation by operation for all of them: each operation waits for
+/// the one before, and the processor looks only so far ahead for another vector's.
+#[inline(always)]
+pub fn tanh_each<S: Simd, const N: usize>(s: S, x: [S::V; N]) -> [S::V; N] {
     // tanh(x)/x = p(x²)/q(x²) on 0..8², fitted for equal relative error (Lawson's weights on the
-    // linearised least squares): 1.5e-7.
-    let mut p = s.splat(1.142_848_7e-5);
-    p = s.fma(p, u, s.splat(0.002_951_031));
-    p = s.fma(p, u, s.splat(0.129_256_7));
-    p = s.fma(p, u, s.splat(0.999_999_8));
-    let mut q = s.splat(2.459_228_4e-7);
-    q = s.fma(q, u, s.splat(2.386_701e-4));
-    q = s.fma(q, u, s.splat(0.023_815_585));
-    q = s.fma(q, u, s.splat(0.462_588_87));
-    q = s.fma(q, u, s.splat(1.0));
-    s.mul(s.mul(x, p), s.recip(q))
+    // linearised least squares): 1.5e-7. Loops rather than closures, which are not sure to be
+    // compiled for the instruction set.
+    const P: [f32; 3] = [0.002_951_031, 0.129_256_7, 0.999_999_8];
+    const Q: [f32; 4] = [2.386_701e-4, 0.023_815_585, 0.462_588_87, 1.0];
+    let mut y = x;
+    let mut u = x;
+    for i in 0..N {
+        // tanh 8 differs from 1 by two units in the last place.
+        y[i] = s.max(s.splat(-8.0), s.min(s.splat(8.0), x[i]));
+        u[i] = s.mul(y[i], y[i]);
+    }
+    let mut q = [s.splat(2.459_228_4e-7); N];
+    for term in Q {
+        for i in 0..N {
+            q[i] = s.fma(q[i], u[i], s.splat(term));
+        }
+    }
+    let mut p = [s.splat(1.142_848_7e-5); N];
+    for term in P {
+        for i in 0..N {
+            p[i] = s.fma(p[i], u[i], s.splat(term));
+        }
+    }
+    for i in 0..N {
+        y[i] = s.mul(s.mul(y[i], p[i]), s.recip(q[i]));
+    }
+    y
 }
 
 /// `1 / (1 + e⁻ˣ)`, as `½ + ½·tanh(x/2)`: half the cost of the exponential, and the absolute
 /// error, which is what a gate needs, is as small.
 #[inline(always)]
 pub fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
+    sigmoid_of_twice(s, s.mul(x, s.splat(0.5)))
+}
+
+/// `sigmoid(2x)`, for callers that can halve x at no cost.
+#[inline(always)]
+pub fn sigmoid_of_twice<S: Simd>(s: S, x: S::V) -> S::V {
+    let [y] = sigmoid_of_twice_each(s, [x]);
+    y
+}
+
+/// [`sigmoid_of_twice`] of several vectors; see [`tanh_each`].
+#[inline(always)]
+pub fn sigmoid_of_twice_each<S: Simd, const N: usize>(s: S, x: [S::V; N]) -> [S::V; N] {
     let half = s.splat(0.5);
-    s.fma(tanh(s, s.mul(x, half)), half, half)
+    let mut y = tanh_each(s, x);
+    for y in &mut y {
+        *y = s.fma(*y, half, half);
+    }
+    y
 }
 
 /// A function of one vector, applicable to a slice.

@@ -59,4 +59,4 @@ mod neon;
 pub use isa::{ENVIRONMENT, Isa, IsaError};
 pub use portable::Portable;
 pub use processor::processor;
-pub use vector::{Kernel, Simd};
+pub use vector::{Kernel, MOST_LANES, Simd};

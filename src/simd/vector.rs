@@ -10,6 +10,9 @@ pub trait Kernel {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+/// The largest [`LANES`](Simd::LANES).
+pub const MOST_LANES: usize = 16;
+
 /// Vectors of `f32` on one instruction set. A value of the implementing type is a proof that the
 /// instructions are available: only [`Isa::run`](super::Isa::run) makes one.
 ///
@@ -103,6 +106,20 @@ pub trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn sum_each(self, four: [Self::V; 4]) -> [f32; 4] {
         four.map(|one| self.sum(one))
+    }
+
+    /// Turns a tile over: lane j of vector i becomes lane i of vector j, for the first
+    /// [`LANES`](Simd::LANES) vectors; the others stay.
+    #[inline(always)]
+    fn transpose(self, tile: &mut [Self::V; MOST_LANES]) {
+        let mut rows = [[0.0; MOST_LANES]; MOST_LANES];
+        for (row, &vector) in rows.iter_mut().zip(&tile[..Self::LANES]) {
+            self.store(row, vector);
+        }
+        for (at, vector) in tile[..Self::LANES].iter_mut().enumerate() {
+            let column: [f32; MOST_LANES] = std::array::from_fn(|row| rows[row][at]);
+            *vector = self.load(&column);
+        }
     }
 
     /// Asks for the cache line at `at` to be brought near; any address is allowed. Does nothing

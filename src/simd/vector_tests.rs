@@ -1,6 +1,6 @@
 //! Every operation of every instruction set against plain Rust.
 
-use super::{Isa, Kernel, Simd};
+use super::{Isa, Kernel, MOST_LANES, Simd};
 
 /// Applies every operation to the same three vectors and writes out the results.
 struct Operations<'a> {
@@ -132,6 +132,42 @@ impl Kernel for Parts<'_> {
                 assert!(to[len..].iter().all(|&x| x == 7.0));
             }
         }
+    }
+}
+
+struct Transpose;
+
+impl Kernel for Transpose {
+    type Output = ();
+
+    /// A tile turned over, and the vectors behind it as they were.
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut tile = [s.zero(); MOST_LANES];
+        let number = |vector: usize, lane: usize| (vector * S::LANES + lane) as f32;
+        for (vector, values) in tile.iter_mut().enumerate() {
+            let lanes: [f32; MOST_LANES] = std::array::from_fn(|lane| number(vector, lane));
+            *values = s.load(&lanes);
+        }
+        s.transpose(&mut tile);
+        for (vector, &values) in tile.iter().enumerate() {
+            let mut lanes = [0.0; MOST_LANES];
+            s.store(&mut lanes, values);
+            for (lane, &got) in lanes[..S::LANES].iter().enumerate() {
+                let expected = match vector < S::LANES {
+                    true => number(lane, vector),
+                    false => number(vector, lane),
+                };
+                assert_eq!(got, expected, "vector {vector}, lane {lane}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tile_is_turned_over() {
+    for isa in Isa::available() {
+        isa.run(Transpose);
     }
 }
 

@@ -563,6 +563,8 @@ fn recurrents() -> Vec<(Recurrent, usize, usize)> {
             (3, 17, 4, 33),
             (2, 40, 3, 64),
             (32, 32, 9, 37),
+            // More than two blocks of steps.
+            (1, 33, 2, 131),
         ] {
             let shape = Recurrent {
                 cell,
@@ -663,6 +665,9 @@ fn recurrent_layers_equal_their_steps() {
                 again == y && same == state,
                 "{what}: with and without keeping"
             );
+            let mut same = case.state.clone();
+            let (new, _) = shape.forward_new(isa, batch, &case.x, &case.weights(), &mut same, true);
+            assert!(new == y && same == state, "{what}: into memory of its own");
         }
     }
 }
@@ -715,8 +720,8 @@ fn recurrent_gradients_agree_with_finite_differences() {
                 &mut y,
                 true,
             );
-            let got = shape.backward(isa, batch, &case.x, &weights, &kept, &case.dy, true);
-            let without = shape.backward(isa, batch, &case.x, &weights, &kept, &case.dy, false);
+            let got = shape.backward(isa, batch, &case.x, &weights, &y, &kept, &case.dy, true);
+            let without = shape.backward(isa, batch, &case.x, &weights, &y, &kept, &case.dy, false);
             assert!(
                 without.x.is_none() && without.hidden == got.hidden,
                 "{what}"
