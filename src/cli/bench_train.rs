@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// Networks, separated by commas: all, a1-standard, a2-full, lstm-32, gru-32, lstm-24, conv,
-    /// conv-lstm, tcn, s4d [default: all, or the config's alone].
+    /// conv-lstm, tcn, s4d, wiener-hammerstein [default: all, or the config's alone].
     #[arg(long, value_delimiter = ',')]
     preset: Vec<String>,
     /// Measure this config's network, windows, batch size and loss.

@@ -1,5 +1,5 @@
-//! The networks with memory: recurrent, convolutions before a recurrent one, and state-space
-//! networks. Sizes and first memories only; [`crate::models`] builds them.
+//! The networks with memory: recurrent, convolutions before a recurrent one, state-space, and
+//! filters with clippers. Sizes and first memories only; [`crate::models`] builds them.
 
 use super::ConfigError;
 use super::data::check_range;
@@ -199,8 +199,8 @@ pub struct WienerHammersteinConfig {
     pub clippers: usize,
     /// Poles of each filter, real at first; a complex one counts for itself and its conjugate.
     pub poles: usize,
-    /// Samples after which each filter's slowest pole has forgotten before anything is learned;
-    /// the poles are spread from there to 1 sample, evenly in octaves.
+    /// Samples within which the poles of a filter forget before anything is learned: they stand in
+    /// the middles of as many equal steps, in octaves, from `memory` samples to 1.
     pub memory: usize,
     /// As [`RecurrentConfig::warm_up`].
     pub warm_up: usize,

@@ -92,7 +92,7 @@ impl Config {
         self.windows.check()?;
         self.model.check(&self.windows)?;
         if !self.model.takes_controls() && !self.data.knobs().is_empty() {
-            let allowed = "wavenet, lstm, gru, conv-lstm, tcn or s4d when pairs name controls";
+            let allowed = "wavenet, lstm, gru, conv-lstm, tcn, s4d or wiener-hammerstein when pairs name controls";
             return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
         }
         self.training.check(&self.windows, &self.model)?;

@@ -6,7 +6,7 @@
 //! sums. The step itself, on which the one before it waits, is then a handful of multiplications.
 //!
 //! The sums of the sigmoids are expected halved: that costs nothing where it is done to the
-//! weights, and a sigmoid is a tanh of half its argument.
+//! weights, and a sigmoid is a tanh of half its argument. This module knows neither time nor batches.
 
 use super::columns::{GateWeights, SUMS};
 use crate::simd::{Simd, math};

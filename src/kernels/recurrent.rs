@@ -133,32 +133,11 @@ impl Recurrent {
 
     /// y `[batch, hidden_size, len]` (h at every step) of x `[batch, input_size, len]` from
     /// `state` on, which becomes that after the last step. With `keep`, what the backward pass
-    /// needs besides x and y is returned, else an empty buffer.
+    /// needs besides x and y comes with it, else an empty buffer.
     ///
     /// # Panics
     /// A slice's length does not fit the shape.
-    #[allow(clippy::too_many_arguments)]
     pub fn forward(
-        &self,
-        isa: Isa,
-        batch: usize,
-        x: &[f32],
-        weights: &Weights<'_>,
-        state: &mut State,
-        y: &mut [f32],
-        keep: bool,
-    ) -> Buffer {
-        // SAFETY: the same numbers at the same place, and only numbers are written there.
-        let y = unsafe { &mut *(std::ptr::from_mut(y) as *mut [MaybeUninit<f32>]) };
-        self.forward_to(isa, batch, x, weights, state, y, keep)
-    }
-
-    /// [`Recurrent::forward`] with a y of its own, which nobody has to fill with zeros first: of
-    /// 10 MB they take one thread a millisecond.
-    ///
-    /// # Panics
-    /// As there.
-    pub fn forward_new(
         &self,
         isa: Isa,
         batch: usize,
@@ -167,6 +146,7 @@ impl Recurrent {
         state: &mut State,
         keep: bool,
     ) -> (Vec<f32>, Buffer) {
+        // Not filled with zeros first: of 10 MB they take one thread a millisecond.
         let len = x.len() / self.input_size.max(1) * self.hidden_size;
         let mut y = Vec::with_capacity(len);
         let room = &mut y.spare_capacity_mut()[..len];
@@ -237,8 +217,9 @@ impl Recurrent {
         kept
     }
 
-    /// The gradients for dy `[batch, hidden_size, len]`; that of x only if `want_x`. The state
-    /// the sequence began with counts as constant.
+    /// The gradients for dy `[batch, hidden_size, len]`; that of x only if `want_x`. `y` and `kept`
+    /// are what [`Recurrent::forward`] gave for this x and these weights. The state the sequence
+    /// began with counts as constant.
     ///
     /// # Panics
     /// A slice's length does not fit the shape, or `kept` is not this input's.

@@ -34,9 +34,9 @@ impl Operator for RecurrentOperator {
             Err(poisoned) => poisoned.into_inner(),
         };
         let (isa, x) = (Isa::detect(), inputs[0].data);
-        let (data, kept) =
-            self.shape
-                .forward_new(isa, batch, x, &weights(inputs), &mut state, keep);
+        let (data, kept) = self
+            .shape
+            .forward(isa, batch, x, &weights(inputs), &mut state, keep);
         Forward { data, shape, kept }
     }
 

@@ -1,5 +1,6 @@
 //! Turning data over: rows become columns, a tile of registers at a time. Rows of time lie far
-//! apart, so a walk along the columns would touch another cache line with every number.
+//! apart, so a walk along the columns would touch another cache line with every number. Knows no
+//! network.
 
 use super::columns::LINE;
 use super::rows::{each_vector, load, store};

@@ -160,7 +160,8 @@ pub struct Control {
 pub enum Architecture {
     /// Stacks of dilated convolutions whose layers all feed one head.
     WaveNet(WaveNet),
-    /// One layer after another: recurrent networks, convolution networks, TCN, state space, FIR.
+    /// One layer after another: recurrent networks, convolution networks, TCN, state space,
+    /// filters and clippers, FIR.
     Sequential(Sequential),
     /// Window in, window out: the seeds' dense networks.
     Window(WindowNetwork),

@@ -78,8 +78,8 @@ impl FilterBank {
     }
 
     /// `count` channels of one real pole each that together do next to nothing at first: their
-    /// sum is the input, bent a little. The poles forget within `memory` samples to 1 sample,
-    /// spread evenly in octaves.
+    /// sum is the input, bent a little. The poles stand in the middles of `count` equal steps, in
+    /// octaves, from forgetting within `memory` samples to forgetting within 1.
     pub fn nearly_straight(count: usize, memory: usize, init: &mut WeightInit) -> Self {
         let spread = |n: usize| -(memory as f32).ln() * (1.0 - (n as f32 + 0.5) / count as f32);
         // softplus(x) = 1/2: with a step of 2/m the pole forgets within m samples.

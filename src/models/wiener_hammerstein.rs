@@ -4,7 +4,8 @@
 //! Everything between two clippers is linear and has few weights, so a few seconds of sound are
 //! enough, and what was learned at one level holds at others, where larger networks guess.
 //! Filters with learned poles in a chain with saturations: Kuznetsov, Parker & Esqueda 2020,
-//! Nercessian, Sarroff & Werner 2021. A knob scales the gains, as a potentiometer does.
+//! Nercessian, Sarroff & Werner 2021. A knob scales the gains, as a potentiometer does. Knows no other
+//! network.
 
 use super::description::{self, Layer};
 use super::filter_bank::FilterBank;
@@ -17,7 +18,7 @@ use burn::module::Param;
 use burn::prelude::*;
 
 /// Stages `x ← tanh(gain · filter(x) + offset) − tanh(offset)`, the last one without the tanh.
-/// Silence gives silence.
+/// Silence gives silence, up to rounding.
 #[derive(Module, Debug)]
 pub struct WienerHammerstein {
     filters: Vec<GainedFilter>,
@@ -71,8 +72,8 @@ impl GainedFilter {
         }
     }
 
-    /// The offset comes last, after the knobs.
-    fn describe(&self, offset: f32) -> Vec<Layer> {
+    /// The offset of the clipper behind it, if there is one, comes last, after the knobs.
+    fn describe(&self, offset: Option<f32>) -> Vec<Layer> {
         let poles = self.bank.channels();
         let gain = numbers(&self.log_gain)[0].exp();
         let dense = |inputs, outputs, weight| {
@@ -96,7 +97,7 @@ impl GainedFilter {
                 shift: false,
             }));
         }
-        layers.push(shift(offset));
+        layers.extend(offset.map(shift));
         layers
     }
 }
@@ -176,7 +177,7 @@ impl WienerHammerstein {
         let mut layers = Vec::new();
         for (at, filter) in self.filters.iter().enumerate() {
             let offset = offsets.get(at).copied();
-            layers.extend(filter.describe(offset.unwrap_or(0.0)));
+            layers.extend(filter.describe(offset));
             if let Some(offset) = offset {
                 layers.push(Layer::Activation(description::Activation::Tanh));
                 layers.push(shift(-offset.tanh()));

@@ -3,7 +3,8 @@
 
 use crate::config::{
     self, Config, ConvConfig, ConvLstmConfig, LossConfig, ModelConfig, RecurrentConfig, S4dConfig,
-    TcnConfig, TrainingConfig, WaveNetArray, WaveNetConfig, WaveNetPreset, WindowConfig,
+    TcnConfig, TrainingConfig, WaveNetArray, WaveNetConfig, WaveNetPreset, WienerHammersteinConfig,
+    WindowConfig,
 };
 use anyhow::bail;
 use std::path::Path;
@@ -28,7 +29,7 @@ pub struct Subject {
 }
 
 /// Every preset, in the order of the table.
-pub const PRESETS: [&str; 9] = [
+pub const PRESETS: [&str; 10] = [
     "a1-standard",
     "a2-full",
     "lstm-32",
@@ -38,6 +39,7 @@ pub const PRESETS: [&str; 9] = [
     "conv-lstm",
     "tcn",
     "s4d",
+    "wiener-hammerstein",
 ];
 
 /// The preset called `name`.
@@ -87,6 +89,13 @@ pub fn preset(name: &str) -> anyhow::Result<Subject> {
                 ..S4dConfig::default()
             };
             (ModelConfig::S4d(network), 16, 8192)
+        }
+        "wiener-hammerstein" => {
+            let network = WienerHammersteinConfig {
+                warm_up: 0,
+                ..WienerHammersteinConfig::default()
+            };
+            (ModelConfig::WienerHammerstein(network), 16, 8192)
         }
         _ => bail!(
             "preset '{name}' is unknown; choose all, or any of {}",

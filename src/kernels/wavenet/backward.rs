@@ -3,7 +3,8 @@
 //!
 //! A weight's gradient is a sum over time of gradient × input. It is taken where the *input's*
 //! sample lies in the segment: the gradients it meets lie at the same time or up to the layer's
-//! context later, where they are known already and kept in a [`Window`].
+//! context later, where they are known already and kept in a [`Window`]. How a batch is cut is
+//! [`super::geometry`]'s.
 
 use std::ops::Range;
 

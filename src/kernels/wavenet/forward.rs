@@ -1,4 +1,5 @@
-//! The network over one task, segment by segment, each through all layers.
+//! The network over one task, segment by segment, each through all layers. Knows neither gradients
+//! nor how a batch is cut.
 
 use std::ops::Range;
 

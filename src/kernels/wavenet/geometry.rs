@@ -2,7 +2,8 @@
 //!
 //! Signals of a task are aligned at their end. A *time* counts samples from the beginning of the
 //! first segment; segments are equally long, so that the task's input begins at time
-//! [`Geometry::start`] somewhere within the first. A signal has no samples before its own start.
+//! [`Geometry::start`] somewhere within the first. A signal has no samples before its own start. Knows no weight and no
+//! arithmetic.
 
 use std::ops::Range;
 

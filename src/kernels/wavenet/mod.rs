@@ -21,9 +21,10 @@
 //! 237 MB for A1 standard at 16 × 8192 samples, and took 385 when inputs were kept too). Where a
 //! layer's output has not begun yet, its input, one context long, is kept; and every twelfth input
 //! is kept whole, which bounds the rounding: recovering x adds and takes away the same C + 1 terms,
-//! each rounded once, so after twelve layers x is off by at most 24 (C + 2) · 2⁻²⁴ of the largest
-//! partial sum (2.6e-5 for 16 channels; 1e-6 where roundings are independent), and a weight's
-//! gradient likewise.
+//! each rounded once (twice where no fused multiply-add exists), so after twelve layers x is off by
+//! at most 24 (C + 2) · 2⁻²⁴ of the largest partial sum (2.6e-5 for 16 channels; 1e-6 where
+//! roundings are independent), and a weight's gradient likewise. Of the partial sum, not of x: a
+//! layer whose W·a + w is a thousand times its x gives x back to three digits fewer.
 //!
 //! How it gets there. Memory is much slower than the arithmetic, but only while one waits for it:
 //! activations are copied to where they are kept a line at a time beside the next tile's

@@ -1,4 +1,5 @@
-//! The weights of a network as the products read them, and what all tasks of a pass share.
+//! The weights of a network as the products read them, and what all tasks of a pass share. Knows no
+//! time.
 
 use super::{ArrayOffsets, Layer, LayerArray, LayerOffsets, WaveNet};
 use crate::kernels::rows::Packed;

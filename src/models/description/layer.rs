@@ -421,6 +421,12 @@ impl Sequential {
             } => "ConvLSTM",
             Seen { lstm: true, .. } => "LSTM",
             Seen { gru: true, .. } => "GRU",
+            Seen {
+                s4d: true,
+                residual: false,
+                activation: true,
+                ..
+            } => "Wiener-Hammerstein",
             Seen { s4d: true, .. } => "S4D",
             Seen {
                 residual: true,
