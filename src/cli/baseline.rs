@@ -4,7 +4,6 @@ use super::Status;
 use super::rows;
 use super::ui::Ui;
 use crate::commands::baseline::{self, BaselineOutcome, BaselineRequest};
-use crate::report::table::figure;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -56,17 +55,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
 fn prose(outcome: &BaselineOutcome) -> String {
     let mut text = rows::models(&outcome.rows).to_string();
     text += &rows::esr_by_pair(&outcome.by_pair);
-    let reference = outcome
-        .rows
-        .first()
-        .map_or(0.0, |r| r.row.metrics.reference_std);
-    let _ = writeln!(
-        text,
-        "{} test samples, reference STD {}, {:.1} s",
-        outcome.samples,
-        figure(reference),
-        outcome.seconds
-    );
+    text += &rows::tested(&outcome.rows, outcome.samples, outcome.seconds);
     for (row, file) in outcome
         .rows
         .iter()

@@ -5,7 +5,6 @@ use super::rows;
 use super::train;
 use super::ui::Ui;
 use crate::commands::compare::{self, CompareOutcome, CompareRequest};
-use crate::report::table::figure;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -67,17 +66,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
 fn prose(outcome: &CompareOutcome) -> String {
     let mut text = rows::models(&outcome.rows).to_string();
     text += &rows::esr_by_pair(&outcome.by_pair);
-    let reference = outcome
-        .rows
-        .first()
-        .map_or(0.0, |r| r.row.metrics.reference_std);
-    let _ = writeln!(
-        text,
-        "{} test samples, the same in every row, reference STD {}, {:.0} s",
-        outcome.samples,
-        figure(reference),
-        outcome.seconds
-    );
+    text += &rows::tested(&outcome.rows, outcome.samples, outcome.seconds);
     for (row, place) in outcome
         .rows
         .iter()

@@ -47,6 +47,15 @@ fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_string(), figure)
 }
 
+/// What all rows of a table were taken over, and how long that took.
+pub fn tested(rows: &[ModelRow], samples: usize, seconds: f64) -> String {
+    let reference = rows.first().map_or(0.0, |r| r.row.metrics.reference_std);
+    format!(
+        "{samples} test samples, the same in every row, reference STD {}, {seconds:.1} s\n",
+        figure(reference)
+    )
+}
+
 /// The figures that decide between models, and what each model takes.
 pub fn models(rows: &[ModelRow]) -> Table {
     let mut table = Table::new([

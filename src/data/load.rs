@@ -182,7 +182,7 @@ fn with_default_splits(config: &DataConfig, observer: &dyn Observer) -> DataConf
             .train
             .iter()
             .all(|p| p.from.is_none() && p.to.is_none());
-        if !missing || (!whole && end == 100.0) {
+        if !missing || config.train.is_empty() || (!whole && end == 100.0) {
             continue;
         }
         part.clone_from(&config.train);

@@ -212,6 +212,8 @@ fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
              src=\"data:audio/wav;base64,{wav}\"></audio></div>\n"
         );
         if source.matched && index != 1 {
+            // Without the sign of a nought.
+            let matched = if matched.abs() < 0.05 { 0.0 } else { matched };
             notes.push(format!("{name} {matched:+.1} dB"));
         }
     }
