@@ -8,10 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
 use super::pages;
-
-/// Floats per cache line; buffers start on one, since a register loaded across two lines costs as
-/// much as two.
-const LINE: usize = 16;
+use super::scratch::LINE;
 
 /// The idle buffers.
 static IDLE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());

@@ -15,13 +15,11 @@
 //!
 //! This module knows nothing of cells.
 
-use super::scratch::padded;
+use super::scratch::{LINE, padded};
 use crate::simd::{Kernel, Simd};
 
 /// Items that go through time together.
 pub(crate) const ITEMS: usize = 4;
-/// Units per line: those of one cache line, and a multiple of every instruction set's lanes.
-pub(crate) const LINE: usize = 16;
 /// Sums per unit.
 pub(crate) const SUMS: usize = 4;
 

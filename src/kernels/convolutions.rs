@@ -19,11 +19,7 @@ impl Operator for Conv1dOperator {
         let bias = inputs.get(2).map(|bias| bias.data);
         self.0
             .forward(Isa::detect(), batch, x, weight, bias, &mut data);
-        Forward {
-            data,
-            shape,
-            kept: Buffer::default(),
-        }
+        Forward::without_memory(data, shape)
     }
 
     fn backward(
@@ -77,11 +73,7 @@ impl Operator for ConvTranspose1dOperator {
         let bias = inputs.get(2).map(|bias| bias.data);
         self.0
             .transposed(Isa::detect(), batch, x, weight, bias, &mut data);
-        Forward {
-            data,
-            shape,
-            kept: Buffer::default(),
-        }
+        Forward::without_memory(data, shape)
     }
 
     fn backward(
@@ -157,11 +149,7 @@ impl Operator for EncoderDecoderOperator {
             self.shape
                 .forward(Isa::detect(), batch, inputs[0].data, weights, &mut data);
         });
-        Forward {
-            data,
-            shape,
-            kept: Buffer::default(),
-        }
+        Forward::without_memory(data, shape)
     }
 
     fn backward(

@@ -40,6 +40,14 @@ pub(crate) struct Forward {
     pub kept: Buffer,
 }
 
+impl Forward {
+    /// Of an operator whose backward pass needs its inputs alone.
+    pub fn without_memory(data: Vec<f32>, shape: Vec<usize>) -> Self {
+        let kept = Buffer::default();
+        Self { data, shape, kept }
+    }
+}
+
 /// An operator on host memory with a hand-written gradient.
 pub(crate) trait Operator: fmt::Debug + Send + Sync + 'static {
     /// The output for the inputs; `keep`: a backward pass will follow.

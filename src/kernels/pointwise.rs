@@ -78,11 +78,7 @@ fn forward(x: &Values<'_>, function: impl Fn(usize) -> Activation + Sync) -> For
                 y,
             });
         });
-    Forward {
-        data,
-        shape: x.shape.to_vec(),
-        kept: Buffer::default(),
-    }
+    Forward::without_memory(data, x.shape.to_vec())
 }
 
 /// dx, and of each row Σ dy · min(x, 0): the gradient of a slope left of 0.

@@ -33,10 +33,10 @@ use rayon::prelude::*;
 use super::buffers::Buffer;
 use super::cells::{Gru, Lstm, MOST_FACTORS, Recurrence};
 use super::columns::{
-    BackWeights, GateWeights, ITEMS, LINE, Multiply, OuterProducts, SUMS, each_group, items_at_once,
+    BackWeights, GateWeights, ITEMS, Multiply, OuterProducts, SUMS, each_group, items_at_once,
 };
 use super::conv::add_parts;
-use super::scratch;
+use super::scratch::{self, LINE};
 use super::turn::{Ahead, turn, turn_far};
 use crate::simd::{Isa, Kernel, Simd};
 

@@ -12,6 +12,7 @@
 
 use std::marker::PhantomData;
 
+use super::scratch::LINE;
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Rows to read: `data[row · stride + t]`.
@@ -320,9 +321,6 @@ impl Combine<'_> {
 fn furthest(taps: &[usize]) -> usize {
     taps.iter().fold(0, |most, &tap| most.max(tap))
 }
-
-/// Floats per cache line.
-const LINE: usize = 16;
 
 /// Memory traffic done a little at a time beside a [`Combine`], whose arithmetic hides it: all at
 /// once, it would wait for the memory.

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 
 use super::pages;
 
-/// Floats per cache line; buffers start on one.
-const LINE: usize = 16;
+/// Floats per cache line, a multiple of every instruction set's lanes. Buffers start on one, since
+/// a register loaded across two lines costs as much as two.
+pub(crate) const LINE: usize = 16;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };

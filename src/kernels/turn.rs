@@ -2,8 +2,8 @@
 //! apart, so a walk along the columns would touch another cache line with every number. Knows no
 //! network.
 
-use super::columns::LINE;
 use super::rows::{each_vector, load, store};
+use super::scratch::LINE;
 use crate::simd::{MOST_LANES, Simd};
 
 /// to[column][row] = from[row][column] for `rows` × `columns` numbers, rows every so many floats.

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::{LayerArray, WaveNet};
+use crate::kernels::scratch::{LINE, padded};
 
 /// Samples of a tile: what lives between convolution and residual stays in the first-level cache.
 pub const TILE: usize = 96;
@@ -19,9 +20,6 @@ pub const SEGMENT: usize = 480;
 
 /// Of how many layers in a row one input is kept whole; see the [module page](super).
 const KEPT_EVERY: usize = 12;
-
-/// Floats per cache line.
-const LINE: usize = 16;
 
 /// Samples `from..from + count` of one item's output.
 pub struct Task {
@@ -134,7 +132,7 @@ pub struct LayerGeometry {
 impl Geometry {
     pub fn new(net: &WaveNet, out_len: usize) -> Geometry {
         let in_len = out_len + net.receptive_field() - 1;
-        let segment = SEGMENT.min(in_len.max(1).next_multiple_of(LINE));
+        let segment = SEGMENT.min(padded(in_len.max(1)));
         let segments = in_len.max(1).div_ceil(segment);
         let mut places = Places {
             end: segments * segment,
@@ -152,7 +150,7 @@ impl Geometry {
             segment,
             segments,
             arrays,
-            leads: places.leads.next_multiple_of(LINE),
+            leads: padded(places.leads),
             page: places.page,
         }
     }
@@ -277,7 +275,7 @@ impl Window {
     /// `rows` rows from float `offset` on, at the first segment.
     pub fn forward(offset: usize, rows: usize, context: usize, segment: usize) -> Window {
         // Whole lines, so that segments start on one.
-        let context = context.next_multiple_of(LINE);
+        let context = padded(context);
         let len = context + (1 + 2 * context / segment) * segment;
         Window {
             offset,
