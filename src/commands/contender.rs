@@ -13,7 +13,7 @@ use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, timing};
 use crate::formats;
 use crate::models::EffectModel;
-use crate::models::description::{Control, Network};
+use crate::network::{Control, Network};
 use crate::regress::baseline::{self, Baseline, SavedBaseline};
 use crate::training::evaluate;
 use crate::training::run_dir::RunDir;

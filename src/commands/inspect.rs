@@ -6,7 +6,7 @@ use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, timing};
 use crate::formats::{self, Format, FormatError, Model, SelfTest};
 use crate::models;
-use crate::models::description::{Architecture, Control, Network};
+use crate::network::{Architecture, Control, Network};
 use crate::progress::{Event, Observer};
 use crate::training::history::BestEpoch;
 use serde::Serialize;

@@ -8,7 +8,7 @@ use crate::audio::{SampleRate, decode};
 use crate::effects::signals::{self, Noise, NoiseColour, Signal};
 use crate::engine::{Engine, EngineError};
 use crate::formats::nam::{self, Loudness};
-use crate::models::description::Network;
+use crate::network::Network;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 

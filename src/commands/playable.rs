@@ -6,7 +6,7 @@ use crate::config::{Config, DataConfig, Knob};
 use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::EffectModel;
-use crate::models::description::{Architecture, Control, Network};
+use crate::network::{Architecture, Control, Network};
 use crate::training::run_dir::RunDir;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;

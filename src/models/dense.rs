@@ -1,10 +1,10 @@
 //! The seed's fully connected networks: a window in, a window out, two hidden layers between,
 //! without activation (`linear`) or with ReLU (`nonlinear`).
 
-use super::description::{self, WindowNetwork};
 use super::init::WeightInit;
 use super::parts::numbers;
 use super::work::Work;
+use crate::network::{self, WindowNetwork};
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -68,12 +68,12 @@ impl DenseNetwork {
     /// Architecture and weights as numbers, windows half overlapping as in prediction.
     pub fn describe(&self) -> WindowNetwork {
         let hidden = match self.rectified {
-            true => description::Activation::Relu,
-            false => description::Activation::Identity,
+            true => network::Activation::Relu,
+            false => network::Activation::Identity,
         };
         let dense = |weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>, activation| {
             let data = weight.val().transpose().into_data().convert::<f32>();
-            description::Dense {
+            network::Dense {
                 weight: data.try_to_vec().unwrap_or_default(),
                 bias: numbers(bias),
                 activation,
@@ -88,7 +88,7 @@ impl DenseNetwork {
                 dense(
                     &self.third_weight,
                     &self.third_bias,
-                    description::Activation::Identity,
+                    network::Activation::Identity,
                 ),
             ],
         }

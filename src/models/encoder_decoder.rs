@@ -5,11 +5,11 @@
 //! from real input only, so windows have no edges. With kernels of K taps an output sample
 //! depends on 2K − 1 input samples; `lookahead` says how many of these lie in its future.
 
-use super::description::{self, Affine, Branches, Conv1d, Join, Layer, Split};
 use super::init::WeightInit;
 use super::parts::numbers;
 use super::work::Work;
 use crate::kernels::{self, Filters, ScaleShift};
+use crate::network::{self, Affine, Branches, Conv1d, Join, Layer, Split};
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -165,7 +165,7 @@ impl Branch {
     fn describe(&self) -> Vec<Layer> {
         let [channels, _, taps] = self.encoder.dims();
         let list = |p: &Option<Param<Tensor<1>>>| p.as_ref().map(numbers).unwrap_or_default();
-        let relu = || Layer::Activation(description::Activation::Relu);
+        let relu = || Layer::Activation(network::Activation::Relu);
         let conv = |in_channels, out_channels, weight, bias| {
             Layer::Conv1d(Conv1d {
                 in_channels,
@@ -201,7 +201,7 @@ impl Branch {
 
 impl EncoderDecoder {
     /// Architecture and weights as numbers, causal: the look-ahead becomes latency.
-    pub fn describe(&self) -> description::Sequential {
+    pub fn describe(&self) -> network::Sequential {
         let mut branches: Vec<Vec<Layer>> = self.branches.iter().map(Branch::describe).collect();
         let layers = match branches.len() {
             1 => branches.swap_remove(0),
@@ -211,7 +211,7 @@ impl EncoderDecoder {
                 join: Join::Sum,
             })],
         };
-        description::Sequential {
+        network::Sequential {
             input_channels: 1,
             layers,
         }

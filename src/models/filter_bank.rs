@@ -5,11 +5,11 @@
 //! only the states travel. The state at the end is handed on, so a stream equals the whole.
 //! Knows no network.
 
-use super::description;
 use super::init::WeightInit;
 use super::parts::numbers;
 use super::state::State;
 use crate::kernels::{self, ScanState, ScanWeights};
+use crate::network;
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::softplus;
@@ -198,14 +198,14 @@ impl FilterBank {
         (y, state)
     }
 
-    pub fn describe(&self) -> description::S4d {
+    pub fn describe(&self) -> network::S4d {
         let (log_pole, output) = self.poles();
         let pole = power(log_pole, 1.0);
         let list = |tensor: Tensor<2>| {
             let data = tensor.into_data().convert::<f32>();
             data.try_to_vec().unwrap_or_default()
         };
-        description::S4d {
+        network::S4d {
             channels: self.channels(),
             states: self.states(),
             a_re: list(pole.re),

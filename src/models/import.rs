@@ -1,12 +1,12 @@
 //! From a plain description to a network that can be trained, and to the config that builds
 //! the same network again.
 
-use super::description::{self, Architecture, DescriptionError, Layer, Network, Sequential};
 use super::{EffectModel, RecurrentNetwork, SlimmableNetwork, WaveNet};
 use crate::config::{
     ConvLstmConfig, ModelConfig, RecurrentConfig, WaveNetArray, WaveNetConfig, WaveNetPreset,
     WindowConfig,
 };
+use crate::network::{self, Architecture, DescriptionError, Layer, Network, Sequential};
 use burn::module::Module;
 use burn::prelude::*;
 
@@ -75,7 +75,7 @@ fn check(imported: &Imported, network: &Network, device: &Device) -> Result<(), 
 
 /// The A2 pair, the one slimmable shape that is trained here.
 fn a2(
-    slimmable: &description::Slimmable,
+    slimmable: &network::Slimmable,
     device: &Device,
 ) -> Result<(EffectModel, ModelConfig), DescriptionError> {
     let full = match slimmable.submodels.last().map(|s| &s.network.architecture) {
@@ -122,7 +122,7 @@ fn a2(
 }
 
 /// The same network with another head scale: what its own is more goes into the head.
-fn scaled_to(wavenet: &description::WaveNet, head_scale: f32) -> description::WaveNet {
+fn scaled_to(wavenet: &network::WaveNet, head_scale: f32) -> network::WaveNet {
     let mut wavenet = wavenet.clone();
     if wavenet.head_scale != head_scale {
         let factor = wavenet.head_scale / head_scale;
@@ -136,7 +136,7 @@ fn scaled_to(wavenet: &description::WaveNet, head_scale: f32) -> description::Wa
     wavenet
 }
 
-fn wavenet_config(wavenet: &description::WaveNet) -> Result<ModelConfig, DescriptionError> {
+fn wavenet_config(wavenet: &network::WaveNet) -> Result<ModelConfig, DescriptionError> {
     Ok(ModelConfig::WaveNet(WaveNetConfig {
         preset: None,
         head_scale: Some(wavenet.head_scale),
@@ -146,14 +146,14 @@ fn wavenet_config(wavenet: &description::WaveNet) -> Result<ModelConfig, Descrip
 }
 
 /// The arrays as a config spells them.
-fn arrays(wavenet: &description::WaveNet) -> Result<Vec<WaveNetArray>, DescriptionError> {
+fn arrays(wavenet: &network::WaveNet) -> Result<Vec<WaveNetArray>, DescriptionError> {
     let arrays = wavenet.arrays.iter().enumerate();
     arrays
         .map(|(i, a)| array(a).map_err(|e| e.within(&format!("array {i}"))))
         .collect()
 }
 
-fn array(array: &description::LayerArray) -> Result<WaveNetArray, DescriptionError> {
+fn array(array: &network::LayerArray) -> Result<WaveNetArray, DescriptionError> {
     let differ = |what: &str| {
         let why = "layers of one array that differ in it cannot be trained here, only played";
         DescriptionError::invalid(what, why)
@@ -187,7 +187,7 @@ fn array(array: &description::LayerArray) -> Result<WaveNetArray, DescriptionErr
         kernel_sizes: if uniform { Vec::new() } else { taps },
         dilations: array.layers.iter().map(|l| l.conv.dilation).collect(),
         activation,
-        gated: first.gating != description::Gating::None,
+        gated: first.gating != network::Gating::None,
         head_size: head.out_channels,
         head_kernel_size: head.kernel_size,
         head_bias: !head.bias.is_empty(),
@@ -234,7 +234,7 @@ fn recurrent(
 }
 
 fn behind(
-    front: &[&description::Conv1d],
+    front: &[&network::Conv1d],
     layers: &[Layer],
     recurrent: RecurrentConfig,
 ) -> Result<ConvLstmConfig, DescriptionError> {
@@ -243,8 +243,7 @@ fn behind(
         _ => None,
     });
     let activations: Vec<_> = activations.collect::<Result<_, _>>()?;
-    let same =
-        |get: fn(&description::Conv1d) -> usize| front.iter().all(|c| get(c) == get(front[0]));
+    let same = |get: fn(&network::Conv1d) -> usize| front.iter().all(|c| get(c) == get(front[0]));
     let uniform = activations.iter().all(|a| *a == activations[0])
         && same(|c| c.out_channels)
         && same(|c| c.kernel_size);

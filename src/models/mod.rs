@@ -5,7 +5,6 @@
 //! are no backend type parameters: the device decides, at run time.
 
 mod dense;
-pub mod description;
 mod encoder_decoder;
 mod filter_bank;
 mod import;
@@ -27,7 +26,6 @@ pub use dense::DenseNetwork;
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
 pub use import::{Imported, import};
 pub use init::WeightInit;
-pub use named::Weights;
 pub use recurrent::{RecurrentNetwork, Unit};
 pub use s4d::S4dNetwork;
 pub use slimmable::SlimmableNetwork;
@@ -38,8 +36,8 @@ pub use wiener_hammerstein::WienerHammerstein;
 pub use work::Work;
 
 use crate::config::{ModelConfig, WindowConfig};
+use crate::network::{Architecture, Control, Network};
 use burn::prelude::*;
-use description::{Architecture, Control, Network};
 
 /// One of the networks.
 #[derive(Module, Debug)]

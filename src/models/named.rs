@@ -1,20 +1,10 @@
 //! A network's weights by name, as numbers: out of a network, and into one of the same shape.
 
 use super::EffectModel;
+use crate::network::Weights;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
 use std::collections::BTreeMap;
-
-/// Weights under the name that `training.freeze` takes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    /// `branches.0.encoder`, …
-    pub name: String,
-    /// Lengths of its axes.
-    pub shape: Vec<usize>,
-    /// Row-major.
-    pub values: Vec<f32>,
-}
 
 /// Where a walk over a network stands.
 #[derive(Default)]

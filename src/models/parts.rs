@@ -3,10 +3,10 @@
 //!
 //! Knows no network. Signals are `[batch, channel, time]`; everything is aligned at the end.
 
-use super::description::{self, DescriptionError, Layer};
 use super::init::{WeightInit, parameter};
 use crate::config::Activation as Function;
 use crate::kernels;
+use crate::network::{self, DescriptionError, Layer};
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::silu;
@@ -104,9 +104,9 @@ impl Conv {
         self.bias.is_some()
     }
 
-    pub fn describe(&self) -> description::Conv1d {
+    pub fn describe(&self) -> network::Conv1d {
         let [out_channels, in_channels, kernel_size] = self.weight.dims();
-        description::Conv1d {
+        network::Conv1d {
             in_channels,
             out_channels,
             kernel_size,
@@ -119,7 +119,7 @@ impl Conv {
 
     /// From a validated description.
     pub fn from_description(
-        conv: &description::Conv1d,
+        conv: &network::Conv1d,
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         if conv.groups != 1 {
@@ -190,8 +190,8 @@ impl Activation {
         }
     }
 
-    pub fn describe(&self) -> description::Activation {
-        use description::Activation as Plain;
+    pub fn describe(&self) -> network::Activation {
+        use network::Activation as Plain;
         match self.function {
             Function::Identity => Plain::Identity,
             Function::Tanh => Plain::Tanh,
@@ -213,11 +213,11 @@ impl Activation {
 
     /// From a validated description.
     pub fn from_description(
-        activation: &description::Activation,
+        activation: &network::Activation,
         channels: usize,
         device: &Device,
     ) -> Result<Self, DescriptionError> {
-        use description::Activation as Plain;
+        use network::Activation as Plain;
         let function = function(activation)?;
         let slopes = match activation {
             Plain::PRelu { slopes } if slopes.len() == 1 => Some(vec![slopes[0]; channels]),
@@ -235,8 +235,8 @@ impl Activation {
 ///
 /// # Errors
 /// It has none, so it cannot be trained here.
-pub(super) fn function(activation: &description::Activation) -> Result<Function, DescriptionError> {
-    use description::Activation as Plain;
+pub(super) fn function(activation: &network::Activation) -> Result<Function, DescriptionError> {
+    use network::Activation as Plain;
     Ok(match activation {
         Plain::Identity => Function::Identity,
         Plain::Tanh => Function::Tanh,
@@ -283,16 +283,16 @@ impl Film {
     }
 
     /// The description has no "1 +": it goes into the scales' biases.
-    pub fn describe(&self) -> description::Film {
+    pub fn describe(&self) -> network::Film {
         let mut second = self.second.describe();
         let channels = second.out_channels / 2;
         for bias in second.bias.iter_mut().take(channels) {
             *bias += 1.0;
         }
-        description::Film {
+        network::Film {
             generator: vec![
                 Layer::Conv1d(self.first.describe()),
-                Layer::Activation(description::Activation::Tanh),
+                Layer::Activation(network::Activation::Tanh),
                 Layer::Conv1d(second),
             ],
             shift: true,

@@ -8,12 +8,12 @@
 mod gru;
 mod lstm;
 
-use super::description::{self, DescriptionError, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, latest};
 use super::state::State;
 use super::work::Work;
 use crate::config::{ConvLstmConfig, RecurrentConfig};
+use crate::network::{self, DescriptionError, Layer};
 use burn::module::Param;
 use burn::prelude::*;
 use gru::Gru;
@@ -225,7 +225,7 @@ impl RecurrentNetwork {
     }
 
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> description::Sequential {
+    pub fn describe(&self) -> network::Sequential {
         let mut layers = Vec::new();
         for layer in &self.front {
             layers.push(Layer::Conv1d(layer.conv.describe()));
@@ -247,9 +247,9 @@ impl RecurrentNetwork {
         if self.skip {
             let body = layers;
             let shortcut = None;
-            layers = vec![Layer::Residual(description::Residual { body, shortcut })];
+            layers = vec![Layer::Residual(network::Residual { body, shortcut })];
         }
-        description::Sequential {
+        network::Sequential {
             input_channels,
             layers,
         }
@@ -261,7 +261,7 @@ impl RecurrentNetwork {
     /// # Errors
     /// Layers other than convolutions with activations, then LSTM or GRU, then one dense head.
     pub fn from_description(
-        network: &description::Sequential,
+        network: &network::Sequential,
         config: &RecurrentConfig,
         device: &Device,
     ) -> Result<Self, DescriptionError> {

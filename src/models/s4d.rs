@@ -3,13 +3,13 @@
 //!
 //! The filters themselves are [`super::filter_bank`]'s.
 
-use super::description::{self, Layer};
 use super::filter_bank::FilterBank;
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::{Conditioning, S4dConfig};
+use crate::network::{self, Layer};
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 
@@ -127,15 +127,15 @@ impl S4dNetwork {
     }
 
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> description::Sequential {
+    pub fn describe(&self) -> network::Sequential {
         let mut layers = vec![Layer::Conv1d(self.input.describe())];
         for layer in &self.layers {
             let body = layer.describe();
             let shortcut = None;
-            layers.push(Layer::Residual(description::Residual { body, shortcut }));
+            layers.push(Layer::Residual(network::Residual { body, shortcut }));
         }
         layers.push(Layer::Conv1d(self.head.describe()));
-        description::Sequential {
+        network::Sequential {
             input_channels: self.input.shape()[1],
             layers,
         }

@@ -1,12 +1,12 @@
 //! One capture in several sizes that learn side by side from the same windows. Players choose
 //! among them by what the machine can afford; everything else here uses the full size.
 
-use super::description::{self, Control, Network, Submodel};
 use super::init::WeightInit;
 use super::parts::latest;
 use super::wavenet::WaveNet;
 use super::work::Work;
 use crate::config::WaveNetConfig;
+use crate::network::{self, Control, Network, Submodel};
 use burn::prelude::*;
 
 /// WaveNets of ascending size.
@@ -71,18 +71,15 @@ impl SlimmableNetwork {
     }
 
     /// Architecture and weights as numbers.
-    pub fn describe(&self, sample_rate: u32, controls: &[Control]) -> description::Slimmable {
+    pub fn describe(&self, sample_rate: u32, controls: &[Control]) -> network::Slimmable {
         let submodel = |(max_value, size): (f64, &WaveNet)| Submodel {
             max_value,
             network: Box::new(Network {
                 controls: controls.to_vec(),
-                ..Network::new(
-                    description::Architecture::WaveNet(size.describe()),
-                    sample_rate,
-                )
+                ..Network::new(network::Architecture::WaveNet(size.describe()), sample_rate)
             }),
         };
-        description::Slimmable {
+        network::Slimmable {
             submodels: self.sizes().map(submodel).collect(),
         }
     }

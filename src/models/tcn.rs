@@ -2,11 +2,11 @@
 //! it, optionally modulated by the knobs (Bai et al. 2018; Steinmetz & Reiss 2021, without
 //! batch normalisation).
 
-use super::description::{self, Layer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, latest, sound_and_knobs};
 use super::work::Work;
 use crate::config::{Conditioning, TcnConfig};
+use crate::network::{self, Layer};
 use burn::prelude::*;
 
 /// Layers `x ← act(film(conv(x))) + shortcut(x)`, then a 1×1 convolution.
@@ -85,17 +85,17 @@ impl Tcn {
     }
 
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> description::Sequential {
+    pub fn describe(&self) -> network::Sequential {
         let mut layers = Vec::new();
         for layer in &self.layers {
             let mut body = vec![Layer::Conv1d(layer.conv.describe())];
             body.extend(layer.film.as_ref().map(|film| Layer::Film(film.describe())));
             body.push(Layer::Activation(layer.activation.describe()));
             let shortcut = Some(layer.shortcut.describe());
-            layers.push(Layer::Residual(description::Residual { body, shortcut }));
+            layers.push(Layer::Residual(network::Residual { body, shortcut }));
         }
         layers.push(Layer::Conv1d(self.head.describe()));
-        description::Sequential {
+        network::Sequential {
             input_channels: self.layers.first().map_or(1, |l| l.conv.shape()[1]),
             layers,
         }

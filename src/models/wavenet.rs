@@ -4,12 +4,12 @@
 //! half act, second half sigmoid, multiplied), head += a, x ← x + W·a + w. The next array starts
 //! from x and the convolved head; the output is the last array's head times `head_scale`.
 
-use super::description::{self, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, fused_activation, latest};
 use super::work::Work;
 use crate::config::{Activation as Function, WaveNetArray, WaveNetConfig};
 use crate::kernels::{self, wavenet as fused};
+use crate::network::{self, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer};
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 
@@ -133,8 +133,8 @@ impl WaveNet {
     }
 
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> description::WaveNet {
-        description::WaveNet {
+    pub fn describe(&self) -> network::WaveNet {
+        network::WaveNet {
             input_channels: self.arrays.first().map_or(1, |a| a.rechannel.shape()[1]),
             condition: None,
             arrays: self.arrays.iter().map(Array::describe).collect(),
@@ -149,7 +149,7 @@ impl WaveNet {
     /// Names the part that cannot be trained here: a condition network, a head behind the
     /// arrays, FiLM, a bottleneck, grouped or missing 1×1 convolutions, a blend.
     pub fn from_description(
-        wavenet: &description::WaveNet,
+        wavenet: &network::WaveNet,
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         refuse("condition network", wavenet.condition.is_some())?;
@@ -301,7 +301,7 @@ impl DilatedLayer {
             mixer: self.mixer.describe(),
             activation: self.activation.describe(),
             gating: match self.gated {
-                true => Gating::Gated(description::Activation::Sigmoid),
+                true => Gating::Gated(network::Activation::Sigmoid),
                 false => Gating::None,
             },
             layer1x1: Some(self.layer1x1.describe()),
@@ -316,7 +316,7 @@ impl DilatedLayer {
         refuse("bottleneck", layer.bottleneck() != layer.width())?;
         let gated = match &layer.gating {
             Gating::None => false,
-            Gating::Gated(description::Activation::Sigmoid) => true,
+            Gating::Gated(network::Activation::Sigmoid) => true,
             _ => {
                 return Err(DescriptionError::invalid(
                     "gating",

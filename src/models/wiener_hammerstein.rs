@@ -7,13 +7,13 @@
 //! Nercessian, Sarroff & Werner 2021. A knob scales the gains, as a potentiometer does. Knows no other
 //! network.
 
-use super::description::{self, Layer};
 use super::filter_bank::FilterBank;
 use super::init::WeightInit;
 use super::parts::{numbers, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::WienerHammersteinConfig;
+use crate::network::{self, Layer};
 use burn::module::Param;
 use burn::prelude::*;
 
@@ -77,12 +77,7 @@ impl GainedFilter {
         let poles = self.bank.channels();
         let gain = numbers(&self.log_gain)[0].exp();
         let dense = |inputs, outputs, weight| {
-            Layer::Conv1d(description::Conv1d::dense(
-                inputs,
-                outputs,
-                weight,
-                Vec::new(),
-            ))
+            Layer::Conv1d(network::Conv1d::dense(inputs, outputs, weight, Vec::new()))
         };
         let mut layers = vec![
             dense(1, poles, vec![1.0; poles]),
@@ -91,8 +86,8 @@ impl GainedFilter {
         ];
         if let Some(shares) = &self.knobs {
             let shares = numbers(shares);
-            let share = description::Conv1d::dense(shares.len(), 1, shares.clone(), vec![1.0]);
-            layers.push(Layer::Film(description::Film {
+            let share = network::Conv1d::dense(shares.len(), 1, shares.clone(), vec![1.0]);
+            layers.push(Layer::Film(network::Film {
                 generator: vec![Layer::Conv1d(share)],
                 shift: false,
             }));
@@ -104,7 +99,7 @@ impl GainedFilter {
 
 /// x + `by`, for one channel.
 fn shift(by: f32) -> Layer {
-    Layer::Affine(description::Affine {
+    Layer::Affine(network::Affine {
         scale: vec![1.0],
         shift: vec![by],
     })
@@ -172,18 +167,18 @@ impl WienerHammerstein {
     }
 
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> description::Sequential {
+    pub fn describe(&self) -> network::Sequential {
         let offsets = numbers(&self.offsets);
         let mut layers = Vec::new();
         for (at, filter) in self.filters.iter().enumerate() {
             let offset = offsets.get(at).copied();
             layers.extend(filter.describe(offset));
             if let Some(offset) = offset {
-                layers.push(Layer::Activation(description::Activation::Tanh));
+                layers.push(Layer::Activation(network::Activation::Tanh));
                 layers.push(shift(-offset.tanh()));
             }
         }
-        description::Sequential {
+        network::Sequential {
             input_channels: 1,
             layers,
         }

@@ -3,6 +3,7 @@
 //! Knows networks and spans, not where recordings come from nor what is shown to the user.
 
 pub mod average;
+pub mod batcher;
 pub mod evaluate;
 pub mod history;
 pub mod level;
@@ -13,7 +14,7 @@ pub mod step;
 pub mod walk;
 
 use crate::config::Config;
-use crate::data::batcher;
+
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
 use crate::models::predict::to_host;

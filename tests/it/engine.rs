@@ -5,7 +5,7 @@ use crate::random_networks::{Dice, sequential};
 use crate::support::Place;
 use effigy::engine::{Engine, OfflinePlayer, reference};
 use effigy::formats;
-use effigy::models::description::*;
+use effigy::network::*;
 use effigy::simd::Isa;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

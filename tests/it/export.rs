@@ -15,9 +15,9 @@ use effigy::config::{
     WaveNetPreset, WindowConfig,
 };
 use effigy::formats::{self, Format, safetensors};
-use effigy::models::description::{Architecture, Network};
 use effigy::models::predict::predict;
 use effigy::models::{self, EffectModel};
+use effigy::network::{Architecture, Network};
 use effigy::progress::Silent;
 use effigy::training::optimiser;
 use effigy::training::run_dir::RunDir;

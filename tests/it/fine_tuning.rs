@@ -3,7 +3,7 @@
 use crate::support::{Place, config, noise, through_effect};
 use effigy::engine::Engine;
 use effigy::formats;
-use effigy::models::description::{Architecture, Network};
+use effigy::network::{Architecture, Network};
 
 /// A place with 8 kHz recordings and a config whose `[model]` is `model`.
 fn place(model: &str, training: &str, len: usize) -> Place {

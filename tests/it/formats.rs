@@ -8,7 +8,7 @@ use effigy::engine::{Engine, EngineError, reference};
 use effigy::formats::{
     self, Format, FormatError, SelfTest, aidax, nam, proteus, rtneural, safetensors,
 };
-use effigy::models::description::*;
+use effigy::network::*;
 use effigy::progress::Silent;
 use serde_json::Value;
 use std::fs;

@@ -11,9 +11,9 @@ use effigy::config::{
     WienerHammersteinConfig, WindowConfig,
 };
 use effigy::engine::reference;
-use effigy::models::description::{Architecture, Control};
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, RecurrentNetwork, WaveNet};
+use effigy::network::{Architecture, Control};
 use std::rc::Rc;
 
 /// The seed's networks, small.

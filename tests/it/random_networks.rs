@@ -1,6 +1,6 @@
 //! Small random networks of every family, for properties that must hold for all of them.
 
-use effigy::models::description::*;
+use effigy::network::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -4,10 +4,10 @@
 use super::subject::Subject;
 use crate::audio::SampleRate;
 use crate::config::WindowConfig;
-use crate::data::batcher;
 use crate::data::pair::{DryWetPair, Span};
 use crate::data::windows::Windows;
 use crate::models::{self, EffectModel};
+use crate::training::batcher;
 use crate::training::step::{self, Phase};
 use crate::training::{evaluate, optimiser};
 use anyhow::bail;

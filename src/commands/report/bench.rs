@@ -8,7 +8,7 @@ use crate::dsp::probe::{self, Measurements};
 use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::models::EffectModel;
-use crate::models::description::Control;
+use crate::network::Control;
 use anyhow::Result;
 
 /// Longest silence that a network hears before a measurement, in samples: enough for recurrent

@@ -4,10 +4,10 @@
 use super::{Start, input_weights, remembering};
 use crate::kernels::recurrent::Cell;
 use crate::kernels::{self, RecurrentState, RecurrentWeights};
-use crate::models::description;
 use crate::models::init::{WeightInit, parameter};
 use crate::models::parts::numbers;
 use crate::models::state::State;
+use crate::network;
 use burn::module::Param;
 use burn::prelude::*;
 
@@ -81,9 +81,9 @@ impl Gru {
         y
     }
 
-    pub fn describe(&self) -> description::Gru {
+    pub fn describe(&self) -> network::Gru {
         let [rows, input_size] = self.weight_input.dims();
-        description::Gru {
+        network::Gru {
             input_size,
             hidden_size: rows / 3,
             weight_input: numbers(&self.weight_input),
@@ -94,7 +94,7 @@ impl Gru {
         }
     }
 
-    pub fn from_description(gru: &description::Gru, device: &Device) -> Self {
+    pub fn from_description(gru: &network::Gru, device: &Device) -> Self {
         let (inputs, hidden) = (gru.input_size, gru.hidden_size);
         Self {
             weight_input: parameter([3 * hidden, inputs], gru.weight_input.clone(), device),

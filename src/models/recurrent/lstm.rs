@@ -3,10 +3,10 @@
 use super::{Start, input_weights, remembering};
 use crate::kernels::recurrent::Cell;
 use crate::kernels::{self, RecurrentState, RecurrentWeights};
-use crate::models::description;
 use crate::models::init::{WeightInit, parameter};
 use crate::models::parts::numbers;
 use crate::models::state::State;
+use crate::network;
 use burn::module::Param;
 use burn::prelude::*;
 
@@ -78,9 +78,9 @@ impl Lstm {
         y
     }
 
-    pub fn describe(&self) -> description::Lstm {
+    pub fn describe(&self) -> network::Lstm {
         let [rows, input_size] = self.weight_input.dims();
-        description::Lstm {
+        network::Lstm {
             input_size,
             hidden_size: rows / 4,
             weight_input: numbers(&self.weight_input),
@@ -91,7 +91,7 @@ impl Lstm {
         }
     }
 
-    pub fn from_description(lstm: &description::Lstm, device: &Device) -> Self {
+    pub fn from_description(lstm: &network::Lstm, device: &Device) -> Self {
         let (inputs, hidden) = (lstm.input_size, lstm.hidden_size);
         Self {
             weight_input: parameter([4 * hidden, inputs], lstm.weight_input.clone(), device),

@@ -1,0 +1,276 @@
+//! Playing whole recordings with all cores.
+//!
+//! Channels are independent, so they are played side by side. Where there are more cores than
+//! channels, time is divided as well: a network with a finite receptive field forgets, so an
+//! engine that has heard one receptive field of context gives the same samples, bit for bit, as
+//! one that heard everything. The recording is taken in stretches, a stretch is cut into parts
+//! that begin with their context, and the first part goes on where the last stretch ended.
+//! Networks that never forget, and those on a grid of windows, play each channel in order.
+
+use super::block::CHUNK;
+use super::{Engine, EngineError};
+use crate::network::{Architecture, Network};
+use std::thread;
+
+/// Parts shorter than this many receptive fields would mostly compute context.
+const SHORTEST_PART: usize = 4;
+/// A part in the middle of a recording has this many receptive fields: 6 % is context.
+const WANTED_PART: usize = 16;
+/// Bounds on the length of a part in samples: work enough for a thread's start not to matter,
+/// and memory enough for every core's part.
+const PART_LEN: (usize, usize) = (1 << 14, 1 << 20);
+
+/// Plays a recording of several channels, each through the network on its own, as fast as this
+/// machine can.
+///
+/// Blocks of any length go in through [`OfflinePlayer::push`]; [`OfflinePlayer::finish`] gives
+/// what is left. In all, the output is as long as the input and in time with it: a network's
+/// latency is taken off. It holds the samples, bit for bit, that a prewarmed [`Engine`] gives
+/// for each channel, whatever the blocks and the number of cores. Memory does not grow with the
+/// length of the recording.
+#[derive(Debug)]
+pub struct OfflinePlayer {
+    channels: Vec<Channel>,
+    threads: usize,
+    receptive_field: usize,
+    /// Samples of each channel that are played at a time.
+    stretch: usize,
+    /// Whether anything was played.
+    started: bool,
+}
+
+/// One channel's engines and what they have yet to play.
+#[derive(Debug)]
+struct Channel {
+    /// The first continues where the last stretch ended; each further one takes a part.
+    engines: Vec<Engine>,
+    pending: Vec<f32>,
+    /// How many of them were played since the last push.
+    done: usize,
+    /// Output samples before the one that answers the first input sample.
+    early: usize,
+}
+
+/// A part of one channel.
+struct Part<'a> {
+    engine: &'a mut Engine,
+    /// What to hear first, from nothing; `None`: the engine goes on.
+    context: Option<&'a [f32]>,
+    input: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl OfflinePlayer {
+    /// A player for `channels` channels on all cores this process may use, knobs at their
+    /// defaults.
+    ///
+    /// # Errors
+    /// The description is not valid.
+    pub fn new(network: &Network, channels: usize) -> Result<Self, EngineError> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self::with_threads(network, channels, threads)
+    }
+
+    /// As [`OfflinePlayer::new`], on at most `threads` cores.
+    ///
+    /// # Errors
+    /// As [`OfflinePlayer::new`].
+    pub fn with_threads(
+        network: &Network,
+        channels: usize,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        let (network, threads) = (network.full(), threads.max(1));
+        let window = matches!(network.architecture, Architecture::Window(_));
+        let finite = network.receptive_field().filter(|_| !window);
+        // As few parts as give every core the same number of them.
+        let parts = match finite {
+            Some(_) => threads / gcd(threads, channels.max(1)),
+            None => 1,
+        };
+        let mut made = Vec::with_capacity(channels);
+        for _ in 0..channels {
+            let engines = (0..parts).map(|_| Engine::new(network));
+            made.push(Channel {
+                engines: engines.collect::<Result<Vec<_>, _>>()?,
+                pending: Vec::new(),
+                done: 0,
+                early: network.latency_samples(),
+            });
+        }
+        let receptive_field = finite.unwrap_or(1);
+        let (shortest, longest) = PART_LEN;
+        let part = WANTED_PART.saturating_mul(receptive_field);
+        Ok(Self {
+            channels: made,
+            threads,
+            receptive_field,
+            stretch: parts.saturating_mul(part.clamp(shortest, longest)),
+            started: false,
+        })
+    }
+
+    /// Moves the knobs of all channels. What was pushed and not yet given back is played with
+    /// the new positions: to change them at a certain sample, use an [`Engine`]. Before the first
+    /// push, they hold for the silence before the recording as well.
+    ///
+    /// # Errors
+    /// As [`Engine::set_controls`].
+    pub fn set_controls(&mut self, values: &[f32]) -> Result<(), EngineError> {
+        let channels = self.channels.iter_mut();
+        let mut engines = channels.flat_map(|channel| &mut channel.engines);
+        engines.try_for_each(|engine| engine.set_controls(values))
+    }
+
+    /// Takes a block of every channel and appends to `output` what could be played so far, which
+    /// may be nothing.
+    ///
+    /// # Panics
+    /// `block` or `output` has another number of channels than the player, or the block's
+    /// channels differ in length.
+    pub fn push(&mut self, block: &[impl AsRef<[f32]>], output: &mut [Vec<f32>]) {
+        let channels = self.channels.len();
+        assert_eq!(block.len(), channels, "channels pushed");
+        assert_eq!(output.len(), channels, "channels to append to");
+        let len = block.first().map_or(0, |samples| samples.as_ref().len());
+        for (channel, samples) in self.channels.iter_mut().zip(block) {
+            let samples = samples.as_ref();
+            assert_eq!(samples.len(), len, "samples of every channel");
+            channel.pending.extend_from_slice(samples);
+        }
+        while self.waiting() >= self.stretch {
+            self.play(self.stretch, output);
+        }
+        for channel in &mut self.channels {
+            channel.pending.drain(..channel.done);
+            channel.done = 0;
+        }
+    }
+
+    /// Appends the rest, so that the output is as long as all that was pushed.
+    ///
+    /// # Panics
+    /// `output` has another number of channels than the player.
+    pub fn finish(mut self, output: &mut [Vec<f32>]) {
+        assert_eq!(output.len(), self.channels.len(), "channels to append to");
+        for channel in &mut self.channels {
+            // The answer to the last samples comes while silence follows them.
+            let latency = channel.engines.first().map_or(0, Engine::latency_samples);
+            channel.pending.resize(channel.pending.len() + latency, 0.0);
+        }
+        while self.waiting() > 0 {
+            self.play(self.waiting().min(self.stretch), output);
+        }
+    }
+
+    /// Samples of each channel that were pushed and not played.
+    fn waiting(&self) -> usize {
+        self.channels
+            .first()
+            .map_or(0, |c| c.pending.len() - c.done)
+    }
+
+    /// Plays the next `len` samples of every channel.
+    fn play(&mut self, len: usize, output: &mut [Vec<f32>]) {
+        let shortest = SHORTEST_PART * self.receptive_field.max(CHUNK);
+        let context = self.receptive_field - 1;
+        if !self.started {
+            let first = self.channels.iter_mut().flat_map(|c| c.engines.first_mut());
+            first.for_each(Engine::prewarm);
+            self.started = true;
+        }
+        let mut parts = Vec::new();
+        for (channel, output) in self.channels.iter_mut().zip(output.iter_mut()) {
+            channel.divide(len, shortest, context, output, &mut parts);
+        }
+        run(parts, self.threads);
+        for (channel, output) in self.channels.iter_mut().zip(output) {
+            channel.played(len, shortest, output);
+        }
+    }
+}
+
+impl Channel {
+    /// The length of all parts but the last, and their number, for the next `len` samples.
+    fn cut(&self, len: usize, shortest: usize) -> (usize, usize) {
+        let most = (len / shortest).clamp(1, self.engines.len());
+        let part_len = len.div_ceil(most).max(1);
+        (part_len, len.div_ceil(part_len))
+    }
+
+    /// Appends the next `len` samples to `parts`, to be played into the end of `output`.
+    fn divide<'a>(
+        &'a mut self,
+        len: usize,
+        shortest: usize,
+        context: usize,
+        output: &'a mut Vec<f32>,
+        parts: &mut Vec<Part<'a>>,
+    ) {
+        let (part_len, _) = self.cut(len, shortest);
+        let start = output.len();
+        output.resize(start + len, 0.0);
+        let input = &self.pending[self.done..self.done + len];
+        let pairs = output[start..]
+            .chunks_mut(part_len)
+            .zip(input.chunks(part_len));
+        for (i, ((output, samples), engine)) in pairs.zip(&mut self.engines).enumerate() {
+            let at = i * part_len;
+            parts.push(Part {
+                engine,
+                // A part is longer than its context, so this lies within the stretch.
+                context: (i > 0).then(|| &input[at - context..at]),
+                input: samples,
+                output,
+            });
+        }
+    }
+
+    /// Counts what was played and takes from `output` what came early.
+    fn played(&mut self, len: usize, shortest: usize, output: &mut Vec<f32>) {
+        let (_, parts) = self.cut(len, shortest);
+        // Whichever engine played the end of the stretch begins the next.
+        self.engines.swap(0, parts.saturating_sub(1));
+        self.done += len;
+        let early = self.early.min(len);
+        let start = output.len() - len;
+        output.drain(start..start + early);
+        self.early -= early;
+    }
+}
+
+impl Part<'_> {
+    fn play(self) {
+        if let Some(context) = self.context {
+            self.engine.reset();
+            self.engine.hear(context);
+        }
+        self.engine.process(self.input, self.output);
+    }
+}
+
+/// Plays the parts, on at most `threads` threads.
+fn run(parts: Vec<Part>, threads: usize) {
+    let threads = threads.min(parts.len());
+    if threads < 2 {
+        return parts.into_iter().for_each(Part::play);
+    }
+    // Parts are of one length but for the last of each channel, so dealing them out is fair.
+    let mut hands: Vec<Vec<Part>> = (0..threads).map(|_| Vec::new()).collect();
+    for (i, part) in parts.into_iter().enumerate() {
+        hands[i % threads].push(part);
+    }
+    thread::scope(|scope| {
+        for hand in hands {
+            scope.spawn(|| hand.into_iter().for_each(Part::play));
+        }
+    });
+}
+
+/// The greatest common divisor.
+fn gcd(a: usize, b: usize) -> usize {
+    match b {
+        0 => a,
+        _ => gcd(b, a % b),
+    }
+}

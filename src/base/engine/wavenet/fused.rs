@@ -1,0 +1,256 @@
+//! The plain WaveNet layer as one kernel.
+//!
+//! For a few vectors of time: convolution and mixer into a small buffer that stays in the
+//! innermost cache, activation and head sum on that buffer, 1x1 and residual from it. The mixer
+//! is one more tap of the convolution, on rows of its own.
+
+use crate::engine::activation::Function;
+use crate::engine::block::{Aligned, Line, ROW, SLACK};
+use crate::engine::matrix::{
+    Finish, Matrix, Source, Store, Sums, TimeTiles, WIDEST_TIME, over_time,
+};
+use crate::engine::ops::Target;
+use crate::engine::plan::Plan;
+use crate::network::{DescriptionError, Gating, LayerFilms, WaveLayer};
+use crate::simd::{Isa, Kernel, Simd, math};
+use std::marker::PhantomData;
+
+/// Distance between the rows of the middle channels: the widest tile of time, of 16 lanes.
+const MIDDLE_ROW: usize = WIDEST_TIME * 16;
+
+/// A planned layer.
+#[derive(Debug)]
+pub(super) struct FusedLayer {
+    width: usize,
+    bottleneck: usize,
+    /// Convolution and mixer.
+    conv: Matrix,
+    function: Function,
+    /// `None`: nothing reads what the layer would pass on.
+    layer1x1: Option<Matrix>,
+    /// The middle channels of a few vectors of time.
+    middle: Aligned,
+}
+
+impl FusedLayer {
+    /// `None` when the layer has more to it than the plain form.
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(super) fn new(
+        layer: &WaveLayer,
+        line: &Line,
+        plan: &Plan,
+        passes_on: bool,
+    ) -> Result<Option<Self>, DescriptionError> {
+        let plain = layer.gating == Gating::None
+            && layer.films == LayerFilms::default()
+            && layer.head1x1.is_none()
+            && layer.conv.groups == 1
+            && layer.mixer.groups == 1;
+        let one = layer.layer1x1.as_ref().filter(|c| plain && c.groups == 1);
+        let function = Function::new(&layer.activation, layer.bottleneck());
+        let (Some(one), false) = (one, matches!(function, Function::Softmax)) else {
+            return Ok(None);
+        };
+        let (width, bottleneck) = (layer.width(), layer.bottleneck());
+        plan.claim(bottleneck, MIDDLE_ROW)?;
+        let layer1x1 = match passes_on {
+            true => Some(Matrix::new(one, MIDDLE_ROW, plan)?),
+            false => None,
+        };
+        Ok(Some(Self {
+            width,
+            bottleneck,
+            conv: Matrix::sum(&layer.conv, &layer.mixer, [line.stride(), ROW], plan)?,
+            function,
+            layer1x1,
+            middle: Aligned::zeros(bottleneck * MIDDLE_ROW),
+        }))
+    }
+
+    /// One pass: reads `line` and `cond`, writes `next`, adds to `head`.
+    pub(super) fn process(
+        &mut self,
+        isa: Isa,
+        line: &Line,
+        cond: Source,
+        next: Target,
+        head: Target,
+        len: usize,
+    ) {
+        let reach = len + SLACK / 2;
+        let source = Source {
+            samples: line.samples(),
+            at: line.at(),
+        };
+        let sources = [source, cond];
+        assert!(self.conv.fits(sources, reach));
+        assert!(head.fits(self.bottleneck, reach));
+        assert!(self.layer1x1.is_none() || next.fits(self.width, reach));
+        let pass = Pass {
+            layer: self,
+            line,
+            sources,
+            next,
+            head,
+            len,
+        };
+        match pass.layer.function {
+            Function::Tanh => isa.run(Run::<TanhOf>(pass, PhantomData)),
+            Function::LeakyRelu { .. } => isa.run(Run::<LeakyOf>(pass, PhantomData)),
+            _ => isa.run(Run::<AnyOf>(pass, PhantomData)),
+        }
+    }
+}
+
+struct Pass<'a> {
+    layer: &'a mut FusedLayer,
+    line: &'a Line,
+    sources: [Source<'a>; 2],
+    next: Target<'a>,
+    head: Target<'a>,
+    len: usize,
+}
+
+/// An activation known when the kernel is compiled, so that its loop holds nothing else.
+trait Known {
+    fn apply<S: Simd>(function: &Function, s: S, x: S::V, channel: usize) -> S::V;
+}
+
+struct TanhOf;
+struct LeakyOf;
+struct AnyOf;
+
+impl Known for TanhOf {
+    #[inline(always)]
+    fn apply<S: Simd>(_: &Function, s: S, x: S::V, _: usize) -> S::V {
+        math::tanh(s, x)
+    }
+}
+
+impl Known for LeakyOf {
+    #[inline(always)]
+    fn apply<S: Simd>(function: &Function, s: S, x: S::V, _: usize) -> S::V {
+        let slope = match function {
+            Function::LeakyRelu { slope } => *slope,
+            _ => 0.0,
+        };
+        s.select_positive(x, x, s.mul(x, s.splat(slope)))
+    }
+}
+
+impl Known for AnyOf {
+    #[inline(always)]
+    fn apply<S: Simd>(function: &Function, s: S, x: S::V, channel: usize) -> S::V {
+        function.apply(s, x, channel)
+    }
+}
+
+struct Run<'a, A>(Pass<'a>, PhantomData<A>);
+
+impl<A: Known> Kernel for Run<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let vectors = self.0.len.div_ceil(S::LANES);
+        let outputs = self.0.layer.conv.tile_outputs();
+        // SAFETY: `process` checked every row for `len` samples and a vector more.
+        unsafe { over_time(s, vectors, outputs, &mut self) };
+    }
+}
+
+impl<A: Known> TimeTiles for Run<'_, A> {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const T: usize>(&mut self, s: S, t: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.tile::<S, A, T>(s, t) }
+    }
+}
+
+impl Pass<'_> {
+    /// All of the layer for `T` vectors of time from `t` on.
+    ///
+    /// # Safety
+    /// Every row has those samples.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, A: Known, const T: usize>(&mut self, s: S, t: usize) {
+        let layer = &mut *self.layer;
+        let mut store = Store {
+            // The buffer's rows start at this tile's first sample.
+            to: layer.middle.as_mut_ptr().wrapping_sub(t),
+            stride: MIDDLE_ROW,
+        };
+        // SAFETY: the caller's promise; `middle` holds `bottleneck` rows of `MIDDLE_ROW`.
+        unsafe { layer.conv.apply::<S, T, _>(s, self.sources, t, &mut store) };
+        let head = self
+            .head
+            .samples
+            .as_mut_ptr()
+            .wrapping_add(self.head.at + t);
+        for channel in 0..layer.bottleneck {
+            for v in 0..T {
+                // SAFETY: as above; `process` checked the head's rows.
+                unsafe {
+                    let z = layer
+                        .middle
+                        .as_mut_ptr()
+                        .add(channel * MIDDLE_ROW + v * S::LANES);
+                    let head = head.add(channel * self.head.stride + v * S::LANES);
+                    let a = A::apply(&layer.function, s, s.load_ptr(z), channel);
+                    s.store_ptr(z, a);
+                    s.store_ptr(head, s.add(s.load_ptr(head), a));
+                }
+            }
+        }
+        let Some(layer1x1) = &layer.layer1x1 else {
+            return;
+        };
+        let mut residual = Residual {
+            x: self.line.samples().as_ptr().wrapping_add(self.line.at()),
+            x_stride: self.line.stride(),
+            to: self.next.samples.as_mut_ptr().wrapping_add(self.next.at),
+            to_stride: self.next.stride,
+            t,
+        };
+        let source = Source {
+            samples: &layer.middle,
+            at: 0,
+        };
+        // SAFETY: as above; the middle rows were just written from their start.
+        unsafe { layer1x1.apply::<S, T, _>(s, [source; 2], 0, &mut residual) };
+    }
+}
+
+/// Adds the layer's input and passes the sum on.
+struct Residual {
+    x: *const f32,
+    x_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+    t: usize,
+}
+
+impl<S: Simd> Finish<S> for Residual {
+    #[inline(always)]
+    unsafe fn finish<const M: usize, const T: usize>(
+        &mut self,
+        s: S,
+        sums: &mut Sums<S, M, T>,
+        first: usize,
+        _: usize,
+    ) {
+        for (m, row) in sums.iter().enumerate() {
+            let channel = first + m;
+            for (v, sum) in row.iter().enumerate() {
+                let at = self.t + v * S::LANES;
+                // SAFETY: `FusedLayer::process` checked both lines' rows.
+                unsafe {
+                    let x = s.load_ptr(self.x.add(channel * self.x_stride + at));
+                    s.store_ptr(self.to.add(channel * self.to_stride + at), s.add(x, *sum));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The one shape that AIDA-X and Proteus play: a recurrent layer, a dense layer, and perhaps the
+//! input added to the output.
+
+use crate::network::{
+    Affine, Architecture, Conv1d, Gru, Layer, Lstm, Network, Residual, Sequential,
+};
+
+/// A recurrent layer of either kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    Lstm(Lstm),
+    Gru(Gru),
+}
+
+impl Cell {
+    pub(crate) fn hidden_size(&self) -> usize {
+        match self {
+            Self::Lstm(lstm) => lstm.hidden_size,
+            Self::Gru(gru) => gru.hidden_size,
+        }
+    }
+
+    fn into_layer(self) -> Layer {
+        match self {
+            Self::Lstm(lstm) => Layer::Lstm(lstm),
+            Self::Gru(gru) => Layer::Gru(gru),
+        }
+    }
+}
+
+/// y = output_gain · (dense(cell(x)) + input), where x is the input with the audio (channel 0)
+/// times `input_gain`, and the input is added only with `skip`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RecurrentNet {
+    pub(crate) inputs: usize,
+    pub(crate) cell: Cell,
+    pub(crate) dense: Conv1d,
+    pub(crate) skip: bool,
+    pub(crate) input_gain: f32,
+    pub(crate) output_gain: f32,
+}
+
+impl RecurrentNet {
+    /// The same as layers.
+    pub(crate) fn into_sequential(self) -> Sequential {
+        let mut layers = Vec::new();
+        if self.input_gain != 1.0 {
+            let mut scale = vec![1.0; self.inputs];
+            scale[0] = self.input_gain;
+            layers.push(Layer::Affine(Affine {
+                scale,
+                shift: vec![0.0; self.inputs],
+            }));
+        }
+        let body = vec![self.cell.into_layer(), Layer::Conv1d(self.dense)];
+        match self.skip {
+            true => layers.push(Layer::Residual(Residual {
+                body,
+                shortcut: None,
+            })),
+            false => layers.extend(body),
+        }
+        if self.output_gain != 1.0 {
+            let affine = Affine {
+                scale: vec![self.output_gain],
+                shift: vec![0.0],
+            };
+            layers.push(Layer::Affine(affine));
+        }
+        Sequential {
+            input_channels: self.inputs,
+            layers,
+        }
+    }
+
+    /// Finds the shape in a network, or says why it is not there.
+    pub(crate) fn find(network: &Network) -> Result<Self, String> {
+        let form = "it plays exactly one LSTM or GRU layer and a dense layer with one output";
+        let Architecture::Sequential(net) = &network.architecture else {
+            return Err(format!("{form}; this is {}", network.family()));
+        };
+        let mut layers = net.layers.as_slice();
+        let (mut input_gain, mut output_gain) = (1.0, 1.0);
+        if let [Layer::Affine(affine), rest @ ..] = layers {
+            input_gain = only_gain(affine).ok_or(form)?;
+            layers = rest;
+        }
+        if let [rest @ .., Layer::Affine(affine)] = layers {
+            output_gain = only_gain(affine).ok_or(form)?;
+            layers = rest;
+        }
+        let mut skip = false;
+        if let [
+            Layer::Residual(Residual {
+                body,
+                shortcut: None,
+            }),
+        ] = layers
+        {
+            (skip, layers) = (true, body);
+        }
+        let (cell, dense) = match layers {
+            [Layer::Lstm(lstm), Layer::Conv1d(dense)] => (Cell::Lstm(lstm.clone()), dense),
+            [Layer::Gru(gru), Layer::Conv1d(dense)] => (Cell::Gru(gru.clone()), dense),
+            _ => return Err(form.into()),
+        };
+        if dense.kernel_size != 1 || dense.out_channels != 1 {
+            return Err(form.into());
+        }
+        let state = match &cell {
+            Cell::Lstm(lstm) => [lstm.initial_hidden.as_slice(), &lstm.initial_cell],
+            Cell::Gru(gru) => [gru.initial_hidden.as_slice(), &[]],
+        };
+        if state.iter().any(|s| s.iter().any(|x| *x != 0.0)) {
+            return Err(
+                "it starts recurrent layers from zero, this network from a stored state".into(),
+            );
+        }
+        let (inputs, dense) = (net.input_channels, dense.clone());
+        Ok(Self {
+            inputs,
+            cell,
+            dense,
+            skip,
+            input_gain,
+            output_gain,
+        })
+    }
+}
+
+/// The factor on channel 0 of a layer that does nothing else.
+fn only_gain(affine: &Affine) -> Option<f32> {
+    let (first, rest) = affine.scale.split_first()?;
+    let nothing_else = rest.iter().all(|s| *s == 1.0) && affine.shift.iter().all(|s| *s == 0.0);
+    nothing_else.then_some(*first)
+}
