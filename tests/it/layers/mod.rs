@@ -1,0 +1,243 @@
+//! The architecture, held: imports point downwards only, no circles inside a room, who may know
+//! the tensor library, who prints. The tables below are the architecture; change them with care.
+
+mod circles;
+mod uses;
+
+use circles::circles;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
+use uses::{Source, parse, sources};
+
+/// Every room and the rooms it may use. The upper ones may use everything below them.
+const MAY_USE: &[(&str, &[&str])] = &[
+    // 1: values, files, vector instructions.
+    ("audio", &["files"]),
+    ("files", &[]),
+    ("progress", &[]),
+    ("random", &[]),
+    ("simd", &[]),
+    // 2: signals, operators, what a run is to do, what a network is.
+    ("dsp", &["audio"]),
+    ("effects", &["audio", "dsp"]),
+    ("network", &[]),
+    ("kernels", &["simd", "network"]),
+    ("device", &[]),
+    // The config names generated signals and effects by their own types, so it stands on them.
+    ("config", &["audio", "effects", "network"]),
+    ("models", &["kernels", "config", "network"]),
+    // 3: what is done with recordings and with finished networks.
+    ("report", &["audio", "dsp", "files"]),
+    ("data", &["audio", "config", "dsp", "effects", "progress"]),
+    (
+        "regress",
+        &["audio", "config", "dsp", "files", "progress", "random"],
+    ),
+    ("resynth", &["audio", "config", "dsp", "progress", "random"]),
+    ("engine", &["audio", "dsp", "network", "simd"]),
+    (
+        "formats",
+        &["audio", "config", "engine", "files", "network"],
+    ),
+    // 4
+    (
+        "training",
+        &[
+            "config", "data", "files", "models", "network", "progress", "report",
+        ],
+    ),
+    // 5 and 6
+    ("commands", &["*"]),
+    ("cli", &["*", "commands"]),
+];
+
+/// Not below anything.
+const UPPER: [&str; 2] = ["commands", "cli"];
+
+/// The rooms that know tensors. `src/base` cannot: its package has no such dependency.
+const KNOW_TENSORS: [&str; 5] = ["kernels", "models", "device", "training", "commands"];
+
+/// Files that need each other, and why they may.
+const CIRCLES: [&[&str]; 1] = [
+    // A WaveNet can hold a whole network that computes its condition: real recursion.
+    &["formats/nam/read.rs", "formats/nam/read_wavenet.rs"],
+];
+
+/// The two packages of the house.
+static PACKAGES: LazyLock<[Vec<Source>; 2]> = LazyLock::new(|| {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    [sources(&src.join("base"), &[]), sources(&src, &["base"])]
+});
+
+/// The room a file stands in; `None` for the crate's own root.
+fn room(source: &Source) -> Option<&str> {
+    source.module.first().map(String::as_str)
+}
+
+/// Rooms that a file may not use and does.
+fn upward(source: &Source) -> Vec<String> {
+    let Some(room) = room(source) else {
+        return Vec::new();
+    };
+    let (_, allowed) = MAY_USE
+        .iter()
+        .find(|(name, _)| *name == room)
+        .unwrap_or_else(|| panic!("src/{room} has no place in the architecture table"));
+    let fine = |used: &str| {
+        used == room
+            || allowed.contains(&used)
+            || (allowed.contains(&"*") && !UPPER.contains(&used))
+    };
+    let is_room = |name: &str| MAY_USE.iter().any(|(room, _)| *room == name);
+    let names = source.names.iter().chain(&source.names_in_tests);
+    let used = names.chain(source.hands_on.values());
+    let used: BTreeSet<&String> = used.filter_map(|path| path.first()).collect();
+    let wrong = used.into_iter().filter(|used| is_room(used) && !fine(used));
+    wrong
+        .map(|used| format!("{} uses {used}", source.file.display()))
+        .collect()
+}
+
+/// Whether a file names the tensor library, or the other package around its front door, where it
+/// may not.
+fn trespasses(source: &Source) -> Vec<String> {
+    let room = room(source).unwrap_or("lib");
+    let tensors = source.crates.iter().any(|name| name.starts_with("burn"));
+    let around = source.crates.contains("effigy_base");
+    let said = |what: &str| format!("{} names {what}", source.file.display());
+    let tensors = (tensors && !KNOW_TENSORS.contains(&room)).then(|| said("burn"));
+    let around = (around && room != "lib").then(|| said("effigy_base"));
+    tensors.into_iter().chain(around).collect()
+}
+
+#[test]
+fn imports_point_downwards() {
+    let wrong: Vec<String> = PACKAGES.iter().flatten().flat_map(upward).collect();
+    assert!(wrong.is_empty(), "imports that point upwards: {wrong:#?}");
+}
+
+#[test]
+fn no_room_has_a_circle() {
+    for sources in PACKAGES.iter() {
+        let mut found = circles(sources);
+        found.retain(|circle| {
+            !CIRCLES.contains(&&circle.iter().map(String::as_str).collect::<Vec<_>>()[..])
+        });
+        assert!(found.is_empty(), "files that need each other: {found:#?}");
+    }
+}
+
+#[test]
+fn only_these_rooms_know_tensors() {
+    let wrong: Vec<String> = PACKAGES.iter().flatten().flat_map(trespasses).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/base/Cargo.toml");
+    let base: toml::Table = toml::from_str(&std::fs::read_to_string(base).unwrap()).unwrap();
+    let named = base["dependencies"].as_table().unwrap();
+    let burn: Vec<_> = named
+        .keys()
+        .filter(|name| name.starts_with("burn"))
+        .collect();
+    assert!(burn.is_empty(), "src/base depends on {burn:?}");
+}
+
+#[test]
+fn every_file_says_its_subject() {
+    for source in PACKAGES.iter().flatten() {
+        let file = source.file.display();
+        assert!(source.has_subject, "src/{file} does not say its subject");
+    }
+}
+
+fn planted(file: &str, text: &str) -> Source {
+    parse(Path::new(file), text)
+}
+
+#[test]
+fn an_upward_import_is_found() {
+    let found = |file: &str, text: &str| upward(&planted(file, text));
+    assert_eq!(found("audio/a.rs", "use crate::training::x;").len(), 1);
+    assert_eq!(found("dsp/a.rs", "use crate::{audio::A, cli::B};").len(), 1);
+    let broken = "use crate::{\n    audio::A,\n    models::{\n        self, B\n    },\n};";
+    assert_eq!(found("engine/a.rs", broken), ["engine/a.rs uses models"]);
+    assert_eq!(
+        found("commands/a.rs", "fn f() { crate::cli::f(); }").len(),
+        1
+    );
+    let in_macro = "fn f() { assert!(crate::commands::f() == [1]); }";
+    assert_eq!(found("models/a.rs", in_macro).len(), 1);
+    assert_eq!(
+        found("dsp/fft/a.rs", "use super::super::super::data::x;").len(),
+        1
+    );
+    assert_eq!(found("dsp/a.rs", "pub use crate::cli::B;").len(), 1);
+    assert!(found("audio/a.rs", "// crate::training is above").is_empty());
+    assert!(found("training/a.rs", "use crate::data::pair::Span;").is_empty());
+}
+
+#[test]
+fn a_circle_is_found() {
+    let circle = |files: &[(&str, &str)]| {
+        let files = files.iter().map(|(file, text)| planted(file, text));
+        circles(&files.collect::<Vec<_>>())
+    };
+    let two = [
+        ("dsp/a.rs", "use super::{\n    b::B,\n};"),
+        ("dsp/b.rs", "fn f() -> crate::dsp::a::A {}"),
+    ];
+    assert_eq!(circle(&two), [["dsp/a.rs", "dsp/b.rs"]]);
+    // By way of a third.
+    let three = [
+        ("dsp/a.rs", "use super::b::B;"),
+        ("dsp/b.rs", "use super::c::C;"),
+        ("dsp/c.rs", "use super::a::A;"),
+    ];
+    assert_eq!(circle(&three).len(), 1);
+    // What the front page defines, while it uses the page.
+    let front = [
+        ("dsp/mod.rs", "mod a;\nstruct S(a::A);"),
+        ("dsp/a.rs", "use super::S;"),
+    ];
+    assert_eq!(circle(&front).len(), 1);
+    // What the front page only hands on.
+    let handed_on = [
+        ("dsp/mod.rs", "mod a;\nmod b;\npub use a::A;"),
+        ("dsp/a.rs", "struct A;"),
+        ("dsp/b.rs", "use super::A;"),
+    ];
+    assert!(circle(&handed_on).is_empty());
+    // Unit tests may look both ways.
+    let tests = [
+        ("dsp/a.rs", "use super::b::B;"),
+        (
+            "dsp/b.rs",
+            "#[cfg(test)]\nmod tests {\n    use crate::dsp::a::A;\n}",
+        ),
+    ];
+    assert!(circle(&tests).is_empty());
+}
+
+#[test]
+fn a_trespass_is_found() {
+    let found = |file: &str, text: &str| trespasses(&planted(file, text)).len();
+    assert_eq!(found("engine/a.rs", "use burn::prelude::*;"), 1);
+    assert_eq!(found("cli/a.rs", "fn f(x: burn::tensor::Tensor<3>) {}"), 1);
+    assert_eq!(found("models/a.rs", "use burn::prelude::*;"), 0);
+    assert_eq!(
+        found("commands/a.rs", "use effigy_base::{\n    audio\n};"),
+        1
+    );
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    for source in PACKAGES.iter().flatten() {
+        let prints = source.macros.iter().find(|name| {
+            ["println", "print", "eprintln", "eprint", "dbg"].contains(&name.as_str())
+        });
+        let file = source.file.display();
+        let may = room(source) == Some("cli");
+        assert!(may || prints.is_none(), "src/{file} calls {prints:?}");
+    }
+}
