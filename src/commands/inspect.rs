@@ -181,7 +181,7 @@ fn parameters(playable: &Playable) -> anyhow::Result<Vec<Parameter>> {
             imported.map_or(Vec::new(), |imported| imported.model.weights())
         }
     };
-    let parameter = |w: models::Weights| Parameter {
+    let parameter = |w: crate::network::Weights| Parameter {
         name: w.name,
         shape: w.shape,
     };

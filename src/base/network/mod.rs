@@ -79,7 +79,8 @@ pub enum DescriptionError {
 }
 
 impl DescriptionError {
-    pub(crate) fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
+    /// A value that makes no sense: what is wrong with it and what is allowed.
+    pub fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid {
             what: what.into(),
             why: why.into(),
@@ -87,7 +88,7 @@ impl DescriptionError {
     }
 
     /// Says where in the network the fault is.
-    pub(crate) fn within(self, place: &str) -> Self {
+    pub fn within(self, place: &str) -> Self {
         let at = |what: String| format!("{place}: {what}");
         match self {
             Self::Length {
