@@ -1,7 +1,7 @@
 //! The activations of a WaveNet layer on rows of samples: forward in place, and backward from the
 //! activation's own output, so that nothing else need be kept.
 
-use super::rows::{RowsMut, each_vector, load, store};
+use super::products::rows::{Rows, RowsMut, each_vector, load, store};
 use crate::simd::{Isa, Kernel, Simd, math};
 
 /// A function applied to every sample. Each is monotonic, so that its slope can be told from its
@@ -164,7 +164,7 @@ pub(crate) struct Deactivate<'a> {
     /// The function.
     pub activation: Activation,
     /// Its output, row by row.
-    pub values: super::rows::Rows<'a>,
+    pub values: Rows<'a>,
     /// How many rows.
     pub rows: usize,
     /// The gradient of a, then of z.
@@ -217,9 +217,9 @@ pub(crate) struct Gate<'a> {
     /// How many rows.
     pub rows: usize,
     /// The signal.
-    pub values: super::rows::Rows<'a>,
+    pub values: Rows<'a>,
     /// What opens and closes it, as many rows.
-    pub gates: super::rows::Rows<'a>,
+    pub gates: Rows<'a>,
     /// Their product.
     pub product: RowsMut<'a>,
     /// Where it is added to.
@@ -275,9 +275,9 @@ pub(crate) struct Ungate<'a> {
     /// How many rows a has.
     pub rows: usize,
     /// a.
-    pub values: super::rows::Rows<'a>,
+    pub values: Rows<'a>,
     /// The gates.
-    pub gates: super::rows::Rows<'a>,
+    pub gates: Rows<'a>,
     /// The gradients, twice as many rows.
     pub gradient: RowsMut<'a>,
 }
@@ -318,7 +318,6 @@ impl Kernel for &mut Ungate<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Rows;
     use super::*;
 
     const ALL: [Activation; 6] = [

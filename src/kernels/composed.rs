@@ -1,40 +1,17 @@
 //! The operators composed of burn's own: the path of every backend without a fused form, and the
 //! oracle the fused forms are held to, gradients included.
 
-use std::cell::Cell as Flag;
-
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
 use super::activation::Activation;
-use super::recurrent::Cell;
+pub use super::bridge::composed_only as only;
+use super::encoder_decoder::{Filters, ScaleShift};
+use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
+use super::scan::{ScanState, ScanWeights};
 use super::wavenet::WaveNet;
-use super::{Filters, RecurrentState, RecurrentWeights, ScaleShift, ScanState, ScanWeights};
-
-thread_local! {
-    static WANTED: Flag<bool> = const { Flag::new(false) };
-}
-
-/// Calls `work` with every operator that this thread starts in its composed form, on host tensors
-/// too: how benchmarks run the same network both ways.
-pub fn only<R>(work: impl FnOnce() -> R) -> R {
-    /// Puts the old value back, whatever happens.
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            WANTED.set(self.0);
-        }
-    }
-    let _restore = Restore(WANTED.replace(true));
-    work()
-}
-
-/// Whether [`only`] is in force.
-pub(super) fn is_wanted() -> bool {
-    WANTED.get()
-}
 
 /// As [`super::conv1d`].
 pub fn conv1d(

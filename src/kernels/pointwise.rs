@@ -1,62 +1,79 @@
 //! Activations of whole signals `[batch, channels, time]`, forward, and backward from the signal
 //! itself: row after row on all cores, where the tensor library goes value by value on one.
 //!
-//! Deterministic like [`super::conv`].
+//! Results do not depend on the number of threads.
 
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::buffers::Buffer;
-use super::operator::{Forward, Operator, Values};
-use super::rows::{each_vector, load, store};
-use crate::simd::{Isa, Kernel, Simd};
+use super::bridge::{BackwardPass, Gradient, Inputs, Operator, Output, is_fused, run};
+use super::composed;
+use super::products::rows::{each_vector, load, store};
+use crate::simd::{Kernel, Simd};
+
+/// An activation of every sample of x `[batch, channels, time]`.
+pub fn activate(x: Tensor<3>, activation: Activation) -> Tensor<3> {
+    if activation == Activation::Identity {
+        return x;
+    }
+    if !is_fused(&x) {
+        return composed::activate(x, activation);
+    }
+    run(ActivateOperator(activation), vec![x.into_dispatch()])
+}
+
+/// x `[batch, channels, time]` where it is positive, else times its channel's slope `[channels]`.
+///
+/// # Panics
+/// There are not as many slopes as channels.
+pub fn p_relu(x: Tensor<3>, slopes: Tensor<1>) -> Tensor<3> {
+    assert_eq!(
+        x.dims()[1],
+        slopes.dims()[0],
+        "p_relu: one slope per channel"
+    );
+    if !is_fused(&x) {
+        return composed::p_relu(x, slopes);
+    }
+    let inputs = vec![x.into_dispatch(), slopes.into_dispatch()];
+    run(PReluOperator, inputs)
+}
 
 /// One function for all channels; input x.
 #[derive(Debug)]
-pub(crate) struct ActivateOperator(pub Activation);
+struct ActivateOperator(Activation);
 
 /// x where positive, else x times its channel's slope; inputs x and the slopes `[channels]`.
 #[derive(Debug)]
-pub(crate) struct PReluOperator;
+struct PReluOperator;
 
 impl Operator for ActivateOperator {
-    fn forward(&self, inputs: &[Values<'_>], _keep: bool) -> Forward {
-        forward(&inputs[0], |_| self.0)
+    fn forward(&self, inputs: &Inputs<'_>, _keep: bool) -> Output {
+        forward(inputs, |_| self.0)
     }
 
-    fn backward(
-        &self,
-        inputs: &[Values<'_>],
-        _kept: &Buffer,
-        dy: &[f32],
-        wanted: &[bool],
-    ) -> Vec<Option<Vec<f32>>> {
-        let (dx, _) = backward(&inputs[0], dy, |_| self.0);
-        vec![wanted[0].then_some(dx)]
+    fn backward(&self, inputs: &Inputs<'_>, pass: &BackwardPass<'_>) -> Vec<Gradient> {
+        let (dx, _) = backward(inputs, pass.dy, |_| self.0);
+        vec![Some(dx)]
     }
 }
 
 impl Operator for PReluOperator {
-    fn forward(&self, inputs: &[Values<'_>], _keep: bool) -> Forward {
-        let slopes = inputs[1].data;
-        forward(&inputs[0], |channel| leaky(slopes[channel]))
+    fn forward(&self, inputs: &Inputs<'_>, _keep: bool) -> Output {
+        let slopes = inputs.at(1);
+        forward(inputs, |channel| leaky(slopes[channel]))
     }
 
-    fn backward(
-        &self,
-        inputs: &[Values<'_>],
-        _kept: &Buffer,
-        dy: &[f32],
-        wanted: &[bool],
-    ) -> Vec<Option<Vec<f32>>> {
-        let slopes = inputs[1].data;
-        let (dx, rows) = backward(&inputs[0], dy, |channel| leaky(slopes[channel]));
+    fn backward(&self, inputs: &Inputs<'_>, pass: &BackwardPass<'_>) -> Vec<Gradient> {
+        let slopes = inputs.at(1);
+        let (dx, rows) = backward(inputs, pass.dy, |channel| leaky(slopes[channel]));
         let of_channel = |channel: usize| {
             let rows = rows.iter().skip(channel).step_by(slopes.len());
             rows.map(|&sum| f64::from(sum)).sum::<f64>() as f32
         };
         let dslopes = (0..slopes.len()).map(of_channel).collect();
-        vec![wanted[0].then_some(dx), wanted[1].then_some(dslopes)]
+        vec![Some(dx), Some(dslopes)]
     }
 }
 
@@ -65,33 +82,33 @@ fn leaky(slope: f32) -> Activation {
 }
 
 /// y of x, by each channel's function.
-fn forward(x: &Values<'_>, function: impl Fn(usize) -> Activation + Sync) -> Forward {
-    let (isa, channels, len) = (Isa::detect(), x.shape[1], x.shape[2].max(1));
-    let mut data = vec![0.0; x.data.len()];
-    data.par_chunks_mut(len)
-        .zip(x.data.par_chunks(len))
-        .enumerate()
-        .for_each(|(row, (y, x))| {
-            isa.run(ForwardRow {
-                activation: function(row % channels),
-                x,
-                y,
+fn forward(inputs: &Inputs<'_>, function: impl Fn(usize) -> Activation + Sync) -> Output {
+    let (isa, channels, len) = (inputs.isa, inputs.channels(), inputs.len());
+    Output::without_memory([inputs.batch(), channels, len], |y| {
+        y.par_chunks_mut(len.max(1))
+            .zip(inputs.x().par_chunks(len.max(1)))
+            .enumerate()
+            .for_each(|(row, (y, x))| {
+                isa.run(ForwardRow {
+                    activation: function(row % channels),
+                    x,
+                    y,
+                });
             });
-        });
-    Forward::without_memory(data, x.shape.to_vec())
+    })
 }
 
 /// dx, and of each row Σ dy · min(x, 0): the gradient of a slope left of 0.
 fn backward(
-    x: &Values<'_>,
+    inputs: &Inputs<'_>,
     dy: &[f32],
     function: impl Fn(usize) -> Activation + Sync,
 ) -> (Vec<f32>, Vec<f32>) {
-    let (isa, channels, len) = (Isa::detect(), x.shape[1], x.shape[2].max(1));
-    let mut dx = vec![0.0; x.data.len()];
+    let (isa, channels, len) = (inputs.isa, inputs.channels(), inputs.len().max(1));
+    let mut dx = vec![0.0; inputs.x().len()];
     let sums = dx
         .par_chunks_mut(len)
-        .zip(x.data.par_chunks(len))
+        .zip(inputs.x().par_chunks(len))
         .zip(dy.par_chunks(len))
         .enumerate()
         .map(|(row, ((dx, x), dy))| {

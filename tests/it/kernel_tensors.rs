@@ -1,8 +1,10 @@
 //! The fused operators on burn tensors: against the composed form, gradients included, on flex
 //! and ndarray.
 
-// burn has announced that its ndarray backend will go; while it is there, it is tested too.
-#![allow(deprecated)]
+#![expect(
+    deprecated,
+    reason = "burn has announced that its ndarray backend will go; while it is there, it is tested too"
+)]
 
 use burn::tensor::{Device, Tensor, TensorData};
 use effigy::kernels::activation::Activation;

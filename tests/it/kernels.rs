@@ -2,15 +2,16 @@
 //! this machine has.
 
 use effigy::kernels::activation::Activation;
-use effigy::kernels::conv::Conv1d;
-use effigy::kernels::encoder_decoder::{EncoderDecoder, Middle, Weights};
-use effigy::kernels::recurrent::{Cell, Recurrent, State, Weights as RecurrentSlices};
-use effigy::kernels::reference;
-use effigy::kernels::scan::{Scan, State as ScanState, Weights as ScanSlices};
+use effigy::kernels::convolution::Conv1d;
+use effigy::kernels::encoder_decoder::{EncoderDecoder, FilterSlices, Middle};
+use effigy::kernels::recurrent::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
+use effigy::kernels::scan::{PlainScanState, Scan, ScanSlices};
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::oracle::kernels as oracle;
 
 /// Outputs: f32 sums of products of numbers around 1, scaled so that they are of size 1.
 const OUTPUT: f64 = 1e-5;
@@ -98,9 +99,9 @@ fn convolution_equals_its_sum_forward_and_backward() {
         assert!(outputs > 0, "{shape:?}");
         let dy = noise(&mut rng, outputs, 1.0);
         let (x64, w64, dy64) = (double(&x), double(&w), double(&dy));
-        let y_exact = reference::conv1d(&shape, batch, &x64, &w64, &double(&b));
+        let y_exact = oracle::conv1d(&shape, batch, &x64, &w64, &double(&b));
         let (dx_exact, dw_exact, db_exact) =
-            reference::conv1d_gradients(&shape, batch, &x64, &w64, &dy64);
+            oracle::conv1d_gradients(&shape, batch, &x64, &w64, &dy64);
         for isa in Isa::available() {
             let what = format!("{isa} {shape:?} batch {batch} length {len}");
             let mut y = vec![f32::NAN; outputs];
@@ -174,7 +175,7 @@ fn encoder_decoder_equals_its_stages_forward_and_backward() {
         let fan = ((c * shape.decoder_kernel_size) as f32).sqrt();
         let decoder = noise(&mut rng, c * shape.decoder_kernel_size, 1.0 / fan);
         let dy = noise(&mut rng, batch * shape.output_len(len), 1.0);
-        let weights = Weights {
+        let weights = FilterSlices {
             encoder: &encoder,
             encoder_bias: &encoder_bias,
             scale: &scale,
@@ -182,7 +183,7 @@ fn encoder_decoder_equals_its_stages_forward_and_backward() {
             decoder: &decoder,
             decoder_bias: 0.3,
         };
-        let exact_weights = reference::EncoderDecoderWeights {
+        let exact_weights = oracle::EncoderDecoderWeights {
             encoder: double(&encoder),
             encoder_bias: double(&encoder_bias),
             scale: double(&scale),
@@ -191,9 +192,9 @@ fn encoder_decoder_equals_its_stages_forward_and_backward() {
             decoder_bias: f64::from(0.3f32),
         };
         let x64 = double(&x);
-        let y_exact = reference::encoder_decoder(&shape, batch, &x64, &exact_weights);
+        let y_exact = oracle::encoder_decoder(&shape, batch, &x64, &exact_weights);
         let (dx_exact, exact) =
-            reference::encoder_decoder_gradients(&shape, batch, &x64, &exact_weights, &double(&dy));
+            oracle::encoder_decoder_gradients(&shape, batch, &x64, &exact_weights, &double(&dy));
         for isa in Isa::available() {
             let what = format!("{isa} {shape:?} batch {batch} length {len}");
             let mut y = vec![f32::NAN; y_exact.len()];
@@ -244,10 +245,10 @@ fn reference_gradients_agree_with_finite_differences() {
     let b = double(&noise(&mut rng, 3, 1.0));
     let dy = double(&noise(&mut rng, batch * 3 * shape.output_len(len), 1.0));
     let loss = |x: &[f64], w: &[f64]| -> f64 {
-        let y = reference::conv1d(&shape, batch, x, w, &b);
+        let y = oracle::conv1d(&shape, batch, x, w, &b);
         y.iter().zip(&dy).map(|(y, dy)| y * dy).sum()
     };
-    let (dx, dw, _) = reference::conv1d_gradients(&shape, batch, &x, &w, &dy);
+    let (dx, dw, _) = oracle::conv1d_gradients(&shape, batch, &x, &w, &dy);
     let slope = |f: &dyn Fn(f64) -> f64| (f(STEP) - f(-STEP)) / (2.0 * STEP);
     let moved = |values: &[f64], at: usize, by: f64| {
         let mut values = values.to_vec();
@@ -277,7 +278,7 @@ fn results_are_the_same_bits_whatever_the_threads() {
                 let x = noise(&mut rng, batch * len, 1.0);
                 let filters = noise(&mut rng, c * shape.encoder_kernel_size, 0.1);
                 let per_channel = noise(&mut rng, c, 1.0);
-                let weights = Weights {
+                let weights = FilterSlices {
                     encoder: &filters,
                     encoder_bias: &per_channel,
                     scale: &per_channel,
@@ -434,11 +435,10 @@ fn wavenet_equals_its_layers_forward_and_backward() {
         let x = noise(&mut rng, batch * net.in_channels * len, 1.0);
         let weights = wavenet_weights(&net, &mut rng);
         let (x64, w64) = (double(&x), double(&weights));
-        let y_exact = reference::wavenet(&net, batch, &x64, &w64);
+        let y_exact = oracle::wavenet(&net, batch, &x64, &w64);
         assert_eq!(y_exact.len(), batch * net.out_channels() * out_len);
         let dy = noise(&mut rng, y_exact.len(), 1.0);
-        let (dx_exact, dw_exact) =
-            reference::wavenet_gradients(&net, batch, &x64, &w64, &double(&dy));
+        let (dx_exact, dw_exact) = oracle::wavenet_gradients(&net, batch, &x64, &w64, &double(&dy));
         for isa in Isa::available() {
             let what = format!("{isa} WaveNet {case}");
             let mut y = vec![f32::NAN; y_exact.len()];
@@ -482,10 +482,10 @@ fn wavenet_reference_gradients_agree_with_finite_differences() {
     let w = double(&wavenet_weights(&net, &mut rng));
     let dy = double(&noise(&mut rng, batch * 2 * 5, 1.0));
     let loss = |x: &[f64], w: &[f64]| -> f64 {
-        let y = reference::wavenet(&net, batch, x, w);
+        let y = oracle::wavenet(&net, batch, x, w);
         y.iter().zip(&dy).map(|(y, dy)| y * dy).sum()
     };
-    let (dx, dw) = reference::wavenet_gradients(&net, batch, &x, &w, &dy);
+    let (dx, dw) = oracle::wavenet_gradients(&net, batch, &x, &w, &dy);
     let moved = |values: &[f64], at: usize, by: f64| {
         let mut values = values.to_vec();
         values[at] += by;
@@ -583,7 +583,7 @@ fn recurrents() -> Vec<(Recurrent, usize, usize)> {
 struct RecurrentCase {
     weights: [Vec<f32>; 3],
     x: Vec<f32>,
-    state: State,
+    state: PlainRecurrentState,
     dy: Vec<f32>,
 }
 
@@ -614,9 +614,9 @@ impl RecurrentCase {
         }
     }
 
-    fn exact_weights(&self) -> reference::RecurrentWeights {
+    fn exact_weights(&self) -> oracle::RecurrentWeights {
         let [input, hidden, bias] = &self.weights;
-        reference::RecurrentWeights {
+        oracle::RecurrentWeights {
             input: double(input),
             hidden: double(hidden),
             bias: double(bias),
@@ -629,7 +629,7 @@ fn recurrent_layers_equal_their_steps() {
     for (case, (shape, batch, len)) in recurrents().into_iter().enumerate() {
         let case = RecurrentCase::new(&shape, batch, len, &mut rng(500 + case as u64));
         let state = (double(&case.state.hidden), double(&case.state.cell));
-        let (y_exact, h_exact, c_exact) = reference::recurrent(
+        let (y_exact, h_exact, c_exact) = oracle::recurrent(
             &shape,
             batch,
             &double(&case.x),
@@ -672,13 +672,13 @@ fn recurrent_gradients_agree_with_finite_differences() {
                     .map(|(at, value)| value + moves(tensor, at))
                     .collect()
             };
-            let weights = reference::RecurrentWeights {
+            let weights = oracle::RecurrentWeights {
                 input: moved(1),
                 hidden: moved(2),
                 bias: moved(3),
             };
             let state = (state.0.as_slice(), state.1.as_slice());
-            let (y, ..) = reference::recurrent(&shape, batch, &moved(0), &weights, state);
+            let (y, ..) = oracle::recurrent(&shape, batch, &moved(0), &weights, state);
             y.iter().zip(&dy).map(|(y, dy)| y * dy).sum()
         };
         let directions = values
@@ -743,7 +743,7 @@ fn recurrent_pieces_are_the_whole() {
     for (number, (shape, batch, _)) in recurrents().into_iter().enumerate() {
         let (len, cut) = (75, 40);
         let case = RecurrentCase::new(&shape, batch, len, &mut rng(700 + number as u64));
-        let run = |from: usize, to: usize, state: &mut State| -> Vec<Vec<f32>> {
+        let run = |from: usize, to: usize, state: &mut PlainRecurrentState| -> Vec<Vec<f32>> {
             let rows = case
                 .x
                 .chunks_exact(len)
@@ -814,12 +814,12 @@ fn exact_scan(
     state: &[(f64, f64)],
 ) -> (Vec<f64>, Vec<(f64, f64)>) {
     let pairs = |re: &[f64], im: &[f64]| re.iter().copied().zip(im.iter().copied()).collect();
-    let weights = reference::ScanWeights {
+    let weights = oracle::ScanWeights {
         a: pairs(&values[0], &values[1]),
         c: pairs(&values[2], &values[3]),
         d: values[4].clone(),
     };
-    reference::scan(shape, batch, &values[5], &weights, state)
+    oracle::scan(shape, batch, &values[5], &weights, state)
 }
 
 #[test]
@@ -829,7 +829,7 @@ fn scan_equals_its_steps_and_hands_its_state_over() {
         let values = scan_values(&shape, batch, len, &mut rng);
         let weights = scan_slices(&values);
         let n = batch * shape.channels * shape.states;
-        let state = ScanState {
+        let state = PlainScanState {
             re: noise(&mut rng, n, 1.0),
             im: noise(&mut rng, n, 1.0),
         };

@@ -21,6 +21,7 @@ mod losses;
 mod networks;
 mod npy;
 mod npy_resynth;
+mod oracle;
 mod random_networks;
 mod recover;
 mod regress;

@@ -4,16 +4,19 @@
 //! A weight's gradient is a sum over time of gradient × input. It is taken where the *input's*
 //! sample lies in the segment: the gradients it meets lie at the same time or up to the layer's
 //! context later, where they are known already and kept in a [`Window`]. How a batch is cut is
-//! [`super::geometry`]'s.
+//! [`super::cut`]'s.
 
 use std::ops::Range;
 
-use super::geometry::{Geometry, Window, pieces, row_stride};
+use super::geometry::{Geometry, pieces};
 use super::pass::{LayerWeights, Pass};
-use super::{ArrayOffsets, Layer};
+use super::shape::{ArrayOffsets, Layer, LayerOffsets};
+use super::window::{Window, row_stride};
 use crate::kernels::activation::{Activation, Deactivate, Gate, Ungate};
-use crate::kernels::rows::{Combine, RowProducts, Rows, RowsMut, Start};
-use crate::kernels::scratch;
+use crate::kernels::memory::{padded, scratch};
+use crate::kernels::products::combine::{Combine, Start};
+use crate::kernels::products::row_products::RowProducts;
+use crate::kernels::products::rows::{Rows, RowsMut};
 
 /// Where gradients and their sums lie in a task's working memory.
 struct Plan {
@@ -84,7 +87,7 @@ impl Plan {
         for (array, offsets) in pass.net.arrays.iter().zip(&pass.offsets) {
             let (channels, outs) = (array.channels, array.head_channels);
             most = most.max(channels).max(outs);
-            let layer = |(layer, at): (&Layer, &super::LayerOffsets)| LayerPlan {
+            let layer = |(layer, at): (&Layer, &LayerOffsets)| LayerPlan {
                 dz: places.window(at.width, layer.context()),
                 conv_sums: places.sums(channels, at.width * layer.kernel_size),
                 mixer_sums: places.sums(at.width, ins + 1),
@@ -155,7 +158,7 @@ impl Pass<'_> {
         let rows = plan.rows;
         let mut gradients = vec![0.0; self.count];
         let mut dx = vec![0.0; if want_x { ins * geometry.in_len } else { 0 }];
-        let total = plan.windows + scratch::padded(plan.sums) + condition + 6 * rows;
+        let total = plan.windows + padded(plan.sums) + condition + 6 * rows;
         scratch::with(total, |work| {
             let mut rest = work;
             let mut take = |size| {
@@ -165,7 +168,7 @@ impl Pass<'_> {
             };
             let work = Work {
                 windows: take(plan.windows),
-                sums: take(scratch::padded(plan.sums)),
+                sums: take(padded(plan.sums)),
                 condition: take(condition),
                 dx: [take(rows), take(rows)],
                 x: [take(rows), take(rows)],

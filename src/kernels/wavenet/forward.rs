@@ -3,12 +3,15 @@
 
 use std::ops::Range;
 
-use super::geometry::{Geometry, TILE, Window, pieces, row_stride};
+use super::geometry::{Geometry, TILE, pieces};
 use super::pass::Pass;
-use super::{Activation, Layer};
-use crate::kernels::activation::{Activate, Gate};
-use crate::kernels::rows::{Combine, CopyRows, Rows, RowsMut, Start, finish_copies};
-use crate::kernels::scratch;
+use super::shape::{Layer, LayerArray};
+use super::window::{Window, row_stride};
+use crate::kernels::activation::{Activate, Activation, Gate};
+use crate::kernels::memory::scratch;
+use crate::kernels::products::combine::{Combine, Start};
+use crate::kernels::products::copies::{CopyRows, finish_copies};
+use crate::kernels::products::rows::{Rows, RowsMut};
 
 /// Where what the layers hand to each other lies in a task's working memory.
 struct Plan {
@@ -36,7 +39,7 @@ impl Plan {
             size += window.size();
             window
         };
-        let array = |array: &super::LayerArray| {
+        let array = |array: &LayerArray| {
             let contexts = array.layers.iter().map(Layer::context);
             ArrayPlan {
                 inputs: contexts.map(|c| place(array.channels, c)).collect(),

@@ -1,14 +1,14 @@
-//! How a batch is cut into tasks, a task's time into segments, and where its signals lie.
+//! How a task's time is cut into segments, and where its signals lie.
 //!
 //! Signals of a task are aligned at their end. A *time* counts samples from the beginning of the
 //! first segment; segments are equally long, so that the task's input begins at time
-//! [`Geometry::start`] somewhere within the first. A signal has no samples before its own start. Knows no weight and no
-//! arithmetic.
+//! [`Geometry::start`] somewhere within the first. A signal has no samples before its own start.
+//! Knows no weight and no arithmetic.
 
 use std::ops::Range;
 
-use super::{LayerArray, WaveNet};
-use crate::kernels::scratch::{LINE, padded};
+use super::shape::{LayerArray, WaveNet};
+use crate::kernels::memory::padded;
 
 /// Samples of a tile: what lives between convolution and residual stays in the first-level cache.
 pub const TILE: usize = 96;
@@ -21,71 +21,14 @@ pub const SEGMENT: usize = 480;
 /// Of how many layers in a row one input is kept whole; see the [module page](super).
 const KEPT_EVERY: usize = 12;
 
-/// Samples `from..from + count` of one item's output.
-pub struct Task {
-    pub item: usize,
-    pub from: usize,
-    pub count: usize,
-}
-
-/// How a batch is cut into tasks: by items and, where these are few and long, by stretches of
-/// output, each of which computes its own context.
-pub struct Cut {
-    pub len: usize,
-    pub out_len: usize,
-    pub tasks: Vec<Task>,
-    /// Of the longest task.
-    pub geometry: Geometry,
-    /// Of the last task of an item, where that is shorter.
-    last: Option<Geometry>,
-}
-
-impl Cut {
-    pub fn new(net: &WaveNet, batch: usize, x_len: usize) -> Cut {
-        const TASKS: usize = 16;
-        let len = x_len / (batch * net.in_channels).max(1);
-        assert_eq!(x_len, batch * net.in_channels * len);
-        let out_len = net.output_len(len);
-        // A stretch as long as its context doubles the work: allow a quarter more.
-        let parts = TASKS
-            .div_ceil(batch.max(1))
-            .min(out_len / (4 * net.receptive_field()))
-            .max(1);
-        let stretch = out_len.div_ceil(parts).max(1);
-        let tasks = (0..batch)
-            .flat_map(|item| {
-                (0..out_len).step_by(stretch).map(move |from| Task {
-                    item,
-                    from,
-                    count: stretch.min(out_len - from),
-                })
-            })
-            .collect();
-        let last = out_len % stretch;
-        Cut {
-            len,
-            out_len,
-            tasks,
-            geometry: Geometry::new(net, stretch),
-            last: (last > 0).then(|| Geometry::new(net, last)),
-        }
-    }
-
-    pub fn geometry_of(&self, task: &Task) -> &Geometry {
-        match &self.last {
-            Some(last) if task.count == last.out_len => last,
-            _ => &self.geometry,
-        }
-    }
-}
-
 /// Times and places of all signals of a task.
 ///
 /// What is kept: the leads (see [`LayerGeometry::lead`]) and then, for each segment, a *page* of
 /// signals, each `[row][segment]`, in the order in which the forward pass writes them.
 #[derive(Debug)]
 pub struct Geometry {
-    out_len: usize,
+    /// Samples of its output and of its input.
+    pub out_len: usize,
     pub in_len: usize,
     /// Samples per segment.
     pub segment: usize,
@@ -247,111 +190,6 @@ impl Places {
     }
 }
 
-/// The distance between rows of `len` samples: whole cache lines, and an odd number of them
-/// modulo a page, since rows a multiple of 4 KiB apart would fight over the same few lines of the
-/// first-level cache.
-pub fn row_stride(len: usize) -> usize {
-    const PAGE: usize = 64;
-    let lines = len.div_ceil(LINE);
-    LINE * (lines + (PAGE + 7 - lines % PAGE) % PAGE)
-}
-
-/// Rows that hold the current segment and a context: forward, the samples before it; backward,
-/// those behind it. The rows are longer than that, so that the context need be moved only every
-/// few segments.
-#[derive(Debug, Clone)]
-pub struct Window {
-    offset: usize,
-    rows: usize,
-    pub stride: usize,
-    segment: usize,
-    context: usize,
-    len: usize,
-    /// Where in a row the current segment starts.
-    first: usize,
-}
-
-impl Window {
-    /// `rows` rows from float `offset` on, at the first segment.
-    pub fn forward(offset: usize, rows: usize, context: usize, segment: usize) -> Window {
-        // Whole lines, so that segments start on one.
-        let context = padded(context);
-        let len = context + (1 + 2 * context / segment) * segment;
-        Window {
-            offset,
-            rows,
-            stride: row_stride(len),
-            segment,
-            context,
-            len,
-            first: context,
-        }
-    }
-
-    /// The same at the last segment.
-    pub fn backward(offset: usize, rows: usize, context: usize, segment: usize) -> Window {
-        let window = Window::forward(offset, rows, context, segment);
-        Window {
-            first: window.len - window.context - segment,
-            ..window
-        }
-    }
-
-    /// Floats of all rows.
-    pub fn size(&self) -> usize {
-        self.rows * self.stride
-    }
-
-    /// Where the first row starts.
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// Where the current segment of the first row starts.
-    pub fn now(&self) -> usize {
-        self.offset + self.first
-    }
-
-    /// On to the next segment.
-    pub fn advance(&mut self, memory: &mut [f32]) {
-        let end = self.first + self.segment;
-        self.first = end;
-        if end + self.segment > self.len {
-            self.move_context(memory, end - self.context, 0);
-            self.first = self.context;
-        }
-    }
-
-    /// Back to the segment before.
-    pub fn retreat(&mut self, memory: &mut [f32]) {
-        if self.first < self.segment {
-            let to = self.len - self.context;
-            self.move_context(memory, self.first, to);
-            self.first = to;
-        }
-        self.first -= self.segment;
-    }
-
-    fn move_context(&self, memory: &mut [f32], from: usize, to: usize) {
-        for row in 0..self.rows {
-            let row = self.offset + row * self.stride;
-            memory.copy_within(row + from..row + from + self.context, row + to);
-        }
-    }
-
-    /// Zeros in all rows, `range` counted from the current segment's start.
-    pub fn clear(&self, memory: &mut [f32], range: Range<usize>) {
-        for row in 0..self.rows {
-            memory[self.now() + row * self.stride..][range.clone()].fill(0.0);
-        }
-    }
-
-    /// Zeros behind the current segment.
-    pub fn clear_context(&self, memory: &mut [f32]) {
-        self.clear(memory, self.segment..self.segment + self.context);
-    }
-}
-
 /// `range` in pieces that end at whole tiles and at `cut`: (first, how many).
 pub fn pieces(range: Range<usize>, cut: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut from = range.start;
@@ -369,52 +207,11 @@ pub fn pieces(range: Range<usize>, cut: usize) -> impl Iterator<Item = (usize, u
     })
 }
 
-/// Multiply-adds of a forward pass over one item of `len` samples; see
-/// [`WaveNet::multiply_adds`].
-pub fn multiply_adds(net: &WaveNet, len: usize) -> usize {
-    let geometry = Geometry::new(net, net.output_len(len));
-    let (offsets, _) = net.offsets();
-    let arrays = net.arrays.iter().zip(&offsets).zip(&geometry.arrays);
-    let of_array =
-        |((array, offsets), at): ((&LayerArray, &super::ArrayOffsets), &ArrayGeometry)| {
-            let channels = array.channels;
-            let entering = channels * offsets.in_channels;
-            let mut total = entering * (geometry.end() - at.layers[0].input_start);
-            for ((layer, offsets), place) in
-                array.layers.iter().zip(&offsets.layers).zip(&at.layers)
-            {
-                let conv = offsets.width * (channels * layer.kernel_size + net.in_channels);
-                total += (conv + channels * channels) * (geometry.end() - place.start);
-            }
-            if at.output.is_none() {
-                // Nobody reads the output of the last layer.
-                let start = at.layers.last().map_or(0, |place| place.start);
-                total -= channels * channels * (geometry.end() - start);
-            }
-            let head = array.head_channels * channels * array.head_kernel_size;
-            total + head * (geometry.end() - at.head_out_start)
-        };
-    arrays.map(of_array).sum()
-}
-
-/// Those of [`multiply_adds`] that read the network's input.
-pub fn input_multiply_adds(net: &WaveNet, len: usize) -> usize {
-    let geometry = Geometry::new(net, net.output_len(len));
-    let (offsets, _) = net.offsets();
-    let mixers = geometry.arrays.iter().zip(&offsets).map(|(at, offsets)| {
-        let layers = at.layers.iter().zip(&offsets.layers);
-        layers
-            .map(|(place, layer)| layer.width * (geometry.end() - place.start))
-            .sum::<usize>()
-    });
-    let entering = net.arrays.first().map_or(0, |array| array.channels);
-    net.in_channels * (mixers.sum::<usize>() + entering * len)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Activation, Layer};
+    use super::super::shape::Layer;
     use super::*;
+    use crate::kernels::activation::Activation;
 
     fn net() -> WaveNet {
         let layer = |kernel_size, dilation| Layer {
@@ -454,40 +251,5 @@ mod tests {
     fn pieces_end_at_tiles_and_at_the_cut() {
         let all: Vec<_> = pieces(90..300, 200).collect();
         assert_eq!(all, [(90, 6), (96, 96), (192, 8), (200, 88), (288, 12)]);
-    }
-
-    #[test]
-    fn windows_remember_a_context_both_ways() {
-        const SEGMENT: usize = 32;
-        for context in [0, 1, 16, 31, 32, 100] {
-            let mut forth = Window::forward(3, 2, context, SEGMENT);
-            let mut memory = vec![-1.0; 3 + forth.size()];
-            let second = forth.stride;
-            for time in 0..20 * SEGMENT {
-                if time > 0 && time % SEGMENT == 0 {
-                    forth.advance(&mut memory);
-                }
-                let at = second + forth.now() + time % SEGMENT;
-                memory[at] = time as f32;
-                if time >= context {
-                    assert_eq!(memory[at - context], (time - context) as f32);
-                }
-            }
-            let mut back = Window::backward(3, 2, context, SEGMENT);
-            memory.fill(-1.0);
-            back.clear_context(&mut memory);
-            for time in (0..20 * SEGMENT).rev() {
-                if time % SEGMENT == SEGMENT - 1 && time + 1 < 20 * SEGMENT {
-                    back.retreat(&mut memory);
-                }
-                let at = second + back.now() + time % SEGMENT;
-                memory[at] = time as f32;
-                let exact = match time + context < 20 * SEGMENT {
-                    true => (time + context) as f32,
-                    false => 0.0,
-                };
-                assert_eq!(memory[at + context], exact);
-            }
-        }
     }
 }

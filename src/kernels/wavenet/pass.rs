@@ -1,8 +1,8 @@
 //! The weights of a network as the products read them, and what all tasks of a pass share. Knows no
 //! time.
 
-use super::{ArrayOffsets, Layer, LayerArray, LayerOffsets, WaveNet};
-use crate::kernels::rows::Packed;
+use super::shape::{ArrayOffsets, Layer, LayerArray, LayerOffsets, WaveNet};
+use crate::kernels::products::combine::Packed;
 use crate::simd::Isa;
 
 /// The weights of a layer as the products read them.

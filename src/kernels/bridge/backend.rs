@@ -1,0 +1,296 @@
+//! One backend extension through which any [`Operator`] runs on flex and ndarray tensors, with its
+//! hand-written gradient under autodiff. Knows no particular operator.
+
+#![allow(
+    deprecated,
+    reason = "burn has announced that its ndarray backend will go; while it is there, it is served too"
+)]
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor,
+    DispatchTensorKind, ExtensionType, Flex, NdArray, TensorMetadata, backend_extension,
+    try_read_sync,
+};
+use burn::tensor::{Tensor, TensorData};
+
+use super::operator::{BackwardPass, Inputs, Operator, Output, Values};
+use crate::kernels::memory::Buffer;
+use crate::simd::Isa;
+
+/// Runs an operator on tensors for which [`is_fused`](super::is_fused) holds.
+///
+/// # Panics
+/// A tensor is elsewhere, or there are more than [`MOST_INPUTS`].
+pub(crate) fn run<const D: usize>(
+    operator: impl Operator,
+    inputs: Vec<DispatchTensor>,
+) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as HostOperators>::host_operator(
+        InputTensors(inputs),
+        Arc::new(operator),
+    ))
+}
+
+/// Tensors that enter an operator.
+pub struct InputTensors<B: Backend>(Vec<FloatTensor<B>>);
+
+// By hand, since the derive knows tensors as fields only and not in a list.
+impl<B: Backend> ExtensionType<B> for InputTensors<B> {
+    type Target = InputTensors<Dispatch>;
+
+    fn map_to_dispatch<F>(self, map_kind: F, autodiff: DispatchAutodiffContext) -> Self::Target
+    where
+        F: Fn(BackendTensor<B>) -> DispatchTensorKind,
+    {
+        let wrap = |tensor| DispatchTensor {
+            kind: map_kind(BackendTensor::Float(tensor)),
+            autodiff,
+        };
+        InputTensors(self.0.into_iter().map(wrap).collect())
+    }
+
+    fn map_from_dispatch<F>(target: Self::Target, unwrap_kind: F) -> Self
+    where
+        F: Fn(DispatchTensor) -> BackendTensor<B>,
+    {
+        let unwrap = |tensor| unwrap_kind(tensor).float();
+        InputTensors(target.0.into_iter().map(unwrap).collect())
+    }
+
+    fn routing_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
+        target.0.first()
+    }
+
+    fn routing_float_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
+        target.0.first()
+    }
+
+    fn autodiff_context(target: &Self::Target) -> DispatchAutodiffContext {
+        let contexts = target.0.iter().map(|tensor| tensor.autodiff);
+        contexts.fold(
+            DispatchAutodiffContext::Disabled,
+            DispatchAutodiffContext::merge,
+        )
+    }
+}
+
+/// The backend extension.
+#[backend_extension(Flex, NdArray, Autodiff)]
+#[allow(
+    private_interfaces,
+    reason = "burn wants the trait public; what runs through it is this crate's alone"
+)]
+pub trait HostOperators: Backend {
+    /// Applies the operator to the inputs.
+    fn host_operator(
+        #[extension_type] inputs: InputTensors<Self>,
+        operator: Arc<dyn Operator>,
+    ) -> FloatTensor<Self>;
+}
+
+/// A backend whose float tensors are f32 values in host memory.
+pub trait HostBackend: Backend {
+    /// The tensor's values in row-major order, without a copy where they already lie so.
+    fn values(tensor: &FloatTensor<Self>) -> Cow<'_, [f32]>;
+
+    /// A tensor of these values.
+    fn tensor(values: Vec<f32>, shape: Vec<usize>, like: &FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_from_data(TensorData::new(values, shape), &like.device())
+    }
+}
+
+impl HostBackend for Flex {
+    fn values(tensor: &FloatTensor<Self>) -> Cow<'_, [f32]> {
+        match tensor.as_slice::<f32>() {
+            Some(values) => Cow::Borrowed(values),
+            None => read::<Self>(tensor),
+        }
+    }
+}
+
+impl HostBackend for NdArray {
+    fn values(tensor: &FloatTensor<Self>) -> Cow<'_, [f32]> {
+        read::<Self>(tensor)
+    }
+}
+
+/// A copy of the values in row-major order.
+fn read<B: Backend>(tensor: &FloatTensor<B>) -> Cow<'static, [f32]> {
+    let data = try_read_sync(B::float_into_data(tensor.clone()))
+        .expect("host tensors are read at once")
+        .expect("host tensors can be read");
+    Cow::Owned(
+        data.try_into_vec()
+            .expect("operators run on f32 tensors only"),
+    )
+}
+
+impl HostOperators for Flex {
+    fn host_operator(inputs: InputTensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
+        forward::<Self>(&inputs.0, operator.as_ref(), false).0
+    }
+}
+
+impl HostOperators for NdArray {
+    fn host_operator(inputs: InputTensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
+        forward::<Self>(&inputs.0, operator.as_ref(), false).0
+    }
+}
+
+/// Calls `work` with the tensors' values.
+fn with_values<B: HostBackend, R>(
+    tensors: &[FloatTensor<B>],
+    work: impl FnOnce(&Inputs<'_>) -> R,
+) -> R {
+    let data: Vec<Cow<'_, [f32]>> = tensors.iter().map(B::values).collect();
+    let shapes: Vec<Vec<usize>> = tensors
+        .iter()
+        .map(|tensor| tensor.shape().to_vec())
+        .collect();
+    let values: Vec<Values<'_>> = data
+        .iter()
+        .zip(&shapes)
+        .map(|(data, shape)| Values { data, shape })
+        .collect();
+    work(&Inputs {
+        isa: Isa::detect(),
+        values: &values,
+    })
+}
+
+fn forward<B: HostBackend>(
+    inputs: &[FloatTensor<B>],
+    operator: &dyn Operator,
+    keep: bool,
+) -> (FloatTensor<B>, Buffer) {
+    let Output { data, shape, kept } =
+        with_values::<B, _>(inputs, |inputs| operator.forward(inputs, keep));
+    (B::tensor(data, shape.to_vec(), &inputs[0]), kept)
+}
+
+/// The most inputs an operator may have: burn wants their number as a constant.
+pub(crate) const MOST_INPUTS: usize = 8;
+
+impl<B: HostBackend + HostOperators, C: CheckpointStrategy> HostOperators for Autodiff<B, C> {
+    fn host_operator(inputs: InputTensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
+        match inputs.0.len() {
+            1 => tracked::<B, C, 1>(inputs, operator),
+            2 => tracked::<B, C, 2>(inputs, operator),
+            3 => tracked::<B, C, 3>(inputs, operator),
+            4 => tracked::<B, C, 4>(inputs, operator),
+            5 => tracked::<B, C, 5>(inputs, operator),
+            6 => tracked::<B, C, 6>(inputs, operator),
+            7 => tracked::<B, C, 7>(inputs, operator),
+            MOST_INPUTS => tracked::<B, C, MOST_INPUTS>(inputs, operator),
+            n => panic!("{operator:?} has {n} inputs, at most {MOST_INPUTS} are foreseen"),
+        }
+    }
+}
+
+/// The backward step of any operator.
+#[derive(Debug)]
+struct OperatorBackward;
+
+/// What it finds again.
+#[derive(Clone)]
+struct Remembered<B: Backend> {
+    /// The inputs, and behind them the output where the operator needs it.
+    inputs: Vec<FloatTensor<B>>,
+    operator: Arc<dyn Operator>,
+    kept: Arc<Buffer>,
+}
+
+impl<B: Backend> fmt::Debug for Remembered<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.operator.fmt(f)
+    }
+}
+
+impl<B: HostBackend, const N: usize> Backward<B, N> for OperatorBackward {
+    type State = Remembered<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Remembered<B>, N>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let dy = grads.consume::<B>(&ops.node);
+        let Remembered {
+            inputs,
+            operator,
+            kept,
+        } = ops.state;
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let pass = BackwardPass {
+            kept: &kept,
+            dy: &B::values(&dy),
+            wanted: &wanted,
+        };
+        let gradients = with_values::<B, _>(&inputs, |inputs| operator.backward(inputs, &pass));
+        for ((parent, gradient), input) in ops.parents.into_iter().zip(gradients).zip(&inputs) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                let shape = input.shape().to_vec();
+                grads.register::<B>(parent.id, B::tensor(gradient, shape, input));
+            }
+        }
+    }
+}
+
+fn tracked<B: HostBackend, C: CheckpointStrategy, const N: usize>(
+    inputs: InputTensors<Autodiff<B, C>>,
+    operator: Arc<dyn Operator>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let nodes = std::array::from_fn::<_, N, _>(|at| inputs.0[at].node());
+    let mut inputs: Vec<FloatTensor<B>> = inputs
+        .0
+        .into_iter()
+        .map(|input| input.into_primitive())
+        .collect();
+    let prepared = OperatorBackward
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful();
+    match prepared {
+        OpsKind::Tracked(step) => {
+            let (output, kept) = forward::<B>(&inputs, operator.as_ref(), true);
+            if operator.needs_output() {
+                inputs.push(output.clone());
+            }
+            let state = Remembered {
+                inputs,
+                operator,
+                kept: Arc::new(kept),
+            };
+            step.finish(state, output)
+        }
+        OpsKind::UnTracked(step) => step.finish(forward::<B>(&inputs, operator.as_ref(), false).0),
+    }
+}
+
+/// A host tensor's values.
+pub(crate) fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_into_vec().unwrap_or_default()
+}
+
+/// The tensors that are there, in order.
+pub(crate) fn list<const N: usize, const M: usize>(
+    tensors: [Tensor<3>; N],
+    optional: [Option<Tensor<1>>; M],
+) -> Vec<DispatchTensor> {
+    let optional = optional.into_iter().flatten().map(Tensor::into_dispatch);
+    tensors
+        .into_iter()
+        .map(Tensor::into_dispatch)
+        .chain(optional)
+        .collect()
+}

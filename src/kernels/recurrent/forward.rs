@@ -1,0 +1,250 @@
+//! The forward pass of a recurrent layer: a group of items is one task and goes through all of
+//! time, block by block.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::cells::{Gru, Lstm, Recurrence};
+use super::pass::{BLOCK, Pass, load_each};
+use super::shape::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
+use crate::kernels::memory::ahead::Ahead;
+use crate::kernels::memory::{Buffer, LINE, scratch};
+use crate::kernels::products::transpose::transpose_far;
+use crate::kernels::products::units::{ITEMS, SUMS, each_group, items_at_once};
+use crate::simd::{Isa, Kernel, Simd};
+
+impl Recurrent {
+    /// y `[batch, hidden_size, len]` (h at every step) of x `[batch, input_size, len]` from
+    /// `state` on, which becomes that after the last step. With `keep`, what the backward pass
+    /// needs besides x and y comes with it, else an empty buffer.
+    ///
+    /// # Panics
+    /// A slice's length does not fit the shape.
+    pub fn forward(
+        &self,
+        isa: Isa,
+        batch: usize,
+        x: &[f32],
+        weights: &RecurrentSlices<'_>,
+        state: &mut PlainRecurrentState,
+        keep: bool,
+    ) -> (Vec<f32>, Buffer) {
+        // Not filled with zeros first: of 10 MB they take one thread a millisecond.
+        let len = x.len() / self.input_size.max(1) * self.hidden_size;
+        let mut y = Vec::with_capacity(len);
+        let room = &mut y.spare_capacity_mut()[..len];
+        let kept = self.forward_to(isa, batch, x, weights, state, room, keep);
+        // SAFETY: that many fit, and all of them have been written.
+        unsafe { y.set_len(len) };
+        (y, kept)
+    }
+
+    /// [`Recurrent::forward`]; writes every number of y and reads none.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "plain slices, each a tensor of the formula"
+    )]
+    fn forward_to(
+        &self,
+        isa: Isa,
+        batch: usize,
+        x: &[f32],
+        weights: &RecurrentSlices<'_>,
+        state: &mut PlainRecurrentState,
+        y: &mut [MaybeUninit<f32>],
+        keep: bool,
+    ) -> Buffer {
+        let pass = Pass::new(self, weights);
+        let (ins, hidden) = (self.input_size, self.hidden_size);
+        let len = x.len() / (batch * ins).max(1);
+        assert_eq!(x.len(), batch * ins * len);
+        assert_eq!(y.len(), batch * hidden * len);
+        assert_eq!(state.hidden.len(), batch * hidden);
+        assert!(self.cell == Cell::Gru || state.cell.len() == batch * hidden);
+        let size = pass.kept_len(len);
+        let mut kept = Buffer::new(if keep {
+            batch.div_ceil(ITEMS) * size
+        } else {
+            0
+        });
+        let mut pieces: Vec<&mut [f32]> = match keep {
+            true => kept.chunks_exact_mut(size).collect(),
+            false => (0..batch.div_ceil(ITEMS))
+                .map(|_| Default::default())
+                .collect(),
+        };
+        let no_cells = self.cell == Cell::Gru;
+        let mut cells = std::mem::take(&mut state.cell);
+        cells.resize(batch * hidden, 0.0);
+        y.par_chunks_mut((ITEMS * hidden * len).max(1))
+            .zip(x.par_chunks((ITEMS * ins * len).max(1)))
+            .zip(state.hidden.par_chunks_mut(ITEMS * hidden))
+            .zip(cells.par_chunks_mut(ITEMS * hidden))
+            .zip(pieces.par_iter_mut())
+            .for_each(|((((y, x), h), c), kept)| {
+                scratch::with(pass.forward_sizes().iter().sum(), |work| {
+                    isa.run(ForwardTask {
+                        pass: &pass,
+                        len,
+                        items: h.len() / hidden,
+                        x,
+                        h,
+                        c,
+                        y,
+                        kept,
+                        work,
+                    });
+                });
+            });
+        drop(pieces);
+        if !no_cells {
+            state.cell = cells;
+        }
+        kept
+    }
+}
+
+/// A group of items through all of time.
+struct ForwardTask<'a> {
+    pass: &'a Pass,
+    len: usize,
+    items: usize,
+    x: &'a [f32],
+    h: &'a mut [f32],
+    c: &'a mut [f32],
+    /// Every number is written, none read.
+    y: &'a mut [MaybeUninit<f32>],
+    /// As long as [`Pass::kept_len`], or empty.
+    kept: &'a mut [f32],
+    /// As long as [`Pass::forward_sizes`] together.
+    work: &'a mut [f32],
+}
+
+impl Kernel for ForwardTask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.pass.shape.cell {
+            Cell::Lstm => self.all_steps::<S, Lstm>(s),
+            Cell::Gru => self.all_steps::<S, Gru>(s),
+        }
+    }
+}
+
+impl ForwardTask<'_> {
+    #[inline(always)]
+    fn all_steps<S: Simd, C: Recurrence>(self, s: S) {
+        let (pass, items, width) = (self.pass, self.items, self.pass.width());
+        let units = pass.shape.hidden_size;
+        let sizes = pass.forward_sizes();
+        let state = items * width;
+        let (h, work) = self.work.split_at_mut(sizes[0]);
+        let (c, work) = work.split_at_mut(sizes[1]);
+        let (x, rows) = work.split_at_mut(sizes[2]);
+        h[..state].fill(0.0);
+        c.fill(0.0);
+        for item in 0..items {
+            h[item * width..][..units].copy_from_slice(&self.h[item * units..][..units]);
+            c[item * width..][..units].copy_from_slice(&self.c[item * units..][..units]);
+        }
+        if let Some(first) = self.kept.get_mut(..state) {
+            first.copy_from_slice(&h[..state]);
+        }
+        for from in (0..self.len).step_by(BLOCK) {
+            let count = BLOCK.min(self.len - from);
+            if C::HAS_CELL && !self.kept.is_empty() {
+                self.kept[(1 + from / BLOCK) * state..][..state].copy_from_slice(&c[..state]);
+            }
+            let sizes = (self.len, items);
+            pass.gather_input(s, self.x, sizes, (from, count), x, pass.shape.input_size);
+            Steps {
+                pass,
+                items,
+                count,
+                x,
+                h,
+                c,
+                y: Ahead {
+                    // Of the first line a part was written with the block before.
+                    from: self.y.as_ptr().wrapping_add(from + LINE - 1).cast(),
+                    stride: self.len,
+                    rows: items * units,
+                    lines: count.div_ceil(LINE),
+                },
+            }
+            .run_all::<S, C>(s);
+            let (y, after) = (&mut *self.y, &h[state..]);
+            assert!(y.len() >= items * units * self.len && after.len() >= count * state);
+            for item in 0..items {
+                let to = y[item * units * self.len + from..].as_mut_ptr().cast();
+                // SAFETY: y holds the item's rows, h the states after `count` steps.
+                unsafe {
+                    let after = after[item * width..].as_ptr();
+                    transpose_far(s, (count, units), (after, state), (to, self.len), rows);
+                }
+            }
+            h.copy_within(count * state..(count + 1) * state, 0);
+        }
+        for item in 0..items {
+            self.h[item * units..][..units].copy_from_slice(&h[item * width..][..units]);
+            self.c[item * units..][..units].copy_from_slice(&c[item * width..][..units]);
+        }
+    }
+}
+
+/// A block of steps forward.
+struct Steps<'a> {
+    pass: &'a Pass,
+    items: usize,
+    count: usize,
+    /// `[step][item][input]`.
+    x: &'a [f32],
+    /// Before the first step and after each, `[1 + step][item][width]`.
+    h: &'a mut [f32],
+    /// `[item][width]`.
+    c: &'a mut [f32],
+    /// Where h goes after the block.
+    y: Ahead,
+}
+
+impl Steps<'_> {
+    #[inline(always)]
+    fn run_all<S: Simd, C: Recurrence>(self, s: S) {
+        let Steps {
+            pass, items, count, ..
+        } = self;
+        let (ins, units, width) = (pass.shape.input_size, pass.shape.hidden_size, pass.width());
+        assert!(self.x.len() >= count * items * ins);
+        assert!(self.h.len() >= (count + 1) * items * width);
+        assert!(self.c.len() >= items * width);
+        let (x, h, c) = (self.x.as_ptr(), self.h.as_mut_ptr(), self.c.as_mut_ptr());
+        let mut y = self.y.in_portions(count * units.div_ceil(S::LANES));
+        for t in 0..count {
+            for u in (0..units).step_by(S::LANES) {
+                y.bring::<S, true>(s);
+                each_group!(items_at_once::<S>(), items, |first, G| {
+                    // SAFETY: items `first..first + G` of step t lie within the lengths asserted,
+                    // and unit u's vector within the width.
+                    unsafe {
+                        let x = x.add((t * items + first) * ins);
+                        let before = h.add((t * items + first) * width);
+                        let (after, c) = (before.add(items * width + u), c.add(first * width + u));
+                        let sums: [[_; G]; SUMS] =
+                            C::sums(s, &pass.gates, u, (x, ins), (before, width));
+                        let hidden: [_; G] = load_each(s, before.add(u), width);
+                        let cell: [_; G] = load_each(s, c, width);
+                        let (hidden, cell) = C::step::<S, G>(s, sums, hidden, cell);
+                        for g in 0..G {
+                            s.store_ptr(after.add(g * width), hidden[g]);
+                            if C::HAS_CELL {
+                                s.store_ptr(c.add(g * width), cell[g]);
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The shape of a diagonal state space, and its weights, gradients and state as slices.
+
+/// A diagonal state space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scan {
+    /// Channels of x and y.
+    pub channels: usize,
+    /// States per channel, N.
+    pub states: usize,
+}
+
+/// Its weights.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanSlices<'a> {
+    /// Re a `[channels, states]`; |a| < 1 for a stable recurrence.
+    pub a_re: &'a [f32],
+    /// Im a.
+    pub a_im: &'a [f32],
+    /// Re c `[channels, states]`.
+    pub c_re: &'a [f32],
+    /// Im c.
+    pub c_im: &'a [f32],
+    /// d `[channels]`.
+    pub d: &'a [f32],
+}
+
+/// The gradients, shaped like what they are gradients of.
+#[derive(Debug, Clone, Default)]
+pub struct ScanGradients {
+    /// Of x, where asked for.
+    pub x: Option<Vec<f32>>,
+    /// Of Re a.
+    pub a_re: Vec<f32>,
+    /// Of Im a.
+    pub a_im: Vec<f32>,
+    /// Of Re c.
+    pub c_re: Vec<f32>,
+    /// Of Im c.
+    pub c_im: Vec<f32>,
+    /// Of d.
+    pub d: Vec<f32>,
+}
+
+/// What a sequence leaves behind for the next, `[batch, channels, states]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PlainScanState {
+    /// Re s.
+    pub re: Vec<f32>,
+    /// Im s.
+    pub im: Vec<f32>,
+}
+
+impl Scan {
+    /// The state before anything was heard.
+    pub fn zero_state(&self, batch: usize) -> PlainScanState {
+        let zeros = vec![0.0; batch * self.channels * self.states];
+        PlainScanState {
+            re: zeros.clone(),
+            im: zeros,
+        }
+    }
+}

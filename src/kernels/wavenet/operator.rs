@@ -1,0 +1,59 @@
+//! A WaveNet on tensors.
+
+use burn::tensor::Tensor;
+
+use super::shape::WaveNet;
+use crate::kernels::bridge::{BackwardPass, Gradient, Inputs, Operator, Output, is_fused, run};
+use crate::kernels::composed;
+
+/// A whole WaveNet: x `[batch, in_channels, time]` and its flat list of weights (for their order
+/// see [`WaveNet::weights`]) give `[batch, out_channels, time − receptive_field + 1]`.
+///
+/// # Panics
+/// [`WaveNet::problem`] has one, the number of channels or weights is another than the network's,
+/// or x is shorter than its receptive field.
+pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
+    let problem = net.problem();
+    assert!(
+        problem.is_none(),
+        "wavenet: {}",
+        problem.unwrap_or_default()
+    );
+    let [_, channels, len] = x.dims();
+    assert_eq!(
+        [channels, weights.dims()[0]],
+        [net.in_channels, net.weights()],
+        "wavenet: channels of x and number of weights"
+    );
+    assert!(
+        net.output_len(len) > 0,
+        "wavenet: {len} samples are fewer than the receptive field of {}",
+        net.receptive_field()
+    );
+    if !is_fused(&x) {
+        return composed::wavenet(x, weights, net);
+    }
+    let inputs = vec![x.into_dispatch(), weights.into_dispatch()];
+    run(WaveNetOperator(net.clone()), inputs)
+}
+
+/// Inputs x and the flat list of weights.
+#[derive(Debug)]
+struct WaveNetOperator(WaveNet);
+
+impl Operator for WaveNetOperator {
+    fn forward(&self, inputs: &Inputs<'_>, keep: bool) -> Output {
+        let (isa, batch, x, weights) = (inputs.isa, inputs.batch(), inputs.x(), inputs.at(1));
+        let len = self.0.output_len(inputs.len());
+        Output::written([batch, self.0.out_channels(), len], |y| {
+            self.0.forward(isa, batch, x, weights, y, keep)
+        })
+    }
+
+    fn backward(&self, inputs: &Inputs<'_>, pass: &BackwardPass<'_>) -> Vec<Gradient> {
+        let (isa, batch, x, weights) = (inputs.isa, inputs.batch(), inputs.x(), inputs.at(1));
+        let (kept, dy, want_x) = (pass.kept, pass.dy, pass.wants(0));
+        let (dw, dx) = self.0.backward(isa, batch, x, weights, kept, dy, want_x);
+        vec![dx, Some(dw)]
+    }
+}

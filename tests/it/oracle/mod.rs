@@ -1,0 +1,3 @@
+//! Slow, obvious forms of what the program computes fast, in double precision.
+
+pub mod kernels;
