@@ -33,6 +33,8 @@ pub mod ui;
 
 pub use status::Status;
 
+use crate::simd::{self, Isa};
+use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 use ui::Ui;
@@ -153,6 +155,8 @@ fn one_line(message: &str) -> String {
 }
 
 fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
+    // Here, since the arithmetic itself passes a wrong one over.
+    Isa::from_environment().context(simd::ENVIRONMENT)?;
     match command {
         Command::Check(args) => check::run(args, ui),
         Command::New(args) => new::run(args, ui),

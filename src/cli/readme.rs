@@ -9,6 +9,7 @@ use crate::effects::ParameterError;
 use crate::formats::FormatError;
 use crate::regress::RegressError;
 use crate::resynth::ResynthError;
+use crate::simd::IsaError;
 use crate::training::TrainingError;
 use crate::training::run_dir::RunError;
 
@@ -39,7 +40,7 @@ fn family(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         Some("Training")
     } else if error.is::<RunError>() {
         Some("Runs")
-    } else if error.is::<DeviceError>() {
+    } else if error.is::<DeviceError>() || error.is::<IsaError>() {
         Some("Devices")
     } else if error.is::<FormatError>() {
         Some("Model files")

@@ -433,3 +433,21 @@ fn wrong_use_of_a_run_gets_one_line_and_leaves_nothing() {
     let said = place.effigy(&["-q", "infer", "-m", "r", "dry.wav", "-o", "x.wav"]);
     expect_one_line("no weights", &said, &["no epoch was completed"]);
 }
+
+#[test]
+fn a_misspelt_instruction_set_is_refused_before_anything_else() {
+    let place = Place::new();
+    let said = |isa: &str| -> Said {
+        let mut command = place.command();
+        command.args(["completions", "bash"]).env("EFFIGY_ISA", isa);
+        command.output().unwrap().into()
+    };
+    expect_one_line(
+        "EFFIGY_ISA",
+        &said("avx9"),
+        &["EFFIGY_ISA", "'avx9'", "avx512, avx2, neon, portable"],
+    );
+    for isa in ["portable", ""] {
+        assert_eq!(said(isa).code, 0, "{isa}");
+    }
+}

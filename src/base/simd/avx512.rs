@@ -25,7 +25,10 @@ fn first(len: usize) -> __mmask16 {
 
 // SAFETY of every `unsafe` block below: the token exists, so the features are available; the
 // memory accesses are those the trait's callers vouch for.
-#[allow(clippy::undocumented_unsafe_blocks)]
+#[expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "said once, above, for every block below"
+)]
 impl Simd for Avx512 {
     type V = __m512;
     const LANES: usize = 16;

@@ -49,8 +49,8 @@ impl Isa {
     /// The instruction set in use: the one named by `EFFIGY_ISA` where that is valid, else the
     /// fastest this machine has. Found once per process.
     ///
-    /// A wrong `EFFIGY_ISA` is not reported here, in the middle of arithmetic; a program that
-    /// honours the variable calls [`Isa::from_environment`] first and shows its error.
+    /// A wrong `EFFIGY_ISA` is not reported here, in the middle of arithmetic: the command line
+    /// calls [`Isa::from_environment`] before anything else and shows its error.
     pub fn detect() -> Isa {
         static DETECTED: OnceLock<Isa> = OnceLock::new();
         *DETECTED.get_or_init(|| match Isa::from_environment() {
@@ -94,7 +94,10 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => true,
             Isa::Portable => true,
-            #[allow(unreachable_patterns)]
+            #[allow(
+                unreachable_patterns,
+                reason = "which sets are left depends on the processor compiled for"
+            )]
             _ => false,
         }
     }

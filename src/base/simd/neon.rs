@@ -19,7 +19,11 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 
 // SAFETY of every `unsafe` block below: the token exists, so the features are available; the
 // memory accesses are those the trait's callers vouch for.
-#[allow(clippy::undocumented_unsafe_blocks, unused_unsafe)]
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    unused_unsafe,
+    reason = "the first is said once, above, for every block below; whether an intrinsic is unsafe depends on the compiler"
+)]
 impl Simd for Neon {
     type V = float32x4_t;
     const LANES: usize = 4;
