@@ -2,6 +2,7 @@
 
 use super::Status;
 use super::ui::Ui;
+use crate::audio::level::amplitude;
 use crate::commands::convolve::{
     self, ConvolveOutcome, ConvolveRequest, Finish, Method, NOTEBOOK_PEAK, Rendered,
 };
@@ -145,9 +146,7 @@ fn request(args: &Args) -> ConvolveRequest {
         finish: Finish {
             noise_reduction_db: args.noise_reduction,
             trim_db: args.trim,
-            peak: args
-                .normalise
-                .map_or(NOTEBOOK_PEAK, |db| 10f64.powf(db / 20.0)),
+            peak: args.normalise.map_or(NOTEBOOK_PEAK, amplitude),
         },
     }
 }

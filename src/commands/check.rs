@@ -4,7 +4,7 @@
 use crate::audio::{Audio, decode};
 use crate::data::aligned::{self, Motion};
 use crate::data::check::{self, Expectations, Finding, Severity};
-use crate::dsp::align::{self, AlignOptions, Alignment, Drift, GainSway, TimeVariation};
+use crate::dsp::align::{self, AlignOptions, Alignment, Drift, TimeVariation, Tremolo};
 use crate::progress::{Event, Observer};
 use crate::regress::diagnosis::{self, Diagnosis, Kind, Movement};
 use anyhow::{Result, ensure};
@@ -103,7 +103,7 @@ pub struct CheckOutcome {
     /// Of the effect's filter over time.
     pub time_variation: Option<TimeVariation>,
     /// Of the effect's gain over time.
-    pub gain_sway: Option<GainSway>,
+    pub gain_sway: Option<Tremolo>,
     /// The guess of the kind, with its figures.
     pub diagnosis: Option<Diagnosis>,
     /// Wall time of the command.
@@ -231,7 +231,7 @@ fn look_closer(
     observer.event(Event::Finish);
     outcome.drift = motion.drift;
     outcome.time_variation = motion.variation;
-    outcome.gain_sway = motion.sway;
+    outcome.gain_sway = motion.tremolo;
     let movement = movement(&motion);
     outcome.diagnosis = diagnosis::diagnose(dry, wet, rate, movement, observer)?;
     outcome.kind = outcome.diagnosis.as_ref().map(|d| d.kind);
@@ -247,7 +247,7 @@ fn look_closer(
 
 fn movement(motion: &Motion) -> Movement {
     let detected = motion.variation.is_some_and(|v| v.detected());
-    if detected || motion.sway.is_some_and(|s| s.detected()) {
+    if detected || motion.tremolo.is_some_and(|s| s.detected()) {
         Movement::Detected
     } else if motion.variation.is_some_and(|v| v.suspected()) {
         Movement::Suspected

@@ -2,6 +2,7 @@
 
 use crate::audio::decode;
 use crate::audio::encode;
+use crate::audio::level::amplitude;
 use crate::audio::{Audio, SampleFormat, SampleRate};
 use crate::dsp::resample::resample;
 use crate::progress::{Event, Observer};
@@ -317,7 +318,7 @@ fn trimmed(mut channels: Vec<Vec<f64>>, finish: &Finish) -> Result<Vec<Vec<f64>>
         trim_db.is_finite() && trim_db < 0.0,
         "trim = {trim_db}: must be a negative number of dB relative to the peak, such as -60"
     );
-    let threshold = peak_of(&channels) * 10f64.powf(trim_db / 20.0);
+    let threshold = peak_of(&channels) * amplitude(trim_db);
     let loud = |channel: &Vec<f64>| {
         let first = channel.iter().position(|x| x.abs() >= threshold)?;
         let last = channel.iter().rposition(|x| x.abs() >= threshold)?;

@@ -4,6 +4,7 @@
 //! recording is not ours to ship and nothing says how it was drawn, so the standard signal here
 //! is another second of pink noise of the same level; the field's own can be given as a file.
 
+use crate::audio::level::amplitude;
 use crate::audio::{SampleRate, decode};
 use crate::effects::signals::{self, Noise, NoiseColour, Signal};
 use crate::engine::{Engine, EngineError};
@@ -29,7 +30,7 @@ pub fn standard_signal(rate: SampleRate) -> Result<Vec<f32>> {
     let mut signal = signals::render(&noise, rate, 1.0, SEED)?;
     let power: f64 = signal.iter().map(|x| f64::from(*x).powi(2)).sum();
     let rms = (power / signal.len().max(1) as f64).sqrt();
-    let factor = (10f64.powf(LEVEL_DBFS / 20.0) / rms) as f32;
+    let factor = (amplitude(LEVEL_DBFS) / rms) as f32;
     signal.iter_mut().for_each(|x| *x *= factor);
     Ok(signal)
 }

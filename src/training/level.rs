@@ -6,6 +6,7 @@
 //! output's fixed factor is divided by it before the first step: the same arithmetic, but the
 //! network answers at the recordings' level from the beginning and there is nothing to undo.
 
+use crate::audio::level::amplitude;
 use crate::config::{Config, TrainingConfig};
 use crate::data::pair::Span;
 
@@ -25,7 +26,7 @@ pub fn target_gain(training: &TrainingConfig, spans: &[Span]) -> f32 {
     if rms == 0.0 {
         return 1.0;
     }
-    (10f64.powf(level_dbfs / 20.0) / rms) as f32
+    (amplitude(level_dbfs) / rms) as f32
 }
 
 /// Divides the output's fixed factor by [`target_gain`], where the config leaves it open. The

@@ -1,8 +1,8 @@
 //! Alignment against recordings of known latency: made here (exact truth) and shared ones.
 
 use effigy::dsp::align::{
-    AlignError, AlignOptions, Alignment, TRUSTED_CONFIDENCE, band_delay, drift, estimate,
-    estimate_joint, gain_sway, time_variation,
+    self, AlignError, AlignOptions, Alignment, TRUSTED_CONFIDENCE, band_delay, drift, estimate,
+    estimate_joint, time_variation,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -238,7 +238,10 @@ fn what_cannot_be_aligned_is_refused_by_name() {
     let mut broken = x.clone();
     broken[77] = f32::NAN;
     assert!(say(&x, &broken).starts_with("wet sample 77 is NaN; every sample must be finite"));
-    #[allow(clippy::reversed_empty_ranges)]
+    #[expect(
+        clippy::reversed_empty_ranges,
+        reason = "an empty range is what is tested"
+    )]
     let none = AlignOptions {
         lags: 5..=4,
         ..Default::default()
@@ -410,7 +413,7 @@ fn a_tremolo_is_told_from_what_follows_the_playing() {
             .iter()
             .map(|v| (3.0 * v).tanh())
             .collect();
-        let found = gain_sway(&free, &wet[..], 0).unwrap();
+        let found = align::tremolo(&free, &wet[..], 0).unwrap();
         let period = f64::from(RATE) / hz;
         println!("tremolo {hz} Hz: {found:.3?}");
         assert!(found.detected(), "{hz} Hz: {found:?}");
@@ -420,7 +423,7 @@ fn a_tremolo_is_told_from_what_follows_the_playing() {
     }
     for (material, dry) in [("free", free), ("loop", looped)] {
         EFFECTS.par_iter().for_each(|(name, process)| {
-            let found = gain_sway(&dry, &process(&dry), 0).unwrap();
+            let found = align::tremolo(&dry, &process(&dry), 0).unwrap();
             println!("{material} {name}: {found:.3?}");
             assert!(!found.detected(), "{material} {name}: {found:?}");
         });

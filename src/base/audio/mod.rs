@@ -6,6 +6,7 @@
 pub mod decode;
 pub mod encode;
 mod error;
+pub mod level;
 mod riff;
 
 pub use error::AudioError;

@@ -5,7 +5,7 @@
 
 use super::check::{Fact, Finding, Severity};
 use crate::audio::SampleRate;
-use crate::dsp::align::{self, Drift, GainSway, TRUSTED_CONFIDENCE, TimeVariation};
+use crate::dsp::align::{self, Drift, TRUSTED_CONFIDENCE, TimeVariation, Tremolo};
 
 /// A drift of this many samples over the recording moves the treble out of phase.
 const HARMFUL_DRIFT: f64 = 1.0;
@@ -18,25 +18,25 @@ pub struct Motion {
     /// Of the effect's filter; likewise.
     pub variation: Option<TimeVariation>,
     /// Of the effect's gain; likewise.
-    pub sway: Option<GainSway>,
+    pub tremolo: Option<Tremolo>,
 }
 
 impl Motion {
     /// Measures one channel of each side; positive latency: wet lags.
     pub fn measure(dry: &[f32], wet: &[f32], latency_samples: i64) -> Self {
-        let (drift, (variation, sway)) = rayon::join(
+        let (drift, (variation, tremolo)) = rayon::join(
             || align::drift(dry, wet, latency_samples),
             || {
                 (
                     align::time_variation(dry, wet, latency_samples),
-                    align::gain_sway(dry, wet, latency_samples),
+                    align::tremolo(dry, wet, latency_samples),
                 )
             },
         );
         Self {
             drift,
             variation,
-            sway,
+            tremolo,
         }
     }
 
@@ -54,7 +54,7 @@ impl Motion {
             period_seconds: seconds(v.period_samples),
             depth: v.depth,
         });
-        let sways = self.sway.filter(GainSway::detected);
+        let sways = self.tremolo.filter(Tremolo::detected);
         let sways = sways.map(|s| Fact::GainSways {
             period_seconds: seconds(s.period_samples),
             swing_db: s.swing_db,
@@ -147,7 +147,7 @@ mod tests {
             "{text}"
         );
         let sways = Motion {
-            sway: Some(GainSway {
+            tremolo: Some(Tremolo {
                 period_samples: 9600.0,
                 swing_db: 6.0,
                 share: 0.9,

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::flush;
-use super::{ParameterError, Unit, each, from_db, within};
+use super::{ParameterError, Unit, each, within};
+use crate::audio::level::amplitude;
 
 /// Smaller samples count as this, −120 dB: the logarithm of silence has no end.
 const FLOOR: f64 = 1e-6;
@@ -56,7 +57,7 @@ impl Unit for Compressor {
                 release
             };
             reduction_db = flush(wanted_db + kept * (reduction_db - wanted_db));
-            x * from_db(self.makeup_db - reduction_db)
+            x * amplitude(self.makeup_db - reduction_db)
         })
     }
 

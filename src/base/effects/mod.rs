@@ -211,8 +211,3 @@ impl Unit for Chain {
 fn each(dry: &[f32], mut step: impl FnMut(f64) -> f64) -> Vec<f32> {
     dry.iter().map(|&x| step(f64::from(x)) as f32).collect()
 }
-
-/// The factor of a level in decibels.
-fn from_db(db: f64) -> f64 {
-    10f64.powf(db / 20.0)
-}

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ParameterError, Unit, each, from_db, within};
+use super::{ParameterError, Unit, each, within};
+use crate::audio::level::amplitude;
 
 /// Multiplies by `10^(gain_db / 20)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ impl Unit for Gain {
     }
 
     fn run(&self, dry: &[f32], _: f64) -> Vec<f32> {
-        let factor = from_db(self.gain_db);
+        let factor = amplitude(self.gain_db);
         each(dry, |x| factor * x)
     }
 

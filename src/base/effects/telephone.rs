@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
-use super::{ParameterError, Unit, each, from_db, within};
+use super::{ParameterError, Unit, each, within};
+use crate::audio::level::amplitude;
 
 const LOW_HZ: f64 = 300.0;
 const HIGH_HZ: f64 = 3400.0;
@@ -35,7 +36,7 @@ impl Unit for Telephone {
     fn run(&self, dry: &[f32], hz: f64) -> Vec<f32> {
         let mut low = Filter::high_pass_2(LOW_HZ, hz);
         let mut high = Filter::low_pass_2(HIGH_HZ, hz);
-        let drive = from_db(self.drive_db);
+        let drive = amplitude(self.drive_db);
         each(dry, |x| (drive * high.step(low.step(x))).tanh())
     }
 

@@ -3,6 +3,7 @@
 
 use super::{Engine, EngineError};
 use crate::network::Network;
+use crate::random::Noise;
 use crate::simd::{Isa, peak, processor};
 use serde::Serialize;
 use std::hint::black_box;
@@ -124,12 +125,8 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
 
 /// Noise at −20 dBFS; the same on every call.
 fn noise(len: usize) -> Vec<f32> {
-    let mut state = 1u32;
-    let sample = |_| {
-        // A linear congruential generator (the constants of Numerical Recipes).
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / 167_772_160.0 - 0.05
-    };
+    let mut noise = Noise::new(1);
+    let sample = |_| noise.next_bits() as f32 / 167_772_160.0 - 0.05;
     (0..len).map(sample).collect()
 }
 

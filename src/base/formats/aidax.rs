@@ -9,6 +9,7 @@ use super::recurrent_net::{Cell, RecurrentNet};
 use super::{
     Format, FormatError, Model, SelfTest, cannot_carry, field, numbers, rtneural, unsupported,
 };
+use crate::audio::level::amplitude;
 use crate::network::{Architecture, Layer, Network};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -57,10 +58,7 @@ pub(crate) fn from_value(value: &Value) -> Result<Model, FormatError> {
             return Err(unsupported(feature, "players load such files wrong"));
         }
     };
-    let gain = |key: &str| {
-        file.number_or(key, 0.0)
-            .map(|db| 10f64.powf(db / 20.0) as f32)
-    };
+    let gain = |key: &str| file.number_or(key, 0.0).map(|db| amplitude(db) as f32);
     let net = RecurrentNet {
         inputs: sequential.input_channels,
         cell,

@@ -1,6 +1,7 @@
 //! Whether a written file, read again, plays like the network it was written from.
 
 use crate::network::Network;
+use crate::random::Noise;
 use serde::Serialize;
 
 /// The largest difference accepted between two samples, relative to the larger of full scale and
@@ -49,11 +50,9 @@ pub enum VerifyError<E: std::error::Error + 'static> {
 /// several levels. The same on every call.
 pub fn test_signal(sample_rate: u32) -> Vec<f32> {
     let len = 2 * sample_rate as usize;
-    let mut noise = 0x2545_F491_u32;
+    let mut noise = Noise::new(0x2545_F491);
     let sample = |t: usize| {
-        // A linear congruential generator (the constants of Numerical Recipes).
-        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let random = (noise >> 8) as f32 / 8_388_608.0 - 1.0;
+        let random = noise.next().unwrap_or(0.0);
         let at = t as f32 / len as f32;
         match (at * 8.0) as usize {
             0 => f32::from(t == len / 16),

@@ -5,6 +5,7 @@
 
 use super::RegressError;
 use super::direct::{FRAME, HOP};
+use crate::audio::level::amplitude;
 use crate::dsp::stft::{Bin, Stft, StftParams};
 use crate::progress::{Event, Observer};
 
@@ -36,7 +37,7 @@ pub fn reduce_noise(
     }
     let stft = Stft::new(StftParams::new(FRAME, FRAME, HOP)?);
     let floor = noise_floor(&stft, samples);
-    let closed = 10f64.powf(-reduction_db / 20.0);
+    let closed = amplitude(-reduction_db);
     let mut gains = vec![closed; floor.len()];
     let (mut work, mut inverse) = (stft.workspace(), stft.workspace());
     let mut sound = stft.overlap_add()?;

@@ -7,6 +7,7 @@ use crate::config::WindowConfig;
 use crate::data::pair::{DryWetPair, Span};
 use crate::data::windows::Windows;
 use crate::models::{self, EffectModel};
+use crate::random::Noise;
 use crate::training::batcher;
 use crate::training::step::{self, Phase};
 use crate::training::{evaluate, optimiser};
@@ -182,13 +183,10 @@ fn wait(device: &Device) -> anyhow::Result<()> {
 
 /// Soft noise, and the same through a saturating curve: something that can be learned.
 fn sound(len: usize, controls: usize) -> Span {
-    let mut state = 1u32;
     let mut level = 0.0f32;
-    let dry: Vec<f32> = (0..len)
-        .map(|_| {
-            // A linear congruential generator (the constants of Numerical Recipes).
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let noise = (state >> 8) as f32 / 8_388_608.0 - 1.0;
+    let dry: Vec<f32> = Noise::new(1)
+        .take(len)
+        .map(|noise| {
             level = 0.9 * level + 0.3 * noise;
             level
         })

@@ -35,16 +35,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["audio", "config", "dsp", "files", "progress", "random"],
     ),
     ("resynth", &["audio", "config", "dsp", "progress", "random"]),
-    ("engine", &["audio", "dsp", "network", "simd"]),
+    ("engine", &["audio", "dsp", "network", "random", "simd"]),
     (
         "formats",
-        &["audio", "config", "engine", "files", "network"],
+        &["audio", "config", "engine", "files", "network", "random"],
     ),
     // 4
     (
         "training",
         &[
-            "config", "data", "files", "models", "network", "progress", "report",
+            "audio", "config", "data", "files", "models", "network", "progress", "report",
         ],
     ),
     // 5 and 6

@@ -17,7 +17,7 @@
 //! not the effect's.
 //!
 //! Not seen: an envelope filter (it follows the playing, not a clock), a tremolo (its gain is
-//! taken out; see `sway`), and an oscillator slower than four periods per recording.
+//! taken out; see `tremolo`), and an oscillator slower than four periods per recording.
 
 use super::response::Whitened;
 use super::whiten::median;

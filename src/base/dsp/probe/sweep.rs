@@ -5,7 +5,8 @@
 //! response and distortion with a swept-sine technique", AES 108, 2000), so the response of the
 //! fundamental alone can be cut out.
 
-use super::{Play, amplitude, decibels};
+use super::play::{Play, power_decibels};
+use crate::audio::level::amplitude;
 use crate::dsp::fft::RealFft;
 use std::f64::consts::{PI, TAU};
 
@@ -88,7 +89,10 @@ pub(super) fn response(play: &mut Play<'_>, hz: f64, level_dbfs: f64) -> (Respon
     let frequencies: Vec<f64> = (0..POINTS).map(frequency).collect();
     let found = Response {
         level_dbfs,
-        gain_db: frequencies.iter().map(|f| decibels(power(*f))).collect(),
+        gain_db: frequencies
+            .iter()
+            .map(|f| power_decibels(power(*f)))
+            .collect(),
         hz: frequencies,
     };
     wet.truncate(len);

@@ -3,7 +3,8 @@
 //! Every sine has a whole number of periods in the stretch that is read, so each harmonic falls
 //! on a bin of its own and nothing leaks.
 
-use super::{Play, amplitude, decibels};
+use super::play::{Play, power_decibels};
+use crate::audio::level::amplitude;
 use crate::dsp::fft::RealFft;
 use crate::dsp::window::hann;
 use std::f64::consts::TAU;
@@ -99,7 +100,7 @@ pub(super) fn harmonics(play: &mut Play<'_>, hz: f64, level_dbfs: f64) -> Harmon
     Harmonics {
         hz: cycles as f64 * hz / READ as f64,
         level_dbfs,
-        output_dbfs: std::array::from_fn(|i| decibels(power(i + 1))),
+        output_dbfs: std::array::from_fn(|i| power_decibels(power(i + 1))),
         thd,
     }
 }
@@ -148,6 +149,6 @@ fn aliasing_at(play: &mut Play<'_>, hz: f64, level_dbfs: f64, cycles: usize) -> 
     }
     Aliasing {
         hz: cycles as f64 * hz / n as f64,
-        off_db: decibels(if all > 0.0 { off / all } else { 0.0 }),
+        off_db: power_decibels(if all > 0.0 { off / all } else { 0.0 }),
     }
 }

@@ -14,8 +14,9 @@ pub use self::noise::{Noise, NoiseColour};
 pub use self::pluck::PluckedString;
 pub use self::sweep::{Impulse, SineSweep};
 pub use self::wave::{Motion, MovingWave, Shape};
-use super::{ParameterError, from_db, within};
+use super::{ParameterError, within};
 use crate::audio::SampleRate;
+use crate::audio::level::amplitude;
 
 /// The longest sound, in seconds.
 const MAX_SECONDS: f64 = 6.0 * 3600.0;
@@ -97,7 +98,7 @@ pub fn render(
         Signal::SineSweep(s) => s.render(hz, len),
         Signal::Impulse(s) => s.render(hz, len),
     };
-    scale_to_peak(&mut sound, from_db(signal.level_dbfs()) as f32);
+    scale_to_peak(&mut sound, amplitude(signal.level_dbfs()) as f32);
     Ok(sound)
 }
 

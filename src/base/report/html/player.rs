@@ -2,6 +2,7 @@
 
 use super::escape;
 use crate::audio::SampleRate;
+use crate::audio::level::{amplitude, decibels};
 use crate::report::chart::Tint;
 use crate::report::run::Run;
 use crate::report::svg::base64;
@@ -132,7 +133,7 @@ fn dry_and_wet(sound: &TestSound, clip: &Place) -> Vec<Source> {
 }
 
 fn residual(mut samples: Vec<f32>, wet: &[f32]) -> Source {
-    let room = db(peak(wet).max(1e-9)) - db(peak(&samples).max(1e-9));
+    let room = decibels(peak(wet).max(1e-9)) - decibels(peak(&samples).max(1e-9));
     let raised_db = room.clamp(0.0, MOST_RAISED_DB);
     let gain = amplitude(raised_db) as f32;
     samples.iter_mut().for_each(|x| *x *= gain);
@@ -152,14 +153,6 @@ fn rms(samples: &[f32]) -> f64 {
     (energy / samples.len().max(1) as f64).sqrt()
 }
 
-fn db(amplitude: f64) -> f64 {
-    20.0 * amplitude.log10()
-}
-
-fn amplitude(db: f64) -> f64 {
-    10f64.powf(db / 20.0)
-}
-
 /// The deck of all sources; the second is the wet recording, whose level is the measure.
 fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
     let measure = rms(&sources[1].samples);
@@ -169,7 +162,7 @@ fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
     let level_match = |s: &Source| {
         let own = rms(&s.samples);
         if own > 1e-9 && measure > 1e-9 {
-            db(measure / own)
+            decibels(measure / own)
         } else {
             0.0
         }
@@ -181,7 +174,7 @@ fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
         .filter(|s| s.matched)
         .map(raised)
         .fold(1.0, f64::max);
-    let headroom = -db(highest);
+    let headroom = -decibels(highest);
     let strip = strip(&sources);
     let (mut buttons, mut players) = (String::new(), String::new());
     let mut notes: Vec<String> = Vec::new();
@@ -219,7 +212,8 @@ fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
     }
     let residual = match sources.last() {
         Some(last) if !last.matched => {
-            let below = db(rms(&last.samples).max(1e-12) / measure.max(1e-12)) - last.raised_db;
+            let below =
+                decibels(rms(&last.samples).max(1e-12) / measure.max(1e-12)) - last.raised_db;
             format!(
                 " The residual (wet minus predicted) plays at its true level, {:.1} dB below wet, \
                  unless it is raised.",

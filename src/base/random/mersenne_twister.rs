@@ -1,8 +1,7 @@
 //! The Mersenne Twister (MT19937) with NumPy's and Python's seeding, for results that a seed of
 //! those programs decides: scikit-learn's random subsets, a notebook's shuffles.
 //!
-//! Algorithm: M. Matsumoto, T. Nishimura, ACM TOMACS 8 (1998). What is free to choose its own
-//! stream uses a modern generator (`rand_chacha`) instead. Knows nothing of what is drawn.
+//! Algorithm: M. Matsumoto, T. Nishimura, ACM TOMACS 8 (1998).
 
 const STATE: usize = 624;
 const SHIFT: usize = 397;

@@ -22,8 +22,8 @@
 mod correlate;
 mod drift;
 mod response;
-mod sway;
 mod transfer;
+mod tremolo;
 mod variation;
 mod whiten;
 
@@ -34,8 +34,8 @@ use transfer::Transfer;
 use whiten::Whitener;
 
 pub use drift::Drift;
-pub use sway::GainSway;
 pub use transfer::BandDelay;
+pub use tremolo::Tremolo;
 pub use variation::TimeVariation;
 
 /// Below this confidence a latency should not be used unseen. Over the cases of
@@ -231,7 +231,7 @@ pub fn time_variation(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<
 
 /// Periodic change of the gain over time (tremolo) at a known latency; `None` for an unusable
 /// pair or one with less than 2.3 s of sound at 44.1 kHz.
-pub fn gain_sway(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<GainSway> {
+pub fn tremolo(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Tremolo> {
     let late = usize::try_from(latency_samples.max(0)).ok()?;
     let early = usize::try_from((-latency_samples).max(0)).ok()?;
     let options = AlignOptions {
@@ -239,7 +239,7 @@ pub fn gain_sway(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<GainS
         ..Default::default()
     };
     let (dry, wet) = prepare(dry.get(early..)?, wet.get(late..)?, &options).ok()?;
-    sway::gain_sway(&dry, &wet)
+    tremolo::tremolo(&dry, &wet)
 }
 
 /// The view for what happens along a recording: short filters.

@@ -4,17 +4,15 @@
 //! Knows neither networks nor files: the box is a function. Every figure is read at or below a
 //! stated level, so that a box is asked nothing it was never meant for.
 
+mod play;
 mod sweep;
 mod tone;
 
+pub use play::Play;
 pub use sweep::{Response, sine_sweep};
 pub use tone::{Aliasing, HARMONICS, Harmonics};
 
 use crate::audio::SampleRate;
-
-/// Plays a whole sound through the box, from rest: as long as what it was given, any constant
-/// latency of the box removed.
-pub type Play<'a> = dyn FnMut(&[f32]) -> Vec<f32> + 'a;
 
 /// Levels at which harmonics are measured, in decibels below the loudest.
 pub const LEVEL_STEPS_DB: [f64; 5] = [-36.0, -24.0, -12.0, -6.0, 0.0];
@@ -66,19 +64,10 @@ pub fn measure(play: &mut Play<'_>, rate: SampleRate, level_dbfs: f64) -> Measur
     }
 }
 
-/// The amplitude of a level in dBFS.
-fn amplitude(level_dbfs: f64) -> f64 {
-    10f64.powf(level_dbfs / 20.0)
-}
-
-/// Decibels of a power ratio, not below −160: what is below is rounding.
-fn decibels(power: f64) -> f64 {
-    10.0 * power.max(1e-16).log10()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::level::amplitude;
 
     const HZ: f64 = 44_100.0;
 

@@ -33,7 +33,7 @@ const LEAST_DB: f64 = 1.0;
 
 /// The strongest periodic change of the gain.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct GainSway {
+pub struct Tremolo {
     /// Its period in samples.
     pub period_samples: f64,
     /// From the lowest to the highest gain of the sine that fits it.
@@ -44,7 +44,7 @@ pub struct GainSway {
     pub rhythm: f64,
 }
 
-impl GainSway {
+impl Tremolo {
     /// Whether the effect changes its gain by a clock: a tremolo. A network without a clock of
     /// its own cannot learn it.
     pub fn detected(&self) -> bool {
@@ -133,7 +133,7 @@ fn courses(dry: &[f64], wet: &[f64]) -> (Course, Course) {
 
 /// The strongest periodic change of the gain from `dry` to `wet`, which have been aligned;
 /// `None` with fewer than 200 audible frames of 512 samples.
-pub fn gain_sway(dry: &[f64], wet: &[f64]) -> Option<GainSway> {
+pub fn tremolo(dry: &[f64], wet: &[f64]) -> Option<Tremolo> {
     let (gain, level) = courses(dry, wet);
     if gain.len() < LEAST_FRAMES {
         return None;
@@ -146,7 +146,7 @@ pub fn gain_sway(dry: &[f64], wet: &[f64]) -> Option<GainSway> {
         .map(|step| (step, Sine::fit(&gain, at(step))))
         .max_by(|a, b| a.1.share.total_cmp(&b.1.share))?;
     let near = best.saturating_sub(2)..=best + 2;
-    Some(GainSway {
+    Some(Tremolo {
         period_samples: HOP as f64 / at(best),
         swing_db: 2.0 * found.amplitude,
         share: found.share,
