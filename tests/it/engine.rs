@@ -1,9 +1,10 @@
-//! The streaming engine against the reference, against the field's engine, and against its own
+//! The streaming engine against its oracle, against the field's engine, and against its own
 //! promises.
 
+use crate::oracle;
 use crate::random_networks::{Dice, sequential};
 use crate::support::Place;
-use effigy::engine::{Engine, OfflinePlayer, reference};
+use effigy::engine::{Engine, OfflinePlayer};
 use effigy::formats;
 use effigy::network::*;
 use effigy::simd::Isa;
@@ -163,14 +164,14 @@ fn identity_captures_are_the_identity() {
 const ROUNDING: f64 = 5e-5;
 
 #[test]
-fn the_engine_agrees_with_the_reference_on_random_networks_of_every_family() {
+fn the_engine_agrees_with_its_oracle_on_random_networks_of_every_family() {
     for seed in 0..25 {
         let mut dice = Dice::new(seed);
         for (family, network) in dice.every_family() {
             let input = dice.audio(700);
             let controls = dice.numbers(network.controls.len(), 1.0);
             let isa = dice.pick(&Isa::available());
-            let wanted = reference::run(&network, &input, &controls, 0).unwrap();
+            let wanted = oracle::engine::run(&network, &input, &controls, 0);
             let mut engine = Engine::with_isa(&network, isa).unwrap();
             if !controls.is_empty() {
                 engine.set_controls(&controls).unwrap();

@@ -2,9 +2,10 @@
 //! file says can hurt.
 
 use crate::engine::{allocations, shared, wav};
+use crate::oracle;
 use crate::random_networks::{Dice, with_controls};
 use effigy::commands::inspect;
-use effigy::engine::{Engine, EngineError, reference};
+use effigy::engine::{Engine, EngineError};
 use effigy::formats::{
     self, Format, FormatError, SelfTest, aidax, nam, proteus, rtneural, safetensors,
 };
@@ -687,7 +688,7 @@ fn the_trainers_meaning_is_used_where_the_player_disagrees() {
     let input = dice.audio(50);
     let modulated = play_cold(&network, &input);
     assert_ne!(plain, modulated);
-    let wanted = reference::run(&network, &input, &[], 0).unwrap();
+    let wanted = oracle::engine::run(&network, &input, &[], 0);
     let difference = modulated
         .iter()
         .zip(&wanted)

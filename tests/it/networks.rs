@@ -1,6 +1,7 @@
 //! What every network must do, whatever it is: be causal where it says so, listen as far as
 //! it says, and say the same however the signal is cut.
 
+use crate::oracle;
 use crate::support::noise;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -10,7 +11,6 @@ use effigy::config::{
     MultiscaleConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray, WaveNetConfig,
     WienerHammersteinConfig, WindowConfig,
 };
-use effigy::engine::reference;
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, RecurrentNetwork, WaveNet};
 use effigy::network::{Architecture, Control};
@@ -442,7 +442,7 @@ fn descriptions_play_what_the_network_predicts() {
         let later = network.latency_samples();
         let mut input = dry.clone();
         input.resize(dry.len() + later, 0.0);
-        let played = reference::run(&network, &input, values, lead_in).unwrap();
+        let played = oracle::engine::run(&network, &input, values, lead_in);
         let predicted = predict(&model, &Device::flex(), values, &[], &dry);
         for (i, (p, q)) in predicted.iter().zip(&played[later..]).enumerate() {
             let error = (f64::from(*p) - q).abs();

@@ -1,8 +1,9 @@
-//! The two kinds of sample storage: a short block of rows, and rows that remember their past.
+//! The two kinds of sample storage: a short block of rows, and rows that remember their past; and
+//! how they are lent out to be read and written.
 
 use super::plan::Plan;
 use crate::network::{DescriptionError, MAX_HISTORY, bounded};
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 /// Most samples handled in one pass: long enough that per-pass work is small beside the
 /// arithmetic, short enough that the rows of a layer stay in the innermost cache.
@@ -66,6 +67,27 @@ impl DerefMut for Aligned {
 /// Floats in a cache line, and in the widest vector.
 const LINE: usize = 16;
 
+/// Rows to read: a slice and the place of the present sample of row 0 in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) samples: &'a [f32],
+    pub(crate) at: usize,
+}
+
+/// Rows to write: a slice, the place of the present sample of row 0, and the rows' distance.
+pub(crate) struct Target<'a> {
+    pub(crate) samples: &'a mut [f32],
+    pub(crate) at: usize,
+    pub(crate) stride: usize,
+}
+
+impl Target<'_> {
+    /// Whether `rows` rows of `len` samples and slack fit.
+    pub(crate) fn fits(&self, rows: usize, len: usize) -> bool {
+        rows == 0 || self.at + (rows - 1) * self.stride + len <= self.samples.len()
+    }
+}
+
 /// Rows of one pass, `[channel][time]`, at most [`CHUNK`] samples each.
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -101,6 +123,51 @@ impl Block {
     /// The first `len` samples of a row.
     pub(crate) fn row_mut(&mut self, channel: usize, len: usize) -> &mut [f32] {
         &mut self.samples[channel * ROW..][..len]
+    }
+
+    /// All rows, to be read.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            samples: &self.samples,
+            at: 0,
+        }
+    }
+
+    /// All rows, to be written.
+    pub(crate) fn target(&mut self) -> Target<'_> {
+        Target {
+            samples: &mut self.samples,
+            at: 0,
+            stride: ROW,
+        }
+    }
+
+    /// Copies `len` samples of the rows `rows` of `from` into the first rows.
+    pub(crate) fn copy_from(&mut self, from: &Block, rows: Range<usize>, len: usize) {
+        for (to, row) in rows.enumerate() {
+            self.row_mut(to, len).copy_from_slice(from.row(row, len));
+        }
+    }
+
+    /// The first `rows` rows to `[time][channel]`, `width ≥ rows` apart; what lies between is
+    /// left alone.
+    pub(crate) fn to_time_major(&self, rows: usize, len: usize, to: &mut [f32], width: usize) {
+        for r in 0..rows {
+            let columns = to[r..].iter_mut().step_by(width);
+            for (x, y) in self.row(r, len).iter().zip(columns) {
+                *y = *x;
+            }
+        }
+    }
+
+    /// `[time][channel]`, `width` apart, to the first `rows` rows.
+    pub(crate) fn set_time_major(&mut self, from: &[f32], width: usize, rows: usize, len: usize) {
+        for r in 0..rows {
+            let columns = from[r..].iter().step_by(width);
+            for (x, y) in columns.zip(self.row_mut(r, len)) {
+                *y = *x;
+            }
+        }
     }
 }
 
@@ -171,15 +238,40 @@ impl Line {
         &self.samples
     }
 
-    /// All rows.
-    pub(crate) fn samples_mut(&mut self) -> &mut [f32] {
-        &mut self.samples
+    /// All rows, to be read from the present pass on.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            samples: &self.samples,
+            at: self.at,
+        }
+    }
+
+    /// The present pass of all rows, to be written.
+    pub(crate) fn target(&mut self) -> Target<'_> {
+        Target {
+            samples: &mut self.samples,
+            at: self.at,
+            stride: self.stride,
+        }
+    }
+
+    /// The present pass of a row.
+    pub(crate) fn row(&self, channel: usize, len: usize) -> &[f32] {
+        &self.samples[channel * self.stride + self.at..][..len]
     }
 
     /// The present pass of a row.
     pub(crate) fn row_mut(&mut self, channel: usize, len: usize) -> &mut [f32] {
         let start = channel * self.stride + self.at;
         &mut self.samples[start..start + len]
+    }
+
+    /// Takes the present pass of every channel from the first rows of `block`.
+    pub(crate) fn take(&mut self, block: &Block, len: usize) {
+        for channel in 0..self.channels {
+            self.row_mut(channel, len)
+                .copy_from_slice(block.row(channel, len));
+        }
     }
 
     /// Makes the pass of `len ≤ CHUNK` samples past, and room for one of [`CHUNK`].

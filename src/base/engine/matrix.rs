@@ -6,6 +6,7 @@
 //! `outputs × vectors of time` sums in registers. Every output sample adds its products in the
 //! same order wherever it stands in a block, so the result does not depend on block length.
 
+use super::block::Source;
 use super::plan::Plan;
 use crate::network::{Conv1d, DescriptionError};
 use crate::simd::{Isa, Simd};
@@ -52,13 +53,6 @@ pub(crate) trait Finish<S: Simd> {
         first: usize,
         t: usize,
     );
-}
-
-/// The samples a matrix reads: a slice and the place of the present sample of row 0 in it.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    pub(crate) samples: &'a [f32],
-    pub(crate) at: usize,
 }
 
 impl Matrix {

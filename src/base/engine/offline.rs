@@ -39,6 +39,29 @@ pub struct OfflinePlayer {
     started: bool,
 }
 
+impl Engine {
+    /// Plays a whole signal: prewarmed, in time with the input (latency taken off), as long as
+    /// it, with knobs at `controls` (none: their defaults).
+    ///
+    /// # Errors
+    /// The description is not valid; as [`Engine::set_controls`].
+    pub fn play(
+        network: &Network,
+        controls: &[f32],
+        input: &[f32],
+    ) -> Result<Vec<f32>, EngineError> {
+        let mut player = OfflinePlayer::new(network, 1)?;
+        if !controls.is_empty() {
+            player.set_controls(controls)?;
+        }
+        let mut output = [Vec::with_capacity(input.len())];
+        player.push(&[input], &mut output);
+        player.finish(&mut output);
+        let [output] = output;
+        Ok(output)
+    }
+}
+
 /// One channel's engines and what they have yet to play.
 #[derive(Debug)]
 struct Channel {

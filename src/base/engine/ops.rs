@@ -4,23 +4,9 @@
 //! vector past the last sample; rows have [`SLACK`] behind them for that.
 
 use super::activation::Function;
-use super::block::{Block, ROW, SLACK};
-use super::matrix::{Matrix, Source, Store, TimeTiles, over_time};
+use super::block::{Block, ROW, SLACK, Source, Target};
+use super::matrix::{Matrix, Store, TimeTiles, over_time};
 use crate::simd::{Isa, Kernel, Simd};
-
-/// Rows to write: a slice, the place of the present sample of row 0, and the rows' distance.
-pub(crate) struct Target<'a> {
-    pub(crate) samples: &'a mut [f32],
-    pub(crate) at: usize,
-    pub(crate) stride: usize,
-}
-
-impl Target<'_> {
-    /// Whether `rows` rows of `len` samples and slack fit.
-    pub(crate) fn fits(&self, rows: usize, len: usize) -> bool {
-        rows == 0 || self.at + (rows - 1) * self.stride + len <= self.samples.len()
-    }
-}
 
 /// `len` rounded up to whole vectors.
 #[inline(always)]
@@ -177,7 +163,7 @@ pub(crate) fn scale_shift(isa: Isa, scale: &[f32], shift: &[f32], block: &mut Bl
 }
 
 /// How two blocks become one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Combine {
     /// a + b
     Add,
@@ -240,4 +226,15 @@ pub(crate) fn add_to(block: &Block, target: Target, rows: usize, len: usize) {
             *y += x;
         }
     }
+}
+
+/// Values this small are taken for zero in states that decay: below them lie the denormal
+/// numbers, on which processors are slow, above them nothing anyone hears (−500 dB).
+pub(crate) const TINY: f32 = 1e-25;
+
+/// Zero where |x| is below [`TINY`].
+#[inline(always)]
+pub(crate) fn flush<S: Simd>(s: S, x: S::V) -> S::V {
+    let size = s.max(x, s.sub(s.zero(), x));
+    s.select_positive(s.sub(size, s.splat(TINY)), x, s.zero())
 }

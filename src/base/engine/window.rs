@@ -3,14 +3,13 @@
 
 use super::activation::Function;
 use super::block::{Block, Line};
+use super::node::{Node, Plannable};
 use super::plan::Plan;
-use super::reference::window_weight;
 use crate::network::{DescriptionError, WindowNetwork};
 use crate::simd::{Isa, Kernel, Simd};
 
-/// A planned network.
 #[derive(Debug)]
-pub(crate) struct WindowNode {
+struct WindowNode {
     isa: Isa,
     window_len: usize,
     hop: usize,
@@ -38,12 +37,11 @@ struct Dense {
     function: Function,
 }
 
-impl WindowNode {
-    /// Plans a validated network.
-    pub(crate) fn new(net: &WindowNetwork, plan: &Plan) -> Result<Self, DescriptionError> {
-        let floats = net.layers.iter().map(|l| l.weight.len() + l.bias.len());
+impl Plannable for WindowNetwork {
+    fn node(&self, _: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
+        let floats = self.layers.iter().map(|l| l.weight.len() + l.bias.len());
         plan.claim(1, floats.fold(0, usize::saturating_add))?;
-        let layers: Vec<Dense> = net
+        let layers: Vec<Dense> = self
             .layers
             .iter()
             .map(|dense| Dense {
@@ -57,27 +55,28 @@ impl WindowNode {
             .map(|l| l.bias.len())
             .max()
             .unwrap_or(0)
-            .max(net.window_len);
-        let weight = |i| window_weight(i, net.window_len, net.hop) as f32;
-        Ok(Self {
+            .max(self.window_len);
+        let weight = |i| window_weight(i, self.window_len, self.hop) as f32;
+        Ok(Box::new(WindowNode {
             isa: plan.isa,
-            window_len: net.window_len,
-            hop: net.hop,
+            window_len: self.window_len,
+            hop: self.hop,
             layers,
-            line: Line::new(1, Some(net.window_len), plan)?,
-            weights: (0..net.window_len).map(weight).collect(),
-            sum: vec![0.0; net.window_len],
-            due: net.hop,
+            line: Line::new(1, Some(self.window_len), plan)?,
+            weights: (0..self.window_len).map(weight).collect(),
+            sum: vec![0.0; self.window_len],
+            due: self.hop,
             given: 0,
-            silent: net.window_len - 1,
+            silent: self.window_len - 1,
             values: vec![0.0; widest],
             next: vec![0.0; widest],
-        })
+        }))
     }
+}
 
-    /// Replaces the input in `block` by the output, for `len` samples.
-    pub(crate) fn process(&mut self, block: &mut Block, len: usize) {
-        self.line.row_mut(0, len).copy_from_slice(block.row(0, len));
+impl Node for WindowNode {
+    fn process(&mut self, block: &mut Block, len: usize) {
+        self.line.take(block, len);
         for (t, y) in block.row_mut(0, len).iter_mut().enumerate() {
             self.due -= 1;
             if self.due == 0 {
@@ -95,6 +94,14 @@ impl WindowNode {
         self.line.advance(len);
     }
 
+    fn reset(&mut self) {
+        self.line.reset();
+        self.sum.fill(0.0);
+        (self.due, self.given, self.silent) = (self.hop, 0, self.window_len - 1);
+    }
+}
+
+impl WindowNode {
     /// Computes the window that ends before `end` in the line, and adds it to the sum.
     fn window(&mut self, end: usize) {
         self.sum.copy_within(self.hop.., 0);
@@ -118,13 +125,15 @@ impl WindowNode {
             *sum += value * weight;
         }
     }
+}
 
-    /// Forgets everything heard.
-    pub(crate) fn reset(&mut self) {
-        self.line.reset();
-        self.sum.fill(0.0);
-        (self.due, self.given, self.silent) = (self.hop, 0, self.window_len - 1);
+/// The periodic Hann window scaled so that windows `hop` apart sum to one; 1 without overlap.
+fn window_weight(i: usize, window_len: usize, hop: usize) -> f64 {
+    if hop == window_len {
+        return 1.0;
     }
+    let phase = std::f64::consts::TAU * i as f64 / window_len as f64;
+    (1.0 - phase.cos()) * hop as f64 / window_len as f64
 }
 
 fn softmax(values: &mut [f32]) {

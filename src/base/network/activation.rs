@@ -1,6 +1,6 @@
 //! Activation functions by name and parameter.
 
-use super::DescriptionError;
+use super::error::DescriptionError;
 use serde::{Deserialize, Serialize};
 
 /// An element-wise function. Formulas as in the field's trainer.

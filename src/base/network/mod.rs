@@ -8,119 +8,32 @@
 //! is allocated for it: a hostile file can lie about sizes, and all counting here is checked.
 
 mod activation;
+mod bounds;
+mod error;
 mod layer;
-mod recurrent;
-mod shape;
+mod part;
+mod sequential;
+mod slimmable;
 mod wavenet;
 mod window;
 
 pub use activation::Activation;
-pub use layer::{Affine, Branches, Conv1d, Delay, Film, Join, Layer, Residual, Sequential, Split};
-pub use recurrent::{Gru, Lstm, S4d};
+pub use bounds::{MAX_CHANNELS, MAX_DEPTH, MAX_HISTORY, MAX_LAYERS, MAX_WEIGHTS};
+pub use error::DescriptionError;
+pub use layer::{
+    Affine, Branches, Conv1d, Delay, Film, Gru, Join, Layer, Lstm, Residual, S4d, Split,
+};
+pub use sequential::Sequential;
+pub use slimmable::{Slimmable, Submodel};
 pub use wavenet::{Gating, LayerArray, LayerFilms, PostStackHead, WaveFilm, WaveLayer, WaveNet};
 pub use window::{Dense, WindowNetwork};
 
+pub(crate) use bounds::bounded;
+pub(crate) use layer::{Glu, with_layer};
+pub(crate) use part::Part;
+
+use bounds::too_large;
 use serde::{Deserialize, Serialize};
-
-/// The most weights a network may hold: 268 MB of `f32`, six times the widest of the seeds'.
-pub const MAX_WEIGHTS: usize = 1 << 26;
-/// The most samples of history a network may hold over all channels: 134 MB of `f32`. The engine
-/// allocates a small multiple of it.
-pub const MAX_HISTORY: usize = 1 << 25;
-/// The widest layer.
-pub const MAX_CHANNELS: usize = 1 << 16;
-/// The most layers, branches included: far above any network in use, low enough that the
-/// bookkeeping per layer cannot add up to much.
-pub const MAX_LAYERS: usize = 1 << 14;
-/// The deepest nesting of networks in networks.
-pub const MAX_DEPTH: usize = 16;
-
-/// Why a description is not a network.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum DescriptionError {
-    /// A list of numbers has the wrong length for the sizes beside it.
-    #[error("{what} holds {got} numbers, its sizes call for {expected}")]
-    Length {
-        /// The thing ("layer 3: conv weight").
-        what: String,
-        /// Numbers given.
-        got: usize,
-        /// Numbers called for.
-        expected: usize,
-    },
-    /// Two parts do not fit together.
-    #[error("{what} has {got} channels, {expected} are needed there")]
-    Channels {
-        /// The thing.
-        what: String,
-        /// Channels given.
-        got: usize,
-        /// Channels called for.
-        expected: usize,
-    },
-    /// A size or a total is beyond what is accepted.
-    #[error("{what} is {got}; at most {allowed} is accepted")]
-    TooLarge {
-        /// The thing.
-        what: String,
-        /// The value, "more than 2^64" when it does not fit a number.
-        got: String,
-        /// The bound.
-        allowed: usize,
-    },
-    /// A value makes no sense.
-    #[error("{what}: {why}")]
-    Invalid {
-        /// The thing.
-        what: String,
-        /// What is wrong with it and what is allowed.
-        why: String,
-    },
-}
-
-impl DescriptionError {
-    /// A value that makes no sense: what is wrong with it and what is allowed.
-    pub fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Invalid {
-            what: what.into(),
-            why: why.into(),
-        }
-    }
-
-    /// Says where in the network the fault is.
-    pub fn within(self, place: &str) -> Self {
-        let at = |what: String| format!("{place}: {what}");
-        match self {
-            Self::Length {
-                what,
-                got,
-                expected,
-            } => Self::Length {
-                what: at(what),
-                got,
-                expected,
-            },
-            Self::Channels {
-                what,
-                got,
-                expected,
-            } => Self::Channels {
-                what: at(what),
-                got,
-                expected,
-            },
-            Self::TooLarge { what, got, allowed } => Self::TooLarge {
-                what: at(what),
-                got,
-                allowed,
-            },
-            Self::Invalid { what, why } => Self::Invalid {
-                what: at(what),
-                why,
-            },
-        }
-    }
-}
 
 /// A trained network, ready to be played or written to a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -170,32 +83,6 @@ pub enum Architecture {
     Slimmable(Slimmable),
 }
 
-/// One capture in several sizes, smallest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Slimmable {
-    /// The sizes; the last one is the full network.
-    pub submodels: Vec<Submodel>,
-}
-
-/// One size of a [`Slimmable`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Submodel {
-    /// This size is used while the size knob is below this value (0..1).
-    pub max_value: f64,
-    /// The network of this size.
-    pub network: Box<Network>,
-}
-
-impl Slimmable {
-    /// The network for a size knob at `size` (0: smallest, 1: full); `None` without submodels.
-    pub fn select(&self, size: f64) -> Option<&Network> {
-        let chosen = self.submodels.iter().find(|s| size < s.max_value);
-        chosen.or(self.submodels.last()).map(|s| s.network.as_ref())
-    }
-}
-
 /// Weights under the name that `training.freeze` takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
@@ -205,45 +92,6 @@ pub struct Weights {
     pub shape: Vec<usize>,
     /// Row-major.
     pub values: Vec<f32>,
-}
-
-/// Totals gathered over a network, all checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Numbers learned.
-    pub weights: usize,
-    /// Multiply-adds per output sample.
-    pub macs: usize,
-    /// Past samples held, over all channels of all layers.
-    pub history: usize,
-    /// Layers.
-    pub layers: usize,
-}
-
-impl Cost {
-    /// Adds another part's totals; `None` on overflow.
-    pub(crate) fn plus(self, other: Self) -> Option<Self> {
-        Some(Self {
-            weights: self.weights.checked_add(other.weights)?,
-            macs: self.macs.checked_add(other.macs)?,
-            history: self.history.checked_add(other.history)?,
-            layers: self.layers.checked_add(other.layers)?,
-        })
-    }
-}
-
-/// What every part can say of itself. Only [`Network::validate`] makes it trustworthy.
-pub(crate) trait Part {
-    /// Checks sizes against each other and against the lists of numbers; gives output channels.
-    ///
-    /// `controls`: number of knobs the network has.
-    fn check(&self, in_channels: usize, controls: usize) -> Result<usize, DescriptionError>;
-
-    /// Totals; `None` where they overflow.
-    fn cost(&self) -> Option<Cost>;
-
-    /// Samples before the present one that can influence the output; `None`: all of them.
-    fn context(&self) -> Option<usize>;
 }
 
 impl Network {
@@ -289,7 +137,7 @@ impl Network {
             }
         }
         if let Architecture::Slimmable(slimmable) = &self.architecture {
-            return slimmable.check(self, depth);
+            return slimmable.check_sizes(self, depth);
         }
         self.architecture.check_bounds(depth)?;
         let inputs = self.architecture.input_channels();
@@ -301,7 +149,8 @@ impl Network {
                 expected,
             });
         }
-        let outputs = self.architecture.check(inputs, self.controls.len())?;
+        let whole = self.architecture.part();
+        let outputs = whole.check(inputs, self.controls.len())?;
         if outputs != 1 {
             let what = "network output".into();
             return Err(DescriptionError::Channels {
@@ -315,21 +164,20 @@ impl Network {
 
     /// Numbers learned, as [`Part::cost`] counts them; a slimmable network counts all its sizes.
     pub fn weight_count(&self) -> usize {
-        self.architecture.cost().map_or(usize::MAX, |c| c.weights)
+        let cost = self.architecture.part().cost();
+        cost.map_or(usize::MAX, |c| c.weights)
     }
 
     /// Multiply-adds per sample; a slimmable network counts its full size.
     pub fn macs_per_sample(&self) -> usize {
-        self.full()
-            .architecture
-            .cost()
-            .map_or(usize::MAX, |c| c.macs)
+        let cost = self.full().architecture.part().cost();
+        cost.map_or(usize::MAX, |c| c.macs)
     }
 
     /// How many input samples influence one output sample, the present one included; `None` for
     /// recurrent and state-space networks, which never forget entirely.
     pub fn receptive_field(&self) -> Option<usize> {
-        self.full().architecture.context()?.checked_add(1)
+        self.full().architecture.part().context()?.checked_add(1)
     }
 
     /// How many samples the output lags behind what was asked: the architecture's own look-ahead
@@ -368,48 +216,22 @@ impl Network {
     }
 }
 
-impl Slimmable {
-    fn check(&self, outer: &Network, depth: usize) -> Result<(), DescriptionError> {
-        let Some(last) = self.submodels.last() else {
-            return Err(DescriptionError::invalid(
-                "submodels",
-                "is empty; give at least one size",
-            ));
-        };
-        let ascending = self
-            .submodels
-            .windows(2)
-            .all(|w| w[0].max_value < w[1].max_value);
-        let last_covers = last.max_value >= 1.0;
-        if !ascending || !last_covers {
-            let why = "max_value must ascend and end at 1 or above";
-            return Err(DescriptionError::invalid("submodels", why));
-        }
-        let mut weights = 0usize;
-        for (i, submodel) in self.submodels.iter().enumerate() {
-            let place = format!("submodel {i}");
-            let network = &submodel.network;
-            if let Architecture::Slimmable(_) = network.architecture {
-                let why = "is a container itself; give networks";
-                return Err(DescriptionError::invalid(place, why));
-            }
-            network
-                .validate_at(depth + 1)
-                .map_err(|e| e.within(&place))?;
-            if network.sample_rate != outer.sample_rate {
-                let why = format!(
-                    "runs at {} Hz, the container at {} Hz",
-                    network.sample_rate, outer.sample_rate
-                );
-                return Err(DescriptionError::invalid(place, why));
-            }
-            weights = weights.saturating_add(network.weight_count());
-        }
-        bounded("weight count", Some(weights), MAX_WEIGHTS)
-    }
-}
-
 impl Architecture {
+    /// What every kind can say of itself.
+    pub(crate) fn part(&self) -> &dyn Part {
+        match self {
+            Self::WaveNet(wavenet) => wavenet,
+            Self::Sequential(sequential) => sequential,
+            Self::Window(window) => window,
+            Self::Slimmable(slimmable) => slimmable,
+        }
+    }
+
+    /// The shape in one line ("2 arrays: 16 channels, 10 layers, kernel 3, Tanh; …").
+    pub fn shape(&self) -> String {
+        self.part().shape()
+    }
+
     /// Channels of input: the audio, and the knobs where they enter as channels.
     pub fn input_channels(&self) -> usize {
         match self {
@@ -443,14 +265,13 @@ impl Architecture {
             if depth >= MAX_DEPTH {
                 return Err(too_large("nesting of networks", depth + 1, MAX_DEPTH));
             }
-            condition
-                .check_bounds(depth + 1)
-                .map_err(|e| e.within("condition"))?;
+            let checked = condition.check_bounds(depth + 1);
+            checked.map_err(|e| e.within("condition"))?;
         }
-        if let Self::Sequential(sequential) = self {
-            sequential.check_depth()?;
-        }
-        let cost = self.cost();
+        // Layers nest; the walk over them must not exhaust the stack.
+        let layers = self.part().depth(MAX_DEPTH + 1);
+        bounded("nesting of layers", Some(layers), MAX_DEPTH)?;
+        let cost = self.part().cost();
         bounded("layer count", cost.map(|c| c.layers), MAX_LAYERS)?;
         bounded("weight count", cost.map(|c| c.weights), MAX_WEIGHTS)?;
         bounded(
@@ -459,127 +280,4 @@ impl Architecture {
             MAX_HISTORY,
         )
     }
-}
-
-impl Part for Architecture {
-    fn check(&self, in_channels: usize, controls: usize) -> Result<usize, DescriptionError> {
-        match self {
-            Self::WaveNet(wavenet) => wavenet.check(in_channels, controls),
-            Self::Sequential(sequential) => sequential.check(in_channels, controls),
-            Self::Window(window) => window.check(in_channels, controls),
-            Self::Slimmable(_) => {
-                let why = "a slimmable container can only stand at the top, not inside a network";
-                Err(DescriptionError::invalid("architecture", why))
-            }
-        }
-    }
-
-    fn cost(&self) -> Option<Cost> {
-        match self {
-            Self::WaveNet(wavenet) => wavenet.cost(),
-            Self::Sequential(sequential) => sequential.cost(),
-            Self::Window(window) => window.cost(),
-            Self::Slimmable(slimmable) => {
-                let costs = slimmable
-                    .submodels
-                    .iter()
-                    .map(|s| s.network.architecture.cost());
-                total(costs)
-            }
-        }
-    }
-
-    fn context(&self) -> Option<usize> {
-        match self {
-            Self::WaveNet(wavenet) => wavenet.context(),
-            Self::Sequential(sequential) => sequential.context(),
-            Self::Window(window) => window.context(),
-            Self::Slimmable(slimmable) => {
-                slimmable.submodels.last()?.network.architecture.context()
-            }
-        }
-    }
-}
-
-/// The sum of costs; `None` when one is unknown or the sum overflows.
-pub(crate) fn total(costs: impl IntoIterator<Item = Option<Cost>>) -> Option<Cost> {
-    costs
-        .into_iter()
-        .try_fold(Cost::default(), |sum, cost| sum.plus(cost?))
-}
-
-fn too_large(what: &str, got: usize, allowed: usize) -> DescriptionError {
-    DescriptionError::TooLarge {
-        what: what.into(),
-        got: got.to_string(),
-        allowed,
-    }
-}
-
-/// An error when `got` overflowed or is above `allowed`.
-pub(crate) fn bounded(
-    what: &str,
-    got: Option<usize>,
-    allowed: usize,
-) -> Result<(), DescriptionError> {
-    match got {
-        Some(got) if got <= allowed => Ok(()),
-        Some(got) => Err(too_large(what, got, allowed)),
-        None => {
-            let got = "more than a 64-bit number holds".into();
-            Err(DescriptionError::TooLarge {
-                what: what.into(),
-                got,
-                allowed,
-            })
-        }
-    }
-}
-
-/// An error when a size is 0 or above `allowed`.
-pub(crate) fn size(what: &str, got: usize, allowed: usize) -> Result<(), DescriptionError> {
-    if got == 0 {
-        return Err(DescriptionError::invalid(
-            what,
-            "is 0; it must be at least 1",
-        ));
-    }
-    bounded(what, Some(got), allowed)
-}
-
-/// An error unless `numbers` holds `expected` finite numbers.
-pub(crate) fn numbers(
-    what: &str,
-    numbers: &[f32],
-    expected: Option<usize>,
-) -> Result<(), DescriptionError> {
-    bounded(what, expected, MAX_WEIGHTS)?;
-    let expected = expected.unwrap_or_default();
-    if numbers.len() != expected {
-        let (what, got) = (what.into(), numbers.len());
-        return Err(DescriptionError::Length {
-            what,
-            got,
-            expected,
-        });
-    }
-    match numbers.iter().position(|n| !n.is_finite()) {
-        Some(at) => {
-            let why = format!("number {at} is {}; weights must be finite", numbers[at]);
-            Err(DescriptionError::invalid(what, why))
-        }
-        None => Ok(()),
-    }
-}
-
-/// An error unless `got` channels are the `expected` ones.
-pub(crate) fn channels(what: &str, got: usize, expected: usize) -> Result<(), DescriptionError> {
-    if got == expected {
-        return Ok(());
-    }
-    Err(DescriptionError::Channels {
-        what: what.into(),
-        got,
-        expected,
-    })
 }

@@ -6,9 +6,12 @@
 //! starts from (x', head_rechannel(head)); the output is head_scale · head of the last array,
 //! through the post-stack head where there is one.
 
-use super::{Activation, Architecture, Conv1d, Cost, DescriptionError, MAX_CHANNELS, Part};
-use super::{channels, size, total};
+use super::bounds::{MAX_CHANNELS, channels, size};
+use super::error::DescriptionError;
+use super::part::{Cost, Part, total};
+use super::{Activation, Architecture, Conv1d};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 
 /// A WaveNet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -289,6 +292,40 @@ impl LayerArray {
             .try_fold(0usize, |sum, n| sum.checked_add(n?))?;
         sum.checked_add(self.head_rechannel.lookback()?)
     }
+
+    fn shape(&self) -> String {
+        let mut kernels: Vec<usize> = self.layers.iter().map(|l| l.conv.kernel_size).collect();
+        kernels.sort_unstable();
+        kernels.dedup();
+        let kernels: Vec<String> = kernels.iter().map(ToString::to_string).collect();
+        let mut text = format!(
+            "{} channels, {} layers, kernel {}",
+            self.width(),
+            self.layers.len(),
+            kernels.join("/")
+        );
+        let Some(first) = self.layers.first() else {
+            return text;
+        };
+        let _ = write!(text, ", {:?}", first.activation);
+        if first.bottleneck() != self.width() {
+            let _ = write!(text, ", bottleneck {}", first.bottleneck());
+        }
+        if self.layers.iter().any(|l| l.gating != Gating::None) {
+            text += ", gated";
+        }
+        if self
+            .layers
+            .iter()
+            .any(|l| l.films != LayerFilms::default())
+        {
+            text += ", FiLM";
+        }
+        if first.conv.groups > 1 {
+            let _ = write!(text, ", {} groups", first.conv.groups);
+        }
+        text
+    }
 }
 
 impl WaveNet {
@@ -316,9 +353,10 @@ impl Part for WaveNet {
             return Err(DescriptionError::invalid("head_scale", "is not finite"));
         }
         let condition = match &self.condition {
-            Some(net) => net
-                .check(in_channels, controls)
-                .map_err(|e| e.within("condition"))?,
+            Some(net) => {
+                let checked = net.part().check(in_channels, controls);
+                checked.map_err(|e| e.within("condition"))?
+            }
             None => in_channels,
         };
         let mut input = in_channels;
@@ -360,7 +398,7 @@ impl Part for WaveNet {
             ..Cost::default()
         };
         if let Some(condition) = &self.condition {
-            sum = sum.plus(condition.cost()?)?;
+            sum = sum.plus(condition.part().cost()?)?;
         }
         for array in &self.arrays {
             let ends = [&array.rechannel, &array.head_rechannel];
@@ -375,7 +413,7 @@ impl Part for WaveNet {
 
     fn context(&self) -> Option<usize> {
         let mut sum = match &self.condition {
-            Some(condition) => condition.context()?,
+            Some(condition) => condition.part().context()?,
             None => 0,
         };
         for array in &self.arrays {
@@ -385,5 +423,18 @@ impl Part for WaveNet {
             sum = sum.checked_add(conv.lookback()?)?;
         }
         Some(sum)
+    }
+
+    fn shape(&self) -> String {
+        let arrays: Vec<String> = self.arrays.iter().map(LayerArray::shape).collect();
+        let mut text = arrays.join("; ");
+        if let Some(condition) = &self.condition {
+            let (family, shape) = (condition.family(), condition.shape());
+            let _ = write!(text, "; conditioned by {family} ({shape})");
+        }
+        if let Some(head) = &self.head {
+            let _ = write!(text, "; {} head convolutions", head.convs.len());
+        }
+        text
     }
 }

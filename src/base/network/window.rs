@@ -1,8 +1,9 @@
 //! The seeds' dense networks: a window of samples in, a window of samples out.
 
-use super::{
-    Activation, Cost, DescriptionError, MAX_HISTORY, MAX_LAYERS, Part, channels, numbers, size,
-};
+use super::activation::Activation;
+use super::bounds::{MAX_HISTORY, MAX_LAYERS, channels, numbers, size};
+use super::error::DescriptionError;
+use super::part::{Cost, Part};
 use serde::{Deserialize, Serialize};
 
 /// A stack of dense layers that maps windows to windows.
@@ -97,5 +98,13 @@ impl Part for WindowNetwork {
     /// all of them are past: two windows less two samples, when windows overlap or not.
     fn context(&self) -> Option<usize> {
         self.window_len.checked_mul(2)?.checked_sub(2)
+    }
+
+    fn shape(&self) -> String {
+        let widths = self.layers.iter().map(|l| l.bias.len().to_string());
+        let widths: Vec<String> = std::iter::once(self.window_len.to_string())
+            .chain(widths)
+            .collect();
+        format!("{}, hop {}", widths.join(" → "), self.hop)
     }
 }

@@ -1,3 +1,4 @@
 //! Slow, obvious forms of what the program computes fast, in double precision.
 
+pub mod engine;
 pub mod kernels;

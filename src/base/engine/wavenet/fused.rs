@@ -5,11 +5,8 @@
 //! is one more tap of the convolution, on rows of its own.
 
 use crate::engine::activation::Function;
-use crate::engine::block::{Aligned, Line, ROW, SLACK};
-use crate::engine::matrix::{
-    Finish, Matrix, Source, Store, Sums, TimeTiles, WIDEST_TIME, over_time,
-};
-use crate::engine::ops::Target;
+use crate::engine::block::{Aligned, Line, ROW, SLACK, Source, Target};
+use crate::engine::matrix::{Finish, Matrix, Store, Sums, TimeTiles, WIDEST_TIME, over_time};
 use crate::engine::plan::Plan;
 use crate::network::{DescriptionError, Gating, LayerFilms, WaveLayer};
 use crate::simd::{Isa, Kernel, Simd, math};
@@ -80,11 +77,7 @@ impl FusedLayer {
         len: usize,
     ) {
         let reach = len + SLACK / 2;
-        let source = Source {
-            samples: line.samples(),
-            at: line.at(),
-        };
-        let sources = [source, cond];
+        let sources = [line.source(), cond];
         assert!(self.conv.fits(sources, reach));
         assert!(head.fits(self.bottleneck, reach));
         assert!(self.layer1x1.is_none() || next.fits(self.width, reach));

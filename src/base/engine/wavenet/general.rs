@@ -1,10 +1,9 @@
 //! Any WaveNet layer as whole passes: modulations, gates, groups, head 1x1.
 
-use super::modulate;
 use crate::engine::activation::Function;
-use crate::engine::block::{Block, Line, ROW};
-use crate::engine::matrix::{Matrix, Source};
-use crate::engine::ops::{self, Combine, Target};
+use crate::engine::block::{Block, Line, ROW, Source, Target};
+use crate::engine::matrix::Matrix;
+use crate::engine::ops::{self, Combine};
 use crate::engine::plan::Plan;
 use crate::network::{Conv1d, DescriptionError, Gating, WaveFilm, WaveLayer};
 use crate::simd::Isa;
@@ -45,18 +44,46 @@ enum Gate {
     Blended(Function),
 }
 
+/// Scales (and shifts) computed from the condition.
 #[derive(Debug)]
 struct Film {
     matrix: Matrix,
-    shift: bool,
+    rows: usize,
+    how: Combine,
 }
 
 impl Film {
     fn new(film: &WaveFilm, plan: &Plan) -> Result<Self, DescriptionError> {
         let matrix = Matrix::new(&film.conv, ROW, plan)?;
-        let shift = film.shift;
-        Ok(Self { matrix, shift })
+        let (rows, how) = match film.shift {
+            true => (matrix.outputs() / 2, Combine::Modulate),
+            false => (matrix.outputs(), Combine::Multiply),
+        };
+        Ok(Self { matrix, rows, how })
     }
+
+    /// Modulates the first rows of `block`; `values` is room for the scales.
+    fn apply(&self, pass: Pass, block: &mut Block, values: &mut Block) {
+        let Pass { isa, cond, len } = pass;
+        ops::multiply(isa, &self.matrix, cond, values.target(), len);
+        let values = [values.samples(), &[]];
+        ops::combine(isa, self.how, block, values, self.rows, len);
+    }
+}
+
+/// [`Film::apply`] where there is one.
+fn modulate(film: &Option<Film>, pass: Pass, block: &mut Block, values: &mut Block) {
+    if let Some(film) = film {
+        film.apply(pass, block, values);
+    }
+}
+
+/// What all steps of one pass share.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    isa: Isa,
+    cond: Source<'a>,
+    len: usize,
 }
 
 impl GeneralLayer {
@@ -125,6 +152,7 @@ impl GeneralLayer {
         }
     }
 
+    /// One pass: reads `line` and `cond`, writes `next`, adds to `head`.
     pub(super) fn process(
         &mut self,
         isa: Isa,
@@ -134,157 +162,63 @@ impl GeneralLayer {
         head: Target,
         len: usize,
     ) {
-        self.convolve(isa, line, cond, len);
-        self.mix(isa, cond, len);
-        ops::combine(
-            isa,
-            Combine::Add,
-            &mut self.z,
-            [self.side.samples(), &[]],
-            self.middle,
-            len,
-        );
-        film(
-            isa,
-            &self.activation_pre,
-            &mut self.z,
-            &mut self.values,
-            cond,
-            self.middle,
-            len,
-        );
+        let pass = Pass { isa, cond, len };
+        self.convolve(pass, line);
+        self.mix(pass);
+        let side = [self.side.samples(), &[]];
+        ops::combine(isa, Combine::Add, &mut self.z, side, self.middle, len);
+        modulate(&self.activation_pre, pass, &mut self.z, &mut self.values);
         self.activate(isa, len);
-        film(
-            isa,
-            &self.activation_post,
-            &mut self.z,
-            &mut self.values,
-            cond,
-            self.bottleneck,
-            len,
-        );
+        modulate(&self.activation_post, pass, &mut self.z, &mut self.values);
         match &self.head1x1 {
             Some(matrix) => {
-                pass(isa, matrix, &self.z, &mut self.side, len);
-                let rows = self.head_channels;
-                film(
-                    isa,
-                    &self.head1x1_post,
-                    &mut self.side,
-                    &mut self.values,
-                    cond,
-                    rows,
-                    len,
-                );
-                ops::add_to(&self.side, head, rows, len);
+                ops::multiply(isa, matrix, self.z.source(), self.side.target(), len);
+                modulate(&self.head1x1_post, pass, &mut self.side, &mut self.values);
+                ops::add_to(&self.side, head, self.head_channels, len);
             }
             None => ops::add_to(&self.z, head, self.bottleneck, len),
         }
         if let Some(matrix) = &self.layer1x1 {
-            pass(isa, matrix, &self.z, &mut self.side, len);
-            film(
-                isa,
-                &self.layer1x1_post,
-                &mut self.side,
-                &mut self.values,
-                cond,
-                self.width,
-                len,
-            );
+            ops::multiply(isa, matrix, self.z.source(), self.side.target(), len);
+            modulate(&self.layer1x1_post, pass, &mut self.side, &mut self.values);
         }
         self.pass_on(line, next, len);
     }
 
     /// z = the convolution, modulated before and after.
-    fn convolve(&mut self, isa: Isa, line: &Line, cond: Source, len: usize) {
-        let target = Target {
-            samples: self.z.samples_mut(),
-            at: 0,
-            stride: ROW,
-        };
+    fn convolve(&mut self, pass: Pass, line: &Line) {
+        let Pass { isa, len, .. } = pass;
         match &mut self.modulated {
-            None => {
-                let source = Source {
-                    samples: line.samples(),
-                    at: line.at(),
-                };
-                ops::multiply(isa, &self.conv, source, target, len);
-            }
+            None => ops::multiply(isa, &self.conv, line.source(), self.z.target(), len),
             Some((film, own)) => {
                 for c in 0..self.width {
-                    let from = &line.samples()[c * line.stride() + line.at()..][..len];
-                    self.side.row_mut(c, len).copy_from_slice(from);
+                    self.side.row_mut(c, len).copy_from_slice(line.row(c, len));
                 }
-                apply(
-                    isa,
-                    film,
-                    &mut self.side,
-                    &mut self.values,
-                    cond,
-                    self.width,
-                    len,
-                );
-                for c in 0..self.width {
-                    own.row_mut(c, len).copy_from_slice(self.side.row(c, len));
-                }
-                let source = Source {
-                    samples: own.samples(),
-                    at: own.at(),
-                };
-                ops::multiply(isa, &self.conv, source, target, len);
+                film.apply(pass, &mut self.side, &mut self.values);
+                own.take(&self.side, len);
+                ops::multiply(isa, &self.conv, own.source(), self.z.target(), len);
                 own.advance(len);
             }
         }
-        film(
-            isa,
-            &self.conv_post,
-            &mut self.z,
-            &mut self.values,
-            cond,
-            self.middle,
-            len,
-        );
+        modulate(&self.conv_post, pass, &mut self.z, &mut self.values);
     }
 
     /// side = the mixer, modulated before and after.
-    fn mix(&mut self, isa: Isa, cond: Source, len: usize) {
-        let target = Target {
-            samples: self.side.samples_mut(),
-            at: 0,
-            stride: ROW,
-        };
-        match &self.mixer_pre {
-            None => ops::multiply(isa, &self.mixer, cond, target, len),
+    fn mix(&mut self, pass: Pass) {
+        let Pass { isa, cond, len } = pass;
+        let source = match &self.mixer_pre {
+            None => cond,
             Some(film) => {
                 for c in 0..self.condition {
                     let from = &cond.samples[c * ROW + cond.at..][..len];
                     self.third.row_mut(c, len).copy_from_slice(from);
                 }
-                apply(
-                    isa,
-                    film,
-                    &mut self.third,
-                    &mut self.values,
-                    cond,
-                    self.condition,
-                    len,
-                );
-                let source = Source {
-                    samples: self.third.samples(),
-                    at: 0,
-                };
-                ops::multiply(isa, &self.mixer, source, target, len);
+                film.apply(pass, &mut self.third, &mut self.values);
+                self.third.source()
             }
-        }
-        film(
-            isa,
-            &self.mixer_post,
-            &mut self.side,
-            &mut self.values,
-            cond,
-            self.middle,
-            len,
-        );
+        };
+        ops::multiply(isa, &self.mixer, source, self.side.target(), len);
+        modulate(&self.mixer_post, pass, &mut self.side, &mut self.values);
     }
 
     /// z = activation and gate of z.
@@ -294,25 +228,13 @@ impl GeneralLayer {
             Gate::None => return ops::activate(isa, &self.function, &mut self.z, rows, len),
             Gate::Gated(function) | Gate::Blended(function) => function,
         };
-        for r in 0..rows {
-            self.side
-                .row_mut(r, len)
-                .copy_from_slice(self.z.row(rows + r, len));
-            self.third
-                .row_mut(r, len)
-                .copy_from_slice(self.z.row(r, len));
-        }
+        self.side.copy_from(&self.z, rows..2 * rows, len);
+        self.third.copy_from(&self.z, 0..rows, len);
         ops::activate(isa, secondary, &mut self.side, rows, len);
         if let Gate::Gated(_) = self.gate {
             ops::activate(isa, &self.function, &mut self.z, rows, len);
-            ops::combine(
-                isa,
-                Combine::Multiply,
-                &mut self.z,
-                [self.side.samples(), &[]],
-                rows,
-                len,
-            );
+            let side = [self.side.samples(), &[]];
+            ops::combine(isa, Combine::Multiply, &mut self.z, side, rows, len);
         } else {
             ops::activate(isa, &self.function, &mut self.third, rows, len);
             let others = [self.side.samples(), self.third.samples()];
@@ -323,9 +245,8 @@ impl GeneralLayer {
     /// next = the layer's input + side, or the input alone without a 1x1.
     fn pass_on(&self, line: &Line, next: Target, len: usize) {
         for c in 0..self.width {
-            let x = &line.samples()[c * line.stride() + line.at()..][..len];
             let to = &mut next.samples[c * next.stride + next.at..][..len];
-            to.copy_from_slice(x);
+            to.copy_from_slice(line.row(c, len));
             if self.layer1x1.is_some() {
                 for (y, x) in to.iter_mut().zip(self.side.row(c, len)) {
                     *y += x;
@@ -333,49 +254,4 @@ impl GeneralLayer {
             }
         }
     }
-}
-
-fn pass(isa: Isa, matrix: &Matrix, from: &Block, to: &mut Block, len: usize) {
-    let source = Source {
-        samples: from.samples(),
-        at: 0,
-    };
-    let target = Target {
-        samples: to.samples_mut(),
-        at: 0,
-        stride: ROW,
-    };
-    ops::multiply(isa, matrix, source, target, len);
-}
-
-fn film(
-    isa: Isa,
-    film: &Option<Film>,
-    block: &mut Block,
-    values: &mut Block,
-    cond: Source,
-    rows: usize,
-    len: usize,
-) {
-    if let Some(film) = film {
-        apply(isa, film, block, values, cond, rows, len);
-    }
-}
-
-fn apply(
-    isa: Isa,
-    film: &Film,
-    block: &mut Block,
-    values: &mut Block,
-    cond: Source,
-    rows: usize,
-    len: usize,
-) {
-    let target = Target {
-        samples: values.samples_mut(),
-        at: 0,
-        stride: ROW,
-    };
-    ops::multiply(isa, &film.matrix, cond, target, len);
-    modulate(isa, film.shift, block, values, rows, len);
 }

@@ -5,15 +5,15 @@
 //! to whole vectors with zero weights; a padded unit stays at zero. Between layers the signal is
 //! `[time][unit]`.
 
-use super::block::{Aligned, Block, CHUNK};
-use super::plan::Plan;
-use super::sequence::{flush, from_time_major, to_time_major};
+use crate::engine::block::{Aligned, Block, CHUNK};
+use crate::engine::node::{Node, Plannable};
+use crate::engine::ops::flush;
+use crate::engine::plan::Plan;
 use crate::network::{Conv1d, DescriptionError, Gru, Layer, Lstm};
 use crate::simd::{Isa, Kernel, Simd, math};
 
-/// Planned recurrent layers.
 #[derive(Debug)]
-pub(crate) struct RecurrentStack {
+struct RecurrentStack {
     isa: Isa,
     inputs: usize,
     cells: Vec<Cell>,
@@ -73,57 +73,85 @@ fn lanes(isa: Isa) -> usize {
     isa.run(Lanes)
 }
 
+impl Plannable for Lstm {
+    fn node(&self, inputs: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
+        Ok(self.node_with(&[], inputs, plan)?.0)
+    }
+
+    fn node_with(
+        &self,
+        behind: &[Layer],
+        _: usize,
+        plan: &Plan,
+    ) -> Result<(Box<dyn Node>, usize), DescriptionError> {
+        RecurrentStack::starting(Cell::lstm(self, None, plan)?, behind, plan)
+    }
+}
+
+impl Plannable for Gru {
+    fn node(&self, inputs: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
+        Ok(self.node_with(&[], inputs, plan)?.0)
+    }
+
+    fn node_with(
+        &self,
+        behind: &[Layer],
+        _: usize,
+        plan: &Plan,
+    ) -> Result<(Box<dyn Node>, usize), DescriptionError> {
+        RecurrentStack::starting(Cell::gru(self, None, plan)?, behind, plan)
+    }
+}
+
 impl RecurrentStack {
-    /// Plans the recurrent layers that `layers` starts with, and a narrow dense layer after them;
-    /// gives how many layers that is. `None` when it starts with another layer.
+    /// Plans `first`, the recurrent layers right `behind` it, and a narrow dense layer after
+    /// them; gives how many layers of `behind` that is.
     ///
     /// # Errors
     /// More memory than [`Plan::claim`] allows.
-    pub(crate) fn new(
-        layers: &[Layer],
+    fn starting(
+        first: Cell,
+        behind: &[Layer],
         plan: &Plan,
-    ) -> Result<Option<(Self, usize)>, DescriptionError> {
-        let mut cells: Vec<Cell> = Vec::new();
-        let lanes = lanes(plan.isa);
-        for layer in layers {
-            let input_width = cells.last().map(|c| c.width);
-            match layer {
-                Layer::Lstm(lstm) => cells.push(Cell::lstm(lstm, input_width, lanes, plan)?),
-                Layer::Gru(gru) => cells.push(Cell::gru(gru, input_width, lanes, plan)?),
+    ) -> Result<(Box<dyn Node>, usize), DescriptionError> {
+        let (inputs, mut width) = (first.inputs, first.width);
+        let mut cells = vec![first];
+        for layer in behind {
+            let cell = match layer {
+                Layer::Lstm(lstm) => Cell::lstm(lstm, Some(width), plan)?,
+                Layer::Gru(gru) => Cell::gru(gru, Some(width), plan)?,
                 _ => break,
-            }
+            };
+            width = cell.width;
+            cells.push(cell);
         }
-        let (Some(first), Some(last)) = (cells.first(), cells.last()) else {
-            return Ok(None);
-        };
-        let head = match layers.get(cells.len()) {
-            Some(Layer::Conv1d(conv)) => Head::new(conv, last.width),
+        let more = cells.len() - 1;
+        let head = match behind.get(more) {
+            Some(Layer::Conv1d(conv)) => Head::new(conv, width),
             _ => None,
         };
-        let widest = cells
-            .iter()
-            .map(|c| c.width.max(c.input_width))
-            .max()
-            .unwrap_or(1);
+        let widths = cells.iter().map(|c| c.width.max(c.input_width));
+        let widest = widths.max().unwrap_or(1);
         plan.claim(2 * CHUNK, widest)?;
-        let used = cells.len() + usize::from(head.is_some());
+        let used = more + usize::from(head.is_some());
         let stack = Self {
             isa: plan.isa,
-            inputs: first.inputs,
+            inputs,
+            cells,
+            head,
             before: vec![0.0; CHUNK * widest],
             after: vec![0.0; CHUNK * widest],
-            head,
-            cells,
         };
-        Ok(Some((stack, used)))
+        Ok((Box::new(stack), used))
     }
+}
 
-    /// Replaces the input rows in `block` by the output rows, for `len` samples.
-    pub(crate) fn process(&mut self, block: &mut Block, len: usize) {
+impl Node for RecurrentStack {
+    fn process(&mut self, block: &mut Block, len: usize) {
         let Some(first) = self.cells.first() else {
             return;
         };
-        to_time_major(block, self.inputs, len, &mut self.before, first.input_width);
+        block.to_time_major(self.inputs, len, &mut self.before, first.input_width);
         for cell in &mut self.cells {
             self.isa.run(Steps {
                 cell,
@@ -144,12 +172,11 @@ impl RecurrentStack {
                 block,
                 len,
             }),
-            None => from_time_major(&self.before, last.width, block, last.units, len),
+            None => block.set_time_major(&self.before, last.width, last.units, len),
         }
     }
 
-    /// Back to the initial state.
-    pub(crate) fn reset(&mut self) {
+    fn reset(&mut self) {
         for cell in &mut self.cells {
             cell.hidden.copy_from_slice(&cell.initial_hidden);
             cell.cell.copy_from_slice(&cell.initial_cell);
@@ -189,13 +216,15 @@ fn gates(bias: &[f32], units: usize, width: usize) -> Vec<f32> {
 }
 
 impl Cell {
+    /// `input_width`: how far apart the time steps of its input stand, where that is more than its
+    /// size.
     fn lstm(
         lstm: &Lstm,
         input_width: Option<usize>,
-        lanes: usize,
         plan: &Plan,
     ) -> Result<Self, DescriptionError> {
-        let (units, width) = (lstm.hidden_size, lstm.hidden_size.next_multiple_of(lanes));
+        let units = lstm.hidden_size;
+        let width = units.next_multiple_of(lanes(plan.isa));
         plan.claim(4 * (lstm.input_size + units + 4), width)?;
         let matrices = [
             (&lstm.weight_input[..], lstm.input_size),
@@ -217,13 +246,9 @@ impl Cell {
         })
     }
 
-    fn gru(
-        gru: &Gru,
-        input_width: Option<usize>,
-        lanes: usize,
-        plan: &Plan,
-    ) -> Result<Self, DescriptionError> {
-        let (units, width) = (gru.hidden_size, gru.hidden_size.next_multiple_of(lanes));
+    fn gru(gru: &Gru, input_width: Option<usize>, plan: &Plan) -> Result<Self, DescriptionError> {
+        let units = gru.hidden_size;
+        let width = units.next_multiple_of(lanes(plan.isa));
         plan.claim(4 * (gru.input_size + units + 4), width)?;
         let matrices = [
             (&gru.weight_input[..], gru.input_size),

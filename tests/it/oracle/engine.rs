@@ -1,34 +1,24 @@
-//! The slow, obvious form: every network as its formula, over a whole signal, in double
-//! precision, one sample and one channel at a time.
+//! The engine's oracle: every network as its formula, over a whole signal, in double precision,
+//! one sample and one channel at a time. Slow and obvious.
 //!
-//! The fast engine is held to it; nothing else uses it. Before the first sample all history is
-//! zero and recurrent layers stand in their described initial state.
+//! Before the first sample all history is zero and recurrent layers stand in their described
+//! initial state. Shares no arithmetic with the engine.
 
-use super::EngineError;
-use crate::network::{
-    Activation, Affine, Architecture, Branches, Conv1d, Film, Gating, Gru, Join, Layer, Lstm,
-    Network, PostStackHead, Residual, S4d, Sequential, Split, WaveFilm, WaveLayer, WaveNet,
-    WindowNetwork,
-};
+use effigy::network::*;
 
 /// A signal `[channel][time]`.
 type Signal = Vec<Vec<f64>>;
 
 /// What `network` gives for `input` after `lead_in` zero samples (whose output is dropped), with
 /// the knobs at `controls` or, where that is empty, at their defaults.
-///
-/// # Errors
-/// The description is not valid, or the number of `controls` is not the network's.
-pub fn run(
-    network: &Network,
-    input: &[f32],
-    controls: &[f32],
-    lead_in: usize,
-) -> Result<Vec<f64>, EngineError> {
-    network.validate()?;
+pub fn run(network: &Network, input: &[f32], controls: &[f32], lead_in: usize) -> Vec<f64> {
+    network.validate().unwrap();
     let network = network.full();
-    let controls = super::control_values(network, controls)?;
-    let controls: Vec<f64> = controls.into_iter().map(f64::from).collect();
+    let controls: Vec<f64> = match controls {
+        [] => network.controls.iter().map(|c| c.default.into()).collect(),
+        given => given.iter().map(|c| f64::from(*c)).collect(),
+    };
+    assert_eq!(controls.len(), network.controls.len());
     let silence = std::iter::repeat_n(0.0, lead_in);
     let audio: Vec<f64> = silence.chain(input.iter().map(|x| f64::from(*x))).collect();
     let mut x = vec![audio];
@@ -36,7 +26,7 @@ pub fn run(
         x.extend(controls.iter().map(|c| vec![*c; lead_in + input.len()]));
     }
     let mut y = architecture(&network.architecture, &x, &controls).swap_remove(0);
-    Ok(y.split_off(lead_in))
+    y.split_off(lead_in)
 }
 
 fn architecture(architecture: &Architecture, x: &Signal, controls: &[f64]) -> Signal {
@@ -438,7 +428,7 @@ fn windows(net: &WindowNetwork, x: &[f64]) -> Vec<f64> {
 }
 
 /// The periodic Hann window scaled so that windows `hop` apart sum to one; 1 without overlap.
-pub(super) fn window_weight(i: usize, window_len: usize, hop: usize) -> f64 {
+fn window_weight(i: usize, window_len: usize, hop: usize) -> f64 {
     if hop == window_len {
         return 1.0;
     }

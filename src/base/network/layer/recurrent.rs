@@ -1,6 +1,8 @@
-//! Layers with memory: LSTM, GRU, diagonal state space.
+//! Layers with a hidden state that feeds back: LSTM and GRU.
 
-use super::{Cost, DescriptionError, MAX_CHANNELS, Part, channels, numbers, size};
+use crate::network::bounds::{MAX_CHANNELS, channels, numbers, size};
+use crate::network::error::DescriptionError;
+use crate::network::part::{Cost, Part, without_history};
 use serde::{Deserialize, Serialize};
 
 /// One layer of long short-term memory, gates in the order i, f, g, o.
@@ -48,31 +50,6 @@ pub struct Gru {
     pub initial_hidden: Vec<f32>,
 }
 
-/// A diagonal state-space layer, one independent system per channel, already discretised for the
-/// network's sample rate.
-///
-/// s_n[t] = a_n · s_n[t−1] + x[t]; y[t] = Re Σ_n c_n · s_n[t] + d · x[t], with complex a and c.
-/// In the usual notation a = exp(Δ·A) and c = 2·C·(exp(Δ·A) − 1)/A (zero-order hold; the 2 stands
-/// for the conjugate half).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct S4d {
-    /// Channels read and written.
-    pub channels: usize,
-    /// Complex states per channel.
-    pub states: usize,
-    /// Real part of a: `[channels][states]`
-    pub a_re: Vec<f32>,
-    /// Imaginary part of a.
-    pub a_im: Vec<f32>,
-    /// Real part of c: `[channels][states]`
-    pub c_re: Vec<f32>,
-    /// Imaginary part of c.
-    pub c_im: Vec<f32>,
-    /// d: `[channels]`
-    pub d: Vec<f32>,
-}
-
 /// Checks the parts LSTM (`gates` 4) and GRU (`gates` 3) share.
 fn check_recurrent(
     sizes: [usize; 2],
@@ -98,12 +75,7 @@ fn optional(what: &str, values: &[f32], expected: usize) -> Result<(), Descripti
 
 fn recurrent_cost(weights: [usize; 2], other: usize) -> Option<Cost> {
     let macs = weights[0].checked_add(weights[1])?;
-    Some(Cost {
-        weights: macs.checked_add(other)?,
-        macs,
-        history: 0,
-        layers: 1,
-    })
+    Some(without_history(macs.checked_add(other)?, macs))
 }
 
 impl Part for Lstm {
@@ -129,6 +101,10 @@ impl Part for Lstm {
     fn context(&self) -> Option<usize> {
         None
     }
+
+    fn shape(&self) -> String {
+        format!("LSTM {}", self.hidden_size)
+    }
 }
 
 impl Part for Gru {
@@ -153,39 +129,8 @@ impl Part for Gru {
     fn context(&self) -> Option<usize> {
         None
     }
-}
 
-impl Part for S4d {
-    fn check(&self, inputs: usize, _: usize) -> Result<usize, DescriptionError> {
-        size("channels", self.channels, MAX_CHANNELS)?;
-        size("states", self.states, MAX_CHANNELS)?;
-        channels("state-space layer input", self.channels, inputs)?;
-        let cells = self.channels.checked_mul(self.states);
-        for (what, values) in [
-            ("a_re", &self.a_re),
-            ("a_im", &self.a_im),
-            ("c_re", &self.c_re),
-            ("c_im", &self.c_im),
-        ] {
-            numbers(what, values, cells)?;
-        }
-        numbers("d", &self.d, Some(self.channels))?;
-        Ok(self.channels)
-    }
-
-    fn cost(&self) -> Option<Cost> {
-        // Complex a·s (4) and the real part of c·s (2) per state; d·x per channel.
-        let cells = self.a_re.len();
-        let macs = cells.checked_mul(6)?.checked_add(self.d.len())?;
-        Some(Cost {
-            weights: cells.checked_mul(4)?.checked_add(self.d.len())?,
-            macs,
-            history: 0,
-            layers: 1,
-        })
-    }
-
-    fn context(&self) -> Option<usize> {
-        None
+    fn shape(&self) -> String {
+        format!("GRU {}", self.hidden_size)
     }
 }

@@ -1,18 +1,18 @@
 //! Diagonal state-space layers, streaming: lanes are channels, states stay in registers while
 //! time runs.
 
-use super::block::{Block, CHUNK};
-use super::plan::Plan;
-use super::sequence::{flush, from_time_major, to_time_major};
+use crate::engine::block::{Block, CHUNK};
+use crate::engine::node::{Node, Plannable};
+use crate::engine::ops::flush;
+use crate::engine::plan::Plan;
 use crate::network::{DescriptionError, S4d};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// The widest vector of any instruction set; rows of channels are padded to it.
 const LANES: usize = 16;
 
-/// A planned layer.
 #[derive(Debug)]
-pub(crate) struct StateSpace {
+struct StateSpace {
     isa: Isa,
     channels: usize,
     /// Channels padded to whole vectors.
@@ -32,18 +32,14 @@ pub(crate) struct StateSpace {
     output: Vec<f32>,
 }
 
-impl StateSpace {
-    /// Plans a validated layer.
-    ///
-    /// # Errors
-    /// More memory than [`Plan::claim`] allows.
-    pub(crate) fn new(layer: &S4d, plan: &Plan) -> Result<Self, DescriptionError> {
-        let width = layer.channels.next_multiple_of(LANES);
-        plan.claim(layer.states, 6 * width)?;
+impl Plannable for S4d {
+    fn node(&self, _: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
+        let width = self.channels.next_multiple_of(LANES);
+        plan.claim(self.states, 6 * width)?;
         plan.claim(2 * CHUNK + 1, width)?;
         let turned = |values: &[f32]| {
-            let mut turned = vec![0.0; layer.states * width];
-            for (c, row) in values.chunks_exact(layer.states).enumerate() {
+            let mut turned = vec![0.0; self.states * width];
+            for (c, row) in values.chunks_exact(self.states).enumerate() {
                 for (n, value) in row.iter().enumerate() {
                     turned[n * width + c] = *value;
                 }
@@ -51,33 +47,33 @@ impl StateSpace {
             turned
         };
         let mut d = vec![0.0; width];
-        d[..layer.channels].copy_from_slice(&layer.d);
-        Ok(Self {
+        d[..self.channels].copy_from_slice(&self.d);
+        Ok(Box::new(StateSpace {
             isa: plan.isa,
-            channels: layer.channels,
+            channels: self.channels,
             width,
-            states: layer.states,
-            a_re: turned(&layer.a_re),
-            a_im: turned(&layer.a_im),
-            c_re: turned(&layer.c_re),
-            c_im: turned(&layer.c_im),
-            s_re: vec![0.0; layer.states * width],
-            s_im: vec![0.0; layer.states * width],
+            states: self.states,
+            a_re: turned(&self.a_re),
+            a_im: turned(&self.a_im),
+            c_re: turned(&self.c_re),
+            c_im: turned(&self.c_im),
+            s_re: vec![0.0; self.states * width],
+            s_im: vec![0.0; self.states * width],
             d,
             input: vec![0.0; CHUNK * width],
             output: vec![0.0; CHUNK * width],
-        })
+        }))
     }
+}
 
-    /// Replaces the rows of `block`, for `len` samples.
-    pub(crate) fn process(&mut self, block: &mut Block, len: usize) {
-        to_time_major(block, self.channels, len, &mut self.input, self.width);
+impl Node for StateSpace {
+    fn process(&mut self, block: &mut Block, len: usize) {
+        block.to_time_major(self.channels, len, &mut self.input, self.width);
         self.isa.run(Scan { layer: self, len });
-        from_time_major(&self.output, self.width, block, self.channels, len);
+        block.set_time_major(&self.output, self.width, self.channels, len);
     }
 
-    /// Forgets everything heard.
-    pub(crate) fn reset(&mut self) {
+    fn reset(&mut self) {
         self.s_re.fill(0.0);
         self.s_im.fill(0.0);
     }

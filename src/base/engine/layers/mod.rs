@@ -1,0 +1,15 @@
+//! One node per layer of the description. This page alone names their files: a sequence reaches
+//! each through the layer's own [`Plannable`](super::node::Plannable).
+
+mod activation;
+mod affine;
+mod branches;
+mod conv;
+mod delay;
+mod film;
+mod glu;
+mod recurrent;
+mod residual;
+mod s4d;
+
+pub(crate) use conv::Conv;
