@@ -32,7 +32,7 @@ pub(crate) use bounds::bounded;
 pub(crate) use layer::{Glu, with_layer};
 pub(crate) use part::Part;
 
-use bounds::too_large;
+use bounds::{channels, too_large};
 use serde::{Deserialize, Serialize};
 
 /// A trained network, ready to be played or written to a file.
@@ -141,25 +141,12 @@ impl Network {
         }
         self.architecture.check_bounds(depth)?;
         let inputs = self.architecture.input_channels();
-        if inputs != 1 && inputs != 1 + self.controls.len() {
-            let expected = 1 + self.controls.len();
-            return Err(DescriptionError::Channels {
-                what: "network input".into(),
-                got: inputs,
-                expected,
-            });
+        if inputs != 1 {
+            channels("network input", inputs, 1 + self.controls.len())?;
         }
         let whole = self.architecture.part();
         let outputs = whole.check(inputs, self.controls.len())?;
-        if outputs != 1 {
-            let what = "network output".into();
-            return Err(DescriptionError::Channels {
-                what,
-                got: outputs,
-                expected: 1,
-            });
-        }
-        Ok(())
+        channels("network output", outputs, 1)
     }
 
     /// Numbers learned, as [`Part::cost`] counts them; a slimmable network counts all its sizes.

@@ -21,30 +21,22 @@ impl Sequential {
     pub fn family(&self) -> &'static str {
         let mut seen = Seen::default();
         seen.layers(&self.layers);
-        match seen {
-            Seen {
-                lstm: true,
-                conv_over_time: true,
-                ..
-            } => "ConvLSTM",
-            Seen { lstm: true, .. } => "LSTM",
-            Seen { gru: true, .. } => "GRU",
-            Seen {
-                s4d: true,
-                residual: false,
-                activation: true,
-                ..
-            } => "Wiener-Hammerstein",
-            Seen { s4d: true, .. } => "S4D",
-            Seen {
-                residual: true,
-                conv_over_time: true,
-                ..
-            } => "TCN",
-            Seen {
-                activation: true, ..
-            } => "ConvNet",
-            _ => "Linear",
+        if seen.lstm && seen.conv_over_time {
+            "ConvLSTM"
+        } else if seen.lstm {
+            "LSTM"
+        } else if seen.gru {
+            "GRU"
+        } else if seen.s4d && seen.activation && !seen.residual {
+            "Wiener-Hammerstein"
+        } else if seen.s4d {
+            "S4D"
+        } else if seen.residual && seen.conv_over_time {
+            "TCN"
+        } else if seen.activation {
+            "ConvNet"
+        } else {
+            "Linear"
         }
     }
 }

@@ -314,11 +314,7 @@ impl LayerArray {
         if self.layers.iter().any(|l| l.gating != Gating::None) {
             text += ", gated";
         }
-        if self
-            .layers
-            .iter()
-            .any(|l| l.films != LayerFilms::default())
-        {
+        if self.layers.iter().any(|l| l.films != LayerFilms::default()) {
             text += ", FiLM";
         }
         if first.conv.groups > 1 {

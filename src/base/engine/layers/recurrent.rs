@@ -73,22 +73,14 @@ fn lanes(isa: Isa) -> usize {
     isa.run(Lanes)
 }
 
-impl Plannable for Lstm {
-    fn node(&self, inputs: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
-        Ok(self.node_with(&[], inputs, plan)?.0)
-    }
-
-    fn node_with(
-        &self,
-        behind: &[Layer],
-        _: usize,
-        plan: &Plan,
-    ) -> Result<(Box<dyn Node>, usize), DescriptionError> {
-        RecurrentStack::starting(Cell::lstm(self, None, plan)?, behind, plan)
-    }
+/// A recurrent layer of the description.
+trait Recurrent {
+    /// Its cell; `input_width`: how far apart the time steps of its input stand, where that is
+    /// more than its size.
+    fn cell(&self, input_width: Option<usize>, plan: &Plan) -> Result<Cell, DescriptionError>;
 }
 
-impl Plannable for Gru {
+impl<L: Recurrent> Plannable for L {
     fn node(&self, inputs: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
         Ok(self.node_with(&[], inputs, plan)?.0)
     }
@@ -99,7 +91,7 @@ impl Plannable for Gru {
         _: usize,
         plan: &Plan,
     ) -> Result<(Box<dyn Node>, usize), DescriptionError> {
-        RecurrentStack::starting(Cell::gru(self, None, plan)?, behind, plan)
+        RecurrentStack::starting(self.cell(None, plan)?, behind, plan)
     }
 }
 
@@ -118,8 +110,8 @@ impl RecurrentStack {
         let mut cells = vec![first];
         for layer in behind {
             let cell = match layer {
-                Layer::Lstm(lstm) => Cell::lstm(lstm, Some(width), plan)?,
-                Layer::Gru(gru) => Cell::gru(gru, Some(width), plan)?,
+                Layer::Lstm(lstm) => lstm.cell(Some(width), plan)?,
+                Layer::Gru(gru) => gru.cell(Some(width), plan)?,
                 _ => break,
             };
             width = cell.width;
@@ -215,69 +207,75 @@ fn gates(bias: &[f32], units: usize, width: usize) -> Vec<f32> {
         .collect()
 }
 
+impl Recurrent for Lstm {
+    fn cell(&self, input_width: Option<usize>, plan: &Plan) -> Result<Cell, DescriptionError> {
+        let weights = [
+            (&self.weight_input[..], self.input_size),
+            (&self.weight_hidden[..], self.hidden_size),
+        ];
+        let initial = [&self.initial_hidden[..], &self.initial_cell];
+        Cell::new(Kind::Lstm, weights, &self.bias, initial, input_width, plan)
+    }
+}
+
+impl Recurrent for Gru {
+    fn cell(&self, input_width: Option<usize>, plan: &Plan) -> Result<Cell, DescriptionError> {
+        let (input, hidden) = (&self.bias_input, &self.bias_hidden);
+        // r and z add both sides, so their biases are one; n needs its two apart.
+        let (both, n) = (2 * self.hidden_size, 2 * self.hidden_size..);
+        let bias = input.iter().zip(hidden).take(both).map(|(a, b)| a + b);
+        let bias = bias.chain(input[n.clone()].iter().copied());
+        let bias: Vec<f32> = bias.chain(hidden[n].iter().copied()).collect();
+        let weights = [
+            (&self.weight_input[..], self.input_size),
+            (&self.weight_hidden[..], self.hidden_size),
+        ];
+        let initial = [&self.initial_hidden[..], &[]];
+        Cell::new(Kind::Gru, weights, &bias, initial, input_width, plan)
+    }
+}
+
+impl Kind {
+    fn gates(self) -> usize {
+        match self {
+            Self::Lstm => 4,
+            Self::Gru => 3,
+        }
+    }
+}
+
 impl Cell {
-    /// `input_width`: how far apart the time steps of its input stand, where that is more than its
-    /// size.
-    fn lstm(
-        lstm: &Lstm,
+    /// `weights`: those of the input and of the hidden state, and how many columns they have;
+    /// `bias`: four per unit; `initial`: the hidden state and the cell state.
+    fn new(
+        kind: Kind,
+        weights: [(&[f32], usize); 2],
+        bias: &[f32],
+        initial: [&[f32]; 2],
         input_width: Option<usize>,
         plan: &Plan,
     ) -> Result<Self, DescriptionError> {
-        let units = lstm.hidden_size;
+        let [inputs, units] = weights.map(|(_, columns)| columns);
         let width = units.next_multiple_of(lanes(plan.isa));
-        plan.claim(4 * (lstm.input_size + units + 4), width)?;
-        let matrices = [
-            (&lstm.weight_input[..], lstm.input_size),
-            (&lstm.weight_hidden[..], units),
-        ];
+        plan.claim(4 * (inputs + units + 4), width)?;
+        let initial_hidden = padded(initial[0], width);
+        let initial_cell = match kind {
+            Kind::Lstm => padded(initial[1], width),
+            Kind::Gru => Vec::new(),
+        };
         Ok(Self {
-            kind: Kind::Lstm,
-            inputs: lstm.input_size,
-            input_width: input_width.unwrap_or(lstm.input_size),
+            kind,
+            inputs,
+            input_width: input_width.unwrap_or(inputs),
             units,
             width,
-            weights: Aligned::copy_of(&columns(matrices, 4, units, width)),
-            bias: gates(&lstm.bias, units, width),
-            hidden: Aligned::copy_of(&padded(&lstm.initial_hidden, width)),
+            weights: Aligned::copy_of(&columns(weights, kind.gates(), units, width)),
+            bias: gates(bias, units, width),
+            hidden: Aligned::copy_of(&initial_hidden),
             next: Aligned::zeros(width),
-            cell: Aligned::copy_of(&padded(&lstm.initial_cell, width)),
-            initial_hidden: padded(&lstm.initial_hidden, width),
-            initial_cell: padded(&lstm.initial_cell, width),
-        })
-    }
-
-    fn gru(gru: &Gru, input_width: Option<usize>, plan: &Plan) -> Result<Self, DescriptionError> {
-        let units = gru.hidden_size;
-        let width = units.next_multiple_of(lanes(plan.isa));
-        plan.claim(4 * (gru.input_size + units + 4), width)?;
-        let matrices = [
-            (&gru.weight_input[..], gru.input_size),
-            (&gru.weight_hidden[..], units),
-        ];
-        // r and z add both sides, so their biases are one; n needs its two apart.
-        let both = gru
-            .bias_input
-            .iter()
-            .zip(&gru.bias_hidden)
-            .map(|(a, b)| a + b);
-        let both = both.take(2 * units);
-        let bias = both.chain(gru.bias_input[2 * units..].iter().copied());
-        let bias: Vec<f32> = bias
-            .chain(gru.bias_hidden[2 * units..].iter().copied())
-            .collect();
-        Ok(Self {
-            kind: Kind::Gru,
-            inputs: gru.input_size,
-            input_width: input_width.unwrap_or(gru.input_size),
-            units,
-            width,
-            weights: Aligned::copy_of(&columns(matrices, 3, units, width)),
-            bias: gates(&bias, units, width),
-            hidden: Aligned::copy_of(&padded(&gru.initial_hidden, width)),
-            next: Aligned::zeros(width),
-            cell: Aligned::zeros(0),
-            initial_hidden: padded(&gru.initial_hidden, width),
-            initial_cell: Vec::new(),
+            cell: Aligned::copy_of(&initial_cell),
+            initial_hidden,
+            initial_cell,
         })
     }
 }
@@ -315,8 +313,7 @@ impl Kernel for Steps<'_> {
         let cell = self.cell;
         let vectors = cell.width / S::LANES;
         // What the unchecked reads below rely on.
-        let gates = if cell.kind == Kind::Lstm { 4 } else { 3 };
-        let columns = cell.inputs + cell.units;
+        let (gates, columns) = (cell.kind.gates(), cell.inputs + cell.units);
         assert!(
             cell.weights.len() == columns * gates * cell.width && cell.bias.len() == 4 * cell.width
         );
