@@ -1,37 +1,25 @@
-//! LSTM and GRU layers in a row, streaming, with a dense layer behind them where there is one.
+//! One LSTM or GRU layer, step by step.
 //!
-//! One step of a layer is a matrix times (input, hidden state): columns of weights times one
-//! number each, summed in registers, one register per gate and vector of units. Units are padded
-//! to whole vectors with zero weights; a padded unit stays at zero. Between layers the signal is
-//! `[time][unit]`.
+//! A step is a matrix times (input, hidden state): columns of weights times one number each,
+//! summed in registers, one register per gate and vector of units. Units are padded to whole
+//! vectors with zero weights; a padded unit stays at zero.
 
-use crate::engine::block::{Aligned, Block, CHUNK};
-use crate::engine::node::{Node, Plannable};
+use crate::engine::block::Aligned;
 use crate::engine::ops::flush;
 use crate::engine::plan::Plan;
-use crate::network::{Conv1d, DescriptionError, Gru, Layer, Lstm};
+use crate::network::DescriptionError;
 use crate::simd::{Isa, Kernel, Simd, math};
 
+/// A planned layer and its state.
 #[derive(Debug)]
-struct RecurrentStack {
-    isa: Isa,
-    inputs: usize,
-    cells: Vec<Cell>,
-    head: Option<Head>,
-    /// The signal before and after the layer at work, `[time][unit]`.
-    before: Vec<f32>,
-    after: Vec<f32>,
-}
-
-#[derive(Debug)]
-struct Cell {
+pub(super) struct Cell {
     kind: Kind,
-    inputs: usize,
+    pub(super) inputs: usize,
     /// Distance between the time steps of its input.
-    input_width: usize,
-    units: usize,
+    pub(super) input_width: usize,
+    pub(super) units: usize,
     /// Units padded to whole vectors.
-    width: usize,
+    pub(super) width: usize,
     /// `[input or unit][gate][width]`
     weights: Aligned,
     /// LSTM: `[4][width]`; GRU: r, z, n of the input side, then n of the hidden side.
@@ -46,18 +34,9 @@ struct Cell {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Lstm,
     Gru,
-}
-
-/// The dense layer after the last cell.
-#[derive(Debug)]
-struct Head {
-    outputs: usize,
-    /// `[output][width]`
-    weights: Vec<f32>,
-    bias: Vec<f32>,
 }
 
 /// Floats per vector of `isa`.
@@ -73,111 +52,8 @@ fn lanes(isa: Isa) -> usize {
     isa.run(Lanes)
 }
 
-/// A recurrent layer of the description.
-trait Recurrent {
-    /// Its cell; `input_width`: how far apart the time steps of its input stand, where that is
-    /// more than its size.
-    fn cell(&self, input_width: Option<usize>, plan: &Plan) -> Result<Cell, DescriptionError>;
-}
-
-impl<L: Recurrent> Plannable for L {
-    fn node(&self, inputs: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
-        Ok(self.node_with(&[], inputs, plan)?.0)
-    }
-
-    fn node_with(
-        &self,
-        behind: &[Layer],
-        _: usize,
-        plan: &Plan,
-    ) -> Result<(Box<dyn Node>, usize), DescriptionError> {
-        RecurrentStack::starting(self.cell(None, plan)?, behind, plan)
-    }
-}
-
-impl RecurrentStack {
-    /// Plans `first`, the recurrent layers right `behind` it, and a narrow dense layer after
-    /// them; gives how many layers of `behind` that is.
-    ///
-    /// # Errors
-    /// More memory than [`Plan::claim`] allows.
-    fn starting(
-        first: Cell,
-        behind: &[Layer],
-        plan: &Plan,
-    ) -> Result<(Box<dyn Node>, usize), DescriptionError> {
-        let (inputs, mut width) = (first.inputs, first.width);
-        let mut cells = vec![first];
-        for layer in behind {
-            let cell = match layer {
-                Layer::Lstm(lstm) => lstm.cell(Some(width), plan)?,
-                Layer::Gru(gru) => gru.cell(Some(width), plan)?,
-                _ => break,
-            };
-            width = cell.width;
-            cells.push(cell);
-        }
-        let more = cells.len() - 1;
-        let head = match behind.get(more) {
-            Some(Layer::Conv1d(conv)) => Head::new(conv, width),
-            _ => None,
-        };
-        let widths = cells.iter().map(|c| c.width.max(c.input_width));
-        let widest = widths.max().unwrap_or(1);
-        plan.claim(2 * CHUNK, widest)?;
-        let used = more + usize::from(head.is_some());
-        let stack = Self {
-            isa: plan.isa,
-            inputs,
-            cells,
-            head,
-            before: vec![0.0; CHUNK * widest],
-            after: vec![0.0; CHUNK * widest],
-        };
-        Ok((Box::new(stack), used))
-    }
-}
-
-impl Node for RecurrentStack {
-    fn process(&mut self, block: &mut Block, len: usize) {
-        let Some(first) = self.cells.first() else {
-            return;
-        };
-        block.to_time_major(self.inputs, len, &mut self.before, first.input_width);
-        for cell in &mut self.cells {
-            self.isa.run(Steps {
-                cell,
-                input: &self.before,
-                output: &mut self.after,
-                len,
-            });
-            std::mem::swap(&mut self.before, &mut self.after);
-        }
-        let Some(last) = self.cells.last() else {
-            return;
-        };
-        match &self.head {
-            Some(head) => self.isa.run(Dense {
-                head,
-                width: last.width,
-                hidden: &self.before,
-                block,
-                len,
-            }),
-            None => block.set_time_major(&self.before, last.width, last.units, len),
-        }
-    }
-
-    fn reset(&mut self) {
-        for cell in &mut self.cells {
-            cell.hidden.copy_from_slice(&cell.initial_hidden);
-            cell.cell.copy_from_slice(&cell.initial_cell);
-        }
-    }
-}
-
 /// `values` (or zeros), padded to `width`.
-fn padded(values: &[f32], width: usize) -> Vec<f32> {
+pub(super) fn padded(values: &[f32], width: usize) -> Vec<f32> {
     let mut padded = vec![0.0; width];
     for (to, from) in padded.iter_mut().zip(values) {
         *to = *from;
@@ -207,34 +83,6 @@ fn gates(bias: &[f32], units: usize, width: usize) -> Vec<f32> {
         .collect()
 }
 
-impl Recurrent for Lstm {
-    fn cell(&self, input_width: Option<usize>, plan: &Plan) -> Result<Cell, DescriptionError> {
-        let weights = [
-            (&self.weight_input[..], self.input_size),
-            (&self.weight_hidden[..], self.hidden_size),
-        ];
-        let initial = [&self.initial_hidden[..], &self.initial_cell];
-        Cell::new(Kind::Lstm, weights, &self.bias, initial, input_width, plan)
-    }
-}
-
-impl Recurrent for Gru {
-    fn cell(&self, input_width: Option<usize>, plan: &Plan) -> Result<Cell, DescriptionError> {
-        let (input, hidden) = (&self.bias_input, &self.bias_hidden);
-        // r and z add both sides, so their biases are one; n needs its two apart.
-        let (both, n) = (2 * self.hidden_size, 2 * self.hidden_size..);
-        let bias = input.iter().zip(hidden).take(both).map(|(a, b)| a + b);
-        let bias = bias.chain(input[n.clone()].iter().copied());
-        let bias: Vec<f32> = bias.chain(hidden[n].iter().copied()).collect();
-        let weights = [
-            (&self.weight_input[..], self.input_size),
-            (&self.weight_hidden[..], self.hidden_size),
-        ];
-        let initial = [&self.initial_hidden[..], &[]];
-        Cell::new(Kind::Gru, weights, &bias, initial, input_width, plan)
-    }
-}
-
 impl Kind {
     fn gates(self) -> usize {
         match self {
@@ -247,7 +95,10 @@ impl Kind {
 impl Cell {
     /// `weights`: those of the input and of the hidden state, and how many columns they have;
     /// `bias`: four per unit; `initial`: the hidden state and the cell state.
-    fn new(
+    ///
+    /// # Errors
+    /// More memory than [`Plan::claim`] allows.
+    pub(super) fn new(
         kind: Kind,
         weights: [(&[f32], usize); 2],
         bias: &[f32],
@@ -278,31 +129,22 @@ impl Cell {
             initial_cell,
         })
     }
-}
 
-impl Head {
-    /// A dense layer of few outputs; a wide one is better done on rows.
-    fn new(conv: &Conv1d, width: usize) -> Option<Self> {
-        if conv.kernel_size != 1 || conv.groups != 1 || conv.out_channels > 4 {
-            return None;
-        }
-        let rows = conv.weight.chunks_exact(conv.in_channels);
-        Some(Self {
-            outputs: conv.out_channels,
-            weights: rows.flat_map(|row| padded(row, width)).collect(),
-            bias: padded(&conv.bias, conv.out_channels),
-        })
+    /// Back to the initial state.
+    pub(super) fn reset(&mut self) {
+        self.hidden.copy_from_slice(&self.initial_hidden);
+        self.cell.copy_from_slice(&self.initial_cell);
     }
 }
 
 /// `len` steps of one layer.
-struct Steps<'a> {
-    cell: &'a mut Cell,
+pub(super) struct Steps<'a> {
+    pub(super) cell: &'a mut Cell,
     /// `[time][input_width]`
-    input: &'a [f32],
+    pub(super) input: &'a [f32],
     /// `[time][width]`
-    output: &'a mut [f32],
-    len: usize,
+    pub(super) output: &'a mut [f32],
+    pub(super) len: usize,
 }
 
 impl Kernel for Steps<'_> {
@@ -464,35 +306,6 @@ unsafe fn step_gru<S: Simd, const V: usize>(s: S, cell: &mut Cell, x: &[f32], fi
             let old = s.load_ptr(cell.hidden.as_ptr().add(at));
             let h = s.fma(keep, s.sub(old, new), new);
             s.store_ptr(cell.next.as_mut_ptr().add(at), h);
-        }
-    }
-}
-
-/// The head on every time step, into rows.
-struct Dense<'a> {
-    head: &'a Head,
-    width: usize,
-    /// `[time][width]`
-    hidden: &'a [f32],
-    block: &'a mut Block,
-    len: usize,
-}
-
-impl Kernel for Dense<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for output in 0..self.head.outputs {
-            let weights = &self.head.weights[output * self.width..][..self.width];
-            let steps = self.hidden.chunks_exact(self.width);
-            for (y, h) in self.block.row_mut(output, self.len).iter_mut().zip(steps) {
-                let mut sum = s.zero();
-                for (w, h) in weights.chunks_exact(S::LANES).zip(h.chunks_exact(S::LANES)) {
-                    sum = s.fma(s.load(w), s.load(h), sum);
-                }
-                *y = self.head.bias[output] + s.sum(sum);
-            }
         }
     }
 }
