@@ -10,6 +10,7 @@ pub mod commands;
 pub mod device;
 pub mod kernels;
 pub mod models;
+pub mod playing;
 pub mod training;
 
 pub use effigy_base::{

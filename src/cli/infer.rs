@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     block: u32,
     /// engine (all cores), or what training runs on: auto, flex, ndarray, wgpu[:n] or cuda[:n].
-    #[arg(long, default_value = infer::ENGINE)]
+    #[arg(long, default_value = crate::playing::instrument::ENGINE)]
     device: String,
     /// Which size of a slimmable model plays, 0 the smallest to 1 the full one [default: 1].
     #[arg(long)]

@@ -1,7 +1,8 @@
 //! Result rows as a text table, the same in every command that reports them.
 
 use crate::audio::SampleFormat;
-use crate::commands::baseline::{Cost, ModelRow};
+use crate::playing::cost::Cost;
+use crate::playing::scoring::ModelRow;
 use crate::report::metrics::{Metrics, PairRows, Row};
 use crate::report::table::{Table, figure};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::ui::{self, Ui};
 use super::{Status, readme, rows};
-use crate::commands::queue::{self, QueueEvent, QueueOutcome, State};
+use crate::commands::train::queue::{self, QueueEvent, QueueOutcome, State};
 use crate::commands::train::{self, TrainOutcome, TrainRequest};
 use crate::progress::{Event, Observer};
 use crate::report::table::{Table, figure};

@@ -1,16 +1,15 @@
 //! Fits classical models of an effect on a config's training spans, tests them, and keeps them
 //! as files that `infer` and `evaluate` accept.
 
-pub use super::contender::Cost;
-
-use super::contender::Contender;
-use super::scoring::{self, Fitted, Tester};
 use crate::config::{self, BaselineConfig};
 use crate::data::load::{self, LatencyReport};
 use crate::data::pair::Reach;
+use crate::playing::Playable;
+use crate::playing::fitting;
+use crate::playing::playable::Source;
+use crate::playing::scoring::{ModelRow, Tester};
 use crate::progress::Observer;
-use crate::regress::baseline::SavedBaseline;
-use crate::report::metrics::{PairRows, Row};
+use crate::report::metrics::PairRows;
 use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -29,20 +28,6 @@ pub struct BaselineRequest {
     pub save: Option<PathBuf>,
     /// File that the one baseline is written to.
     pub output: Option<PathBuf>,
-}
-
-/// A model in a table: its figures and what it takes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ModelRow {
-    /// Name and figures.
-    #[serde(flatten)]
-    pub row: Row,
-    /// Absent for identity, which takes nothing.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Cost>,
-    /// The run's folder or the model's file, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<PathBuf>,
 }
 
 /// Fitted baselines and their figures.
@@ -70,58 +55,51 @@ pub fn baseline(request: &BaselineRequest, observer: &dyn Observer) -> Result<Ba
     let config = config::load(&request.config, &request.overrides)?;
     let wanted = wanted(request, &config.baselines)?;
     let recordings = load::load(&config.data, config.seed, observer)?;
-    let rate = recordings.sample_rate;
-    let fitted = match request.models.is_empty() {
-        true => scoring::fit_possible(&wanted, &recordings, observer)?,
-        false => {
-            let each = wanted.iter();
-            let fitted = each.map(|config| scoring::fit(config, &recordings, observer));
-            fitted.collect::<Result<Vec<Fitted>>>()?
-        }
+    let mut fitted = if request.models.is_empty() {
+        fitting::fit_possible(&wanted, &recordings, observer)?
+    } else {
+        let each = wanted.iter();
+        let fitted = each.map(|config| fitting::fit(config, &recordings, observer));
+        fitted.collect::<Result<Vec<Playable>>>()?
     };
     if fitted.is_empty() {
         bail!("no baseline could be fitted; the warnings say why");
     }
-    let reach = scoring::reach_of(&wanted);
+    let reach = fitting::reach_of(&wanted);
     let mut tester = Tester::new(&recordings, Reach::default(), reach, observer);
     tester.identity()?;
-    let mut costs = vec![(None, None)];
-    for Fitted { baseline, seconds } in fitted {
-        let file = match (&request.output, &request.save) {
-            (Some(file), _) => Some(file.clone()),
-            (None, folder) => folder.as_ref().map(|f| f.join(format!("{baseline}.json"))),
-        };
-        let saved = SavedBaseline {
-            sample_rate_hz: rate.hz(),
-            baseline,
-        };
-        if let Some(file) = &file {
-            saved.save(file)?;
-        }
-        let contender = Contender::fitted(saved.baseline, seconds);
-        contender.score(&mut tester, &recordings.test)?;
-        costs.push((Some(contender.cost(rate)?), file));
+    for model in &mut fitted {
+        save(model, request)?;
+        tester.score(model, &recordings.test)?;
     }
-    let row = |(row, (cost, model)): (&Row, (Option<Cost>, Option<PathBuf>))| ModelRow {
-        row: row.clone(),
-        cost,
-        model,
-    };
     Ok(BaselineOutcome {
         samples: tester.sample_count(),
-        rows: tester.rows().iter().zip(costs).map(row).collect(),
+        rows: tester.with_costs(&fitted.iter().collect::<Vec<_>>())?,
         by_pair: tester.by_pair().to_vec(),
         seconds: started.elapsed().as_secs_f64(),
         latencies: recordings.latencies.clone(),
     })
 }
 
+/// Writes a fitted baseline to the file that was asked for, if one was.
+fn save(model: &mut Playable, request: &BaselineRequest) -> Result<()> {
+    let named = |folder: &PathBuf| folder.join(format!("{}.json", model.name));
+    let folder = request.save.as_ref();
+    let file = request.output.clone().or_else(|| folder.map(named));
+    if let (Source::Baseline(fitted), Some(file)) = (&model.source, &file) {
+        fitted.save(file)?;
+    }
+    model.path = file;
+    Ok(())
+}
+
 fn wanted(request: &BaselineRequest, config: &config::Baselines) -> Result<Vec<BaselineConfig>> {
     let named = request.models.iter().map(|name| name.parse());
     let named = named.collect::<Result<Vec<BaselineConfig>, _>>()?;
-    let wanted = match named.is_empty() {
-        true => config.rows(),
-        false => named,
+    let wanted = if named.is_empty() {
+        config.rows()
+    } else {
+        named
     };
     ensure!(
         request.output.is_none() || wanted.len() == 1,

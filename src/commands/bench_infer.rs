@@ -1,9 +1,9 @@
 //! `bench infer`: how fast a model plays on one core of this machine.
 
-use super::playable::Playable;
 use crate::engine::timing::{self, BLOCK_LENGTHS, Timing};
+use crate::playing::Playable;
 use crate::progress::{Event, Observer};
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,12 +61,10 @@ pub fn bench_infer(request: &Request, observer: &dyn Observer) -> anyhow::Result
     } else {
         &request.blocks
     };
-    let model = Playable::open(&request.model)?;
+    let model = Playable::open(&request.model)?.network()?;
     let mut networks = Vec::new();
-    for network in model.network.sizes() {
-        if observer.stop_requested() {
-            bail!("interrupted");
-        }
+    for network in model.sizes() {
+        ensure!(!observer.stop_requested(), "interrupted");
         observer.event(Event::Status(network.family()));
         let time = Duration::from_secs_f64(request.seconds);
         let timing = timing::measure(network, blocks, time)?;

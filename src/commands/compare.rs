@@ -4,13 +4,13 @@
 //! by its own config, alignment included; who would be tested on others is refused before
 //! anything is trained.
 
-use super::baseline::ModelRow;
-use super::contender::{Contender, Cost};
-use super::scoring::{self, Fitted, Tester};
 use super::train::{self, TrainRequest};
 use crate::config::{self, BaselineConfig, Config, DataConfig};
 use crate::data::load::{self, Excerpt, LatencyReport, Recordings};
 use crate::data::pair::{Reach, Span};
+use crate::playing::Playable;
+use crate::playing::fitting;
+use crate::playing::scoring::{ModelRow, Tester};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::PairRows;
 use crate::training::history::EpochRow;
@@ -70,19 +70,18 @@ pub fn compare(
     let mut entries = train_all(&plan.configs, request, observer, &mut on_epoch)?;
     let lead = plan.lead;
     entries.extend(plan.loaded);
-    for Fitted { baseline, seconds } in scoring::fit_possible(&plan.fit, &lead, observer)? {
+    for model in fitting::fit_possible(&plan.fit, &lead, observer)? {
         entries.push(Entry {
-            contender: Contender::fitted(baseline, seconds),
-            path: None,
+            model,
             recordings: lead.clone(),
         });
     }
     tell_apart(&mut entries);
 
     let reach = |networks: bool| {
-        let those = entries.iter().map(|e| &e.contender);
-        let those = those.filter(|c| c.is_network() == networks);
-        those.fold(Reach::default(), |reach, c| reach.max(c.reach()))
+        let those = entries.iter().map(|e| &e.model);
+        let those = those.filter(|m| m.is_network() == networks);
+        those.fold(Reach::default(), |reach, m| reach.max(m.reach()))
     };
     let mut tester = Tester::new(&lead, reach(true), reach(false), observer);
     ensure!(
@@ -92,19 +91,17 @@ pub fn compare(
         reach(true).context + reach(true).lookahead
     );
     tester.identity()?;
-    let mut costs = vec![None];
     for entry in &entries {
-        entry.contender.score(&mut tester, &entry.recordings.test)?;
-        costs.push(Some(entry.contender.cost(lead.sample_rate)?));
+        tester.score(&entry.model, &entry.recordings.test)?;
     }
-    let networks = tester.rows()[1..].iter().zip(&entries);
-    let networks = networks.filter(|(_, entry)| entry.contender.is_network());
+    let models: Vec<&Playable> = entries.iter().map(|entry| &entry.model).collect();
+    let rows = tester.with_costs(&models)?;
+    let networks = rows[1..].iter().zip(&models);
+    let networks = networks.filter(|(_, model)| model.is_network());
     let best_network_esr = networks
-        .map(|(row, _)| row.metrics.esr)
+        .map(|(row, _)| row.row.metrics.esr)
         .min_by(f64::total_cmp);
-    let paths = entries.iter().map(|entry| entry.path.clone());
-    let paths: Vec<Option<PathBuf>> = std::iter::once(None).chain(paths).collect();
-    let (rows, by_pair) = best_first(&tester, &costs, &paths);
+    let (rows, by_pair) = best_first(&rows, tester.by_pair());
     Ok(CompareOutcome {
         samples: tester.sample_count(),
         rows,
@@ -115,44 +112,32 @@ pub fn compare(
     })
 }
 
-/// The tester's rows with what each model costs and where it lies, sorted by ESR.
-fn best_first(
-    tester: &Tester<'_>,
-    costs: &[Option<Cost>],
-    paths: &[Option<PathBuf>],
-) -> (Vec<ModelRow>, Vec<PairRows>) {
-    let rows = tester.rows();
+/// Rows, and the same pair by pair, sorted by the ESR over all pairs.
+fn best_first(rows: &[ModelRow], by_pair: &[PairRows]) -> (Vec<ModelRow>, Vec<PairRows>) {
+    let esr = |i: &usize| rows[*i].row.metrics.esr;
     let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by(|a, b| rows[*a].metrics.esr.total_cmp(&rows[*b].metrics.esr));
+    order.sort_by(|a, b| esr(a).total_cmp(&esr(b)));
     let pair = |pair: &PairRows| PairRows {
         label: pair.label.clone(),
         rows: order.iter().map(|i| pair.rows[*i].clone()).collect(),
     };
-    let row = |i: &usize| ModelRow {
-        row: rows[*i].clone(),
-        cost: costs[*i],
-        model: paths[*i].clone(),
-    };
-    let by_pair = tester.by_pair().iter().map(pair).collect();
-    (order.iter().map(row).collect(), by_pair)
+    let by_pair = by_pair.iter().map(pair).collect();
+    (order.iter().map(|i| rows[*i].clone()).collect(), by_pair)
 }
 
 /// A model to be tested.
 struct Entry {
-    contender: Contender,
-    /// The run's folder or the model's file.
-    path: Option<PathBuf>,
+    model: Playable,
     /// As its own config loads them.
     recordings: Arc<Recordings>,
 }
 
 /// Models of one name are called by their place instead.
 fn tell_apart(entries: &mut [Entry]) {
-    let names: Vec<String> = entries.iter().map(|e| e.contender.name.clone()).collect();
-    for entry in entries {
-        let namesakes = names.iter().filter(|n| **n == entry.contender.name).count();
-        if let (2.., Some(path)) = (namesakes, &entry.path) {
-            entry.contender.name = path.display().to_string();
+    let names: Vec<String> = entries.iter().map(|e| e.model.name.clone()).collect();
+    for Entry { model, .. } in entries {
+        if names.iter().filter(|name| **name == model.name).count() > 1 {
+            model.name = model.place();
         }
     }
 }
@@ -176,15 +161,14 @@ impl Plan {
         let load = |path: &PathBuf| Ok((path.clone(), config::load(path, &request.overrides)?));
         let configs: Vec<(PathBuf, Config)> =
             request.configs.iter().map(load).collect::<Result<_>>()?;
-        let device = request.device.as_deref().unwrap_or("auto");
-        let open = |path: &PathBuf| Ok((path.clone(), Contender::open(path, device)?));
-        let models: Vec<(PathBuf, Contender)> =
-            request.models.iter().map(open).collect::<Result<_>>()?;
+        let device = request.device.as_deref().unwrap_or("auto").parse()?;
+        let open = |path: &PathBuf| Playable::open(path)?.on(device);
+        let models: Vec<Playable> = request.models.iter().map(open).collect::<Result<_>>()?;
 
         let of_configs = configs.iter().map(|(path, config)| (path, config));
         let of_runs = models
             .iter()
-            .filter_map(|(path, c)| Some((path, c.config()?)));
+            .filter_map(|model| Some((model.path.as_ref()?, model.config()?)));
         let Some((path, first)) = of_configs.chain(of_runs).next() else {
             bail!("nothing says what to test on; give --config FILE, or a run among --model");
         };
@@ -193,9 +177,10 @@ impl Plan {
             known: Vec::new(),
         };
         let lead = library.recordings(path, first, observer)?;
-        let fit = match named.is_empty() {
-            true => first.baselines.rows(),
-            false => named,
+        let fit = if named.is_empty() {
+            first.baselines.rows()
+        } else {
+            named
         };
         let mut plan = Self {
             lead: lead.clone(),
@@ -207,18 +192,13 @@ impl Plan {
             let recordings = library.recordings(&path, &config, observer)?;
             plan.configs.push((path, config, recordings));
         }
-        for (path, contender) in models {
-            contender.check_rate(lead.sample_rate)?;
-            let recordings = match contender.config() {
-                Some(config) => library.recordings(&path, config, observer)?,
-                None => lead.clone(),
+        for model in models {
+            model.check_rate(lead.sample_rate)?;
+            let recordings = match (&model.path, model.config()) {
+                (Some(path), Some(config)) => library.recordings(path, config, observer)?,
+                _ => lead.clone(),
             };
-            let path = Some(path);
-            plan.loaded.push(Entry {
-                contender,
-                path,
-                recordings,
-            });
+            plan.loaded.push(Entry { model, recordings });
         }
         Ok(plan)
     }
@@ -248,8 +228,7 @@ fn train_all(
             .with_context(|| failed(path, &entries))?;
         let device = request.device.as_ref().unwrap_or(&config.device);
         entries.push(Entry {
-            contender: Contender::open(&run, device)?,
-            path: Some(run),
+            model: Playable::open(&run)?.on(device.parse()?)?,
             recordings: recordings.clone(),
         });
     }
@@ -258,16 +237,15 @@ fn train_all(
 
 /// What was being done, and what need not be done again.
 fn failed(path: &Path, finished: &[Entry]) -> String {
-    let finished = finished.iter().filter_map(|entry| entry.path.as_ref());
-    let finished: Vec<String> = finished.map(|run| run.display().to_string()).collect();
+    let finished: Vec<String> = finished.iter().map(|entry| entry.model.place()).collect();
     let path = path.display();
-    match finished.is_empty() {
-        true => format!("training {path}"),
-        false => format!(
-            "training {path} ({} finished before; load them with --model)",
-            finished.join(", ")
-        ),
+    if finished.is_empty() {
+        return format!("training {path}");
     }
+    format!(
+        "training {path} ({} finished before; load them with --model)",
+        finished.join(", ")
+    )
 }
 
 /// Recordings by config: equal ones are loaded once, all must have one set of test samples.
@@ -359,8 +337,8 @@ fn latencies(lead: &Recordings, other: &Recordings) -> String {
         let reports = recordings.latencies.iter();
         reports.map(|r| r.latency_samples).collect()
     };
-    match of(lead) == of(other) {
-        true => String::new(),
-        false => format!(", latencies {:?} against {:?}", of(other), of(lead)),
+    if of(lead) == of(other) {
+        return String::new();
     }
+    format!(", latencies {:?} against {:?}", of(other), of(lead))
 }

@@ -1,11 +1,11 @@
 //! A model's figures on one more dry/wet pair: a run's network, a saved baseline, or a model
 //! file of another program.
 
-use super::contender::Contender;
-use super::scoring::Tester;
 use crate::config::{DataConfig, Latency, PairConfig};
 use crate::data::load::{self, LatencyReport};
 use crate::data::pair::Reach;
+use crate::playing::Playable;
+use crate::playing::scoring::Tester;
 use crate::progress::Observer;
 use crate::report::metrics::Row;
 use anyhow::{Context, Result, ensure};
@@ -50,37 +50,37 @@ pub struct EvaluateOutcome {
 /// No model there, a pair that is unfit, of another rate, or too short.
 pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer) -> Result<EvaluateOutcome> {
     let started = Instant::now();
-    let mut contender = Contender::open(&request.model, &request.device)?;
-    if let Some(config) = contender.config() {
+    let mut model = Playable::open(&request.model)?.on(request.device.parse()?)?;
+    if let Some(config) = model.config() {
         // As in the run's own table.
-        contender.name = config.model.kind().to_string();
+        model.name = config.model.kind().to_string();
     }
     let data = DataConfig {
         latency: request.latency,
-        polarity: contender.polarity(),
+        polarity: model.polarity(),
         test: vec![PairConfig {
             dry: Some(request.dry.clone()),
             wet: Some(request.wet.clone()),
-            controls: contender.controls(&request.controls)?,
+            controls: model.positions(&request.controls)?,
             ..PairConfig::default()
         }],
         ..DataConfig::default()
     };
     // Files only: nothing is generated, so the seed decides nothing.
     let recordings = load::load(&data, 0, observer)?;
-    contender
+    model
         .check_rate(recordings.sample_rate)
         .with_context(|| request.dry.display().to_string())?;
-    let reach = contender.reach();
+    let reach = model.reach();
     let mut tester = Tester::new(&recordings, reach, Reach::default(), observer);
     ensure!(
         tester.sample_count() > 0,
         "{}: no sample can be predicted; {} needs {} around each",
         request.dry.display(),
-        contender.name,
+        model.name,
         reach.context + reach.lookahead
     );
-    contender.score(&mut tester, &recordings.test)?;
+    tester.score(&model, &recordings.test)?;
     tester.identity()?;
     Ok(EvaluateOutcome {
         model: request.model.clone(),

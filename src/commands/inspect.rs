@@ -1,12 +1,11 @@
 //! `inspect`: what a run or a model file holds, what it claims about itself and what it costs to
 //! play.
 
-use super::playable::{Playable, Run, Source};
-use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, timing};
-use crate::formats::{self, Format, FormatError, Model, SelfTest};
-use crate::models;
-use crate::network::{Architecture, Control, Network};
+use crate::formats::{self, Format, FormatError, Model};
+use crate::network::{Architecture, Control, Network, Weights};
+use crate::playing::Playable;
+use crate::playing::playable::Run;
 use crate::progress::{Event, Observer};
 use crate::training::history::BestEpoch;
 use serde::Serialize;
@@ -102,92 +101,62 @@ pub struct NetworkFacts {
 /// It cannot be read, or holds no network that can be played.
 pub fn inspect(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
     let playable = Playable::open(&request.file)?;
+    let network = playable.network()?;
     let mut networks = Vec::new();
-    for (max_size, network) in sizes(&playable.network) {
+    for (max_size, network) in sizes(&network) {
         observer.event(Event::Status("measuring"));
-        let timing = match request.measure {
-            true => Some(timing::measure(network, &[64], Duration::from_millis(200))?),
-            false => None,
-        };
+        let time = Duration::from_millis(200);
+        let timing = request
+            .measure
+            .then(|| timing::measure(network, &[64], time))
+            .transpose()?;
         let real_time_factor = timing.and_then(|t| t.blocks.first().map(|b| b.real_time_factor));
         networks.push(facts(network, max_size, real_time_factor));
     }
-    let outcome = Outcome {
-        file: request.file.clone(),
-        format: None,
-        run: None,
-        version: None,
-        networks,
-        metadata: Map::new(),
-        self_test_difference: None,
-        writable_as: formats::carriers(&playable.network),
-        parameters: parameters(&playable)?,
-    };
-    match &playable.source {
-        Source::Run(run) => of_run(outcome, run),
-        Source::File(model) => of_file(outcome, model),
-    }
-}
-
-fn of_run(outcome: Outcome, run: &Run) -> anyhow::Result<Outcome> {
-    let rows = run.folder.metrics()?;
-    let best = rows
-        .iter()
-        .fold(None, |best, row| match BestEpoch::is_beaten_by(best, row) {
-            true => Some(BestEpoch {
-                epoch: row.epoch,
-                esr: row.valid.esr,
-            }),
-            false => best,
-        });
-    let metadata = match serde_json::to_value(&run.config.metadata)? {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    };
+    let (run, file) = (playable.run(), playable.file());
     Ok(Outcome {
-        run: Some(RunFacts {
-            name: run.config.name.clone(),
-            model: run.config.model.kind().to_string(),
-            epochs: rows.len(),
-            best,
-        }),
-        metadata,
-        ..outcome
+        file: request.file.clone(),
+        format: file.map(|model| model.format),
+        run: run.map(run_facts).transpose()?,
+        version: file.and_then(|model| model.version.clone()),
+        networks,
+        metadata: metadata(&playable)?,
+        self_test_difference: file.map(self_test).transpose()?.flatten(),
+        writable_as: formats::carriers(&network),
+        parameters: parameters(&playable)?,
     })
 }
 
-fn of_file(outcome: Outcome, model: &Model) -> anyhow::Result<Outcome> {
-    let self_test_difference = match &model.self_test {
-        Some(test) => Some(self_test(model, test)?),
-        None => None,
-    };
-    Ok(Outcome {
-        format: Some(model.format),
-        version: model.version.clone(),
-        metadata: model.metadata.clone(),
-        self_test_difference,
-        ..outcome
+fn run_facts(run: &Run) -> anyhow::Result<RunFacts> {
+    let history = run.folder.metrics()?;
+    Ok(RunFacts {
+        name: run.config.name.clone(),
+        model: run.config.model.kind().to_string(),
+        epochs: history.len(),
+        best: BestEpoch::of(&history),
+    })
+}
+
+/// What a file says of itself, or a run's config.
+fn metadata(playable: &Playable) -> anyhow::Result<Map<String, Value>> {
+    if let Some(model) = playable.file() {
+        return Ok(model.metadata.clone());
+    }
+    let said = playable.config().map(|config| &config.metadata);
+    Ok(match serde_json::to_value(said)? {
+        Value::Object(map) => map,
+        _ => Map::new(),
     })
 }
 
 /// The weights' names; none where the network can only be played.
 fn parameters(playable: &Playable) -> anyhow::Result<Vec<Parameter>> {
-    let weights = match &playable.source {
-        Source::Run(run) => run.model.weights(),
-        Source::File(model) if !model.tensors.is_empty() => model.tensors.clone(),
-        Source::File(_) => {
-            let device = device::select(DeviceChoice::Flex)?.device;
-            let imported = models::import(&playable.network, &device);
-            imported.map_or(Vec::new(), |imported| imported.model.weights())
-        }
-    };
-    let parameter = |w: crate::network::Weights| Parameter {
+    let parameter = |w: Weights| Parameter {
         name: w.name,
         shape: w.shape,
     };
-    let own = weights
-        .into_iter()
-        .filter(|w| !w.name.starts_with(formats::safetensors::DESCRIBED));
+    let own = playable.weights()?.into_iter();
+    let own = own.filter(|w| !w.name.starts_with(formats::safetensors::DESCRIBED));
     Ok(own.map(parameter).collect())
 }
 
@@ -220,8 +189,12 @@ fn facts(network: &Network, max_size: Option<f64>, real_time_factor: Option<f64>
     }
 }
 
-/// Plays the stored input from the initial state, knobs at 0 and gains left out, as it was made.
-fn self_test(model: &Model, test: &SelfTest) -> anyhow::Result<f64> {
+/// Plays the stored input, where there is one, from the initial state, knobs at 0 and gains left
+/// out, as it was made.
+fn self_test(model: &Model) -> anyhow::Result<Option<f64>> {
+    let Some(test) = &model.self_test else {
+        return Ok(None);
+    };
     let network = match formats::aidax::without_gains(&model.network) {
         Ok(network) => network,
         Err(FormatError::CannotCarry { .. }) => model.network.clone(),
@@ -234,5 +207,5 @@ fn self_test(model: &Model, test: &SelfTest) -> anyhow::Result<f64> {
         .iter()
         .zip(&test.output)
         .map(|(a, b)| f64::from((a - b).abs()));
-    Ok(differences.fold(0.0, f64::max))
+    Ok(Some(differences.fold(0.0, f64::max)))
 }

@@ -1,9 +1,10 @@
 //! Reviews the logged figures of all runs, best first.
 
-use crate::report::metrics::{Metrics, Row};
+use crate::report::metrics::Metrics;
 use crate::training::run_dir::RunDir;
+use crate::training::run_report::RunReport;
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// One run.
@@ -32,12 +33,6 @@ pub struct RunsOutcome {
     pub runs: Vec<RunSummary>,
     /// Folders that look like runs but cannot be read, and why.
     pub unreadable: Vec<String>,
-}
-
-/// The part of `report.json` that is needed here.
-#[derive(Deserialize)]
-struct Report {
-    rows: Vec<Row>,
 }
 
 /// Looks for runs directly inside `folder`.
@@ -76,8 +71,7 @@ fn summary(path: &Path) -> Result<RunSummary> {
     let best = rows
         .iter()
         .min_by(|a, b| a.valid.esr.total_cmp(&b.valid.esr));
-    let report = std::fs::read(run.file("report.json")).ok();
-    let report: Option<Report> = report.and_then(|text| serde_json::from_slice(&text).ok());
+    let report = RunReport::read(&run).ok().flatten();
     Ok(RunSummary {
         run: path.to_path_buf(),
         model: config.model.kind().to_string(),

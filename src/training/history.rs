@@ -28,6 +28,19 @@ pub struct BestEpoch {
 }
 
 impl BestEpoch {
+    /// The best of a log; none where no epoch has a finite figure.
+    pub fn of(history: &[EpochRow]) -> Option<Self> {
+        history.iter().fold(None, |best, row| {
+            if Self::is_beaten_by(best, row) {
+                return Some(Self {
+                    epoch: row.epoch,
+                    esr: row.valid.esr,
+                });
+            }
+            best
+        })
+    }
+
     /// Whether `row` beats `best`.
     pub fn is_beaten_by(best: Option<Self>, row: &EpochRow) -> bool {
         // NaN never wins; anything finite beats nothing.

@@ -119,7 +119,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Opens an existing run and clears what killed writes left in it.
+    /// Opens an existing run. What killed writes left in it stays until [`RunDir::load_state`].
     ///
     /// # Errors
     /// [`RunError::NotARun`] without a config.

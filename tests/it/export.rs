@@ -9,7 +9,6 @@ use effigy::audio::{SampleFormat, decode};
 use effigy::commands::export::{self, ExportOutcome, ExportRequest};
 use effigy::commands::infer::{self, InferRequest};
 use effigy::commands::inspect;
-use effigy::commands::playable::Playable;
 use effigy::config::{
     Activation, Config, MetadataConfig, ModelConfig, RecurrentConfig, WaveNetArray, WaveNetConfig,
     WaveNetPreset, WindowConfig,
@@ -18,6 +17,8 @@ use effigy::formats::{self, Format, safetensors};
 use effigy::models::predict::predict;
 use effigy::models::{self, EffectModel};
 use effigy::network::{Architecture, Network};
+use effigy::playing::instrument::ENGINE;
+use effigy::playing::playable::{Playable, sized};
 use effigy::progress::Silent;
 use effigy::training::optimiser;
 use effigy::training::run_dir::RunDir;
@@ -215,7 +216,7 @@ fn the_engine_plays_what_burn_predicts_for_every_network() {
         // Two channels, and a length that no grid divides.
         let input = place.wav("in.wav", vec![noise(9001, 3), noise(9001, 4)]);
         let burn = infer_with(&folder, "flex", &input, &place.path("burn.wav"));
-        let engine = infer_with(&folder, infer::ENGINE, &input, &place.path("engine.wav"));
+        let engine = infer_with(&folder, ENGINE, &input, &place.path("engine.wav"));
         let difference = largest(&burn, &engine);
         assert!(difference <= 1e-5, "{model:?}: {difference:e}");
         assert_ne!(burn[0], burn[1], "{model:?}");
@@ -233,7 +234,7 @@ fn an_exported_file_is_played_inspected_and_converted_like_its_run() {
         44_100,
         SampleFormat::Float(32),
     );
-    let wanted = infer_with(&folder, infer::ENGINE, &input, &place.path("run.wav"));
+    let wanted = infer_with(&folder, ENGINE, &input, &place.path("run.wav"));
     let mut from = folder;
     // Each file is made from the one before: .nam stores a state, the others do not.
     for (format, name) in [
@@ -245,7 +246,7 @@ fn an_exported_file_is_played_inspected_and_converted_like_its_run() {
     ] {
         let output = place.path(name);
         exported(&to(&from, format, output.clone())).unwrap();
-        let found = infer_with(&output, infer::ENGINE, &input, &place.path("file.wav"));
+        let found = infer_with(&output, ENGINE, &input, &place.path("file.wav"));
         let difference = largest(&wanted, &found);
         assert!(difference <= 1e-5, "{name}: {difference:e}");
         let burn = infer_with(&output, "flex", &input, &place.path("file.wav"));
@@ -621,9 +622,8 @@ fn a_capture_in_two_sizes_becomes_one_container() {
     // Both sizes play, and can be trained again.
     let mut sizes = Vec::new();
     for size in [0.2, 1.0] {
-        let mut playable = Playable::open(&output).unwrap();
-        playable.resize(size).unwrap();
-        sizes.push(playable.network.weight_count());
+        let network = Playable::open(&output).unwrap().network().unwrap();
+        sizes.push(sized(&network, size).unwrap().weight_count());
     }
     assert_eq!(sizes, [1_871, 12_146]);
     let network = formats::read(&output).unwrap().network;

@@ -14,7 +14,7 @@ use crate::effects::signals::{self, Signal};
 use crate::effects::{Effect, ParameterError};
 use crate::progress::{Event, Observer};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ pub struct Excerpt {
 }
 
 /// What was measured or decided about the wet side's delay.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyReport {
     /// Which pairs.
     pub label: String,

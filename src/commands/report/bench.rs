@@ -8,7 +8,7 @@ use crate::dsp::probe::{self, Measurements};
 use crate::effects::Effect;
 use crate::engine::Engine;
 use crate::models::EffectModel;
-use crate::network::Control;
+use crate::playing::controls;
 use anyhow::Result;
 
 /// Longest silence that a network hears before a measurement, in samples: enough for recurrent
@@ -25,16 +25,7 @@ pub fn network(
     rate: SampleRate,
     level_dbfs: f64,
 ) -> Result<Measurements> {
-    let controls: Vec<Control> = data
-        .knobs()
-        .into_iter()
-        .map(|knob| Control {
-            default: 0.5 * (knob.min + knob.max),
-            name: knob.name,
-            min: knob.min,
-            max: knob.max,
-        })
-        .collect();
+    let controls = controls::of_config(data);
     let tested = data.test.first().or(data.train.first());
     let values: Vec<f32> = controls
         .iter()

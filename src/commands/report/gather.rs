@@ -4,40 +4,19 @@
 
 use super::bench;
 use crate::audio::{SampleRate, decode};
-use crate::commands::provenance::{Provenance, universal};
 use crate::config::Config;
+use crate::data::load::LatencyReport;
 use crate::device::{self, DeviceChoice};
 use crate::models::EffectModel;
-use crate::report::metrics::{PairRows, Row};
 use crate::report::run::{Epoch, Run};
 use crate::report::test_sound::{TestSound, Track};
-use crate::training::history::EpochRow;
+use crate::training::history::{BestEpoch, EpochRow};
+use crate::training::provenance::universal;
 use crate::training::run_dir::RunDir;
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use crate::training::run_report::{self, RunReport};
+use anyhow::{Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// The part of `report.json` that is shown.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Saved {
-    rows: Vec<Row>,
-    by_pair: Vec<PairRows>,
-    seconds: f64,
-    device: String,
-    weights: usize,
-    latencies: Vec<SavedLatency>,
-    provenance: Option<Provenance>,
-}
-
-#[derive(Deserialize)]
-struct SavedLatency {
-    label: String,
-    latency_samples: i64,
-    confidence: Option<f64>,
-    inverted: Option<bool>,
-}
 
 /// Level of the bench where there is no test sound to take it from, in dBFS.
 const DEFAULT_LEVEL_DBFS: f64 = -6.0;
@@ -49,7 +28,7 @@ const DEFAULT_LEVEL_DBFS: f64 = -6.0;
 pub fn gather(run: &RunDir) -> Result<Run> {
     let config = run.config()?;
     let history = run.metrics()?;
-    let saved = saved(run)?;
+    let saved = RunReport::read(run)?;
     let mut missing = Vec::new();
     if saved.is_none() {
         missing.push("There is no report.json: the run has not been tested yet.".to_string());
@@ -70,15 +49,11 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         )
     });
     let effect = rate.and_then(|rate| bench::effect(&config.data, rate, level_dbfs));
-    let best = history
-        .iter()
-        .filter(|row| row.valid.esr.is_finite())
-        .min_by(|a, b| a.valid.esr.total_cmp(&b.valid.esr));
     let text = fs::read_to_string(run.file("config.toml")).unwrap_or_default();
     Ok(Run {
         name: run.name(),
         model: config.model.kind().to_string(),
-        best_epoch: best.map(|row| row.epoch),
+        best_epoch: BestEpoch::of(&history).map(|best| best.epoch),
         facts: facts(run, &config, &history, &saved, model.as_ref(), rate),
         epochs: history.iter().map(epoch).collect(),
         latencies: saved.latencies.iter().map(|l| latency(l, rate)).collect(),
@@ -97,18 +72,6 @@ fn noted<T>(found: Result<T>, missing: &mut Vec<String>) -> Option<T> {
     found
         .map_err(|error| missing.push(format!("{error:#}")))
         .ok()
-}
-
-fn saved(run: &RunDir) -> Result<Option<Saved>> {
-    let path = run.file("report.json");
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = fs::read(&path).with_context(|| path.display().to_string())?;
-    let saved = serde_json::from_slice(&text);
-    saved
-        .map(Some)
-        .with_context(|| format!("{}: damaged", path.display()))
 }
 
 fn epoch(row: &EpochRow) -> Epoch {
@@ -192,7 +155,7 @@ fn test_sound(folder: &Path) -> Result<Option<TestSound>> {
         .filter(|s| !s.is_empty()))
 }
 
-fn latency(found: &SavedLatency, rate: Option<SampleRate>) -> String {
+fn latency(found: &LatencyReport, rate: Option<SampleRate>) -> String {
     let samples = found.latency_samples;
     let size = samples.unsigned_abs();
     let time = rate.map_or(String::new(), |r| {
@@ -220,7 +183,7 @@ fn facts(
     run: &RunDir,
     config: &Config,
     history: &[EpochRow],
-    saved: &Saved,
+    saved: &RunReport,
     model: Option<&EffectModel>,
     rate: Option<SampleRate>,
 ) -> Vec<(String, String)> {
@@ -261,7 +224,7 @@ fn facts(
         }
         None => {
             // Runs of versions that did not write it down.
-            let time = fs::metadata(run.file("report.json")).and_then(|m| m.modified());
+            let time = fs::metadata(run.file(run_report::FILE)).and_then(|m| m.modified());
             let time = time.map_or_else(|_| "not yet".to_string(), universal);
             facts.push((
                 "machine",

@@ -44,7 +44,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "training",
         &[
-            "audio", "config", "data", "files", "models", "network", "progress", "report",
+            "audio", "config", "data", "files", "models", "network", "progress", "report", "simd",
+        ],
+    ),
+    // What plays: a run, a model file, a baseline, behind one name.
+    (
+        "playing",
+        &[
+            "audio", "config", "data", "device", "engine", "formats", "models", "network",
+            "progress", "regress", "report", "training",
         ],
     ),
     // 5 and 6
@@ -56,7 +64,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const UPPER: [&str; 2] = ["commands", "cli"];
 
 /// The rooms that know tensors. `src/base` cannot: its package has no such dependency.
-const KNOW_TENSORS: [&str; 5] = ["kernels", "models", "device", "training", "commands"];
+const KNOW_TENSORS: [&str; 6] = [
+    "kernels", "models", "device", "training", "playing", "commands",
+];
 
 /// Files that need each other, and why they may.
 const CIRCLES: [&[&str]; 1] = [

@@ -4,20 +4,26 @@
 use crate::config::{self, Config};
 use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
-use crate::models::{self, EffectModel};
+use crate::models::{self, EffectModel, Imported};
+use crate::network::DescriptionError;
+use crate::playing::Playable;
+use crate::playing::playable::{Run, Source};
 use crate::progress::{Event, Observer};
-use crate::training::run_dir::RunDir;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use burn::module::Module;
-use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 
-/// What `--init-from` names.
+/// What `--init-from` names, opened.
 pub(super) enum Start {
     /// A run.
-    Run(RunDir),
+    Run(Box<Run>),
     /// A model file.
-    File { path: PathBuf, model: Box<Model> },
+    File {
+        path: PathBuf,
+        model: Box<Model>,
+        /// As far as it can be trained here.
+        imported: Result<Box<Imported>, DescriptionError>,
+    },
 }
 
 impl Start {
@@ -26,14 +32,16 @@ impl Start {
     /// # Errors
     /// Neither is there.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        if !path.is_file() {
-            return Ok(Self::Run(RunDir::open(path)?));
+        let device = device::select(DeviceChoice::Flex)?.device;
+        match Playable::open(path)?.source {
+            Source::Run(run) => Ok(Self::Run(run)),
+            Source::File(model) => Ok(Self::File {
+                path: path.to_path_buf(),
+                imported: models::import(&model.network, &device).map(Box::new),
+                model,
+            }),
+            Source::Baseline(_) => bail!("{}: a saved baseline holds no network", path.display()),
         }
-        let model = formats::read(path).with_context(|| path.display().to_string())?;
-        Ok(Self::File {
-            path: path.to_path_buf(),
-            model: Box::new(model),
-        })
     }
 
     /// The config at `path`, its `[model]` completed by a model file.
@@ -42,22 +50,26 @@ impl Start {
     /// As [`config::load`]; a file whose network cannot be trained here, or that `[model]`
     /// contradicts.
     pub(super) fn config(&self, path: &Path, overrides: &[String]) -> Result<Config> {
-        let (file, model) = match self {
-            Self::File { path, model } => (path, model),
+        match self {
             Self::Run(run) => {
                 let mut config = config::load(path, overrides)?;
-                config.model.take_output_scale(&run.config()?.model);
-                return Ok(config);
+                config.model.take_output_scale(&run.config.model);
+                Ok(config)
             }
-        };
-        let device = device::select(DeviceChoice::Flex)?.device;
-        match models::import(&model.network, &device) {
-            Ok(imported) => Ok(config::load_onto(path, overrides, &imported.config)?),
+            Self::File {
+                imported: Ok(imported),
+                ..
+            } => Ok(config::load_onto(path, overrides, &imported.config)?),
             // Weights by name fit any network that has these names.
-            Err(_) if !model.tensors.is_empty() => Ok(config::load(path, overrides)?),
-            Err(error) => {
-                Err(anyhow::Error::new(error).context(format!("--init-from {}", file.display())))
+            Self::File { model, .. } if !model.tensors.is_empty() => {
+                Ok(config::load(path, overrides)?)
             }
+            Self::File {
+                path,
+                imported: Err(error),
+                ..
+            } => Err(anyhow::Error::new(error.clone())
+                .context(format!("--init-from {}", path.display()))),
         }
     }
 
@@ -69,16 +81,20 @@ impl Start {
         &self,
         model: EffectModel,
         config: &Config,
-        device: &Device,
         observer: &dyn Observer,
     ) -> Result<EffectModel> {
-        let (path, file) = match self {
+        let (path, file, imported) = match self {
             Self::Run(run) => {
                 return run
+                    .folder
                     .load_best_into(model)
                     .context("--init-from needs a run with the same [model] and window_len");
             }
-            Self::File { path, model } => (path, model),
+            Self::File {
+                path,
+                model,
+                imported,
+            } => (path, model, imported),
         };
         let network = &file.network;
         let (theirs, ours) = (network.full().controls.len(), config.data.knobs().len());
@@ -98,15 +114,14 @@ impl Start {
             );
             observer.event(Event::Warning(&warning));
         }
-        let named = match models::import(network, device) {
-            Ok(imported) => {
-                return Ok(model.try_load_record(imported.model.into_record())?);
-            }
-            Err(_) => file.tensors.iter(),
-        };
+        if let Ok(imported) = imported {
+            let record = imported.model.clone().into_record();
+            return Ok(model.try_load_record(record)?);
+        }
+        let named = file.tensors.iter();
         let own = named.filter(|w| !w.name.starts_with(formats::safetensors::DESCRIBED));
         model.with_weights(own.cloned().collect()).map_err(|why| {
-            anyhow::anyhow!(
+            anyhow!(
                 "--init-from {}: [model] builds another network: {why}",
                 path.display()
             )

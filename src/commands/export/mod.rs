@@ -1,8 +1,8 @@
 //! Writes a network as a model file of another program, and lets it take its place only after
 //! the written file was read again and played like the network.
 
-use super::loudness;
-use super::playable::{Playable, Run, Source};
+pub mod loudness;
+
 use crate::audio::SampleRate;
 use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
 use crate::device::{self, DeviceChoice};
@@ -10,12 +10,14 @@ use crate::engine::{Engine, EngineError};
 use crate::files::ScratchFile;
 use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
 use crate::formats::{aidax, nam, proteus, rtneural, safetensors};
+use crate::models::EffectModel;
 use crate::models::predict::predict;
-use crate::models::{self, EffectModel};
-use crate::network::Weights;
 use crate::network::{Architecture, Layer, Network};
-use crate::progress::{Event, Observer};
-use anyhow::{Context, Result, bail};
+use crate::playing::Playable;
+use crate::playing::playable::Run;
+use crate::progress::{Event, Observer, Task};
+use crate::training::run_report::RunReport;
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -84,27 +86,27 @@ pub fn export(request: &ExportRequest, observer: &dyn Observer) -> Result<Export
     refuse_input(request)?;
     request.metadata.check()?;
     let playable = Playable::open(&request.model)?;
-    let network = prepared(&playable.network, format, observer);
+    let described = playable.network()?;
+    let network = prepared(&described, format, observer);
     warn(&network, format, observer);
-    observer.event(Event::Start {
-        task: "exporting",
-        total: None,
-    });
+    let task = Task::begin(observer, "exporting", None);
     let about = About::of(&playable, &network, format, request)?;
     let bytes = contents(&network, format, &about, &playable)?;
     let place = || request.output.display().to_string();
     let mut file = ScratchFile::create(&request.output).with_context(place)?;
     file.write_all(&bytes).with_context(place)?;
     let written = file.sync().with_context(place)?;
-    observer.event(Event::Status("verifying"));
+    task.status("verifying");
     let reread = formats::read(written).with_context(place)?;
     let verified = verify(&network, &reread.network).with_context(place)?;
-    let predicted = against_training(&playable, &reread.network, format).with_context(place)?;
-    if observer.stop_requested() {
-        bail!("stopped; nothing was written to {}", place());
-    }
+    let predicted = against_training(&playable, &described, &reread.network, format);
+    let predicted = predicted.with_context(place)?;
+    ensure!(
+        task.go_on().is_ok(),
+        "stopped; nothing was written to {}",
+        place()
+    );
     file.commit().with_context(place)?;
-    observer.event(Event::Finish);
     Ok(ExportOutcome {
         file: request.output.clone(),
         format,
@@ -249,9 +251,11 @@ impl About {
         format: Format,
         request: &ExportRequest,
     ) -> Result<Self> {
-        let (mut nam, own) = match &playable.source {
-            Source::Run(run) => of_run(run)?,
-            Source::File(model) => of_file(&model.metadata),
+        let (mut nam, own) = match playable.run() {
+            Some(run) => of_run(run)?,
+            None => playable
+                .file()
+                .map_or_else(Default::default, |model| of_file(&model.metadata)),
         };
         nam = nam::Metadata {
             validation_esr: nam.validation_esr,
@@ -341,9 +345,8 @@ fn removed_delay(run: &Run) -> Option<nam::Latency> {
         });
     }
     // A run that was stopped has no report; then the file says nothing.
-    let text = std::fs::read(run.folder.file("report.json")).ok()?;
-    let report: Value = serde_json::from_slice(&text).ok()?;
-    let samples = report["latencies"].get(0)?["latency_samples"].as_i64()?;
+    let report = RunReport::read(&run.folder).ok()??;
+    let samples = report.latencies.first()?.latency_samples;
     Some(nam::Latency {
         samples,
         measured: true,
@@ -396,23 +399,14 @@ fn contents(
         }
         Format::Safetensors => {
             let metadata = about.nam.to_map();
-            return Ok(safetensors::write(network, &weights(playable)?, &metadata)?);
+            return Ok(safetensors::write(
+                network,
+                &playable.weights()?,
+                &metadata,
+            )?);
         }
     };
     Ok(text.into_bytes())
-}
-
-/// The weights by the names they have in training, as far as the network can be trained here.
-fn weights(playable: &Playable) -> Result<Vec<Weights>> {
-    Ok(match &playable.source {
-        Source::Run(run) => run.model.weights(),
-        Source::File(model) if !model.tensors.is_empty() => model.tensors.clone(),
-        Source::File(_) => {
-            let device = device::select(DeviceChoice::Flex)?.device;
-            let imported = models::import(&playable.network, &device);
-            imported.map_or(Vec::new(), |imported| imported.model.weights())
-        }
-    })
 }
 
 /// Quiet noise, then loud noise.
@@ -480,24 +474,21 @@ fn worst(agreements: Vec<Agreement>) -> Agreement {
 /// predicts on burn: neither the description nor the engine can hide a fault there.
 fn against_training(
     playable: &Playable,
+    described: &Network,
     reread: &Network,
     format: Format,
 ) -> Result<Option<Agreement>> {
     let device = device::select(DeviceChoice::Flex)?.device;
-    let model = match &playable.source {
-        Source::Run(run) => run.model.clone(),
-        Source::File(_) => match models::import(&playable.network, &device) {
-            Ok(imported) => imported.model,
-            Err(_) => return Ok(None),
-        },
+    let Ok(trainable) = playable.trainable(&device) else {
+        return Ok(None);
     };
     let signal = formats::test_signal(reread.sample_rate);
-    let latency = playable.network.latency_samples();
+    let latency = described.latency_samples();
     let mut late = signal.clone();
     late.resize(signal.len() + latency, 0.0);
-    let controls = positions(&playable.network);
+    let controls = positions(described);
     let mut agreements = Vec::new();
-    for (model, network) in model.sizes().iter().zip(reread.sizes()) {
+    for (model, network) in trainable.model.sizes().iter().zip(reread.sizes()) {
         let found = play(network, &controls, &late)?.split_off(latency);
         let silence = silence(model, network, format)?;
         let wanted = predict(model, &device, &controls, &silence, &signal);

@@ -1,28 +1,33 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
-use super::provenance::Provenance;
+pub mod queue;
+mod start;
+
 use super::report::{self, ReportRequest};
-use super::scoring::{self, Tester};
-use super::start::Start;
-use crate::config::{self, Config};
+use crate::config::{self, BaselineConfig, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
 use crate::kernels;
 use crate::models::{self, EffectModel};
+use crate::playing::Playable;
+use crate::playing::fitting;
+use crate::playing::scoring::Tester;
 use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, Row};
 use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::level;
 use crate::training::optimiser;
+use crate::training::provenance::Provenance;
 use crate::training::run_dir::{Progress, RunDir};
-use crate::training::{self, Session, TrainingError, evaluate};
+use crate::training::{self, Session, TrainingError, evaluate, run_report};
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
+use start::Start;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -93,7 +98,7 @@ pub fn train(
     on_epoch: impl FnMut(&EpochRow, bool),
 ) -> Result<TrainOutcome> {
     let started = Instant::now();
-    let mut config = resolve(request)?;
+    let (mut config, start) = resolve(request)?;
     kernels::hold_freed_memory();
     let choice: DeviceChoice = request.device.as_ref().unwrap_or(&config.device).parse()?;
     let selected = device::select(choice)?;
@@ -109,16 +114,16 @@ pub fn train(
     if request.resume {
         let saved = RunDir::open(&wanted_folder(request, &config))?.config()?;
         config.model.take_output_scale(&saved.model);
-    } else if request.init_from.is_none() {
+    } else if start.is_none() {
         level::fit_output(&mut config, &load::spans(&recordings.train));
     }
-    let model = new_model(request, &config, &selected.device, observer)?;
+    let model = new_model(start, &config, &selected.device, observer)?;
+    let weights = model.num_params();
     let windows = cut(&config, &recordings, &model)?;
     let run = open_run(request, &config)?;
     let note = format!(
-        "{}: {} weights, {} windows of {} samples; run folder {}",
+        "{}: {weights} weights, {} windows of {} samples; run folder {}",
         config.model.kind(),
-        model.num_params(),
         windows.len(),
         windows.window_len(),
         run.path().display()
@@ -136,43 +141,65 @@ pub fn train(
     let state = run.load_state(model.train(), &config)?;
     let progress = training::train(&session, &run, state, observer, on_epoch);
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
-    let (best, _) = run.load_best(&selected.device)?;
-    let reach = evaluate::reach(&best);
-    let mut outcome = TrainOutcome {
-        rows: Vec::new(),
-        by_pair: Vec::new(),
+    let best = Playable::of_run(run.clone(), &selected.device)?;
+    let tested = test(best, &config, &recordings, &run, observer)?;
+    let outcome = TrainOutcome {
+        run: run.path().to_path_buf(),
+        seconds: started.elapsed().as_secs_f64(),
+        verdict: judge(&tested.rows, &progress),
+        rows: tested.rows,
+        by_pair: tested.by_pair,
         device: selected.id,
-        weights: best.num_params(),
+        weights,
         epochs: progress.history.len(),
         best: progress.best,
-        verdict: None,
-        latencies: recordings.latencies.clone(),
-        pairs: recordings.pairs.clone(),
-        files: Vec::new(),
+        latencies: recordings.latencies,
+        pairs: recordings.pairs,
+        files: tested.files,
         provenance: Provenance::now(),
         page: None,
-        seconds: 0.0,
-        run: run.path().to_path_buf(),
     };
-    let wanted = config.baselines.rows();
-    let mut tester = Tester::new(&recordings, reach, scoring::reach_of(&wanted), observer);
-    let kind = config.model.kind();
-    let predicted = tester.network(kind, &best, &selected.device, &recordings.test)?;
+    run.write(
+        run_report::FILE,
+        serde_json::to_string(&outcome)?.as_bytes(),
+    )?;
+    // The page is drawn from what was just written.
+    let page = (!request.no_report).then(|| draw_page(run.path(), observer));
+    Ok(TrainOutcome {
+        page: page.flatten(),
+        ..outcome
+    })
+}
+
+/// What the test spans say.
+struct Tested {
+    rows: Vec<Row>,
+    by_pair: Vec<PairRows>,
+    files: Vec<PathBuf>,
+}
+
+/// Tests the best weights beside identity and the config's classical rows.
+fn test(
+    mut best: Playable,
+    config: &Config,
+    recordings: &Recordings,
+    run: &RunDir,
+    observer: &dyn Observer,
+) -> Result<Tested> {
+    best.name = config.model.kind().to_string();
+    let wanted: Vec<BaselineConfig> = config.baselines.rows();
+    let baselines = fitting::reach_of(&wanted);
+    let mut tester = Tester::new(recordings, best.reach(), baselines, observer);
+    let predicted = tester.predictions(&best, &recordings.test)?;
     tester.identity()?;
-    for row in scoring::fit_possible(&wanted, &recordings, observer)? {
-        tester.baseline(&row.baseline.to_string(), &row.baseline)?;
+    for fitted in fitting::fit_possible(&wanted, recordings, observer)? {
+        tester.score(&fitted, &recordings.test)?;
     }
-    outcome.rows = tester.rows().to_vec();
-    outcome.verdict = judge(&outcome.rows, &progress);
-    outcome.by_pair = tester.by_pair().to_vec();
-    outcome.files = tester.write_audio(&run.file("test"), predicted)?;
-    outcome.seconds = started.elapsed().as_secs_f64();
-    outcome.provenance = Provenance::now();
-    run.write("report.json", serde_json::to_string(&outcome)?.as_bytes())?;
-    if !request.no_report {
-        outcome.page = draw_page(run.path(), observer);
-    }
-    Ok(outcome)
+    Ok(Tested {
+        files: tester.write_audio(&run.file("test"), predicted)?,
+        rows: tester.rows().to_vec(),
+        by_pair: tester.by_pair().to_vec(),
+    })
 }
 
 fn judge(rows: &[Row], progress: &Progress) -> Option<Verdict> {
@@ -211,16 +238,19 @@ fn explain_disk(error: TrainingError, run: &RunDir) -> anyhow::Error {
     }
 }
 
-fn resolve(request: &TrainRequest) -> Result<Config> {
+/// The config, and what training starts from where that is not new.
+fn resolve(request: &TrainRequest) -> Result<(Config, Option<Start>)> {
     let path = match (&request.config, &request.run) {
         (Some(path), _) => path.clone(),
         (None, Some(run)) if request.resume => RunDir::open(run)?.file("config.toml"),
         _ => bail!("no config; give --config FILE (see configs/), or --run DIR --resume"),
     };
-    match &request.init_from {
-        Some(start) => Start::open(start)?.config(&path, &request.overrides),
-        None => Ok(config::load(&path, &request.overrides)?),
-    }
+    let start = request.init_from.as_deref().map(Start::open).transpose()?;
+    let config = match &start {
+        Some(start) => start.config(&path, &request.overrides)?,
+        None => config::load(&path, &request.overrides)?,
+    };
+    Ok((config, start))
 }
 
 /// "latency 118 samples (measured …)" for people.
@@ -243,7 +273,7 @@ pub fn describe(report: &LatencyReport) -> String {
 }
 
 fn new_model(
-    request: &TrainRequest,
+    start: Option<Start>,
     config: &Config,
     device: &Device,
     observer: &dyn Observer,
@@ -255,8 +285,8 @@ fn new_model(
         config.seed,
         device,
     );
-    let model = match &request.init_from {
-        Some(start) => Start::open(start)?.fill(model, config, device, observer)?,
+    let model = match start {
+        Some(start) => start.fill(model, config, observer)?,
         None => model,
     };
     optimiser::freeze(model, &config.training.freeze)

@@ -1,6 +1,6 @@
 //! Trains several configs one after another; one that fails does not stop the rest.
 
-use super::train::{self, TrainOutcome, TrainRequest};
+use super::{TrainOutcome, TrainRequest};
 use crate::progress::Observer;
 use crate::training::history::EpochRow;
 use serde::Serialize;
@@ -74,7 +74,7 @@ pub fn queue(
             on_event(QueueEvent::Start(index, request));
             // A panic is a fault of effigy; it has been told of and costs one run, not the queue.
             let trained = catch_unwind(AssertUnwindSafe(|| {
-                train::train(request, observer, |row, best| {
+                super::train(request, observer, |row, best| {
                     on_event(QueueEvent::Epoch(row, best));
                 })
             }))

@@ -1,0 +1,317 @@
+//! Opens whatever can be played: the network of a run, a model file of any known format, a
+//! baseline that was saved or has just been fitted.
+//!
+//! Knows nothing of what is then done with it.
+
+use super::controls;
+use crate::audio::SampleRate;
+use crate::config::{Config, Polarity};
+use crate::data::pair::Reach;
+use crate::device::{self, DeviceChoice};
+use crate::formats::{self, Model};
+use crate::models::{self, EffectModel, Imported};
+use crate::network::{Architecture, Control, DescriptionError, Network, Weights};
+use crate::regress::baseline::{Baseline, SavedBaseline};
+use crate::training::evaluate;
+use crate::training::run_dir::RunDir;
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Something that predicts wet sound from dry sound.
+#[derive(Debug)]
+pub struct Playable {
+    /// The run's folder name, the baseline's name, or the file's stem.
+    pub name: String,
+    /// The run's folder or the model's file, where there is one.
+    pub path: Option<PathBuf>,
+    /// What it is.
+    pub source: Source,
+    /// Wall time of all epochs, or of a baseline's fit, where it is known.
+    pub training_seconds: Option<f64>,
+}
+
+/// What it is.
+#[derive(Debug)]
+pub enum Source {
+    /// A training run: its best weights.
+    Run(Box<Run>),
+    /// A model file.
+    File(Box<Model>),
+    /// A classical model.
+    Baseline(Box<SavedBaseline>),
+}
+
+/// A run that was loaded.
+#[derive(Debug)]
+pub struct Run {
+    /// Its folder.
+    pub folder: RunDir,
+    /// Its resolved config.
+    pub config: Config,
+    /// Its network.
+    pub model: EffectModel,
+    /// Where that computes; the processor unless [`Playable::on`] has moved it.
+    pub device: Device,
+}
+
+impl Playable {
+    /// Opens a run's folder, a model file, or a baseline that `effigy baseline` saved.
+    ///
+    /// # Errors
+    /// None of them is there, the run has no weights, or the file uses something unknown.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            bail!(
+                "{}: no such run or model file; `effigy runs` lists runs",
+                path.display()
+            );
+        }
+        if !path.is_file() {
+            let device = device::select(DeviceChoice::Flex)?.device;
+            return Self::of_run(RunDir::open(path)?, &device);
+        }
+        if SavedBaseline::recognises(path) {
+            let saved = SavedBaseline::load(path)?;
+            return Ok(Self {
+                name: saved.baseline.to_string(),
+                path: Some(path.to_path_buf()),
+                source: Source::Baseline(Box::new(saved)),
+                training_seconds: None,
+            });
+        }
+        let model = formats::read(path).with_context(|| path.display().to_string())?;
+        let stem = path.file_stem().unwrap_or(path.as_os_str());
+        Ok(Self {
+            name: stem.to_string_lossy().into_owned(),
+            path: Some(path.to_path_buf()),
+            source: Source::File(Box::new(model)),
+            training_seconds: None,
+        })
+    }
+
+    /// A run's best weights, to compute on `device`.
+    ///
+    /// # Errors
+    /// The run has no weights, or its log is damaged.
+    pub fn of_run(folder: RunDir, device: &Device) -> Result<Self> {
+        let (model, config) = folder.load_best(device)?;
+        Ok(Self {
+            name: folder.name(),
+            path: Some(folder.path().to_path_buf()),
+            training_seconds: Some(folder.metrics()?.iter().map(|row| row.seconds).sum()),
+            source: Source::Run(Box::new(Run {
+                folder,
+                config,
+                model,
+                device: device.clone(),
+            })),
+        })
+    }
+
+    /// The same, a run's network computing where `choice` says. Files and baselines play on the
+    /// processor whatever it says.
+    ///
+    /// # Errors
+    /// The device is not there.
+    pub fn on(self, choice: DeviceChoice) -> Result<Self> {
+        match self.source {
+            Source::Run(run) => Self::of_run(run.folder, &device::select(choice)?.device),
+            Source::File(_) | Source::Baseline(_) => Ok(self),
+        }
+    }
+
+    /// A baseline that was just fitted, in so many seconds, on recordings of that rate.
+    pub fn fitted(baseline: Baseline, rate: SampleRate, seconds: f64) -> Self {
+        Self {
+            name: baseline.to_string(),
+            path: None,
+            source: Source::Baseline(Box::new(SavedBaseline {
+                sample_rate_hz: rate.hz(),
+                baseline,
+            })),
+            training_seconds: Some(seconds),
+        }
+    }
+
+    /// Its path, or its name where it has none, for people.
+    pub fn place(&self) -> String {
+        let path = self.path.as_ref();
+        path.map_or_else(|| self.name.clone(), |path| path.display().to_string())
+    }
+
+    /// The run, where it is one.
+    pub fn run(&self) -> Option<&Run> {
+        match &self.source {
+            Source::Run(run) => Some(run),
+            Source::File(_) | Source::Baseline(_) => None,
+        }
+    }
+
+    /// What a model file holds, where it is one.
+    pub fn file(&self) -> Option<&Model> {
+        match &self.source {
+            Source::File(model) => Some(model),
+            Source::Run(_) | Source::Baseline(_) => None,
+        }
+    }
+
+    /// The config of a run.
+    pub fn config(&self) -> Option<&Config> {
+        self.run().map(|run| &run.config)
+    }
+
+    /// What was done to an inverted wet side in training.
+    pub fn polarity(&self) -> Polarity {
+        self.config()
+            .map_or(Polarity::default(), |c| c.data.polarity)
+    }
+
+    /// Whether it is a network and not a baseline.
+    pub fn is_network(&self) -> bool {
+        !matches!(self.source, Source::Baseline(_))
+    }
+
+    /// The network as numbers, in all its sizes.
+    ///
+    /// # Errors
+    /// A baseline has none; a run's config names no rate.
+    pub fn network(&self) -> Result<Network> {
+        match &self.source {
+            Source::Run(run) => {
+                let rate = run.config.data.sample_rate.with_context(|| {
+                    format!(
+                        "{}: names no data.sample_rate; add the rate of the recordings it \
+                         learned from",
+                        run.folder.file("config.toml").display()
+                    )
+                })?;
+                Ok(run.model.describe(rate, self.controls()))
+            }
+            Source::File(model) => Ok(model.network.clone()),
+            Source::Baseline(_) => bail!(
+                "{}: a saved baseline holds no network; infer, evaluate and compare take it",
+                self.place()
+            ),
+        }
+    }
+
+    /// The network in all its sizes as one that can be trained, and the config that builds it:
+    /// from a file on `device`, of a run where it computes.
+    ///
+    /// # Errors
+    /// Names what can only be played, not trained here.
+    pub fn trainable(&self, device: &Device) -> Result<Imported, DescriptionError> {
+        match &self.source {
+            Source::Run(run) => Ok(Imported {
+                model: run.model.clone(),
+                config: run.config.model.clone(),
+            }),
+            Source::File(model) => models::import(&model.network, device),
+            Source::Baseline(_) => Err(DescriptionError::invalid(
+                self.name.as_str(),
+                "is a baseline, no network",
+            )),
+        }
+    }
+
+    /// The weights by the names they have in training; none where the network can only be
+    /// played.
+    ///
+    /// # Errors
+    /// The processor cannot be had.
+    pub fn weights(&self) -> Result<Vec<Weights>> {
+        if let Some(model) = self.file().filter(|model| !model.tensors.is_empty()) {
+            return Ok(model.tensors.clone());
+        }
+        let device = device::select(DeviceChoice::Flex)?.device;
+        let trainable = self.trainable(&device);
+        Ok(trainable.map_or(Vec::new(), |trainable| trainable.model.weights()))
+    }
+
+    /// The rate it was made for.
+    pub fn sample_rate(&self) -> Option<SampleRate> {
+        let hz = match &self.source {
+            Source::Run(run) => run.config.data.sample_rate?,
+            Source::File(model) => model.network.sample_rate,
+            Source::Baseline(saved) => saved.sample_rate_hz,
+        };
+        SampleRate::new(hz)
+    }
+
+    /// Refuses recordings of another rate.
+    ///
+    /// # Errors
+    /// Names both rates.
+    pub fn check_rate(&self, recordings: SampleRate) -> Result<()> {
+        match self.sample_rate() {
+            Some(rate) if rate != recordings => bail!(
+                "{} was made for {rate}, the recordings have {recordings}; convert them first",
+                self.name
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Its knobs.
+    pub fn controls(&self) -> Vec<Control> {
+        match &self.source {
+            Source::Run(run) => controls::of_config(&run.config.data),
+            Source::File(model) => model.network.controls.clone(),
+            Source::Baseline(_) => Vec::new(),
+        }
+    }
+
+    /// Its knobs by name, those not `given` in their middle or default position.
+    ///
+    /// # Errors
+    /// A knob it has not, or a value that is no number.
+    pub fn positions(&self, given: &BTreeMap<String, f32>) -> Result<BTreeMap<String, f32>> {
+        let knobs = self.controls();
+        let positions = controls::positions(&knobs, given).with_context(|| self.name.clone())?;
+        Ok(knobs.into_iter().map(|c| c.name).zip(positions).collect())
+    }
+
+    /// How far it listens around an output sample.
+    pub fn reach(&self) -> Reach {
+        match &self.source {
+            Source::Run(run) => evaluate::reach(&run.model),
+            Source::Baseline(saved) => Reach {
+                context: saved.baseline.receptive_field() - 1,
+                lookahead: 0,
+            },
+            Source::File(model) => reach(&model.network),
+        }
+    }
+}
+
+fn reach(network: &Network) -> Reach {
+    let lookahead = network.latency_samples();
+    let memory = match network.receptive_field() {
+        Some(receptive_field) => receptive_field - 1,
+        // Half a second settles recurrent networks, as in players of the field.
+        None => network.sample_rate as usize / 2,
+    };
+    Reach {
+        context: memory.saturating_sub(lookahead),
+        lookahead,
+    }
+}
+
+/// The size that players use at `size` (0 smallest, 1 full) of a slimmable network.
+///
+/// # Errors
+/// The network has one size only, or `size` is not between 0 and 1.
+pub fn sized(network: &Network, size: f64) -> Result<Network> {
+    if !(0.0..=1.0).contains(&size) {
+        bail!("--size {size} is not between 0 (smallest) and 1 (full)");
+    }
+    let Architecture::Slimmable(slimmable) = &network.architecture else {
+        bail!(
+            "--size {size}: this is a {} of one size; leave --size out",
+            network.family()
+        );
+    };
+    Ok(slimmable.select(size).unwrap_or(network).clone())
+}

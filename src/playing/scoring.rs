@@ -1,0 +1,205 @@
+//! Test figures: networks, identity and the classical rows over one and the same samples, and
+//! the sounds behind them.
+//!
+//! Knows neither how a model was made nor how its figures are shown.
+
+use super::cost::Cost;
+use super::playable::Playable;
+use crate::audio::{Audio, SampleFormat, encode};
+use crate::data::load::{Excerpt, Recordings};
+use crate::data::pair::{Reach, Span};
+use crate::progress::{Observer, Task};
+use crate::report::metrics::{PairRows, Row, SpanSums};
+use anyhow::{Result, ensure};
+use serde::Serialize;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A model in a table: its figures and what it takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelRow {
+    /// Name and figures.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Absent for identity, which takes nothing.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// The run's folder or the model's file, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+}
+
+/// The test spans and, per row, the figures over one and the same range of each.
+pub struct Tester<'a> {
+    recordings: &'a Recordings,
+    reach: Reach,
+    observer: &'a dyn Observer,
+    rows: Vec<Row>,
+    by_pair: Vec<PairRows>,
+}
+
+impl<'a> Tester<'a> {
+    /// Rows are compared over the samples that the longest memory among `networks` and
+    /// `baselines` can predict; where that leaves none, that of the networks alone.
+    pub fn new(
+        recordings: &'a Recordings,
+        networks: Reach,
+        baselines: Reach,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        let shared = networks.max(baselines);
+        let any = |reach: Reach| {
+            let mut spans = recordings.test.iter().flat_map(|e| &e.channels);
+            spans.any(|s| !s.predictable(reach).is_empty())
+        };
+        let pair = |excerpt: &Excerpt| PairRows {
+            label: excerpt.label.clone(),
+            rows: Vec::new(),
+        };
+        Self {
+            recordings,
+            reach: if any(shared) { shared } else { networks },
+            observer,
+            rows: Vec::new(),
+            by_pair: recordings.test.iter().map(pair).collect(),
+        }
+    }
+
+    /// Samples over which rows are compared.
+    pub fn sample_count(&self) -> usize {
+        let spans = self.recordings.test.iter().flat_map(|e| &e.channels);
+        spans.map(|s| s.predictable(self.reach).len()).sum()
+    }
+
+    /// The rows so far, over all test pairs.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The rows so far, pair by pair; empty when there is only one pair.
+    pub fn by_pair(&self) -> &[PairRows] {
+        match self.by_pair.as_slice() {
+            [_] => &[],
+            several => several,
+        }
+    }
+
+    /// Adds a model's row. `test` holds the tester's own samples, perhaps with other knobs.
+    ///
+    /// # Errors
+    /// A network that cannot be played, or the user asks to stop.
+    pub fn score(&mut self, model: &Playable, test: &[Excerpt]) -> Result<()> {
+        self.add(&model.name, test, model.predict()?)
+    }
+
+    /// The same, handing back the prediction of every test channel.
+    ///
+    /// # Errors
+    /// As [`Tester::score`].
+    pub fn predictions(&mut self, model: &Playable, test: &[Excerpt]) -> Result<Vec<Vec<f32>>> {
+        let mut predict = model.predict()?;
+        let mut kept = Vec::new();
+        self.add(&model.name, test, |span, range| {
+            let predicted = predict(span, range)?;
+            kept.push(predicted.clone());
+            Ok(predicted)
+        })?;
+        Ok(kept)
+    }
+
+    /// Adds the row of predicting wet = dry.
+    ///
+    /// # Errors
+    /// The user asks to stop.
+    pub fn identity(&mut self) -> Result<()> {
+        self.add("identity", &self.recordings.test, |span, range| {
+            Ok(span.pair().dry()[range.clone()].to_vec())
+        })
+    }
+
+    /// Adds a row: `predict` is asked for a range of every channel of every pair of `test` in
+    /// order.
+    fn add(
+        &mut self,
+        name: &str,
+        test: &[Excerpt],
+        mut predict: impl FnMut(&Span, &Range<usize>) -> Result<Vec<f32>>,
+    ) -> Result<()> {
+        let spans: usize = test.iter().map(|e| e.channels.len()).sum();
+        let what = format!("testing {name}");
+        let task = Task::begin(self.observer, &what, Some(spans as u64));
+        let row = |sums: &SpanSums| Row {
+            name: name.to_string(),
+            metrics: sums.metrics(),
+        };
+        let mut total = SpanSums::new(self.recordings.sample_rate);
+        for (excerpt, pair) in test.iter().zip(&mut self.by_pair) {
+            let mut sums = SpanSums::new(self.recordings.sample_rate);
+            for span in &excerpt.channels {
+                ensure!(task.go_on().is_ok(), "stopped while {what}");
+                let range = span.predictable(self.reach);
+                let predicted = predict(span, &range)?;
+                sums.add(&span.pair().wet()[range], &predicted);
+                task.advance(1);
+            }
+            total.merge(&sums);
+            pair.rows.push(row(&sums));
+        }
+        self.rows.push(row(&total));
+        Ok(())
+    }
+
+    /// The rows of identity and then of `models`, which were tested in this order, with what
+    /// each takes.
+    ///
+    /// # Errors
+    /// A network that the engine cannot play.
+    pub fn with_costs(&self, models: &[&Playable]) -> Result<Vec<ModelRow>> {
+        let models = std::iter::once(None).chain(models.iter().map(Some));
+        let row = |(row, model): (&Row, Option<&&Playable>)| {
+            let rate = self.recordings.sample_rate;
+            Ok(ModelRow {
+                row: row.clone(),
+                cost: model.map(|model| model.cost(rate)).transpose()?,
+                model: model.and_then(|model| model.path.clone()),
+            })
+        };
+        self.rows.iter().zip(models).map(row).collect()
+    }
+
+    /// Aligned dry, wet and predicted test audio, one file per config pair, all channels.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_audio(&self, folder: &Path, predicted: Vec<Vec<f32>>) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        let mut predicted = predicted.into_iter();
+        for (index, excerpt) in self.recordings.test.iter().enumerate() {
+            let mut sides: [Vec<Vec<f32>>; 3] = Default::default();
+            for span in &excerpt.channels {
+                let range = span.predictable(self.reach);
+                sides[0].push(span.pair().dry()[range.clone()].to_vec());
+                sides[1].push(span.pair().wet()[range].to_vec());
+                sides[2].extend(predicted.next());
+            }
+            let stem = stem(excerpt);
+            for (side, channels) in ["dry", "wet", "predicted"].iter().zip(sides) {
+                let path = folder.join(format!("{}-{stem}-{side}.wav", index + 1));
+                let audio = Audio::new(self.recordings.sample_rate, channels)?;
+                encode::write(&path, &audio, SampleFormat::Float(32))?;
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// A file name made of an excerpt's label.
+fn stem(excerpt: &Excerpt) -> String {
+    let name = Path::new(&excerpt.label).file_stem();
+    let name = name.map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let name = name.strip_suffix("-dry").unwrap_or(&name);
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let cleaned: String = name.chars().take(40).map(plain).collect();
+    cleaned.trim_matches('-').to_string()
+}

@@ -1,0 +1,53 @@
+//! `report.json` of a run that was tested, as far as it is read again.
+
+use super::provenance::Provenance;
+use super::run_dir::{RunDir, RunError};
+use crate::data::load::LatencyReport;
+use crate::report::metrics::{PairRows, Row};
+use serde::Deserialize;
+use std::fs;
+
+/// Its name in the run's folder.
+pub const FILE: &str = "report.json";
+
+/// What it says; what older versions did not write is empty.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RunReport {
+    /// Test figures: the network, identity, then the classical rows.
+    pub rows: Vec<Row>,
+    /// The same, pair by pair, where there are several test pairs.
+    pub by_pair: Vec<PairRows>,
+    /// Wall time of the command.
+    pub seconds: f64,
+    /// What it ran on.
+    pub device: String,
+    /// Trainable weights.
+    pub weights: usize,
+    /// Wet delays that were removed.
+    pub latencies: Vec<LatencyReport>,
+    /// When, where and by what version it was made.
+    pub provenance: Option<Provenance>,
+}
+
+impl RunReport {
+    /// Reads it; `None` while the run is unfinished.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn read(run: &RunDir) -> Result<Option<Self>, RunError> {
+        let path = run.file(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = fs::read(&path).map_err(|source| RunError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let report = serde_json::from_slice(&text);
+        report.map(Some).map_err(|e| RunError::Damaged {
+            path,
+            reason: format!("damaged: {e}"),
+        })
+    }
+}
