@@ -2,49 +2,16 @@
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::check::{self, CheckOutcome, CheckRequest, LatencyFacts, Side};
+use crate::commands::check::{self, LatencyFacts, Outcome, Request, Side};
 use crate::regress::diagnosis::{Diagnosis, FILTER_TAPS, Kind};
 use crate::report::table::{Table, figure};
-use std::path::PathBuf;
-
-/// Say whether recordings are fit for training, and what kind of effect they show
-///
-/// In plain words and figures: rates, lengths, levels, clipping, noise, latency with polarity,
-/// drift of the clocks, movement (chorus, tremolo), and the kind of effect, guessed from what
-/// quick classical fits leave.
-///
-/// Exit code 1 when they are not fit as they are: training would refuse them or learn nothing.
-///
-/// Examples:
-///   effigy check dry.wav wet.wav
-///   effigy check dry.wav wet.wav --latency 0 --json
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Args {
-    /// Recording without the effect (WAV, FLAC, MP3 or OGG)
-    dry: PathBuf,
-    /// The same passage through the effect
-    wet: PathBuf,
-    /// Samples by which wet lags, if you know it [default: measured]
-    #[arg(long, value_name = "SAMPLES", allow_hyphen_values = true)]
-    latency: Option<i64>,
-    /// Channel whose kind of effect is guessed, from 1
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    channel: u16,
-}
 
 /// Prints what was found; code 1 when the pair is unfit.
 ///
 /// # Errors
 /// A file that cannot be decoded, Ctrl-C.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let request = CheckRequest {
-        dry: args.dry.clone(),
-        wet: args.wet.clone(),
-        latency_samples: args.latency,
-        channel: usize::from(args.channel) - 1,
-    };
-    let outcome = check::check(&request, ui)?;
+pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
+    let outcome = check::check(request, ui)?;
     ui.report(&outcome, prose)?;
     Ok(if outcome.fit {
         Status::Done
@@ -53,7 +20,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
     })
 }
 
-fn prose(outcome: &CheckOutcome) -> String {
+fn prose(outcome: &Outcome) -> String {
     let mut lines = vec![
         line("dry", &side(&outcome.dry)),
         line("wet", &side(&outcome.wet)),
@@ -136,7 +103,7 @@ fn latency_words(latency: &LatencyFacts) -> String {
     words
 }
 
-fn clocks(outcome: &CheckOutcome) -> String {
+fn clocks(outcome: &Outcome) -> String {
     match outcome.drift {
         Some(d) if d.confidence > crate::dsp::align::TRUSTED_CONFIDENCE => format!(
             "{:+.1} samples of drift over the recording ({:+.2} ppm), confidence {:.2}",
@@ -147,7 +114,7 @@ fn clocks(outcome: &CheckOutcome) -> String {
     }
 }
 
-fn movement(outcome: &CheckOutcome) -> String {
+fn movement(outcome: &Outcome) -> String {
     let rate = f64::from(outcome.dry.sample_rate_hz);
     let filter = match outcome.time_variation {
         Some(v) if v.detected() => format!(
@@ -170,7 +137,7 @@ fn movement(outcome: &CheckOutcome) -> String {
     format!("{filter}; {gain}")
 }
 
-fn kind_words(outcome: &CheckOutcome, diagnosis: &Diagnosis) -> String {
+fn kind_words(outcome: &Outcome, diagnosis: &Diagnosis) -> String {
     let leaves = &diagnosis.leaves;
     let mut words = match diagnosis.kind {
         Kind::Linear => format!(
@@ -239,7 +206,7 @@ fn models(diagnosis: &Diagnosis) -> String {
     table.to_string()
 }
 
-fn verdict(outcome: &CheckOutcome) -> String {
+fn verdict(outcome: &Outcome) -> String {
     if outcome.fit {
         format!(
             "fit for training\nnext: effigy new NAME --dry {} --wet {}",

@@ -28,9 +28,9 @@ struct Script {
 ///
 /// # Errors
 /// stdout cannot be written.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
+pub fn run(args: &Args, mut definition: clap::Command, ui: &Ui) -> anyhow::Result<Status> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut super::definition(), "effigy", &mut script);
+    clap_complete::generate(args.shell, &mut definition, "effigy", &mut script);
     let script = Script {
         shell: args.shell.to_string(),
         script: String::from_utf8(script)?,

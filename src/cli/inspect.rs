@@ -6,41 +6,14 @@ use crate::commands::inspect::{self, NetworkFacts, Outcome, Request, RunFacts};
 use crate::report::table::figure;
 use serde_json::Value;
 use std::fmt::Write;
-use std::path::PathBuf;
-
-/// Show what a run or a model file holds and what it costs to play
-///
-/// Reads runs, .nam, RTNeural .json, .aidax, Proteus .json and .safetensors: architecture,
-/// receptive field, weights, metadata, the formats it could be written in, and its speed on this
-/// machine.
-///
-/// Examples:
-///   effigy inspect checkpoints/my-pedal
-///   effigy inspect amp.nam
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Args {
-    /// A run, such as checkpoints/conv, or a model file: .nam, .json, .aidax, .safetensors.
-    file: PathBuf,
-    /// Do not measure how fast it plays on this machine.
-    #[arg(long)]
-    no_measure: bool,
-    /// List the weights by name, as training.freeze and --freeze take them.
-    #[arg(long)]
-    parameters: bool,
-}
 
 /// Runs the command.
 ///
 /// # Errors
 /// The file cannot be read, or is not a model that can be played.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let request = Request {
-        file: args.file.clone(),
-        measure: !args.no_measure,
-    };
-    let outcome = inspect::inspect(&request, ui)?;
-    ui.report(&outcome, |outcome| prose(outcome, args.parameters))?;
+pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
+    let outcome = inspect::inspect(request, ui)?;
+    ui.report(&outcome, |outcome| prose(outcome, request.parameters))?;
     Ok(Status::Done)
 }
 

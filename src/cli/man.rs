@@ -32,8 +32,8 @@ struct Pages {
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let mut definition = super::definition().disable_help_subcommand(true);
+pub fn run(args: &Args, definition: Command, ui: &Ui) -> anyhow::Result<Status> {
+    let mut definition = definition.disable_help_subcommand(true);
     definition.build();
     let mut pages = Pages {
         files: Vec::new(),

@@ -1,6 +1,6 @@
 //! The command line: arguments, progress bars, tables, exit codes.
 //!
-//! One file per verb holds its arguments and turns the command's typed outcome into text.
+//! One file per verb turns the command's typed outcome into text.
 //! Knows nothing of how anything is computed.
 
 mod baseline;
@@ -11,6 +11,7 @@ mod collage;
 mod compare;
 mod completions;
 mod convolve;
+mod definition;
 mod devices;
 mod evaluate;
 mod export;
@@ -35,59 +36,9 @@ pub use status::Status;
 
 use crate::simd::{self, Isa};
 use anyhow::Context;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use definition::{Bench, Command, definition, typed};
 use std::process::ExitCode;
 use ui::Ui;
-
-/// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
-/// against classical regression.
-#[derive(Debug, Parser)]
-#[command(name = "effigy", version, max_term_width = 100)]
-struct Cli {
-    /// Print the result as one JSON object on stdout; progress and notes stay on stderr.
-    #[arg(long, global = true, display_order = 1000)]
-    json: bool,
-    /// No progress and no notes; warnings and errors stay.
-    #[arg(long, short, global = true, display_order = 1001)]
-    quiet: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-// What each command says of itself stands with its arguments.
-enum Command {
-    Check(check::Args),
-    New(new::Args),
-    Train(train::Args),
-    Infer(infer::Args),
-    Export(export::Args),
-    Evaluate(evaluate::Args),
-    Compare(compare::Args),
-    Baseline(baseline::Args),
-    Report(report::Args),
-    Runs(runs::Args),
-    Synth(synth::Args),
-    Devices(devices::Args),
-    Convolve(convolve::Args),
-    Recover(recover::Args),
-    Reorder(reorder::Args),
-    Spectrum(spectrum::Args),
-    Collage(collage::Args),
-    Stretch(stretch::Args),
-    Inspect(inspect::Args),
-    Completions(completions::Args),
-    Man(man::Args),
-    /// Measure speed.
-    #[command(subcommand)]
-    Bench(Bench),
-}
-
-#[derive(Debug, Subcommand)]
-enum Bench {
-    Infer(bench_infer::Args),
-    Train(bench_train::Args),
-}
 
 /// Runs the process's command line. Errors are one line on stderr.
 ///
@@ -117,20 +68,6 @@ pub fn main() -> ExitCode {
         // The panic hook has spoken.
         Err(_) => ExitCode::from(2),
     }
-}
-
-/// The command line, and the name of its command.
-fn typed() -> Result<(Cli, String), clap::Error> {
-    let mut definition = definition();
-    let matches = definition.try_get_matches_from_mut(std::env::args_os())?;
-    let verb = matches.subcommand_name().unwrap_or_default().to_string();
-    let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?;
-    Ok((cli, verb))
-}
-
-/// All commands and options, for what is generated from them.
-fn definition() -> clap::Command {
-    Cli::command()
 }
 
 /// Mesa's Vulkan loader complains on stderr where no session folder is set, as in containers.
@@ -177,8 +114,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Collage(args) => collage::run(args, ui),
         Command::Stretch(args) => stretch::run(args, ui),
         Command::Inspect(args) => inspect::run(args, ui),
-        Command::Completions(args) => completions::run(args, ui),
-        Command::Man(args) => man::run(args, ui),
+        Command::Completions(args) => completions::run(args, definition(), ui),
+        Command::Man(args) => man::run(args, definition(), ui),
         Command::Bench(Bench::Infer(args)) => bench_infer::run(args, ui),
         Command::Bench(Bench::Train(args)) => bench_train::run(args, ui),
     }

@@ -2,33 +2,20 @@
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::runs;
+use crate::commands::runs::{self, Request};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::Metrics;
 use crate::report::table::{Table, figure};
-use std::path::PathBuf;
-
-/// Review the logged figures of all runs, best first
-///
-/// Example:
-///   effigy runs --dir checkpoints
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Args {
-    /// Folder that holds the runs.
-    #[arg(long, default_value = crate::commands::train::CHECKPOINTS)]
-    dir: PathBuf,
-}
 
 /// Prints a line per run, lowest test ESR first.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let outcome = runs::runs(&args.dir)?;
+pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
+    let outcome = runs::runs(request)?;
     for reason in &outcome.unreadable {
         ui.event(Event::Warning(&format!("skipped {reason}")));
     }
     ui.report(&outcome, |outcome| {
         if outcome.runs.is_empty() {
-            return format!("no runs in {}", args.dir.display());
+            return format!("no runs in {}", request.dir.display());
         }
         let mut table = Table::new([
             "run",

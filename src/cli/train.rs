@@ -2,139 +2,51 @@
 
 use super::ui::{self, Ui};
 use super::{Status, readme, rows};
-use crate::commands::train::queue::{self, QueueEvent, QueueOutcome, State};
-use crate::commands::train::{self, TrainOutcome, TrainRequest};
+use crate::commands::train::queue::{self, QueueEvent, State};
+use crate::commands::train::{self, Outcome, Request};
 use crate::progress::{Event, Observer};
 use crate::report::table::{Table, figure};
 use crate::training::history::EpochRow;
 use std::fmt::Write;
-use std::path::PathBuf;
-
-/// Train a network on the recordings a config names, and test it
-///
-/// Keeps the weights of the best epoch and tests them beside the dry sound itself and a
-/// least-squares filter. Several configs are trained one after another; one that fails does not
-/// stop the rest.
-///
-/// Examples:
-///   effigy train my-pedal.toml
-///   effigy train clean.toml crunch.toml lead.toml
-///   effigy train --run checkpoints/my-pedal --resume --set training.epochs=200
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Args {
-    /// What to train; `effigy new` writes one, configs/ has examples
-    #[arg(value_name = "CONFIG")]
-    configs: Vec<PathBuf>,
-    /// The same, for one config
-    #[arg(long, short, value_name = "CONFIG", conflicts_with = "configs")]
-    config: Option<PathBuf>,
-    /// Override a config key, such as training.epochs=50; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Seed of weights, window order and generated signals; short for --set seed=N
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Folder of the run [default: the first free one of checkpoints/NAME, NAME-2, …]
-    #[arg(long)]
-    run: Option<PathBuf>,
-    /// Continue the run in its folder where its last completed epoch ended
-    #[arg(long)]
-    resume: bool,
-    /// Start from the best weights of this run, or fine-tune this model file (.nam, .json, .aidax,
-    /// .safetensors); the config may then leave [model] out
-    #[arg(long, value_name = "RUN|FILE")]
-    init_from: Option<PathBuf>,
-    /// Keep the weights of layers whose names start so; short for training.freeze
-    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
-    freeze: Vec<String>,
-    /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's]
-    #[arg(long)]
-    device: Option<String>,
-    /// Leave the run without a report.html
-    #[arg(long)]
-    no_report: bool,
-    /// Exit with code 1 unless the test ESR is at most this
-    #[arg(long, value_name = "ESR")]
-    require_esr: Option<f64>,
-}
-
-impl Args {
-    fn request(&self, config: Option<&PathBuf>) -> TrainRequest {
-        let mut overrides = self.overrides.clone();
-        overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
-        if !self.freeze.is_empty() {
-            overrides.push(format!("training.freeze={:?}", self.freeze));
-        }
-        TrainRequest {
-            config: config.cloned(),
-            overrides,
-            run: self.run.clone(),
-            resume: self.resume,
-            init_from: self.init_from.clone(),
-            device: self.device.clone(),
-            no_report: self.no_report,
-        }
-    }
-
-    fn judged(&self, outcome: &TrainOutcome) -> Status {
-        let esr = outcome.rows.first().map(|row| row.metrics.esr);
-        Status::of_esr(self.require_esr, esr)
-    }
-}
 
 /// Trains, printing a line per epoch, the test table and a verdict.
 ///
 /// # Errors
 /// Those of the command; in a queue they are told of, and the rest goes on.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    match args.configs.as_slice() {
-        [] => one(args, args.config.as_ref(), ui),
-        [config] => one(args, Some(config), ui),
-        several => {
-            anyhow::ensure!(
-                args.run.is_none() && !args.resume,
-                "--run and --resume belong to one run, and {} configs are given; name one, or \
-                 leave them out",
-                several.len()
-            );
-            many(args, several, ui)
-        }
+pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
+    if request.configs.len() > 1 {
+        return many(request, ui);
     }
-}
-
-fn one(args: &Args, config: Option<&PathBuf>, ui: &Ui) -> anyhow::Result<Status> {
     let mut log = EpochLog::new(ui);
-    let outcome = train::train(&args.request(config), ui, |row, best| log.add(row, best))?;
+    let outcome = train::train(request, ui, |row, best| log.add(row, best))?;
     ui.report(&outcome, prose)?;
-    Ok(args.judged(&outcome))
+    Ok(judged(request, &outcome))
 }
 
-fn many(args: &Args, configs: &[PathBuf], ui: &Ui) -> anyhow::Result<Status> {
-    let requests: Vec<TrainRequest> = configs.iter().map(|c| args.request(Some(c))).collect();
+fn judged(request: &Request, outcome: &Outcome) -> Status {
+    let esr = outcome.rows.first().map(|row| row.metrics.esr);
+    Status::of_esr(request.require_esr, esr)
+}
+
+fn many(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
+    let count = request.configs.len();
     let mut log = EpochLog::new(ui);
-    let outcome = queue::queue(&requests, ui, |event| match event {
-        QueueEvent::Start(index, request) => {
+    let outcome = queue::queue(request, ui, |event| match event {
+        QueueEvent::Start(index, config) => {
             log = EpochLog::new(ui);
-            let name = request.config.as_deref().unwrap_or_else(|| "".as_ref());
-            let place = index + 1;
-            ui.say(&format!("[{place}/{}] {}", configs.len(), name.display()));
+            ui.say(&format!("[{}/{count}] {}", index + 1, config.display()));
         }
         QueueEvent::Epoch(row, best) => log.add(row, best),
-        QueueEvent::Failed(request, error) => {
-            let name = request.config.as_deref().unwrap_or_else(|| "".as_ref());
-            ui.fail(&format!(
-                "{}: {}",
-                name.display(),
-                readme::explain(error, "train")
-            ));
+        QueueEvent::Failed(config, error) => {
+            let why = readme::explain(error, "train");
+            ui.fail(&format!("{}: {why}", config.display()));
         }
-    });
+    })?;
     ui.report(&outcome, summary)?;
     let mut trained = outcome.runs.iter().filter_map(|run| run.outcome.as_ref());
     Ok(if outcome.failed > 0 {
         Status::SomeFailed
-    } else if trained.all(|o| args.judged(o) == Status::Done) {
+    } else if trained.all(|o| judged(request, o) == Status::Done) {
         Status::Done
     } else {
         Status::CriterionMissed
@@ -228,7 +140,7 @@ fn narrow_line(row: &EpochRow, best: bool) -> String {
     )
 }
 
-fn prose(outcome: &TrainOutcome) -> String {
+fn prose(outcome: &Outcome) -> String {
     let mut text = rows::table(&outcome.rows).to_string();
     text += &rows::beside_constant_gain(&outcome.by_pair);
     let reference = outcome
@@ -262,7 +174,7 @@ fn prose(outcome: &TrainOutcome) -> String {
 }
 
 /// One line per run of the queue.
-fn summary(outcome: &QueueOutcome) -> String {
+fn summary(outcome: &queue::Outcome) -> String {
     let mut table = Table::new([
         "config", "network", "ESR", "RMSE", "identity", "s", "verdict",
     ]);

@@ -15,24 +15,36 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What to fit.
-#[derive(Clone, Debug, Default)]
-pub struct BaselineRequest {
-    /// Names the recordings, and the baselines unless `models` does.
+/// Fit classical models to a config's recordings and test them
+///
+/// Gains, filters, filters on tanh curves and Volterra series, fitted by least squares: what a
+/// network must beat.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// Names the recordings and the baselines; see configs/ for examples.
+    #[arg(long, short)]
     pub config: PathBuf,
-    /// `a.b=c`, applied to the config in order.
+    /// Override a config key, such as data.latency=3; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Baselines by name; empty: those of the config.
-    pub models: Vec<String>,
-    /// Folder that every fitted baseline is written to, as NAME.json.
+    /// Baselines to fit: gain, fir-128, fir-36-tanh, volterra-3-4x64, … [default: the config's].
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    pub model: Vec<String>,
+    /// Keep every fitted baseline in this folder as NAME.json, for infer and evaluate.
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
     pub save: Option<PathBuf>,
-    /// File that the one baseline is written to.
+    /// Keep the one fitted baseline in this file.
+    #[arg(long, short)]
     pub output: Option<PathBuf>,
+    /// Exit with code 1 unless the best baseline's ESR is at most this.
+    #[arg(long, value_name = "ESR")]
+    pub require_esr: Option<f64>,
 }
 
 /// Fitted baselines and their figures.
 #[derive(Clone, Debug, Serialize)]
-pub struct BaselineOutcome {
+pub struct Outcome {
     /// Wall time of the command.
     pub seconds: f64,
     /// Test samples over which every row was taken.
@@ -50,12 +62,12 @@ pub struct BaselineOutcome {
 /// # Errors
 /// A config or recording that is unfit; a baseline that was asked for by name and cannot be
 /// fitted, or none at all; a file that cannot be written.
-pub fn baseline(request: &BaselineRequest, observer: &dyn Observer) -> Result<BaselineOutcome> {
+pub fn baseline(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
     let config = config::load(&request.config, &request.overrides)?;
     let wanted = wanted(request, &config.baselines)?;
     let recordings = load::load(&config.data, config.seed, observer)?;
-    let mut fitted = if request.models.is_empty() {
+    let mut fitted = if request.model.is_empty() {
         fitting::fit_possible(&wanted, &recordings, observer)?
     } else {
         let each = wanted.iter();
@@ -72,7 +84,7 @@ pub fn baseline(request: &BaselineRequest, observer: &dyn Observer) -> Result<Ba
         save(model, request)?;
         tester.score(model, &recordings.test)?;
     }
-    Ok(BaselineOutcome {
+    Ok(Outcome {
         samples: tester.sample_count(),
         rows: tester.with_costs(&fitted.iter().collect::<Vec<_>>())?,
         by_pair: tester.by_pair().to_vec(),
@@ -82,7 +94,7 @@ pub fn baseline(request: &BaselineRequest, observer: &dyn Observer) -> Result<Ba
 }
 
 /// Writes a fitted baseline to the file that was asked for, if one was.
-fn save(model: &mut Playable, request: &BaselineRequest) -> Result<()> {
+fn save(model: &mut Playable, request: &Request) -> Result<()> {
     let named = |folder: &PathBuf| folder.join(format!("{}.json", model.name));
     let folder = request.save.as_ref();
     let file = request.output.clone().or_else(|| folder.map(named));
@@ -93,8 +105,8 @@ fn save(model: &mut Playable, request: &BaselineRequest) -> Result<()> {
     Ok(())
 }
 
-fn wanted(request: &BaselineRequest, config: &config::Baselines) -> Result<Vec<BaselineConfig>> {
-    let named = request.models.iter().map(|name| name.parse());
+fn wanted(request: &Request, config: &config::Baselines) -> Result<Vec<BaselineConfig>> {
+    let named = request.model.iter().map(|name| name.parse());
     let named = named.collect::<Result<Vec<BaselineConfig>, _>>()?;
     let wanted = if named.is_empty() {
         config.rows()

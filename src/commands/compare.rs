@@ -4,7 +4,7 @@
 //! by its own config, alignment included; who would be tested on others is refused before
 //! anything is trained.
 
-use super::train::{self, TrainRequest};
+use super::train;
 use crate::config::{self, BaselineConfig, Config, DataConfig};
 use crate::data::load::{self, Excerpt, LatencyReport, Recordings};
 use crate::data::pair::{Reach, Span};
@@ -20,26 +20,42 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What to compare.
-#[derive(Clone, Debug, Default)]
-pub struct CompareRequest {
-    /// Networks to train, each in a run folder of its own.
-    pub configs: Vec<PathBuf>,
-    /// Finished runs, saved baselines and model files of other programs.
-    pub models: Vec<PathBuf>,
-    /// Baselines to fit, by name; empty: those of the first config.
-    pub baselines: Vec<String>,
-    /// `a.b=c`, applied to every config to be trained, in order.
+/// Train or load several networks and baselines and test them on the same samples
+///
+/// Examples:
+///   effigy compare --config lstm.toml wavenet.toml --baseline fir-128 fir-36-tanh
+///   effigy compare --model checkpoints/a checkpoints/b
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub struct Request {
+    /// Networks to train, each in a run folder of its own; the first one names the test spans.
+    #[arg(long, short, value_name = "CONFIG", num_args = 1.., group = "what")]
+    pub config: Vec<PathBuf>,
+    /// Finished runs, saved baselines, or model files of other programs.
+    #[arg(long, short, visible_alias = "run", value_name = "MODEL", num_args = 1.., group = "what")]
+    pub model: Vec<PathBuf>,
+    /// Baselines to fit: gain, fir-128, fir-36-tanh, volterra-3-4x64, … [default: those of the
+    /// first config].
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    pub baseline: Vec<String>,
+    /// Override a key of every config to be trained, such as training.epochs=50; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Wins over the configs' device.
+    /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the configs'].
+    #[arg(long)]
     pub device: Option<String>,
-    /// Folder of the new runs; absent: `checkpoints`.
-    pub folder: Option<PathBuf>,
+    /// Folder of the new runs.
+    #[arg(long, value_name = "DIR", default_value = train::CHECKPOINTS)]
+    pub dir: PathBuf,
+    /// Exit with code 1 unless the best network's ESR is at most this.
+    #[arg(long, value_name = "ESR")]
+    pub require_esr: Option<f64>,
 }
 
 /// All models, best first.
 #[derive(Clone, Debug, Serialize)]
-pub struct CompareOutcome {
+pub struct Outcome {
     /// Wall time of the command.
     pub seconds: f64,
     /// Test samples over which every row was taken.
@@ -61,10 +77,10 @@ pub struct CompareOutcome {
 /// A config, run, file or recording that is unfit; test samples that differ; training that
 /// fails (runs completed before stay on disk).
 pub fn compare(
-    request: &CompareRequest,
+    request: &Request,
     observer: &dyn Observer,
     mut on_epoch: impl FnMut(&Path, &EpochRow, bool),
-) -> Result<CompareOutcome> {
+) -> Result<Outcome> {
     let started = Instant::now();
     let plan = Plan::new(request, observer)?;
     let mut entries = train_all(&plan.configs, request, observer, &mut on_epoch)?;
@@ -102,7 +118,7 @@ pub fn compare(
         .map(|(row, _)| row.row.metrics.esr)
         .min_by(f64::total_cmp);
     let (rows, by_pair) = best_first(&rows, tester.by_pair());
-    Ok(CompareOutcome {
+    Ok(Outcome {
         samples: tester.sample_count(),
         rows,
         by_pair,
@@ -155,15 +171,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(request: &CompareRequest, observer: &dyn Observer) -> Result<Self> {
-        let named = request.baselines.iter().map(|name| name.parse());
+    fn new(request: &Request, observer: &dyn Observer) -> Result<Self> {
+        let named = request.baseline.iter().map(|name| name.parse());
         let named = named.collect::<Result<Vec<BaselineConfig>, _>>()?;
         let load = |path: &PathBuf| Ok((path.clone(), config::load(path, &request.overrides)?));
         let configs: Vec<(PathBuf, Config)> =
-            request.configs.iter().map(load).collect::<Result<_>>()?;
+            request.config.iter().map(load).collect::<Result<_>>()?;
         let device = request.device.as_deref().unwrap_or("auto").parse()?;
         let open = |path: &PathBuf| Playable::open(path)?.on(device);
-        let models: Vec<Playable> = request.models.iter().map(open).collect::<Result<_>>()?;
+        let models: Vec<Playable> = request.model.iter().map(open).collect::<Result<_>>()?;
 
         let of_configs = configs.iter().map(|(path, config)| (path, config));
         let of_runs = models
@@ -207,22 +223,20 @@ impl Plan {
 /// Trains every config with the train command, as if each had been trained alone.
 fn train_all(
     configs: &[(PathBuf, Config, Arc<Recordings>)],
-    request: &CompareRequest,
+    request: &Request,
     observer: &dyn Observer,
     on_epoch: &mut impl FnMut(&Path, &EpochRow, bool),
 ) -> Result<Vec<Entry>> {
-    let folder = request.folder.as_deref();
-    let folder = folder.unwrap_or(Path::new(train::CHECKPOINTS));
     let mut entries: Vec<Entry> = Vec::new();
     for (path, config, recordings) in configs {
-        let run = train::first_free(&folder.join(&config.name));
+        let run = train::first_free(&request.dir.join(&config.name));
         observer.event(Event::Note(&format!("training {}", path.display())));
-        let training = TrainRequest {
+        let training = train::Request {
             config: Some(path.clone()),
             overrides: request.overrides.clone(),
             run: Some(run.clone()),
             device: request.device.clone(),
-            ..TrainRequest::default()
+            ..train::Request::default()
         };
         train::train(&training, observer, |row, best| on_epoch(&run, row, best))
             .with_context(|| failed(path, &entries))?;

@@ -1,6 +1,7 @@
 //! A model's figures on one more dry/wet pair: a run's network, a saved baseline, or a model
 //! file of another program.
 
+use super::arguments::control;
 use crate::config::{DataConfig, Latency, PairConfig};
 use crate::data::load::{self, LatencyReport};
 use crate::data::pair::Reach;
@@ -10,30 +11,57 @@ use crate::progress::Observer;
 use crate::report::metrics::Row;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What to evaluate.
-#[derive(Clone, Debug)]
-pub struct EvaluateRequest {
-    /// The run whose best weights are used, a saved baseline, or a model file.
+/// Score a trained network, baseline or model file on one more dry/wet pair
+///
+/// Prints its figures beside those of the dry sound itself (identity): what does not
+/// beat it has learned nothing.
+///
+/// Example:
+///   effigy evaluate --model checkpoints/my-pedal --dry other-dry.wav --wet other-wet.wav
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// A run (its best weights are used), a saved baseline, or a model file such as amp.nam.
+    #[arg(long, short)]
     pub model: PathBuf,
     /// Recording without the effect.
+    #[arg(long)]
     pub dry: PathBuf,
-    /// The same passage through it.
+    /// The same passage through the effect.
+    #[arg(long)]
     pub wet: PathBuf,
-    /// Delay of the wet side.
+    /// Samples by which wet lags, or auto to measure it, or fractional to measure it to a fraction
+    /// of a sample.
+    #[arg(long, default_value = "auto", value_parser = latency, allow_hyphen_values = true)]
     pub latency: Latency,
-    /// Where a run's network computes.
+    /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
+    #[arg(long, default_value = "auto")]
     pub device: String,
-    /// Where the knobs stood; those not named stand in the middle of what was learned.
-    pub controls: BTreeMap<String, f32>,
+    /// Where a knob stood, NAME=VALUE, once per knob [default: the middle of what was learned].
+    #[arg(long = "control", value_name = "NAME=VALUE", value_parser = control)]
+    pub controls: Vec<(String, f32)>,
+    /// Exit with code 1 unless the model's ESR is at most this.
+    #[arg(long, value_name = "ESR")]
+    pub require_esr: Option<f64>,
+}
+
+fn latency(text: &str) -> Result<Latency, String> {
+    match text {
+        "auto" => Ok(Latency::Auto),
+        "fractional" => Ok(Latency::Fractional),
+        number => number
+            .parse()
+            .map(Latency::Samples)
+            .map_err(|_| "auto, fractional or a whole number of samples".to_string()),
+    }
 }
 
 /// Figures of a model on a pair.
 #[derive(Clone, Debug, Serialize)]
-pub struct EvaluateOutcome {
+pub struct Outcome {
     /// The run's folder or the model's file.
     pub model: PathBuf,
     /// Wall time of the command.
@@ -48,7 +76,7 @@ pub struct EvaluateOutcome {
 ///
 /// # Errors
 /// No model there, a pair that is unfit, of another rate, or too short.
-pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer) -> Result<EvaluateOutcome> {
+pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
     let mut model = Playable::open(&request.model)?.on(request.device.parse()?)?;
     if let Some(config) = model.config() {
@@ -61,7 +89,7 @@ pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer) -> Result<Ev
         test: vec![PairConfig {
             dry: Some(request.dry.clone()),
             wet: Some(request.wet.clone()),
-            controls: model.positions(&request.controls)?,
+            controls: model.positions(&request.controls.iter().cloned().collect())?,
             ..PairConfig::default()
         }],
         ..DataConfig::default()
@@ -82,7 +110,7 @@ pub fn evaluate(request: &EvaluateRequest, observer: &dyn Observer) -> Result<Ev
     );
     tester.score(&model, &recordings.test)?;
     tester.identity()?;
-    Ok(EvaluateOutcome {
+    Ok(Outcome {
         model: request.model.clone(),
         seconds: started.elapsed().as_secs_f64(),
         rows: tester.rows().to_vec(),

@@ -1,44 +1,60 @@
 //! Plays new audio through a network, block by block, in bounded memory: on the streaming engine
 //! with all cores, or, when asked to, on one of burn's devices.
 
+use super::arguments::{control, sample_format};
 use crate::audio::decode::AudioReader;
 use crate::audio::encode::AudioWriter;
 use crate::audio::{SampleFormat, SampleRate};
 use crate::dsp::resample::Resampler;
-use crate::playing::instrument::Setting;
+use crate::playing::instrument::{ENGINE, Setting};
 use crate::playing::{Instrument, Playable, Player};
 use crate::progress::{Event, Observer, Task};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// What to play, and where the result goes.
-#[derive(Clone, Debug)]
-pub struct InferRequest {
-    /// The run whose best weights are used, a model file, or a saved baseline.
+/// Play sound files through a trained network or a model file
+///
+/// Reads and writes block by block, so that length costs no memory; another rate than the
+/// network's is resampled there and back.
+///
+/// Examples:
+///   effigy infer --model checkpoints/my-pedal song.wav -o song-through-pedal.wav
+///   effigy infer --model checkpoints/amp --control gain=0.7 takes/*.wav -o through-amp/
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// The run whose best weights are used, such as checkpoints/conv, or a model file: .nam,
+    /// .json, .aidax, .safetensors.
+    #[arg(long, short)]
     pub model: PathBuf,
-    /// Sound files of any rate and any number of channels.
+    /// Sound files: WAV, FLAC, MP3 or OGG, any rate, any number of channels.
+    #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
-    /// A `.wav` file for a single input, else a folder.
+    /// A .wav file for one input, or a folder.
+    #[arg(long, short)]
     pub output: PathBuf,
-    /// Sample format; absent: the input's.
+    /// Sample format of the output [default: the input's].
+    #[arg(long, value_parser = sample_format())]
     pub format: Option<SampleFormat>,
     /// Frames read at a time.
-    pub block_len: usize,
-    /// Which size of a slimmable network plays, 0 the smallest to 1 the full one; absent: the
-    /// full one.
-    pub size: Option<f64>,
-    /// [`ENGINE`](crate::playing::instrument::ENGINE), or where burn is to compute.
+    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub block: u32,
+    /// engine (all cores), or what training runs on: auto, flex, ndarray, wgpu[:n] or cuda[:n].
+    #[arg(long, default_value = ENGINE)]
     pub device: String,
-    /// Where the knobs stand; those not named stand in the middle of what was learned.
-    pub controls: BTreeMap<String, f32>,
+    /// Which size of a slimmable model plays, 0 the smallest to 1 the full one [default: 1].
+    #[arg(long)]
+    pub size: Option<f64>,
+    /// Where a knob stands, NAME=VALUE, once per knob [default: the middle of what was learned].
+    #[arg(long = "control", value_name = "NAME=VALUE", value_parser = control)]
+    pub controls: Vec<(String, f32)>,
 }
 
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
-pub struct InferOutcome {
+pub struct Outcome {
     /// The run's folder or the model file.
     pub model: PathBuf,
     /// What played: the engine or one of burn's devices.
@@ -66,13 +82,13 @@ pub struct InferredFile {
 ///
 /// # Errors
 /// A run without weights, a file that cannot be read or written; no half-written file stays.
-pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOutcome> {
+pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
     let targets = targets(request)?;
     let setting = Setting {
         device: &request.device,
         size: request.size,
-        controls: &request.controls,
+        controls: &request.controls.iter().cloned().collect(),
     };
     let instrument = Instrument::new(Playable::open(&request.model)?, setting)?;
     let mut files = Vec::new();
@@ -89,7 +105,7 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
         }
         files.push(file);
     }
-    Ok(InferOutcome {
+    Ok(Outcome {
         model: request.model.clone(),
         device: instrument.device,
         seconds: started.elapsed().as_secs_f64(),
@@ -99,7 +115,7 @@ pub fn infer(request: &InferRequest, observer: &dyn Observer) -> Result<InferOut
 
 /// Where each input's result goes; refuses to overwrite an input or to write two results to
 /// one file.
-fn targets(request: &InferRequest) -> Result<Vec<PathBuf>> {
+fn targets(request: &Request) -> Result<Vec<PathBuf>> {
     let is_file = request
         .output
         .extension()
@@ -151,7 +167,7 @@ fn play(
     instrument: &Instrument,
     input: &Path,
     output: &Path,
-    request: &InferRequest,
+    request: &Request,
     observer: &dyn Observer,
 ) -> Result<InferredFile> {
     let mut reader = AudioReader::open(input)?;
@@ -171,7 +187,7 @@ fn play(
     let mut block = Vec::new();
     let mut remaining = Remaining::default();
     loop {
-        let frames = reader.read_block(&mut block, request.block_len)?;
+        let frames = reader.read_block(&mut block, request.block as usize)?;
         if frames == 0 {
             break;
         }

@@ -13,13 +13,26 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What to look at.
-#[derive(Clone, Debug)]
+/// Show what a run or a model file holds and what it costs to play
+///
+/// Reads runs, .nam, RTNeural .json, .aidax, Proteus .json and .safetensors: architecture,
+/// receptive field, weights, metadata, the formats it could be written in, and its speed on this
+/// machine.
+///
+/// Examples:
+///   effigy inspect checkpoints/my-pedal
+///   effigy inspect amp.nam
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Request {
-    /// The run's folder or the model file.
+    /// A run, such as checkpoints/conv, or a model file: .nam, .json, .aidax, .safetensors.
     pub file: PathBuf,
-    /// Whether to measure how fast it plays on this machine (about half a second).
-    pub measure: bool,
+    /// Do not measure how fast it plays on this machine.
+    #[arg(long)]
+    pub no_measure: bool,
+    /// List the weights by name, as training.freeze and --freeze take them.
+    #[arg(long)]
+    pub parameters: bool,
 }
 
 /// What was found.
@@ -106,8 +119,7 @@ pub fn inspect(request: &Request, observer: &dyn Observer) -> anyhow::Result<Out
     for (max_size, network) in sizes(&network) {
         observer.event(Event::Status("measuring"));
         let time = Duration::from_millis(200);
-        let timing = request
-            .measure
+        let timing = (!request.no_measure)
             .then(|| timing::measure(network, &[64], time))
             .transpose()?;
         let real_time_factor = timing.and_then(|t| t.blocks.first().map(|b| b.real_time_factor));

@@ -2,6 +2,7 @@
 //!
 //! Commands report through [`crate::progress::Observer`] and never print.
 
+pub mod arguments;
 pub mod baseline;
 pub mod bench_infer;
 pub mod bench_train;
@@ -22,6 +23,5 @@ pub mod report;
 pub mod runs;
 pub mod spectrum;
 pub mod stretch;
-mod suggest;
 pub mod synth;
 pub mod train;

@@ -1,11 +1,24 @@
 //! Reviews the logged figures of all runs, best first.
 
+use super::train;
 use crate::report::metrics::Metrics;
 use crate::training::run_dir::RunDir;
 use crate::training::run_report::RunReport;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+/// Review the logged figures of all runs, best first
+///
+/// Example:
+///   effigy runs --dir checkpoints
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// Folder that holds the runs.
+    #[arg(long, default_value = train::CHECKPOINTS)]
+    pub dir: PathBuf,
+}
 
 /// One run.
 #[derive(Clone, Debug, Serialize)]
@@ -28,23 +41,24 @@ pub struct RunSummary {
 
 /// All runs of a folder.
 #[derive(Clone, Debug, Serialize)]
-pub struct RunsOutcome {
+pub struct Outcome {
     /// Lowest test ESR first, then the unfinished by validation ESR.
     pub runs: Vec<RunSummary>,
     /// Folders that look like runs but cannot be read, and why.
     pub unreadable: Vec<String>,
 }
 
-/// Looks for runs directly inside `folder`.
+/// Looks for runs directly inside the folder.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn runs(folder: &Path) -> Result<RunsOutcome> {
+pub fn runs(request: &Request) -> Result<Outcome> {
+    let folder = &request.dir;
     let entries = std::fs::read_dir(folder).with_context(|| {
         let folder = folder.display();
         format!("{folder}: no such folder of runs; train one, or name another with --dir")
     })?;
-    let mut outcome = RunsOutcome {
+    let mut outcome = Outcome {
         runs: Vec::new(),
         unreadable: Vec::new(),
     };

@@ -7,7 +7,7 @@ use crate::support::{Place, config, noise, shared};
 use burn::prelude::Device;
 use effigy::audio::{SampleFormat, decode};
 use effigy::commands::export::{self, ExportOutcome, ExportRequest};
-use effigy::commands::infer::{self, InferRequest};
+use effigy::commands::infer;
 use effigy::commands::inspect;
 use effigy::config::{
     Activation, Config, MetadataConfig, ModelConfig, RecurrentConfig, WaveNetArray, WaveNetConfig,
@@ -75,15 +75,15 @@ fn exported(request: &ExportRequest) -> Result<ExportOutcome, String> {
 }
 
 fn infer_with(model: &Path, device: &str, input: &Path, output: &Path) -> Vec<Vec<f32>> {
-    let request = InferRequest {
+    let request = infer::Request {
         model: model.to_path_buf(),
         inputs: vec![input.to_path_buf()],
         output: output.to_path_buf(),
         format: Some(SampleFormat::Float(32)),
-        block_len: 1000,
+        block: 1000,
         device: device.into(),
         size: None,
-        controls: BTreeMap::new(),
+        controls: Vec::new(),
     };
     infer::infer(&request, &Silent).unwrap_or_else(|e| panic!("{}: {e:#}", model.display()));
     decode::read(output).unwrap().audio.into_channels()
@@ -254,7 +254,8 @@ fn an_exported_file_is_played_inspected_and_converted_like_its_run() {
         assert!(difference <= 1e-5, "{name} on burn: {difference:e}");
         let request = inspect::Request {
             file: output.clone(),
-            measure: false,
+            no_measure: true,
+            parameters: false,
         };
         let facts = inspect::inspect(&request, &Silent).unwrap();
         assert_eq!(facts.format, Some(format));
@@ -276,7 +277,8 @@ fn inspect_knows_a_run() {
     let (folder, built) = run(&place, "r", &run_config(&model, 44_100, true));
     let request = inspect::Request {
         file: folder,
-        measure: false,
+        no_measure: true,
+        parameters: false,
     };
     let outcome = inspect::inspect(&request, &Silent).unwrap();
     let facts = outcome.run.unwrap();

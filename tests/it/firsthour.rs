@@ -3,7 +3,7 @@
 
 use crate::support::{Place, noise, place, shared};
 use effigy::audio::{Audio, SampleFormat, SampleRate, encode};
-use effigy::commands::check::{CheckOutcome, CheckRequest, check};
+use effigy::commands::check::{Outcome, Request, check};
 use effigy::config::{DataConfig, Latency, PairConfig};
 use effigy::data::load::{Recordings, load};
 use effigy::dsp::shift;
@@ -36,17 +36,17 @@ fn write(folder: &Path, name: &str, samples: Vec<f32>) -> std::path::PathBuf {
     path
 }
 
-fn look(dry: &Path, wet: &Path, latency_samples: Option<i64>) -> CheckOutcome {
-    let request = CheckRequest {
+fn look(dry: &Path, wet: &Path, latency_samples: Option<i64>) -> Outcome {
+    let request = Request {
         dry: dry.to_path_buf(),
         wet: wet.to_path_buf(),
         latency_samples,
-        channel: 0,
+        channel: 1,
     };
     check(&request, &Silent).unwrap()
 }
 
-fn describe(name: &str, found: &CheckOutcome) -> String {
+fn describe(name: &str, found: &Outcome) -> String {
     format!(
         "{name}: {:?}{} fit {} {:?} {:?} in {:.1} s\n  {:?}",
         found.kind,

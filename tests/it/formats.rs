@@ -729,7 +729,8 @@ fn inspect_tells_what_a_file_holds() {
     fs::write(&file, write_aidax(&dice.recurrent(8, 2, true)).unwrap()).unwrap();
     let request = inspect::Request {
         file: file.clone(),
-        measure: false,
+        no_measure: true,
+        parameters: false,
     };
     let outcome = inspect::inspect(&request, &Silent).unwrap();
     assert_eq!(
@@ -755,7 +756,8 @@ fn inspect_tells_what_a_file_holds() {
 
     let missing = inspect::Request {
         file: folder.path().join("none.nam"),
-        measure: false,
+        no_measure: true,
+        parameters: false,
     };
     let error = inspect::inspect(&missing, &Silent).unwrap_err();
     assert!(
@@ -772,7 +774,8 @@ fn inspect_lists_the_sizes_of_a_container() {
     let outcome = inspect::inspect(
         &inspect::Request {
             file,
-            measure: false,
+            no_measure: true,
+            parameters: false,
         },
         &Silent,
     )

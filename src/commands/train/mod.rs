@@ -4,7 +4,7 @@
 pub mod queue;
 mod start;
 
-use super::report::{self, ReportRequest};
+use super::report;
 use crate::config::{self, BaselineConfig, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::data::windows::Windows;
@@ -34,28 +34,84 @@ use std::time::Instant;
 /// Where runs go unless told otherwise.
 pub const CHECKPOINTS: &str = "checkpoints";
 
-/// What to train and how.
-#[derive(Clone, Debug, Default)]
-pub struct TrainRequest {
-    /// The config; may be left out when resuming a run.
+/// Train a network on the recordings a config names, and test it
+///
+/// Keeps the weights of the best epoch and tests them beside the dry sound itself and a
+/// least-squares filter. Several configs are trained one after another; one that fails does not
+/// stop the rest.
+///
+/// Examples:
+///   effigy train my-pedal.toml
+///   effigy train clean.toml crunch.toml lead.toml
+///   effigy train --run checkpoints/my-pedal --resume --set training.epochs=200
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// What to train; `effigy new` writes one, configs/ has examples
+    #[arg(value_name = "CONFIG")]
+    pub configs: Vec<PathBuf>,
+    /// The same, for one config
+    #[arg(long, short, value_name = "CONFIG", conflicts_with = "configs")]
     pub config: Option<PathBuf>,
-    /// `a.b=c`, applied to the config in order.
+    /// Override a config key, such as training.epochs=50; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// The run's folder; absent: the first free one of `checkpoints/<name>`, `…-2`, ….
+    /// Seed of weights, window order and generated signals; short for --set seed=N
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Folder of the run [default: the first free one of checkpoints/NAME, NAME-2, …]
+    #[arg(long)]
     pub run: Option<PathBuf>,
-    /// Continue the run in that folder.
+    /// Continue the run in its folder where its last completed epoch ended
+    #[arg(long)]
     pub resume: bool,
-    /// Start from the best weights of this run, or from this model file.
+    /// Start from the best weights of this run, or fine-tune this model file (.nam, .json, .aidax,
+    /// .safetensors); the config may then leave [model] out
+    #[arg(long, value_name = "RUN|FILE")]
     pub init_from: Option<PathBuf>,
-    /// Wins over the config's device.
+    /// Keep the weights of layers whose names start so; short for training.freeze
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    pub freeze: Vec<String>,
+    /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's]
+    #[arg(long)]
     pub device: Option<String>,
-    /// Leave the run without a `report.html`.
+    /// Leave the run without a report.html
+    #[arg(long)]
     pub no_report: bool,
+    /// Exit with code 1 unless the test ESR is at most this
+    #[arg(long, value_name = "ESR")]
+    pub require_esr: Option<f64>,
+}
+
+impl Request {
+    /// The same for one config of several.
+    fn with(&self, config: &Path) -> Self {
+        Self {
+            configs: Vec::new(),
+            config: Some(config.to_path_buf()),
+            ..self.clone()
+        }
+    }
+
+    /// The one config; may be left out when resuming a run.
+    fn config(&self) -> Option<&PathBuf> {
+        self.config.as_ref().or(self.configs.first())
+    }
+
+    /// `a.b=c`, applied to the config in order.
+    fn overrides(&self) -> Vec<String> {
+        let mut overrides = self.overrides.clone();
+        overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
+        if !self.freeze.is_empty() {
+            overrides.push(format!("training.freeze={:?}", self.freeze));
+        }
+        overrides
+    }
 }
 
 /// How a training run ended.
 #[derive(Clone, Debug, Serialize)]
-pub struct TrainOutcome {
+pub struct Outcome {
     /// The run's folder.
     pub run: PathBuf,
     /// Wall time of the command.
@@ -87,16 +143,16 @@ pub struct TrainOutcome {
     pub page: Option<PathBuf>,
 }
 
-/// Trains. `on_epoch` sees every finished epoch, and whether it is the best so far.
+/// Trains one config. `on_epoch` sees every finished epoch, and whether it is the best so far.
 ///
 /// # Errors
 /// A config or recording that is unfit, a device that is missing, divergence, Ctrl-C; the
 /// run folder then holds every completed epoch.
 pub fn train(
-    request: &TrainRequest,
+    request: &Request,
     observer: &dyn Observer,
     on_epoch: impl FnMut(&EpochRow, bool),
-) -> Result<TrainOutcome> {
+) -> Result<Outcome> {
     let started = Instant::now();
     let (mut config, start) = resolve(request)?;
     kernels::hold_freed_memory();
@@ -143,7 +199,7 @@ pub fn train(
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
     let best = Playable::of_run(run.clone(), &selected.device)?;
     let tested = test(best, &config, &recordings, &run, observer)?;
-    let outcome = TrainOutcome {
+    let outcome = Outcome {
         run: run.path().to_path_buf(),
         seconds: started.elapsed().as_secs_f64(),
         verdict: judge(&tested.rows, &progress),
@@ -165,7 +221,7 @@ pub fn train(
     )?;
     // The page is drawn from what was just written.
     let page = (!request.no_report).then(|| draw_page(run.path(), observer));
-    Ok(TrainOutcome {
+    Ok(Outcome {
         page: page.flatten(),
         ..outcome
     })
@@ -216,9 +272,9 @@ fn judge(rows: &[Row], progress: &Progress) -> Option<Verdict> {
 
 /// The run's page. The run is complete without it, so a page that cannot be drawn is a warning.
 fn draw_page(run: &Path, observer: &dyn Observer) -> Option<PathBuf> {
-    let request = ReportRequest {
+    let request = report::Request {
         runs: vec![run.to_path_buf()],
-        ..ReportRequest::default()
+        ..report::Request::default()
     };
     match report::report(&request, observer) {
         Ok(drawn) => Some(drawn.page),
@@ -239,16 +295,17 @@ fn explain_disk(error: TrainingError, run: &RunDir) -> anyhow::Error {
 }
 
 /// The config, and what training starts from where that is not new.
-fn resolve(request: &TrainRequest) -> Result<(Config, Option<Start>)> {
-    let path = match (&request.config, &request.run) {
+fn resolve(request: &Request) -> Result<(Config, Option<Start>)> {
+    let path = match (request.config(), &request.run) {
         (Some(path), _) => path.clone(),
         (None, Some(run)) if request.resume => RunDir::open(run)?.file("config.toml"),
         _ => bail!("no config; give --config FILE (see configs/), or --run DIR --resume"),
     };
     let start = request.init_from.as_deref().map(Start::open).transpose()?;
+    let overrides = request.overrides();
     let config = match &start {
-        Some(start) => start.config(&path, &request.overrides)?,
-        None => config::load(&path, &request.overrides)?,
+        Some(start) => start.config(&path, &overrides)?,
+        None => config::load(&path, &overrides)?,
     };
     Ok((config, start))
 }
@@ -326,7 +383,7 @@ fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<
     Ok(windows)
 }
 
-fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
+fn open_run(request: &Request, config: &Config) -> Result<RunDir> {
     let wanted = wanted_folder(request, config);
     if request.resume {
         let run = RunDir::open(&wanted)?;
@@ -345,7 +402,7 @@ fn open_run(request: &TrainRequest, config: &Config) -> Result<RunDir> {
 }
 
 /// The folder that was asked for, or that the run's name stands for.
-fn wanted_folder(request: &TrainRequest, config: &Config) -> PathBuf {
+fn wanted_folder(request: &Request, config: &Config) -> PathBuf {
     let first = Path::new(CHECKPOINTS).join(&config.name);
     request.run.clone().unwrap_or(first)
 }

@@ -1,11 +1,12 @@
 //! Trains several configs one after another; one that fails does not stop the rest.
 
-use super::{TrainOutcome, TrainRequest};
+use super::Request;
 use crate::progress::Observer;
 use crate::training::history::EpochRow;
+use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// How one run of the queue ended.
@@ -30,12 +31,12 @@ pub struct QueuedRun {
     /// Why it failed, in one line.
     pub error: Option<String>,
     /// What it reported.
-    pub outcome: Option<TrainOutcome>,
+    pub outcome: Option<super::Outcome>,
 }
 
 /// How the queue ended.
 #[derive(Clone, Debug, Serialize)]
-pub struct QueueOutcome {
+pub struct Outcome {
     /// In the order given.
     pub runs: Vec<QueuedRun>,
     /// How many did not end well.
@@ -47,55 +48,75 @@ pub struct QueueOutcome {
 /// Something that happened in the queue.
 #[derive(Debug)]
 pub enum QueueEvent<'a> {
-    /// A run begins: its place from 0, and what it is.
-    Start(usize, &'a TrainRequest),
+    /// A run begins: its place from 0, and its config.
+    Start(usize, &'a Path),
     /// An epoch of it ended; whether it is the best so far.
     Epoch(&'a EpochRow, bool),
     /// It failed, for this reason.
-    Failed(&'a TrainRequest, &'a anyhow::Error),
+    Failed(&'a Path, &'a anyhow::Error),
 }
 
-/// Trains each request in turn until Ctrl-C.
+/// Trains each config of the request in turn until Ctrl-C.
+///
+/// # Errors
+/// A run is named, which only one config can have. What fails later is told in the outcome.
 pub fn queue(
-    requests: &[TrainRequest],
+    request: &Request,
     observer: &dyn Observer,
     mut on_event: impl FnMut(QueueEvent<'_>),
-) -> QueueOutcome {
+) -> Result<Outcome> {
+    ensure!(
+        request.run.is_none() && !request.resume,
+        "--run and --resume belong to one run, and {} configs are given; name one, or leave \
+         them out",
+        request.configs.len()
+    );
     let started = Instant::now();
     let mut runs = Vec::new();
-    for (index, request) in requests.iter().enumerate() {
-        let mut run = QueuedRun {
-            config: request.config.clone().unwrap_or_default(),
-            state: State::NotStarted,
-            error: None,
-            outcome: None,
-        };
-        if !observer.stop_requested() {
-            on_event(QueueEvent::Start(index, request));
-            // A panic is a fault of effigy; it has been told of and costs one run, not the queue.
-            let trained = catch_unwind(AssertUnwindSafe(|| {
-                super::train(request, observer, |row, best| {
-                    on_event(QueueEvent::Epoch(row, best));
-                })
-            }))
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("internal fault")));
-            match trained {
-                Ok(outcome) => {
-                    run.state = State::Done;
-                    run.outcome = Some(outcome);
-                }
-                Err(error) => {
-                    on_event(QueueEvent::Failed(request, &error));
-                    run.state = State::Failed;
-                    run.error = Some(format!("{error:#}").replace('\n', " "));
-                }
-            }
+    for (index, config) in request.configs.iter().enumerate() {
+        let trained = (!observer.stop_requested()).then(|| {
+            on_event(QueueEvent::Start(index, config));
+            train_one(&request.with(config), observer, &mut on_event)
+        });
+        if let Some(Err(error)) = &trained {
+            on_event(QueueEvent::Failed(config, error));
         }
-        runs.push(run);
+        runs.push(QueuedRun::ended(config, trained));
     }
-    QueueOutcome {
+    Ok(Outcome {
         failed: runs.iter().filter(|r| r.state != State::Done).count(),
         runs,
         seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// A panic is a fault of effigy; it has been told of and costs one run, not the queue.
+fn train_one(
+    request: &Request,
+    observer: &dyn Observer,
+    on_event: &mut impl FnMut(QueueEvent<'_>),
+) -> Result<super::Outcome> {
+    let epoch = |row: &EpochRow, best| on_event(QueueEvent::Epoch(row, best));
+    let train = AssertUnwindSafe(|| super::train(request, observer, epoch));
+    catch_unwind(train).unwrap_or_else(|_| bail!("internal fault"))
+}
+
+impl QueuedRun {
+    /// `None`: it was not begun.
+    fn ended(config: &Path, trained: Option<Result<super::Outcome>>) -> Self {
+        let (state, error, outcome) = match trained {
+            None => (State::NotStarted, None, None),
+            Some(Ok(outcome)) => (State::Done, None, Some(outcome)),
+            Some(Err(error)) => {
+                let line = format!("{error:#}").replace('\n', " ");
+                (State::Failed, Some(line), None)
+            }
+        };
+        Self {
+            config: config.to_path_buf(),
+            state,
+            error,
+            outcome,
+        }
     }
 }

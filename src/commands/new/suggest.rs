@@ -3,7 +3,7 @@
 //!
 //! The recipes are those of `configs/`, measured there; here they are fitted to short recordings.
 
-use super::new::comment;
+use super::comment::comment;
 use crate::regress::diagnosis::{Echo, Kind};
 
 /// A first network to try.

@@ -1,41 +1,57 @@
 //! Writes a commented config for a dry and a wet recording, after looking at them as
 //! [`super::check`] does.
 
-use super::check::{self, CheckOutcome, CheckRequest};
-use super::suggest::{self, Suggestion};
+mod comment;
+mod suggest;
+
+use super::check;
 use crate::config;
 use crate::data::check::Severity;
 use crate::dsp::align::TRUSTED_CONFIDENCE;
 use crate::files;
 use crate::progress::Observer;
 use anyhow::{Context, Result, bail, ensure};
+use comment::comment;
 use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
+use suggest::Suggestion;
 
-/// What to write a config for.
-#[derive(Clone, Debug)]
-pub struct NewRequest {
-    /// Name of the run, perhaps in a folder, without `.toml`.
+/// Write a config that suits a dry and a wet recording
+///
+/// Looks at both as `effigy check` does, and writes NAME.toml: the latency, a split into training,
+/// validation and test, and a network for the kind of effect, with the reasons as comments.
+///
+/// Examples:
+///   effigy new my-pedal --dry my-dry.wav --wet my-wet.wav
+///   effigy train my-pedal.toml
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// Names the config and the run: letters, digits, '-', '_' and '.'; a folder may precede it
     pub name: PathBuf,
-    /// Recording without the effect.
+    /// Recording without the effect (WAV, FLAC, MP3 or OGG)
+    #[arg(long)]
     pub dry: PathBuf,
-    /// The same passage through it.
+    /// The same passage through the effect
+    #[arg(long)]
     pub wet: PathBuf,
-    /// The latency, if it is known; else it is measured.
+    /// Samples by which wet lags, if you know it [default: measured]
+    #[arg(long = "latency", value_name = "SAMPLES", allow_hyphen_values = true)]
     pub latency_samples: Option<i64>,
-    /// Write over an existing config.
+    /// Write over an existing config
+    #[arg(long)]
     pub force: bool,
 }
 
 /// What was written and why.
 #[derive(Clone, Debug, Serialize)]
-pub struct NewOutcome {
+pub struct Outcome {
     /// The config.
     pub config: PathBuf,
     /// The kind of effect and the suggested network, in a line.
     pub summary: String,
     /// What the look at the recordings found.
-    pub check: CheckOutcome,
+    pub check: check::Outcome,
 }
 
 /// Looks, suggests, writes.
@@ -43,18 +59,18 @@ pub struct NewOutcome {
 /// # Errors
 /// Recordings that training would refuse whatever the config says; a name that is not allowed; a
 /// config that exists and is not to be replaced.
-pub fn new(request: &NewRequest, observer: &dyn Observer) -> Result<NewOutcome> {
+pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let path = config_path(&request.name)?;
     ensure!(
         request.force || !path.exists(),
         "{} exists; give another name, or --force to replace it",
         path.display()
     );
-    let look = CheckRequest {
+    let look = check::Request {
         dry: request.dry.clone(),
         wet: request.wet.clone(),
         latency_samples: request.latency_samples,
-        channel: 0,
+        channel: 1,
     };
     let check = check::check(&look, observer)?;
     if let Some(finding) = check
@@ -78,7 +94,7 @@ pub fn new(request: &NewRequest, observer: &dyn Observer) -> Result<NewOutcome> 
         || "an effect of unknown kind".to_string(),
         |k| k.to_string(),
     );
-    Ok(NewOutcome {
+    Ok(Outcome {
         summary: format!("{kind}; {} suggested", suggestion.network),
         config: path,
         check,
@@ -132,7 +148,7 @@ fn relative(config: &Path, file: &Path) -> Result<String> {
 }
 
 /// The latency to write, and how it was come by.
-fn latency(check: &CheckOutcome) -> (i64, String) {
+fn latency(check: &check::Outcome) -> (i64, String) {
     let Some(facts) = &check.latency else {
         return (0, "could not be measured; set it if you know it".into());
     };
@@ -160,7 +176,7 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_string()).to_string()
 }
 
-fn write_config(path: &Path, check: &CheckOutcome, suggestion: &Suggestion) -> Result<String> {
+fn write_config(path: &Path, check: &check::Outcome, suggestion: &Suggestion) -> Result<String> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let (dry, wet) = (
         quoted(&relative(path, &check.dry.file)?),
@@ -199,7 +215,7 @@ fn write_config(path: &Path, check: &CheckOutcome, suggestion: &Suggestion) -> R
 }
 
 /// The facts worth keeping beside the config, one line each.
-fn what_was_found(check: &CheckOutcome) -> Vec<String> {
+fn what_was_found(check: &check::Outcome) -> Vec<String> {
     let mut facts = vec![format!(
         "{} Hz, {:.1} s{}",
         check.dry.sample_rate_hz,
@@ -221,21 +237,6 @@ fn what_was_found(check: &CheckOutcome) -> Vec<String> {
         ));
     }
     facts
-}
-
-/// A comment of lines no longer than a screen is wide.
-pub(super) fn comment(text: &str) -> String {
-    let mut lines = String::new();
-    let mut line = String::from("#");
-    for word in text.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > 96 {
-            lines += &format!("{line}\n");
-            line = String::from("#  ");
-        }
-        line += " ";
-        line += word;
-    }
-    lines + &line + "\n"
 }
 
 #[cfg(test)]
@@ -260,13 +261,5 @@ mod tests {
             Path::new("x.toml")
         );
         assert!(config_path(Path::new("..")).is_err());
-    }
-
-    #[test]
-    fn comments_are_wrapped_and_stay_comments() {
-        let text = comment(&"word ".repeat(60));
-        assert!(text.lines().count() > 2);
-        assert!(text.lines().all(|l| l.starts_with("# ") && l.len() <= 96));
-        assert_eq!(text.matches("word").count(), 60);
     }
 }

@@ -6,12 +6,12 @@ mod bench;
 mod gather;
 
 use crate::files;
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use crate::report::chart::Chart;
 use crate::report::run::Run;
 use crate::report::{html, pictures};
 use crate::training::run_dir::RunDir;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,28 +23,47 @@ pub const PAGE: &str = "report.html";
 const PLOTS: &str = "plots";
 
 /// How pictures are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum PlotFormat {
-    /// Pixels, two per unit.
+    /// Pixels.
     Png,
-    /// Shapes.
+    /// Shapes, for papers.
     Svg,
 }
 
-/// What to draw.
-#[derive(Clone, Debug, Default)]
-pub struct ReportRequest {
-    /// One run, or several to compare.
+/// Draw a run's page anew, or compare several runs on one page
+///
+/// One self-contained HTML file: figures, curves, spectrograms, and the sounds to listen to.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// One run, to draw its page anew, or several, to compare them on one page.
+    #[arg(value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// The page; absent: the run's own, which several runs do not have.
+    /// The run to draw anew; the same as naming it alone.
+    #[arg(long, conflicts_with = "runs")]
+    pub run: Option<PathBuf>,
+    /// The page [default: report.html in the run's folder; needed for several runs].
+    #[arg(long, short)]
     pub output: Option<PathBuf>,
-    /// Whether every picture is written as a file too.
+    /// Write every picture as a file too, in a folder `plots` beside the page.
+    #[arg(long, value_name = "FORMAT")]
     pub plots: Option<PlotFormat>,
+}
+
+impl Request {
+    /// The runs, however they were named.
+    fn runs(&self) -> &[PathBuf] {
+        match &self.run {
+            Some(run) => std::slice::from_ref(run),
+            None => &self.runs,
+        }
+    }
 }
 
 /// What was drawn.
 #[derive(Clone, Debug, Serialize)]
-pub struct ReportOutcome {
+pub struct Outcome {
     /// The page.
     pub page: PathBuf,
     /// Its size.
@@ -64,22 +83,25 @@ pub struct ReportOutcome {
 /// # Errors
 /// A folder that is no run or is damaged; a page that cannot be written, or would replace a file
 /// that is no page.
-pub fn report(request: &ReportRequest, observer: &dyn Observer) -> Result<ReportOutcome> {
+pub fn report(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
     let page = target(request)?;
-    observer.event(Event::Start {
-        task: "drawing the report",
-        total: Some(request.runs.len() as u64),
-    });
+    let task = Task::begin(
+        observer,
+        "drawing the report",
+        Some(request.runs().len() as u64),
+    );
     let mut runs = Vec::new();
-    for path in &request.runs {
-        if observer.stop_requested() {
-            bail!("stopped; {} was not written", page.display());
-        }
+    for path in request.runs() {
+        ensure!(
+            task.go_on().is_ok(),
+            "stopped; {} was not written",
+            page.display()
+        );
         runs.push(gather::gather(&RunDir::open(path)?)?);
-        observer.event(Event::Advance(1));
+        task.advance(1);
     }
-    tell_apart(&mut runs, &request.runs);
+    tell_apart(&mut runs, request.runs());
     let (document, sections) = match runs.as_slice() {
         [run] => (html::run_page(run), pictures::of_run(run)),
         several => {
@@ -100,20 +122,19 @@ pub fn report(request: &ReportRequest, observer: &dyn Observer) -> Result<Report
         }
         None => Vec::new(),
     };
-    observer.event(Event::Finish);
-    Ok(ReportOutcome {
+    Ok(Outcome {
         page,
         bytes: document.len(),
         seconds: started.elapsed().as_secs_f64(),
-        runs: request.runs.clone(),
+        runs: request.runs().to_vec(),
         plots,
         missing: runs.into_iter().flat_map(|r| r.missing).collect(),
     })
 }
 
 /// Where the page goes.
-fn target(request: &ReportRequest) -> Result<PathBuf> {
-    let page = match (&request.output, request.runs.as_slice()) {
+fn target(request: &Request) -> Result<PathBuf> {
+    let page = match (&request.output, request.runs()) {
         (_, []) => bail!("no run named; give one, or several to compare: `effigy runs` lists them"),
         (Some(page), _) => page.clone(),
         (None, [run]) => run.join(PAGE),

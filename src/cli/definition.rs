@@ -1,0 +1,73 @@
+//! All commands and options. What each says of itself stands with its arguments.
+
+use super::{
+    bench_train, collage, completions, convolve, devices, export, man, recover, reorder, spectrum,
+    stretch, synth,
+};
+use crate::commands::{
+    baseline, bench_infer, check, compare, evaluate, infer, inspect, new, report, runs, train,
+};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// Learns an audio effect from dry/wet recordings, plays it on new audio, and measures it
+/// against classical regression.
+#[derive(Debug, Parser)]
+#[command(name = "effigy", version, max_term_width = 100)]
+pub(super) struct Cli {
+    /// Print the result as one JSON object on stdout; progress and notes stay on stderr.
+    #[arg(long, global = true, display_order = 1000)]
+    pub(super) json: bool,
+    /// No progress and no notes; warnings and errors stay.
+    #[arg(long, short, global = true, display_order = 1001)]
+    pub(super) quiet: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Check(check::Request),
+    New(new::Request),
+    Train(train::Request),
+    Infer(infer::Request),
+    Export(export::Args),
+    Evaluate(evaluate::Request),
+    Compare(compare::Request),
+    Baseline(baseline::Request),
+    Report(report::Request),
+    Runs(runs::Request),
+    Synth(synth::Args),
+    Devices(devices::Args),
+    Convolve(convolve::Args),
+    Recover(recover::Args),
+    Reorder(reorder::Args),
+    Spectrum(spectrum::Args),
+    Collage(collage::Args),
+    Stretch(stretch::Args),
+    Inspect(inspect::Request),
+    Completions(completions::Args),
+    Man(man::Args),
+    /// Measure speed.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Bench {
+    Infer(bench_infer::Request),
+    Train(bench_train::Args),
+}
+
+/// All commands and options, for what is generated from them.
+pub(super) fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// The process's command line, and the name of its command.
+pub(super) fn typed() -> Result<(Cli, String), clap::Error> {
+    let mut definition = definition();
+    let matches = definition.try_get_matches_from_mut(std::env::args_os())?;
+    let verb = matches.subcommand_name().unwrap_or_default().to_string();
+    let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?;
+    Ok((cli, verb))
+}

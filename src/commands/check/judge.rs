@@ -1,0 +1,95 @@
+//! From what was found in two recordings to what that means for training.
+
+use super::look::Look;
+use crate::data::check::{Fact, Finding, Severity};
+use crate::dsp::align;
+use crate::regress::diagnosis::Kind;
+
+/// Below this there is little to learn from.
+const SHORT_SECONDS: f64 = 10.0;
+
+/// Noise above this, relative to the wet sound, limits what any network can reach: −40 dB is an
+/// ESR of 0.0001.
+const NOISY_DB: f64 = -40.0;
+
+/// Why training would refuse recordings of so many seconds or learn nothing from them, and what
+/// limits the result.
+pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<String>, Vec<String>) {
+    let mut problems: Vec<String> = look.problem.iter().cloned().collect();
+    let mut cautions = Vec::new();
+    for finding in findings {
+        let spoils = matches!(
+            finding.fact,
+            Fact::Identical
+                | Fact::OnlyGain { .. }
+                | Fact::Drifts { .. }
+                | Fact::FilterMoves { .. }
+                | Fact::GainSways { .. }
+        );
+        match finding.severity {
+            Severity::Error => problems.push(finding.fact.to_string()),
+            Severity::Warning if spoils => problems.push(finding.fact.to_string()),
+            Severity::Warning | Severity::Note => cautions.push(finding.fact.to_string()),
+        }
+    }
+    let told = findings
+        .iter()
+        .any(|f| matches!(f.fact, Fact::FilterMoves { .. } | Fact::GainSways { .. }));
+    if look.kind() == Some(Kind::TimeVarying) && !told {
+        problems.push(
+            "the effect seems to change over time by a clock of its own, as a chorus or a phaser \
+             does: no static model describes it, and what is left returns periodically; a network \
+             hears only dry and cannot learn when: switch the modulation off"
+                .to_string(),
+        );
+    }
+    if let Some(latency) = &look.latency
+        && let Some(measured) = &latency.measured
+    {
+        let repeats = measured.repetition > 0.7;
+        if measured.confidence < align::TRUSTED_CONFIDENCE && !latency.given {
+            problems.push(format!(
+                "the latency measures {} samples with a confidence of {:.2}, and {:.2} is needed{}: \
+                 give --latency, and data.latency in the config, if you know it (0 is safe when \
+                 both sides were recorded in one session)",
+                latency.latency_samples,
+                measured.confidence,
+                align::TRUSTED_CONFIDENCE,
+                if repeats {
+                    ", for the dry sound repeats itself, as a held note does"
+                } else {
+                    ""
+                }
+            ));
+        }
+        if repeats {
+            cautions.push(format!(
+                "the dry sound repeats itself (similarity {:.2}): varied playing teaches more \
+                 than a held note or a loop",
+                measured.repetition
+            ));
+        }
+    }
+    let varied = look.motion.as_ref().is_some_and(|m| m.variation.is_some());
+    if look.kind().is_some() && !varied && seconds > SHORT_SECONDS {
+        cautions.push(
+            "dry has few frequencies at a time (a held note, a sweep, a moving wave): the kind of \
+             effect is less sure than from music"
+                .to_string(),
+        );
+    }
+    if seconds < SHORT_SECONDS {
+        cautions.push(format!(
+            "{seconds:.1} s are short; half a minute to three minutes of varied playing, soft and \
+             loud, low and high, teach more"
+        ));
+    }
+    if let Some(noise) = look.noise_db.filter(|db| *db > NOISY_DB) {
+        cautions.push(format!(
+            "noise is only {:.0} dB below the wet sound: no network can reach an ESR below {:.1e}",
+            -noise,
+            10f64.powf(noise / 10.0)
+        ));
+    }
+    (problems, cautions)
+}

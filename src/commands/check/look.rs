@@ -1,0 +1,180 @@
+//! What is found out when a dry and a wet recording are laid beside each other: latency, level,
+//! noise, motion, and the kind of effect.
+//!
+//! Measures; does not decide.
+
+use crate::audio::{Audio, SampleRate};
+use crate::data::aligned::{self, Motion};
+use crate::data::check::{Fact, Finding};
+use crate::dsp::align::{self, AlignOptions, Alignment};
+use crate::progress::{Observer, Task};
+use crate::regress::diagnosis::{self, Diagnosis, Kind, Movement};
+use anyhow::Result;
+use serde::Serialize;
+
+/// A latency from here on is a delay that is heard (or felt) as one.
+const DELAYED_SECONDS: f64 = 1e-3;
+
+/// A response is left this many samples of lead before its measured onset: the guess of the kind
+/// must not suffer from an onset that was read a little late.
+const LEAD: i64 = 8;
+
+/// How wet lies against dry.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LatencyFacts {
+    /// Positive: wet lags. What training would remove.
+    pub latency_samples: i64,
+    /// The same in milliseconds.
+    pub latency_ms: f64,
+    /// To a fraction of a sample, where the response is a plain delay.
+    pub exact_samples: Option<f64>,
+    /// Whether it was given rather than measured.
+    pub given: bool,
+    /// The measurement; `None` where none was possible.
+    pub measured: Option<Alignment>,
+}
+
+/// What was found, as far as looking made sense.
+#[derive(Default)]
+pub(super) struct Look {
+    /// Why no more could be found.
+    pub(super) problem: Option<String>,
+    pub(super) latency: Option<LatencyFacts>,
+    pub(super) gain_db: Option<f64>,
+    pub(super) noise_db: Option<f64>,
+    pub(super) motion: Option<Motion>,
+    /// What the motion means for training.
+    pub(super) findings: Vec<Finding>,
+    pub(super) diagnosis: Option<Diagnosis>,
+    pub(super) delayed: bool,
+}
+
+impl Look {
+    /// Looks at all channels for the latency, which may be given instead, and at `channel` of
+    /// the wet side for the rest. A mono dry side serves every wet channel.
+    ///
+    /// # Errors
+    /// Ctrl-C.
+    pub(super) fn at(
+        dry: &Audio,
+        wet: &Audio,
+        channel: usize,
+        given: Option<i64>,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let rate = dry.sample_rate();
+        let channels = dry.channels();
+        let beside = |channel: usize| channels[channel.min(channels.len() - 1)].as_slice();
+        let wet = wet.channels().iter().enumerate();
+        let pairs: Vec<(&[f32], &[f32])> = wet
+            .map(|(index, wet)| (beside(index), wet.as_slice()))
+            .collect();
+        let task = Task::begin(observer, "measuring latency", None);
+        let measured = align::estimate_joint(&pairs, &AlignOptions::default());
+        drop(task);
+        let latency_samples = match (&measured, given) {
+            (_, Some(given)) => given,
+            (Ok(found), None) => found.latency_samples,
+            (Err(reason), None) => {
+                return Ok(Self {
+                    problem: Some(format!(
+                        "the latency cannot be measured: {reason}; give --latency if you know it"
+                    )),
+                    ..Self::default()
+                });
+            }
+        };
+        let pair = pairs[channel];
+        let look = Self {
+            latency: Some(LatencyFacts {
+                latency_samples,
+                latency_ms: 1000.0 * latency_samples as f64 / f64::from(rate.hz()),
+                exact_samples: aligned::exact_latency(&[pair], latency_samples),
+                given: given.is_some(),
+                measured: measured.ok(),
+            }),
+            ..Self::default()
+        };
+        look.along(pair, latency_samples, rate, observer)
+    }
+
+    /// What is found in a pair of channels whose wet side lags by `latency_samples`.
+    fn along(
+        self,
+        (dry, wet): (&[f32], &[f32]),
+        latency_samples: i64,
+        rate: SampleRate,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let (dry, wet) = shared(dry, wet, latency_samples - LEAD);
+        if dry.is_empty() {
+            return Ok(Self {
+                problem: Some(format!(
+                    "nothing is left of the pair after removing a latency of {latency_samples} \
+                     samples"
+                )),
+                ..self
+            });
+        }
+        let task = Task::begin(observer, "looking for drift and modulation", None);
+        let motion = Motion::measure(dry, wet, LEAD);
+        drop(task);
+        let diagnosis = diagnosis::diagnose(dry, wet, rate, movement(&motion), observer)?;
+        let kind = diagnosis.as_ref().map(|d| d.kind);
+        let believed = kind.is_none_or(|kind| kind == Kind::TimeVarying);
+        let spoiling = motion.findings(rate).into_iter();
+        let spoiling = spoiling.filter(|f| believed || matches!(f.fact, Fact::Drifts { .. }));
+        let late = latency_samples.unsigned_abs() as f64;
+        Ok(Self {
+            gain_db: aligned::gain_db(dry, wet),
+            noise_db: aligned::noise_db(dry, wet),
+            findings: spoiling.collect(),
+            delayed: kind == Some(Kind::Delayed) || late >= DELAYED_SECONDS * f64::from(rate.hz()),
+            motion: Some(motion),
+            diagnosis,
+            ..self
+        })
+    }
+
+    /// The kind of effect; `None` where nothing could be fitted.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.diagnosis.as_ref().map(|diagnosis| diagnosis.kind)
+    }
+}
+
+fn movement(motion: &Motion) -> Movement {
+    let detected = motion.variation.is_some_and(|v| v.detected());
+    if detected || motion.tremolo.is_some_and(|s| s.detected()) {
+        Movement::Detected
+    } else if motion.variation.is_some_and(|v| v.suspected()) {
+        Movement::Suspected
+    } else {
+        Movement::Unseen
+    }
+}
+
+/// What both sides cover once wet is moved to an earlier place by `lag`.
+fn shared<'a>(dry: &'a [f32], wet: &'a [f32], lag: i64) -> (&'a [f32], &'a [f32]) {
+    let skip = |x: &'a [f32], by: i64| {
+        let by = usize::try_from(by.max(0)).unwrap_or(usize::MAX);
+        x.get(by.min(x.len())..).unwrap_or(&[])
+    };
+    let (dry, wet) = (skip(dry, -lag), skip(wet, lag));
+    let len = dry.len().min(wet.len());
+    (&dry[..len], &wet[..len])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shared_stretch_follows_the_lag() {
+        let x: Vec<f32> = (0..10).map(|n| n as f32).collect();
+        let (dry, wet) = shared(&x, &x, 3);
+        assert_eq!((dry[0], wet[0], dry.len(), wet.len()), (0.0, 3.0, 7, 7));
+        let (dry, wet) = shared(&x, &x[..6], -3);
+        assert_eq!((dry[0], wet[0], dry.len(), wet.len()), (3.0, 0.0, 6, 6));
+        assert!(shared(&x, &x, 99).0.is_empty());
+    }
+}
