@@ -11,6 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The mark in every scratch name; [`remove_scratch`] finds left-overs of killed runs by it.
 const SCRATCH_MARK: &str = ".effigy-scratch-";
 
+/// Whether two paths lead to one existing file or folder, under whatever names.
+pub fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
 /// A path beside `target` that no other write of this or another process uses.
 pub fn scratch_path(target: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);

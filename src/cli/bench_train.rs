@@ -130,10 +130,7 @@ fn prose(outcome: &Outcome) -> String {
         "{table}\n{} on {}, {}: multiply-add peak {} GFLOP/s on one core, {} on {} ({} afterwards)\n\
          medians of {steps} steps; counted: {}\n",
         outcome.device,
-        outcome
-            .processor
-            .as_deref()
-            .unwrap_or("an unnamed processor"),
+        outcome.processor,
         outcome.isa,
         figure(outcome.peak.one_core_gflops),
         figure(outcome.peak.all_cores_gflops),

@@ -55,9 +55,9 @@ fn by_verb(verb: &str) -> &'static str {
     match verb {
         "check" | "new" | "synth" => "Recordings",
         "train" => "Training",
-        "infer" | "evaluate" | "runs" | "report" | "compare" => "Runs",
+        "infer" | "evaluate" | "runs" | "report" | "compare" | "baseline" => "Runs",
         "devices" => "Devices",
-        "inspect" | "export" | "import" | "bench" => "Model files",
+        "inspect" | "export" | "bench" => "Model files",
         "convolve" | "recover" | "reorder" | "spectrum" | "collage" | "stretch" => {
             "Without a network"
         }
@@ -68,20 +68,17 @@ fn by_verb(verb: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::definition::definition;
     use anyhow::{Context, anyhow};
 
-    /// The README has a heading of each name.
-    const SECTIONS: [&str; 9] = [
-        "Recordings",
-        "Sound files",
-        "Configs",
-        "Training",
-        "Runs",
-        "Devices",
-        "Model files",
-        "Without a network",
-        "Use",
-    ];
+    /// Whether the README has a section of the name that `text` ends with.
+    fn names_a_section(text: &str) -> bool {
+        let (_, section) = text.rsplit_once("; see README: ").unwrap();
+        let heading = format!("## {section}");
+        include_str!("../../README.md")
+            .lines()
+            .any(|line| line == heading)
+    }
 
     #[test]
     fn every_error_names_a_section() {
@@ -98,10 +95,14 @@ mod tests {
         let text = explain(&wrapped, "synth");
         assert!(text.starts_with("rendering the pair: low-pass: "), "{text}");
         assert!(text.ends_with("; see README: Configs"), "{text}");
+        assert!(names_a_section(&text), "{text}");
         let plain = anyhow!("no such thing");
-        for verb in ["train", "check", "infer", "inspect", "stretch", "other"] {
-            let text = explain(&plain, verb);
-            assert!(SECTIONS.iter().any(|s| text.ends_with(s)), "{text}");
+        for verb in definition().get_subcommands() {
+            let text = explain(&plain, verb.get_name());
+            assert!(names_a_section(&text), "{text}");
+            // Those whose errors are of no family of their own.
+            let general = ["completions", "man"].contains(&verb.get_name());
+            assert_eq!(text.ends_with(": Use"), general, "{text}");
         }
     }
 }

@@ -112,7 +112,7 @@ pub fn beside_constant_gain(pairs: &[PairRows]) -> String {
         if let Some(m) = rows.first().map(|row| &row.metrics) {
             line.extend([figure(m.esr), figure(m.gain_fitted_esr), envelope(m)]);
         }
-        if let Some(identity) = rows.iter().find(|row| row.name == "identity") {
+        if let Some(identity) = rows.iter().find(|row| row.is_identity()) {
             let m = &identity.metrics;
             line.extend([figure(m.gain_fitted_esr), envelope(m)]);
         }

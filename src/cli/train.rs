@@ -5,6 +5,7 @@ use super::{Status, readme, rows};
 use crate::commands::train::queue::{self, QueueEvent, State};
 use crate::commands::train::{self, Outcome, Request};
 use crate::progress::{Event, Observer};
+use crate::report::metrics::Row;
 use crate::report::table::{Table, figure};
 use crate::training::history::EpochRow;
 use std::fmt::Write;
@@ -24,7 +25,7 @@ pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
 }
 
 fn judged(request: &Request, outcome: &Outcome) -> Status {
-    let esr = outcome.rows.first().map(|row| row.metrics.esr);
+    let esr = outcome.network().map(|row| row.metrics.esr);
     Status::of_esr(request.require_esr, esr)
 }
 
@@ -143,10 +144,8 @@ fn narrow_line(row: &EpochRow, best: bool) -> String {
 fn prose(outcome: &Outcome) -> String {
     let mut text = rows::table(&outcome.rows).to_string();
     text += &rows::beside_constant_gain(&outcome.by_pair);
-    let reference = outcome
-        .rows
-        .first()
-        .map_or(0.0, |r| r.metrics.reference_std);
+    let network = outcome.network();
+    let reference = network.map_or(0.0, |r| r.metrics.reference_std);
     let _ = write!(text, "reference STD {}", figure(reference));
     if let Some(best) = outcome.best {
         let _ = write!(
@@ -188,20 +187,16 @@ fn summary(outcome: &queue::Outcome) -> String {
             table.row([&config, "-", "-", "-", "-", "-", state]);
             continue;
         };
-        let esr = |name: &str| {
-            let row = done.rows.iter().find(|r| r.name == name);
-            row.map_or_else(|| "-".to_string(), |r| figure(r.metrics.esr))
+        let of = |row: Option<&Row>, pick: fn(&Row) -> f64| {
+            row.map_or_else(|| "-".to_string(), |r| figure(pick(r)))
         };
-        let network = done.rows.first();
-        let of = |pick: fn(&crate::report::metrics::Row) -> f64| {
-            network.map_or_else(|| "-".to_string(), |r| figure(pick(r)))
-        };
+        let network = done.network();
         table.row([
             config,
             network.map_or_else(String::new, |r| r.name.clone()),
-            of(|r| r.metrics.esr),
-            of(|r| r.metrics.rmse),
-            esr("identity"),
+            of(network, |r| r.metrics.esr),
+            of(network, |r| r.metrics.rmse),
+            of(done.identity(), |r| r.metrics.esr),
             format!("{:.0}", done.seconds),
             done.verdict
                 .as_ref()

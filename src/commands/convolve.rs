@@ -5,13 +5,14 @@ use crate::audio::encode;
 use crate::audio::level::amplitude;
 use crate::audio::{Audio, SampleFormat, SampleRate};
 use crate::dsp::resample::resample;
+use crate::files;
 use crate::progress::{Event, Observer};
 use crate::regress::direct;
 use crate::regress::estimator::{Estimator, Settings};
 use crate::regress::features::Features;
 use crate::regress::gate;
 use crate::regress::predictive::{self, Mode, TargetFit};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -150,16 +151,11 @@ fn outputs(request: &ConvolveRequest) -> Result<Vec<PathBuf>> {
     }
     for output in &outputs {
         for input in [&request.a, &request.b] {
-            let same = match (output.canonicalize(), input.canonicalize()) {
-                (Ok(output), Ok(input)) => output == input,
-                _ => false,
-            };
-            if same {
-                bail!(
-                    "{}: is one of the inputs and would be overwritten; name another output",
-                    output.display()
-                );
-            }
+            ensure!(
+                !files::same(output, input),
+                "{}: is one of the inputs and would be overwritten; name another output",
+                output.display()
+            );
         }
     }
     Ok(outputs)

@@ -6,6 +6,7 @@ use crate::audio::decode::AudioReader;
 use crate::audio::encode::AudioWriter;
 use crate::audio::{SampleFormat, SampleRate};
 use crate::dsp::resample::Resampler;
+use crate::files;
 use crate::playing::instrument::{ENGINE, Setting};
 use crate::playing::{Instrument, Playable, Player};
 use crate::progress::{Event, Observer, Task};
@@ -135,11 +136,7 @@ fn targets(request: &Request) -> Result<Vec<PathBuf>> {
             let stem = input.file_stem().unwrap_or(input.as_os_str());
             request.output.join(stem).with_extension("wav")
         };
-        let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => false,
-        };
-        if request.inputs.iter().any(|i| same(i, &target)) {
+        if request.inputs.iter().any(|i| files::same(i, &target)) {
             bail!("{} is an input; name another output", target.display());
         }
         if targets.contains(&target) {

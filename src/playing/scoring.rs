@@ -112,7 +112,7 @@ impl<'a> Tester<'a> {
     /// # Errors
     /// The user asks to stop.
     pub fn identity(&mut self) -> Result<()> {
-        self.add("identity", &self.recordings.test, |span, range| {
+        self.add(Row::IDENTITY, &self.recordings.test, |span, range| {
             Ok(span.pair().dry()[range.clone()].to_vec())
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of the result.
 
-use crate::simd::Isa;
+use crate::simd::{self, Isa};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ pub struct Provenance {
     pub burn: String,
     /// Operating system and processor family ("linux x86_64").
     pub system: String,
-    /// The processor as it names itself, where the system tells.
+    /// The processor as it names itself; absent from runs of versions that could not tell.
     pub processor: Option<String>,
     /// Cores this process may use.
     pub cores: usize,
@@ -36,7 +36,7 @@ impl Provenance {
             effigy: env!("CARGO_PKG_VERSION").to_string(),
             burn: BURN.to_string(),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            processor: processor(),
+            processor: Some(simd::processor()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             instructions: Isa::detect().to_string(),
         }
@@ -54,14 +54,6 @@ impl Provenance {
         } = self;
         format!("{name}, {n} {cores}, {instructions}, {system}")
     }
-}
-
-/// Linux names the processor in a file; elsewhere its name would need a system call of its own.
-fn processor() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    let name = line.split_once(':')?.1.split_whitespace();
-    Some(name.collect::<Vec<_>>().join(" "))
 }
 
 /// A time as "2026-11-26 09:14 UTC".

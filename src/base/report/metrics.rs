@@ -233,6 +233,16 @@ pub struct Row {
     pub metrics: Metrics,
 }
 
+impl Row {
+    /// Name of the row of predicting wet = dry.
+    pub const IDENTITY: &'static str = "identity";
+
+    /// Whether it is the row of predicting wet = dry.
+    pub fn is_identity(&self) -> bool {
+        self.name == Self::IDENTITY
+    }
+}
+
 /// The rows of one test pair among several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairRows {

@@ -88,7 +88,7 @@ fn compared(esr: f64, other: &Row) -> Option<String> {
     let taps = other.name.strip_prefix("fir-");
     let linear = taps.is_some_and(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()));
     let (what, worse) = match other.name.as_str() {
-        "identity" => (
+        Row::IDENTITY => (
             "doing nothing".to_string(),
             "It learned nothing worth having",
         ),

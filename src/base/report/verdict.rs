@@ -103,9 +103,9 @@ const CLEARLY: f64 = 2.0;
 
 fn advice(evidence: &Evidence<'_>, network: &Row, grade: Grade) -> Vec<String> {
     let esr = network.metrics.esr;
-    let row = |name: &str| evidence.rows[1..].iter().find(|r| r.name == name);
     let mut advice = Vec::new();
-    let nearer = row("identity").filter(|r| r.metrics.esr <= esr);
+    let identity = evidence.rows[1..].iter().find(|r| r.is_identity());
+    let nearer = identity.filter(|r| r.metrics.esr <= esr);
     if let Some(identity) = nearer {
         advice.push(format!(
             "`effigy check` on the recordings: the dry sound itself is nearer (ESR {}), so \
@@ -113,7 +113,7 @@ fn advice(evidence: &Evidence<'_>, network: &Row, grade: Grade) -> Vec<String> {
             figure(identity.metrics.esr)
         ));
     }
-    let classical = evidence.rows[1..].iter().filter(|r| r.name != "identity");
+    let classical = evidence.rows[1..].iter().filter(|r| !r.is_identity());
     let classical = classical.min_by(|a, b| a.metrics.esr.total_cmp(&b.metrics.esr));
     if let Some(better) = classical.filter(|r| r.metrics.esr < esr) {
         advice.push(format!(

@@ -27,7 +27,9 @@ fn brand() -> Option<String> {
         .flat_map(u32::to_le_bytes)
         .take_while(|byte| *byte != 0)
         .collect();
-    Some(String::from_utf8_lossy(&bytes).trim().to_string())
+    let name = String::from_utf8_lossy(&bytes);
+    // Makers pad it to a width.
+    Some(name.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(not(target_arch = "x86_64"))]

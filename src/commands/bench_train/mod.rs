@@ -13,10 +13,10 @@ use crate::config::{LossConfig, ModelConfig};
 use crate::device::{self, Selected};
 use crate::kernels;
 use crate::models::Work;
-use crate::progress::{Event, Observer};
-use crate::simd::Isa;
+use crate::progress::{Observer, Task};
 use crate::simd::peak::{self, FmaPeak};
-use anyhow::{Result, bail};
+use crate::simd::{self, Isa};
+use anyhow::{Result, bail, ensure};
 use burn::module::Module;
 use rival::{Rival, Started};
 use serde::Serialize;
@@ -52,8 +52,8 @@ pub struct Request {
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// The processor, where the system names it.
-    pub processor: Option<String>,
+    /// The processor.
+    pub processor: String,
     /// Where it trained.
     pub device: String,
     /// The vector instruction set of the fused operators and of the peak.
@@ -137,19 +137,20 @@ pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome
     let selected = device::select(choice)?;
     let isa = Isa::detect();
     let peak = peak::measure(isa);
-    observer.event(Event::Start {
-        task: "measuring training steps",
-        total: Some(subjects.len() as u64),
-    });
+    let task = Task::begin(
+        observer,
+        "measuring training steps",
+        Some(subjects.len() as u64),
+    );
     let mut rows = Vec::new();
     for subject in &subjects {
-        observer.event(Event::Status(&subject.name));
-        rows.push(measure(request, subject, &selected, &peak, observer)?);
-        observer.event(Event::Advance(1));
+        task.status(&subject.name);
+        rows.push(measure(request, subject, &selected, &peak, &task)?);
+        task.advance(1);
     }
-    observer.event(Event::Finish);
+    drop(task);
     Ok(Outcome {
-        processor: processor(),
+        processor: simd::processor(),
         device: selected.id,
         isa: isa.to_string(),
         peak,
@@ -230,7 +231,7 @@ fn measure(
     subject: &Subject,
     selected: &Selected,
     peak: &FmaPeak,
-    observer: &dyn Observer,
+    task: &Task<'_>,
 ) -> Result<Row> {
     const UNMEASURED: usize = 2;
     let steps = if request.steps == 0 { 9 } else { request.steps };
@@ -246,9 +247,7 @@ fn measure(
     let mut times = Vec::new();
     let mut rival_times = Vec::new();
     for step in 0..UNMEASURED + steps {
-        if observer.stop_requested() {
-            bail!("interrupted");
-        }
+        ensure!(task.go_on().is_ok(), "interrupted");
         let seconds = trainer.step()?;
         let rival_seconds = match &mut rival {
             Some(Started::Ready(rival)) => Some(rival.step()?),
@@ -263,7 +262,7 @@ fn measure(
     let seconds = StepSeconds::median(&times);
     let own = seconds.step_seconds;
     let composed = match request.composed {
-        true => Some(composed(&mut trainer, own, observer)?),
+        true => Some(composed(&mut trainer, own, task)?),
         false => None,
     };
     let batch = subject.training.batch_size;
@@ -316,15 +315,13 @@ fn compared(rival: Started, times: Vec<f64>, own: f64) -> Other {
 
 /// The composed form of the same step: one step unmeasured, then up to three, but no new one
 /// after half a minute.
-fn composed(trainer: &mut Trainer<'_>, own: f64, observer: &dyn Observer) -> Result<Other> {
+fn composed(trainer: &mut Trainer<'_>, own: f64, task: &Task<'_>) -> Result<Other> {
     const STEPS: usize = 3;
     const PATIENCE: f64 = 30.0;
     let mut times = Vec::new();
     let start = Instant::now();
     for step in 0..=STEPS {
-        if observer.stop_requested() {
-            bail!("interrupted");
-        }
+        ensure!(task.go_on().is_ok(), "interrupted");
         let seconds = kernels::composed::only(|| trainer.step())?.step_seconds;
         if step > 0 {
             times.push(seconds);
@@ -340,11 +337,4 @@ fn composed(trainer: &mut Trainer<'_>, own: f64, observer: &dyn Observer) -> Res
         step_seconds,
         ratio: step_seconds / own,
     })
-}
-
-/// The processor's name, where the system tells.
-fn processor() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_string())
 }

@@ -7,7 +7,7 @@ use crate::audio::SampleRate;
 use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
 use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, EngineError};
-use crate::files::ScratchFile;
+use crate::files::{self, ScratchFile};
 use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
 use crate::formats::{aidax, nam, proteus, rtneural, safetensors};
 use crate::models::EffectModel;
@@ -158,16 +158,11 @@ fn format(request: &ExportRequest) -> Result<Format> {
 
 /// Inputs are never modified.
 fn refuse_input(request: &ExportRequest) -> Result<()> {
-    let same = match (request.model.canonicalize(), request.output.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    };
-    if same {
-        bail!(
-            "{} is the model itself; name another output",
-            request.output.display()
-        );
-    }
+    ensure!(
+        !files::same(&request.model, &request.output),
+        "{} is the model itself; name another output",
+        request.output.display()
+    );
     Ok(())
 }
 

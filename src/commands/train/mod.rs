@@ -143,6 +143,18 @@ pub struct Outcome {
     pub page: Option<PathBuf>,
 }
 
+impl Outcome {
+    /// Figures of the network: the first row.
+    pub fn network(&self) -> Option<&Row> {
+        self.rows.first()
+    }
+
+    /// Figures of the dry sound itself.
+    pub fn identity(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| row.is_identity())
+    }
+}
+
 /// Trains one config. `on_epoch` sees every finished epoch, and whether it is the best so far.
 ///
 /// # Errors
