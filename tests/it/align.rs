@@ -1,5 +1,6 @@
 //! Alignment against recordings of known latency: made here (exact truth) and shared ones.
 
+use crate::support::shared;
 use effigy::dsp::align::{
     self, AlignError, AlignOptions, Alignment, TRUSTED_CONFIDENCE, band_delay, drift, estimate,
     estimate_joint, time_variation,
@@ -8,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const RATE: f32 = 44_100.0;
 
@@ -463,17 +464,10 @@ fn clock_drift_is_measured_to_a_part_per_million() {
     assert!(unrelated.confidence < TRUSTED_CONFIDENCE, "{unrelated:?}");
 }
 
-/// The channels of `<name>-dry.wav` and `<name>-wet.wav` in the shared data folder, or `None`
-/// with the reason printed.
-fn shared_pair(name: &str) -> Option<(Vec<f32>, Vec<f32>)> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let root = std::env::var_os("EFFIGY_SHARED").map_or(default, PathBuf::from);
-    let path = |end: &str| root.join("data").join(format!("{name}{end}.wav"));
-    if !path("dry").exists() {
-        eprintln!("skipped: {} is not there", path("dry").display());
-        return None;
-    }
-    Some((first_channel(&path("dry")), first_channel(&path("wet"))))
+/// The first channels of `<name>dry.wav` and `<name>wet.wav` among the recordings in `data`.
+fn shared_pair(data: &Path, name: &str) -> (Vec<f32>, Vec<f32>) {
+    let track = |end: &str| first_channel(&data.join(format!("{name}{end}.wav")));
+    (track("dry"), track("wet"))
 }
 
 fn first_channel(path: &Path) -> Vec<f32> {
@@ -526,8 +520,9 @@ fn shared_recordings_are_aligned_on_their_onset() {
         ("overdrive-bd2/clip2-", -3..=3, false, false),
         ("overdrive-bd2/clip3-", -3..=3, false, false),
     ];
+    let Some(data) = shared("data") else { return };
     let check = |(name, range, trusted, inverted): &(&str, RangeInclusive<i64>, bool, bool)| {
-        let (dry, wet) = shared_pair(name)?;
+        let (dry, wet) = shared_pair(&data, name);
         let found = estimate(&dry, &wet, &excerpt()).unwrap();
         let line = describe(name, &format!("{range:?}"), &found);
         println!("{line}");
@@ -543,12 +538,9 @@ fn shared_recordings_are_aligned_on_their_onset() {
 /// One chain, four recordings of it: one latency.
 #[test]
 fn pedals_share_one_latency() {
+    let Some(data) = shared("data") else { return };
     let names = ["sin", "square", "saw", "beethoven"];
-    let pairs: Option<Vec<_>> = names
-        .iter()
-        .map(|name| shared_pair(&format!("pedals/{name}-")))
-        .collect();
-    let Some(pairs) = pairs else { return };
+    let pairs = names.map(|name| shared_pair(&data, &format!("pedals/{name}-")));
     let slices: Vec<_> = pairs
         .iter()
         .map(|(dry, wet)| (dry.as_slice(), wet.as_slice()))
@@ -565,15 +557,14 @@ fn pedals_share_one_latency() {
 /// Real static effects, measured with converters that share a clock.
 #[test]
 fn shared_recordings_neither_drift_nor_change_over_time() {
+    let Some(data) = shared("data") else { return };
     let names = [
         "compressor-la2a/sample1-",
         "compressor-la2a/sample4-",
         "diode-clipper/",
     ];
     names.par_iter().for_each(|name| {
-        let Some((dry, wet)) = shared_pair(name) else {
-            return;
-        };
+        let (dry, wet) = shared_pair(&data, name);
         let (dry, wet) = (&dry[..TEN_SECONDS], &wet[..TEN_SECONDS]);
         let (drift, variation) = (
             drift(dry, wet, 0).unwrap(),

@@ -1,6 +1,7 @@
 //! Baselines for effects: exact least squares on finite spans, prediction, files, and the
 //! figures they must reach on real recordings.
 
+use crate::support::shared;
 use effigy::progress::{Event, Observer, Silent};
 use effigy::regress::RegressError;
 use effigy::regress::baseline::{Baseline, BaselineConfig, Player, SavedBaseline, Segment};
@@ -409,20 +410,6 @@ fn a_saved_baseline_comes_back_bit_by_bit_and_others_are_refused() {
     ));
 }
 
-/// The shared recordings, or a reason to skip.
-fn recordings() -> Option<PathBuf> {
-    let root = std::env::var_os("EFFIGY_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let data = root.join("data");
-    if !data.is_dir() {
-        eprintln!("skipped: no recordings at {}", data.display());
-        return None;
-    }
-    Some(data)
-}
-
 fn tracks(path: PathBuf) -> Vec<Vec<f32>> {
     let mut reader = hound::WavReader::open(path).unwrap();
     let channels = usize::from(reader.spec().channels);
@@ -441,7 +428,7 @@ fn squares(samples: impl Iterator<Item = f64>) -> f64 {
 
 #[test]
 fn fir_128_solves_the_low_pass_set_to_the_16_bit_floor() {
-    let Some(data) = recordings() else { return };
+    let Some(data) = shared("data") else { return };
     let pairs = |name: &str| {
         let of = |role: &str| tracks(data.join(format!("lowpass/{name}-{role}.wav")));
         of("dry").into_iter().zip(of("wet")).collect::<Vec<_>>()
@@ -469,7 +456,7 @@ fn fir_128_solves_the_low_pass_set_to_the_16_bit_floor() {
 
 #[test]
 fn two_tanh_banks_model_the_diode_clipper() {
-    let Some(data) = recordings() else { return };
+    let Some(data) = shared("data") else { return };
     let dry = tracks(data.join("diode-clipper/dry.wav")).remove(0);
     let wet = tracks(data.join("diode-clipper/wet.wav")).remove(0);
     // Wet lags by 3 samples.

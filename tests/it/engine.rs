@@ -1,6 +1,7 @@
-//! The streaming engine against its oracle, against the field's engine, and against its own
+//! The streaming engine against its oracle, against the field's trainer, and against its own
 //! promises.
 
+use crate::golden;
 use crate::oracle;
 use crate::random_networks::{Dice, sequential};
 use crate::support::Place;
@@ -57,18 +58,6 @@ pub fn allocations() -> (usize, usize) {
     (ALLOCATIONS.get(), LARGEST.replace(0))
 }
 
-/// A file of `../shared`, or `None` (said on stderr) where that is absent.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("EFFIGY_SHARED").map(PathBuf::from);
-    let root = root.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let file = root.join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    eprintln!("skipped: {} is absent", file.display());
-    None
-}
-
 /// Mono samples of a WAV file, full scale 1.
 pub fn wav(path: PathBuf) -> Vec<f32> {
     let mut reader = hound::WavReader::open(path).unwrap();
@@ -112,44 +101,62 @@ fn assert_same(a: &[f32], b: &[f32], what: &str) {
     }
 }
 
+/// Holds the engine to what another program says `network` sounds like: in blocks of any length,
+/// on every instruction set, prewarmed.
+pub fn sounds_like(what: &str, network: &Network, input: &[f32], expected: &[f32]) {
+    let mut dice = Dice::new(1);
+    for isa in Isa::available() {
+        let mut engine = Engine::with_isa(network, isa).unwrap();
+        engine.prewarm();
+        let output = play(&mut engine, input, || dice.size(3000));
+        let difference = largest_difference(&output, expected);
+        // The acceptance bound of the format's conformance files.
+        assert!(difference <= 1e-5, "{what} on {isa}: {difference:e}");
+    }
+}
+
 #[test]
-fn the_fields_engine_is_reproduced() {
-    let Some(input) = shared("fixtures/nam/input.wav").map(wav) else {
-        return;
+fn the_fields_trainer_is_reproduced() {
+    let input = golden::array("captures/input.npy").singles();
+    let read = |name: &str| formats::read(&golden::file(name)).unwrap().network;
+    for name in [
+        "captures/a1_standard",
+        "captures/gated",
+        "captures/film",
+        "captures/grouped",
+        "captures/head",
+        "captures/slimmable",
+        "captures/convnet",
+        "captures/convnet_batchnorm",
+        "captures/lstm",
+        "captures/linear",
+    ] {
+        let expected = golden::array(&format!("{name}.npy")).singles();
+        let network = read(&format!("{name}.nam"));
+        sounds_like(name, &network, &input[..expected.len()], &expected);
+    }
+    let Architecture::Slimmable(a2) = read("captures/a2.nam").architecture else {
+        panic!("A2 comes in two sizes");
     };
-    let files = [
-        ("wavenet_a1_standard.nam", 1.0, "wavenet_a1_standard"),
-        ("wavenet.nam", 1.0, "wavenet"),
-        ("lstm.nam", 1.0, "lstm"),
-        ("A2.nam", 1.0, "A2-full"),
-        ("A2.nam", 0.0, "A2-lite"),
-    ];
-    for (file, size, expected) in files {
-        let model = formats::read(&shared(&format!("fixtures/nam/{file}")).unwrap()).unwrap();
-        let network = match &model.network.architecture {
-            Architecture::Slimmable(slimmable) => slimmable.select(size).unwrap().clone(),
-            _ => model.network,
-        };
-        let expected = wav(shared(&format!("fixtures/nam/expected-{expected}.wav")).unwrap());
-        let mut dice = Dice::new(1);
-        for isa in Isa::available() {
-            let mut engine = Engine::with_isa(&network, isa).unwrap();
-            engine.prewarm();
-            let output = play(&mut engine, &input, || dice.size(3000));
-            let difference = largest_difference(&output, &expected);
-            // The acceptance bound of the format's conformance files.
-            assert!(difference <= 1e-5, "{file} on {isa}: {difference:e}");
-        }
+    for (size, expected) in [(0.0, "captures/a2_0.npy"), (1.0, "captures/a2_1.npy")] {
+        let network = a2.select(size).unwrap();
+        sounds_like(
+            expected,
+            network,
+            &input,
+            &golden::array(expected).singles(),
+        );
     }
 }
 
 #[test]
 fn identity_captures_are_the_identity() {
-    let Some(input) = shared("fixtures/nam/input.wav").map(wav) else {
-        return;
-    };
-    for file in ["wavenet_minimal.nam", "linear_10.nam"] {
-        let model = formats::read(&shared(&format!("fixtures/nam/{file}")).unwrap()).unwrap();
+    let input = golden::array("captures/input.npy").singles();
+    for file in [
+        "captures/identity_wavenet.nam",
+        "captures/identity_linear.nam",
+    ] {
+        let model = formats::read(&golden::file(file)).unwrap();
         let mut engine = Engine::new(&model.network).unwrap();
         let output = play(&mut engine, &input, || 64);
         // The WaveNet forms x as max(x, 0) − max(−x, 0): exact.
@@ -489,9 +496,7 @@ fn nothing_pushed_gives_nothing() {
 
 #[test]
 fn a_file_becomes_an_engine_and_a_slimmable_one_any_size() {
-    let Some(file) = shared("fixtures/nam/A2.nam") else {
-        return;
-    };
+    let file = golden::file("captures/a2.nam");
     let network = formats::read(&file).unwrap().network;
     let input = Dice::new(4).audio(500);
     let Architecture::Slimmable(slimmable) = &network.architecture else {
@@ -616,9 +621,7 @@ fn working_memory_is_bounded_however_layers_multiply_it() {
 
 #[test]
 fn the_bench_gives_figures_that_fit_together_for_every_size() {
-    let Some(file) = shared("fixtures/nam/A2.nam") else {
-        return;
-    };
+    let file = golden::file("captures/a2.nam");
     let file = file.to_str().unwrap();
     let place = Place::new();
     let bench = |more: &[&str]| {

@@ -1,9 +1,10 @@
 //! From a trained network to a model file and back: what `export` lets pass plays like the
 //! network, wherever it is played.
 
+use crate::golden;
 use crate::networks::{knob_networks, seed_networks};
 use crate::random_networks::Dice;
-use crate::support::{Place, config, noise, shared};
+use crate::support::{Place, config, noise};
 use burn::prelude::Device;
 use effigy::audio::{SampleFormat, decode};
 use effigy::commands::export::{self, ExportOutcome, ExportRequest};
@@ -611,15 +612,12 @@ fn a_capture_in_two_sizes_becomes_one_container() {
         );
         assert!(layers["slimmable"].is_null() && submodel["model"]["config"]["head"].is_null());
     }
-    if let Some(path) = shared("fixtures/nam/A2.nam") {
-        let theirs: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let keys = |v: &Value| -> Vec<String> { v.as_object().unwrap().keys().cloned().collect() };
-        let layers = |v: &Value, i: usize| {
-            v["config"]["submodels"][i]["model"]["config"]["layers"][0].clone()
-        };
-        for i in 0..2 {
-            assert_eq!(keys(&layers(&file, i)), keys(&layers(&theirs, i)));
-        }
+    let theirs = golden::json("captures/a2.nam");
+    let keys = |v: &Value| -> Vec<String> { v.as_object().unwrap().keys().cloned().collect() };
+    let layers =
+        |v: &Value, i: usize| v["config"]["submodels"][i]["model"]["config"]["layers"][0].clone();
+    for i in 0..2 {
+        assert_eq!(keys(&layers(&file, i)), keys(&layers(&theirs, i)));
     }
     // Both sizes play, and can be trained again.
     let mut sizes = Vec::new();
@@ -638,19 +636,16 @@ fn a_capture_in_two_sizes_becomes_one_container() {
 }
 
 #[test]
-fn every_fixture_that_can_be_trained_is_the_same_network_in_training() {
+fn every_capture_that_can_be_trained_is_the_same_network_in_training() {
     let device = Device::flex();
     for (file, trainable) in [
-        ("wavenet_a1_standard.nam", true),
-        ("wavenet.nam", true),
-        ("A2.nam", true),
-        ("lstm.nam", true),
-        ("linear_10.nam", false),
+        ("captures/a1_standard.nam", true),
+        ("captures/identity_wavenet.nam", true),
+        ("captures/a2.nam", true),
+        ("captures/lstm.nam", true),
+        ("captures/linear.nam", false),
     ] {
-        let Some(path) = shared(&format!("fixtures/nam/{file}")) else {
-            return;
-        };
-        let network = formats::read(&path).unwrap().network;
+        let network = formats::read(&golden::file(file)).unwrap().network;
         let imported = models::import(&network, &device);
         assert_eq!(imported.is_ok(), trainable, "{file}: {imported:?}");
         let Ok(imported) = imported else { continue };

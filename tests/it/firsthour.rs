@@ -166,11 +166,12 @@ fn check_names_the_kind_of_shared_recordings() {
             true,
         ),
     ];
+    let Some(data) = shared("data") else { return };
     let wrong: Vec<String> = cases
         .par_iter()
         .filter_map(|(name, latency, kinds, delayed)| {
-            let dry = shared(&format!("data/{name}dry.wav"))?;
-            let wet = shared(&format!("data/{name}wet.wav"))?;
+            let dry = data.join(format!("{name}dry.wav"));
+            let wet = data.join(format!("{name}wet.wav"));
             let found = look(&dry, &wet, *latency);
             let line = describe(name, &found);
             println!("{line}");

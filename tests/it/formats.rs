@@ -1,7 +1,8 @@
 //! Model files: what is read is right, what is written plays like its network, and nothing a
 //! file says can hurt.
 
-use crate::engine::{allocations, shared, wav};
+use crate::engine::allocations;
+use crate::golden;
 use crate::oracle;
 use crate::random_networks::{Dice, with_controls};
 use effigy::commands::inspect;
@@ -13,6 +14,7 @@ use effigy::network::*;
 use effigy::progress::Silent;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 
 fn play(network: &Network, input: &[f32]) -> Result<Vec<f32>, EngineError> {
     let mut engine = Engine::new(network)?;
@@ -23,14 +25,14 @@ fn play(network: &Network, input: &[f32]) -> Result<Vec<f32>, EngineError> {
 }
 
 /// From the initial state.
-fn play_cold(network: &Network, input: &[f32]) -> Vec<f32> {
+pub fn play_cold(network: &Network, input: &[f32]) -> Vec<f32> {
     let mut engine = Engine::new(network).unwrap();
     let mut output = vec![0.0; input.len()];
     engine.process(input, &mut output);
     output
 }
 
-fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter()
         .zip(b)
@@ -41,14 +43,11 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn presets_have_the_fields_weight_counts_and_receptive_fields() {
     let files = [
-        ("wavenet_a1_standard.nam", 13_802, 4093, 13_320),
-        ("A2.nam", 1_871 + 12_146, 6347, 11_776),
+        ("captures/a1_standard.nam", 13_802, 4093, 13_320),
+        ("captures/a2.nam", 1_871 + 12_146, 6347, 11_776),
     ];
     for (file, weights, receptive_field, macs) in files {
-        let Some(path) = shared(&format!("fixtures/nam/{file}")) else {
-            return;
-        };
-        let network = formats::read(&path).unwrap().network;
+        let network = formats::read(&golden::file(file)).unwrap().network;
         assert_eq!(network.weight_count(), weights, "{file}");
         assert_eq!(network.receptive_field(), Some(receptive_field), "{file}");
         assert_eq!(network.macs_per_sample(), macs, "{file}");
@@ -72,30 +71,38 @@ fn presets_have_the_fields_weight_counts_and_receptive_fields() {
 
 #[test]
 fn a_capture_carries_its_own_check_value() {
-    let Some(signal) = shared("fixtures/nam/loudness_input.wav").map(wav) else {
-        return;
-    };
-    for file in ["wavenet.nam", "A2.nam", "wavenet_minimal.nam"] {
-        let text = fs::read(shared(&format!("fixtures/nam/{file}")).unwrap()).unwrap();
-        let value: Value = serde_json::from_slice(&text).unwrap();
-        for model in models(&value) {
-            let read = formats::read_bytes(model.to_string().as_bytes()).unwrap();
-            let about = |key: &str| read.metadata[key].as_f64().unwrap();
-            let found = nam::loudness(&signal, |x| play(&read.network, x)).unwrap();
-            let stored = about("loudness");
-            assert!(
-                (found - stored).abs() < 1e-4,
-                "{file}: {found} dB for {stored}"
-            );
-            let found = nam::gain(&signal, |x| play(&read.network, x)).unwrap();
-            // Eleven levels, each as good as the loudness (1e-4 dB is 1.2e-5), over a range of
-            // half their sum.
-            let stored = about("gain");
-            assert!(
-                (found - stored).abs() < 1e-4,
-                "{file}: gain {found} for {stored}"
-            );
-        }
+    let signal = golden::array("captures/input.npy").singles();
+    for file in [
+        "captures/a1_standard.nam",
+        "captures/gated.nam",
+        "captures/film.nam",
+        "captures/grouped.nam",
+        "captures/head.nam",
+        "captures/a2.nam",
+    ] {
+        check_value(file, &golden::json(file), &signal);
+    }
+}
+
+/// Loudness and gain of each model in a file, measured on `signal`, are those it carries.
+pub fn check_value(file: &str, value: &Value, signal: &[f32]) {
+    for model in models(value) {
+        let read = formats::read_bytes(model.to_string().as_bytes()).unwrap();
+        let about = |key: &str| read.metadata[key].as_f64().unwrap();
+        let found = nam::loudness(signal, |x| play(&read.network, x)).unwrap();
+        let stored = about("loudness");
+        assert!(
+            (found - stored).abs() < 1e-4,
+            "{file}: {found} dB for {stored}"
+        );
+        let found = nam::gain(signal, |x| play(&read.network, x)).unwrap();
+        // Eleven levels, each as good as the loudness (1e-4 dB is 1.2e-5), over a range of half
+        // their sum.
+        let stored = about("gain");
+        assert!(
+            (found - stored).abs() < 1e-4,
+            "{file}: gain {found} for {stored}"
+        );
     }
 }
 
@@ -107,48 +114,57 @@ fn models(file: &Value) -> Vec<&Value> {
     }
 }
 
+/// RTNeural, AIDA-X and CoreAudioML files against their layers' definitions.
 #[test]
-fn rtneural_vectors_are_reproduced() {
-    for name in ["conv", "gru_1d", "lstm_1d"] {
-        let Some(path) = shared(&format!("fixtures/rtneural/{name}.json")) else {
-            return;
-        };
-        let model = formats::read(&path).unwrap();
-        assert_eq!(model.format, Format::RtNeural);
-        let column = |which: &str| -> Vec<f32> {
-            let path = shared(&format!("fixtures/rtneural/{name}_{which}_python.csv")).unwrap();
-            let text = fs::read_to_string(path).unwrap();
-            text.lines()
-                .map(|line| line.trim().parse().unwrap())
-                .collect()
-        };
-        let difference = largest_difference(&play_cold(&model.network, &column("x")), &column("y"));
+fn layers_one_after_another_are_their_definitions() {
+    let input = golden::array("sequences/input.npy").singles();
+    for (name, format) in [
+        ("sequences/stack", Format::RtNeural),
+        ("sequences/lstm", Format::RtNeural),
+        ("sequences/gru", Format::RtNeural),
+        ("sequences/aidax", Format::AidaX),
+        ("sequences/proteus_lstm", Format::Proteus),
+        ("sequences/proteus_gru", Format::Proteus),
+    ] {
+        let model = formats::read(&golden::file(&format!("{name}.json"))).unwrap();
+        assert_eq!(model.format, format, "{name}");
+        let expected = golden::array(&format!("{name}.npy")).singles();
+        let difference = largest_difference(&play_cold(&model.network, &input), &expected);
         assert!(difference <= 1e-6, "{name}: {difference:e}");
     }
+    // A second input is a knob.
+    let model = formats::read(&golden::file("sequences/aidax_knob.json")).unwrap();
+    let mut engine = Engine::new(&model.network).unwrap();
+    engine.set_controls(&[0.25]).unwrap();
+    let mut output = vec![0.0; input.len()];
+    engine.process(&input, &mut output);
+    let expected = golden::array("sequences/aidax_knob.npy").singles();
+    let difference = largest_difference(&output, &expected);
+    assert!(difference <= 1e-6, "{difference:e}");
 }
 
 #[test]
 fn an_aidax_file_passes_its_own_test() {
-    let Some(path) = shared("fixtures/aidax/tw40_california_clean.json") else {
-        return;
-    };
-    let model = formats::read(&path).unwrap();
+    passes_its_own_test(&golden::file("sequences/aidax.json"), "a script");
+}
+
+/// An AIDA-X file by `author` plays its test vectors; written again, it is the same network with
+/// the same test.
+pub fn passes_its_own_test(path: &Path, author: &str) {
+    let model = formats::read(path).unwrap();
     assert_eq!(
         (model.format, model.network.sample_rate),
         (Format::AidaX, 48_000)
     );
-    assert_eq!(model.metadata["author"], "deer ink studios");
+    assert_eq!(model.metadata["author"], author);
     let test = model.self_test.unwrap();
     assert_eq!(test.input.len(), 2048);
-    let difference = largest_difference(&play_cold(&model.network, &test.input), &test.output);
+    let plain = aidax::without_gains(&model.network).unwrap();
+    let output = play_cold(&plain, &test.input);
+    let difference = largest_difference(&output, &test.output);
     assert!(difference <= 1e-6, "{difference:e}");
-    // Written again, it is the same network with the same test.
-    let about = aidax::Metadata::default();
-    let test = SelfTest {
-        output: play_cold(&model.network, &test.input),
-        ..test
-    };
-    let text = aidax::write(&model.network, &about, &test).unwrap();
+    let test = SelfTest { output, ..test };
+    let text = aidax::write(&model.network, &aidax::Metadata::default(), &test).unwrap();
     let again = formats::read_bytes(text.as_bytes()).unwrap();
     assert_eq!(again.network, model.network);
     assert_eq!(again.self_test, Some(test));
@@ -263,19 +279,16 @@ fn the_old_version_is_written_where_old_players_can_read_it() {
     };
     assert_eq!(version(&dice.stacked_lstm()), "0.5.4");
     assert_eq!(version(&dice.full_wavenet()), "0.7.0");
-    if let Some(path) = shared("fixtures/nam/wavenet_a1_standard.nam") {
-        assert_eq!(version(&formats::read(&path).unwrap().network), "0.5.4");
-    }
-    if let Some(path) = shared("fixtures/nam/A2.nam") {
-        let original: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let written = write_nam(&formats::read(&path).unwrap().network).unwrap();
-        let written: Value = serde_json::from_str(&written).unwrap();
-        for (i, model) in models(&written).into_iter().enumerate() {
-            let original = models(&original)[i];
-            // Players choose their fast path for A2 by comparing this text field by field.
-            assert_eq!(loose(&model["config"]), loose(&original["config"]));
-            assert_eq!(model["weights"], original["weights"]);
-        }
+    let a1 = golden::file("captures/a1_standard.nam");
+    assert_eq!(version(&formats::read(&a1).unwrap().network), "0.5.4");
+    let a2 = golden::file("captures/a2.nam");
+    let written = write_nam(&formats::read(&a2).unwrap().network).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    let original = golden::json("captures/a2.nam");
+    for (model, original) in models(&written).into_iter().zip(models(&original)) {
+        // Players choose their fast path for A2 by comparing this text field by field.
+        assert_eq!(loose(&model["config"]), loose(&original["config"]));
+        assert_eq!(loose(&model["weights"]), loose(&original["weights"]));
     }
 }
 
@@ -768,9 +781,7 @@ fn inspect_tells_what_a_file_holds() {
 
 #[test]
 fn inspect_lists_the_sizes_of_a_container() {
-    let Some(file) = shared("fixtures/nam/A2.nam") else {
-        return;
-    };
+    let file = golden::file("captures/a2.nam");
     let outcome = inspect::inspect(
         &inspect::Request {
             file,

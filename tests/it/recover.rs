@@ -1,30 +1,18 @@
 //! `effigy recover` as a command: the seed's figures, its files, refusals.
 
-use crate::npy;
+use crate::golden;
+use crate::support::shared;
 use effigy::audio::{Audio, SampleFormat, SampleRate, decode, encode};
 use effigy::commands::recover::{HeldOut, RecoverOutcome, RecoverRequest, Row, recover};
 use effigy::progress::Silent;
 use effigy::regress::recovery::Method;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const ALL: [Method; 3] = [
     Method::Ols { rcond: 1e-6 },
     Method::Ridge { alpha: None },
     Method::Pca { components: None },
 ];
-
-/// The shared folder, or a reason to skip.
-fn shared() -> Option<PathBuf> {
-    let root = std::env::var_os("EFFIGY_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    if !root.join("data/fsdd").is_dir() {
-        eprintln!("skipped: no spoken digits at {}", root.display());
-        return None;
-    }
-    Some(root)
-}
 
 fn request(dir: &Path) -> RecoverRequest {
     RecoverRequest {
@@ -44,19 +32,27 @@ fn row<'a>(outcome: &'a RecoverOutcome, name: &str) -> &'a Row {
 }
 
 #[test]
-fn the_seeds_figures_and_samples_are_reproduced() {
-    let Some(shared) = shared() else { return };
-    let fixtures = shared.join("fixtures/classical");
-    let manifest: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(fixtures.join("manifest.json")).unwrap()).unwrap();
+fn scikit_learns_figures_and_samples_are_reproduced() {
+    let clips = golden::array("classical/spoken.npy");
+    let wanted = golden::json("classical/recovered.json");
     let dir = tempfile::tempdir().unwrap();
-    for (portion, label) in [(0.5, "50"), (0.25, "25")] {
-        let mut request = request(&shared.join("data/fsdd"));
+    for k in 0..clips.shape[0] {
+        let samples = clips.row(k).iter().map(|x| (x / 32_768.0) as f32);
+        let audio = Audio::mono(SampleRate::new(8000).unwrap(), samples.collect());
+        let path = dir.path().join(format!("0_jackson_{k:02}.wav"));
+        encode::write(&path, &audio, SampleFormat::Int(16)).unwrap();
+    }
+    for (portion, label, stored) in [
+        (0.5, "50", "classical/recovered_50.npy"),
+        (0.25, "25", "classical/recovered_25.npy"),
+    ] {
+        let mut request = request(dir.path());
+        request.held_out = HeldOut::Index(11);
         request.portion = portion;
         request.output = Some(dir.path().join("stitched.wav"));
         request.wrap = true;
         let outcome = recover(&request, &Silent).unwrap();
-        let want = &manifest["fsdd"][format!("pp{label}")];
+        let want = &wanted[label];
         let agrees = |found: f64, key: &str| {
             let want = want[key].as_f64().unwrap();
             assert!(
@@ -83,7 +79,7 @@ fn the_seeds_figures_and_samples_are_reproduced() {
         let stitched = decode::read(request.output.as_ref().unwrap())
             .unwrap()
             .audio;
-        let stored = npy::read(&fixtures.join(format!("fsdd_pred_{label}_i16.npy"))).values;
+        let stored = golden::array(stored).values;
         let ending = &stitched.channels()[0][outcome.kept..];
         assert_eq!(ending.len(), stored.len());
         for (sample, want) in ending.iter().zip(&stored) {
@@ -105,13 +101,15 @@ fn the_seeds_figures_and_samples_are_reproduced() {
 
 #[test]
 fn over_all_clips_least_squares_never_beats_silence_and_penalties_repair_that() {
-    let Some(shared) = shared() else { return };
-    let mut request = request(&shared.join("data/fsdd"));
+    let Some(digits) = shared("data/fsdd") else {
+        return;
+    };
+    let mut request = request(&digits);
     request.held_out = HeldOut::Every;
     let outcome = recover(&request, &Silent).unwrap();
     assert_eq!(outcome.recovered.len(), 50);
     let summary = |name: &str| outcome.summary.iter().find(|s| s.name == name).unwrap();
-    // CLASSICAL.md, 1.4: median RMSE 6083, median R² −0.93, best −0.16, 0 of 50.
+    // scikit-learn's, clip by clip: median RMSE 6083, median R² −0.93, best −0.16, 0 of 50.
     let ols = summary("ols");
     assert!((ols.median_rmse - 6083.0).abs() < 1.0, "{ols:?}");
     assert!((ols.median_r2 + 0.93).abs() < 0.01 && (ols.best_r2 + 0.16).abs() < 0.01);

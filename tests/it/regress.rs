@@ -1,6 +1,7 @@
-//! Estimators against scikit-learn's results (shared fixtures) and against their own laws.
+//! Estimators against scikit-learn's results (`tests/golden/classical.py`) and against their own
+//! laws.
 
-use crate::npy;
+use crate::golden;
 use effigy::progress::Silent;
 use effigy::regress::bayesian_ridge::BayesianRidge;
 use effigy::regress::estimator::{
@@ -17,63 +18,45 @@ use effigy::regress::rows::Rows;
 use effigy::regress::{ols, ridge};
 use nalgebra::{DMatrix, DVector};
 use serde_json::Value;
-use std::path::PathBuf;
 
 const SIDES: [&str; 2] = ["real", "imag"];
+const FILES: [&str; 2] = ["A", "B"];
+/// What is fitted to file .1 and predicts file .2.
+const PAIRS: [(&str, usize, usize); 2] = [("AB", 0, 1), ("BA", 1, 0)];
+const CLIPS: [&str; 2] = ["classical/clip_A.npy", "classical/clip_B.npy"];
+/// Features and targets of the short case.
+const COLUMNS: [&str; 2] = [
+    "classical/columns_short_A.npy",
+    "classical/columns_short_B.npy",
+];
+/// The rows of the arrays of waves.
+const WAVES: [&str; 9] = [
+    "ols",
+    "ols_noint",
+    "ols_cond1e6",
+    "bayes",
+    "lassolars",
+    "lassolarscv",
+    "pa",
+    "ransac0",
+    "ransac0_full",
+];
 
-/// The reference results, or a reason to skip.
-struct Fixtures {
-    folder: PathBuf,
-    manifest: Value,
+/// Coefficients and what led to them, by case ("short", "second"), pair, estimator and side.
+fn estimators() -> Value {
+    golden::json("classical/estimators.json")
 }
 
-fn fixtures() -> Option<Fixtures> {
-    let root = std::env::var_os("EFFIGY_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = root.join("fixtures/classical");
-    let Ok(text) = std::fs::read(folder.join("manifest.json")) else {
-        eprintln!("skipped: no reference results at {}", folder.display());
-        return None;
-    };
-    Some(Fixtures {
-        folder,
-        manifest: serde_json::from_slice(&text).unwrap(),
-    })
+/// Features and targets of the short case as stored.
+fn stored(file: usize) -> Data {
+    let table = golden::array(COLUMNS[file]);
+    Data::new((0..features::COLUMNS).map(|j| table.column(j)).collect())
 }
 
-impl Fixtures {
-    fn array(&self, name: &str) -> npy::Array {
-        npy::read(&self.folder.join(format!("{name}.npy")))
-    }
-
-    fn pair(&self, case: &str, pair: &str, estimator: &str) -> &Value {
-        &self.manifest["cases"][case]["pairs"][pair][estimator]
-    }
-
-    /// Features and targets of the short case as stored.
-    fn stored(&self, file: &str) -> Data {
-        let (x, y) = (
-            self.array(&format!("short_features_{file}")),
-            self.array(&format!("short_targets_{file}")),
-        );
-        let columns = (0..6)
-            .map(|j| x.column(j))
-            .chain((0..2).map(|j| y.column(j)));
-        Data::new(columns.collect())
-    }
-
-    /// The first second of a file, left channel, in ±1.
-    fn clip(&self, file: &str) -> Vec<f32> {
-        let array = self.array(&format!("clip_sec_{file}"));
-        let left = if array.shape.len() == 2 {
-            array.column(0)
-        } else {
-            array.values
-        };
-        left.iter().map(|&x| x as f32 / 32_768.0).collect()
-    }
+/// A file's second in ±1.
+fn clip(file: usize) -> Vec<f32> {
+    let samples = golden::array(CLIPS[file]).values;
+    samples.iter().map(|&x| x as f32 / 32_768.0).collect()
 }
 
 /// Columns with everything the estimators want from them.
@@ -122,7 +105,7 @@ impl Data {
     }
 }
 
-/// Every estimator of the fixtures on one target, by its name there, with its iteration count.
+/// Every stored estimator on one target, by its name there, with its iteration count.
 fn fit(name: &str, data: &Data, side: usize) -> (Linear, Option<usize>) {
     let settings = Settings::default();
     match name {
@@ -210,8 +193,8 @@ fn iterations(want: &Value) -> Option<u64> {
     want["n_iter"].as_u64().or(want["n_trials"].as_u64())
 }
 
-/// Tolerances from CLASSICAL.md, section 5: measured worst cases with a margin of about ten;
-/// stored features share every input bit, clips differ by single-precision sines.
+/// Measured worst cases with a margin of about ten; stored features share every input bit, clips
+/// differ by single-precision sines.
 const FROM_STORED: [(&str, f64); 8] = [
     ("ols", 1e-12),
     ("ols_noint", 1e-12),
@@ -222,8 +205,9 @@ const FROM_STORED: [(&str, f64); 8] = [
     ("ransac0", 1e-6),
     ("ransac0_full", 1e-6),
 ];
-const FROM_CLIP: [(&str, f64); 8] = [
+const FROM_CLIP: [(&str, f64); 9] = [
     ("ols", 1e-6),
+    ("ols_cond1e6", 1e-6),
     ("ols_noint", 1e-6),
     ("bayes", 1e-7),
     ("lassolars", 1e-6),
@@ -254,86 +238,92 @@ fn check_fit(name: &str, tolerance: f64, data: &Data, want: &Value, label: &str)
 
 #[test]
 fn estimators_agree_with_scikit_learn_on_stored_features() {
-    let Some(fixtures) = fixtures() else { return };
-    for (pair, from) in [("AB", "A"), ("BA", "B")] {
-        let data = fixtures.stored(from);
+    let wanted = &estimators()["short"];
+    for (pair, from, _) in PAIRS {
+        let data = stored(from);
         for (name, tolerance) in FROM_STORED {
-            let want = fixtures.pair("short", pair, name);
-            check_fit(name, tolerance, &data, want, &format!("short {pair}"));
+            let label = format!("short {pair}");
+            check_fit(name, tolerance, &data, &wanted[pair][name], &label);
         }
     }
 }
 
 #[test]
 fn estimators_and_waves_agree_with_scikit_learn_from_the_clip() {
-    let Some(fixtures) = fixtures() else { return };
-    let clip = |file: &str| fixtures.clip(file);
-    let short = |file: &str, len: usize| clip(file)[11_025..11_025 + len].to_vec();
-    let sounds = [
-        ("short", [short("A", 4099), short("B", 4096)]),
-        ("sec", [clip("A"), clip("B")]),
+    let wanted = estimators();
+    let short = |file: usize, len: usize| clip(file)[11_025..11_025 + len].to_vec();
+    // Every sample of the short case's waves, every 50th of a second's.
+    let cases = [
+        (
+            "short",
+            [short(0, 2053), short(1, 2048)],
+            1,
+            [
+                "classical/waves_short_AB.npy",
+                "classical/waves_short_BA.npy",
+            ],
+        ),
+        (
+            "second",
+            [clip(0), clip(1)],
+            50,
+            [
+                "classical/waves_second_AB.npy",
+                "classical/waves_second_BA.npy",
+            ],
+        ),
     ];
-    for (case, sounds) in sounds {
+    for (case, sounds, stride, waves) in cases {
         let features = sounds.map(|x| Features::new(case, &x).unwrap());
-        for (pair, from, to) in [("AB", 0, 1), ("BA", 1, 0)] {
+        for ((pair, from, to), waves) in PAIRS.into_iter().zip(waves) {
             let data = Data::of(&features[from]);
-            for (name, tolerance) in FROM_CLIP.into_iter().chain([("ols_cond1e6", 1e-6)]) {
+            let waves = golden::array(waves);
+            for (name, tolerance) in FROM_CLIP {
                 let label = format!("{case} {pair}");
-                let want = fixtures.pair(case, pair, name);
+                let want = &wanted[case][pair][name];
                 let [real, imag] = check_fit(name, tolerance, &data, want, &label);
+                let wave = from_spectrum(&features[to], &real, &imag);
+                let row = WAVES.iter().position(|wave| *wave == name).unwrap();
+                let peak = want["wave_peak"].as_f64().unwrap();
                 check_wave(
-                    &fixtures,
-                    case,
-                    pair,
-                    name,
-                    &from_spectrum(&features[to], &real, &imag),
+                    &format!("{label} {name}"),
+                    &wave,
+                    stride,
+                    waves.row(row),
+                    peak,
                 );
             }
         }
     }
 }
 
-/// Within 10⁻⁶ of the peak, wherever the fixtures hold samples of the wave.
-fn check_wave(fixtures: &Fixtures, case: &str, pair: &str, name: &str, wave: &[f64]) {
-    let want = fixtures.pair(case, pair, name);
-    let peak = want["wave_peak"].as_f64().unwrap();
-    let stored = match case {
-        "short" => (format!("short_wave_{name}_{pair}"), 1),
-        _ => (format!("sec_wave_{name}_{pair}_s50"), 50),
-    };
-    let (file, stride) = stored;
-    if fixtures.folder.join(format!("{file}.npy")).exists() {
-        let samples = fixtures.array(&file).values;
-        let worst = wave
-            .iter()
-            .step_by(stride)
-            .zip(&samples)
-            .map(|(w, s)| (w - s).abs() / peak)
-            .fold(0.0, f64::max);
-        eprintln!("{case} {pair} {name}: wave error {worst:.2e} of the peak");
-        assert_eq!(samples.len(), wave.len().div_ceil(stride));
-        assert!(worst <= 1e-6, "{file}: {worst:e}");
-    }
+/// Every `stride`th sample, and the peak, within 10⁻⁶ of the peak.
+fn check_wave(label: &str, wave: &[f64], stride: usize, samples: &[f64], peak: f64) {
+    let pairs = wave.iter().step_by(stride).zip(samples);
+    let worst = pairs.map(|(w, s)| (w - s).abs() / peak).fold(0.0, f64::max);
+    eprintln!("{label}: wave error {worst:.2e} of the peak");
+    assert_eq!(samples.len(), wave.len().div_ceil(stride));
+    assert!(worst <= 1e-6, "{label}: {worst:e}");
     let found_peak = wave.iter().fold(0.0f64, |m, x| m.max(x.abs()));
     assert!(
         (found_peak / peak - 1.0).abs() <= 1e-6,
-        "{case} {pair} {name}: peak {found_peak}"
+        "{label}: peak {found_peak}"
     );
 }
 
 #[test]
 fn the_finished_wave_and_the_first_attempt_agree() {
-    let Some(fixtures) = fixtures() else { return };
-    let wave = fixtures.array("short_wave_bayes_AB").values;
-    let want = fixtures.array("short_final_bayes_AB").values;
+    let wave = golden::array("classical/wave.npy").values;
+    let want = golden::array("classical/wave_finished.npy").values;
     let found = finish(&wave, 0.99);
     assert_eq!(found.len(), want.len());
     for (f, w) in found.iter().zip(&want) {
         assert!((f - w).abs() < 1e-12, "{f} {w}");
     }
 
-    for (pair, from) in [("AB", "A"), ("BA", "B")] {
-        let stored = fixtures.stored(from);
+    let wanted = &estimators()["short"];
+    for (pair, from, _) in PAIRS {
+        let stored = stored(from);
         let columns = Mode::Waveform
             .features()
             .iter()
@@ -342,7 +332,7 @@ fn the_finished_wave_and_the_first_attempt_agree() {
         let fitted = BayesianRidge::default()
             .fit(&data.moments.problem(5, 5, true))
             .unwrap();
-        let want = fixtures.pair("short", pair, "fail_bayes");
+        let want = &wanted[pair]["fail_bayes"];
         let error = scaled_error(&fitted.model.coef, want, &data.moments);
         assert!(error < 1e-9, "{pair}: {error:e}");
         assert_eq!(fitted.n_iter as u64, want["n_iter"].as_u64().unwrap());
@@ -351,9 +341,9 @@ fn the_finished_wave_and_the_first_attempt_agree() {
 
 #[test]
 fn what_led_to_the_fits_agrees() {
-    let Some(fixtures) = fixtures() else { return };
-    for (pair, from) in [("AB", "A"), ("BA", "B")] {
-        let data = fixtures.stored(from);
+    let wanted = &estimators()["short"];
+    for (pair, from, _) in PAIRS {
+        let data = stored(from);
         for (side, side_name) in SIDES.into_iter().enumerate() {
             let relative = |found: f64, want: &Value, tolerance: f64, what: &str| {
                 let want = want.as_f64().unwrap();
@@ -363,7 +353,7 @@ fn what_led_to_the_fits_agrees() {
                     "{pair} {side_name} {what}: {found} {want}"
                 );
             };
-            let want = |name: &str| fixtures.pair("short", pair, name)[side_name].clone();
+            let want = |name: &str| wanted[pair][name][side_name].clone();
 
             let bayes = BayesianRidge::default()
                 .fit(&data.problem(side, true))
@@ -437,7 +427,7 @@ fn what_led_to_the_fits_agrees() {
             );
         }
         let found = ols::fit(&data.problem(0, true), None).unwrap();
-        let want = fixtures.pair("short", pair, "ols")["real"]["singular"].clone();
+        let want = wanted[pair]["ols"]["real"]["singular"].clone();
         for (found, want) in found.singular.iter().zip(numbers(&want)) {
             assert!((found / want - 1.0).abs() < 1e-8, "{found} {want}");
         }
@@ -446,10 +436,13 @@ fn what_led_to_the_fits_agrees() {
 
 #[test]
 fn features_agree_with_scipys() {
-    let Some(fixtures) = fixtures() else { return };
-    for file in ["A", "B"] {
-        let features = Features::new(file, &fixtures.clip(file)).unwrap();
-        let stored = fixtures.array(&format!("sec_features_{file}"));
+    let stored = [
+        "classical/columns_second_A.npy",
+        "classical/columns_second_B.npy",
+    ];
+    for (number, file) in FILES.into_iter().enumerate() {
+        let features = Features::new(file, &clip(number)).unwrap();
+        let stored = golden::array(stored[number]);
         for column in 0..6 {
             let want = stored.column(column);
             let names = [column];

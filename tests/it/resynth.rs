@@ -1,7 +1,7 @@
 //! Orders, effects, collage and stretching against the notebooks' expected values
-//! (`shared/fixtures/classical`), slow forms and known truths.
+//! (`tests/golden/spectra.py`, `classical.py`), slow forms and known truths.
 
-use crate::npy_resynth::{read, shared};
+use crate::golden;
 use effigy::audio::{Audio, SampleFormat, SampleRate, decode, encode};
 use effigy::commands::reorder::{Output, Request, Setting};
 use effigy::commands::{collage as collage_command, reorder, spectrum, stretch};
@@ -21,19 +21,9 @@ use serde_json::Value;
 use std::f64::consts::TAU;
 use std::path::Path;
 
-fn fixture(name: &str) -> Option<Vec<f64>> {
-    let folder = shared("fixtures/classical")?;
-    Some(read(&folder.join(format!("{name}.npy"))).values)
-}
-
-/// One value of the manifest, by its path.
-fn manifest(path: &[&str]) -> Option<Value> {
-    let file = shared("fixtures/classical")?.join("manifest.json");
-    let mut value: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    for key in path {
-        value = value[key].take();
-    }
-    Some(value)
+/// Orders and facts by name.
+fn orders() -> Value {
+    golden::json("spectra/orders.json")
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -49,11 +39,10 @@ fn rate() -> SampleRate {
     SampleRate::new(44100).unwrap()
 }
 
-/// The first second of the bells, mixed to mono as librosa loads it.
-fn clip() -> Option<Vec<f32>> {
-    let both = fixture("clip_sec_A")?;
-    let mix = both.chunks_exact(2).map(|lr| (lr[0] + lr[1]) / 65536.0);
-    Some(mix.map(|x| x as f32).collect())
+/// A second of generated bells.
+fn clip() -> Vec<f32> {
+    let clip = golden::array("classical/clip_A.npy").values;
+    clip.iter().map(|x| (x / 32768.0) as f32).collect()
 }
 
 fn stft(n_fft: usize) -> Stft {
@@ -111,9 +100,9 @@ fn furthest(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn the_order_by_pca_is_scikit_learns() {
-    let Some(clip) = clip() else { return };
+    let clip = clip();
     for (n_fft, name) in [(2048, "n_fft_2048"), (2000, "n_fft_2000")] {
-        let expected = manifest(&["librosa", name]).unwrap();
+        let expected = &orders()[name];
         let stft = stft(n_fft);
         let table = table(&stft, &clip);
         let features = COMPAT.apply(&table.mel);
@@ -131,8 +120,8 @@ fn the_order_by_pca_is_scikit_learns() {
 
 #[test]
 fn the_notebooks_scalings_order_as_the_notebook() {
-    let Some(clip) = clip() else { return };
-    let expected = manifest(&["librosa"]).unwrap();
+    let clip = clip();
+    let expected = orders();
     let table = table(&stft(2048), &clip);
     let order_with = |preprocess: Preprocess| {
         let features = preprocess.apply(&table.mel);
@@ -144,19 +133,19 @@ fn the_notebooks_scalings_order_as_the_notebook() {
         ..COMPAT
     };
     let (_, by_band) = order_with(band);
-    assert_eq!(by_band, indices(&expected["volume_scaling_pca_order"]));
+    assert_eq!(by_band, indices(&expected["volume_scaling"]["pca_order"]));
     let weighted = Preprocess {
         frequency_weighting: true,
         ..COMPAT
     };
     let (_, by_weight) = order_with(weighted);
-    assert_eq!(by_weight, indices(&expected["log_scaling_pca_order"]));
+    assert_eq!(by_weight, indices(&expected["log_scaling"]["pca_order"]));
     let linear = Preprocess {
         decibels: false,
         ..weighted
     };
     let rows = linear.apply(&table.mel);
-    for (frame, expected) in numbers(&expected["log_scaling_row0_head"])
+    for (frame, expected) in numbers(&expected["log_scaling"]["row0_head"])
         .into_iter()
         .enumerate()
     {
@@ -196,9 +185,9 @@ fn frequency_weighting_weights_frequencies() {
 
 #[test]
 fn playing_an_order_is_inverting_the_reordered_spectra() {
-    let Some(clip) = clip() else { return };
-    let expected = fixture("istft_pca_nfft2048").unwrap();
-    let found = indices(&manifest(&["librosa", "n_fft_2048", "pca_order"]).unwrap());
+    let clip = clip();
+    let expected = golden::array("spectra/istft_pca.npy").values;
+    let found = indices(&orders()["n_fft_2048"]["pca_order"]);
     let stft = stft(2048);
     let channels = [clip.clone(), noise(clip.len(), 3)];
     let played = playback::frames(&stft, &channels, &found, &Silent).unwrap();
@@ -502,40 +491,36 @@ fn effect(stft: &Stft, x: &[f32], effect: Effect, compat: bool) -> Vec<f32> {
 
 #[test]
 fn effects_in_compat_form_are_the_notebooks() {
-    let Some(clip) = clip() else { return };
+    let clip = clip();
     let stft = stft(2048);
     for (kind, name) in [
-        (Effect::InvertFrequency, "variant_inverted"),
-        (Effect::DropPhase, "variant_dropped_phase"),
-        (Effect::RealOnly, "variant_real_only_imag1"),
-        (Effect::ShuffleBins, "variant_shuffled_seedlike"),
+        (Effect::InvertFrequency, "spectra/variant_inverted"),
+        (Effect::DropPhase, "spectra/variant_dropped_phase"),
+        (Effect::RealOnly, "spectra/variant_real_only_imag1"),
+        (Effect::ShuffleBins, "spectra/variant_shuffled"),
     ] {
-        let expected = fixture(name).unwrap();
+        let expected = golden::array(&format!("{name}.npy")).values;
         let found = effect(&stft, &clip, kind, true);
         assert_eq!(found.len(), 44000);
         let peak = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
         for (x, expected) in found.iter().step_by(12).zip(&expected) {
             assert!((f64::from(*x) - expected).abs() < 1e-5 * peak, "{name}");
         }
-        let stored = manifest(&["librosa", name, "rms"])
-            .unwrap()
-            .as_f64()
-            .unwrap();
+        let stored = orders()[name.trim_start_matches("spectra/")]["rms"].clone();
+        let stored = stored.as_f64().unwrap();
         assert!((rms(&found) / stored - 1.0).abs() < 1e-5, "{name}");
     }
 }
 
 #[test]
 fn the_notebooks_shuffle_loses_the_same_rows() {
-    let Some(expected) = fixture("seed_shuffle_source_row") else {
-        return;
-    };
+    let expected = golden::array("spectra/shuffle_source_row.npy").values;
     let found = python_shuffle_of_rows(42, 1025);
     assert!(found.iter().map(|&i| i as f64).eq(expected.iter().copied()));
     let mut kept = found;
     kept.sort_unstable();
     kept.dedup();
-    let distinct = manifest(&["librosa", "seed_shuffle_distinct_rows"]).unwrap();
+    let distinct = &orders()["shuffle_distinct_rows"];
     assert_eq!(Some(kept.len() as u64), distinct.as_u64());
 }
 
@@ -631,17 +616,8 @@ fn real_parts_are_the_even_part_of_every_frame() {
 
 // ---- collage in compat form --------------------------------------------------------------
 
-/// Channel 0 of a clip between two samples, in 16-bit steps.
-fn excerpt(file: char) -> Option<Vec<f64>> {
-    let clip = fixture(&format!("clip_sec_{file}"))?;
-    let channels = if file == 'A' { 2 } else { 1 };
-    let range = indices(&manifest(&["jumble", &format!("{file}_range")])?);
-    let channel = clip.into_iter().step_by(channels);
-    Some(channel.skip(range[0]).take(range[1] - range[0]).collect())
-}
-
 fn assert_same(name: &str, found: &[f64]) {
-    let expected = fixture(name).unwrap();
+    let expected = golden::array(&format!("{name}.npy")).values;
     assert_eq!(found.len(), expected.len(), "{name}");
     let differ = found.iter().zip(&expected).position(|(a, b)| a != b);
     assert!(
@@ -654,22 +630,27 @@ fn assert_same(name: &str, found: &[f64]) {
 
 #[test]
 fn compat_jumble_interleave_and_stretch_are_equal_to_the_notebooks() {
-    let (Some(a), Some(b)) = (excerpt('A'), excerpt('B')) else {
-        return;
-    };
-    let order7 = indices(&manifest(&["jumble", "order7"]).unwrap());
-    let seven = compat::jumble_in_order(&a, 7, &order7).unwrap();
-    assert_same("jumble_7", &seven);
-    assert_same("jumble_7_final", &compat::finish(&seven));
-    assert_same("jumble_50_seed7", &compat::jumble(&a, 50, 7).unwrap());
-    assert_same("jumble2_20", &compat::interleave(&a, &b, 20).unwrap());
-    assert_same("jumble2_100", &compat::interleave(&a, &b, 100).unwrap());
-    for (factor, name) in [
-        (2.5, "stretch_2_5"),
-        (0.42, "stretch_0_42"),
-        (-1.42, "stretch_m1_42"),
+    // In 16-bit steps.
+    let a = &golden::array("classical/clip_A.npy").values[20_000..22_000];
+    let b = &golden::array("classical/clip_B.npy").values[20_000..21_800];
+    let order7 = indices(&golden::json("classical/orders.json")["order7"]);
+    let seven = compat::jumble_in_order(a, 7, &order7).unwrap();
+    let fifty = compat::jumble(a, 50, 7).unwrap();
+    assert_same("classical/jumble_7", &seven);
+    assert_same("classical/jumble_7_final", &compat::finish(&seven));
+    assert_same("classical/jumble_50_seed7", &fifty);
+    for (segments, name) in [
+        (20, "classical/interleave_20"),
+        (100, "classical/interleave_100"),
     ] {
-        assert_same(name, &compat::time_stretch(&a, factor).unwrap());
+        assert_same(name, &compat::interleave(a, b, segments).unwrap());
+    }
+    for (factor, name) in [
+        (2.5, "classical/stretch_2_5"),
+        (0.42, "classical/stretch_0_42"),
+        (-1.42, "classical/stretch_m1_42"),
+    ] {
+        assert_same(name, &compat::time_stretch(a, factor).unwrap());
     }
 }
 
