@@ -148,7 +148,12 @@ NETWORKS = {
     "grouped": ("WaveNet", GROUPED, 1.5, 2048),
     "head": ("WaveNet", HEAD, 2.0, 2048),
     "slimmable": ("WaveNet", SLIMMABLE, 1.5, 2048),
-    "convnet": ("ConvNet", {"channels": 4, "dilations": [1, 2, 4, 8], "activation": "ReLU"}, 2.0, 2048),
+    "convnet": (
+        "ConvNet",
+        {"channels": 4, "dilations": [1, 2, 4, 8], "activation": "ReLU"},
+        2.0,
+        2048,
+    ),
     "convnet_batchnorm": (
         "ConvNet",
         {"channels": 3, "dilations": [1, 3, 9], "batchnorm": True, "activation": "Tanh"},

@@ -63,7 +63,8 @@ def chirps(n, rate, seed):
         inside = (at >= 0) & (at < 1)
         low, high = random.uniform(2000, 3500), random.uniform(3500, 6000)
         angle = 2 * np.pi * length * (low * at + (high - low) * at**2 / 2)
-        x += inside * np.sin(np.pi * np.clip(at, 0, 1)) ** 2 * np.sin(angle) * random.uniform(0.3, 1)
+        shape = inside * np.sin(np.pi * np.clip(at, 0, 1)) ** 2
+        x += shape * np.sin(angle) * random.uniform(0.3, 1)
     return x
 
 
