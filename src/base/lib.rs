@@ -14,6 +14,7 @@ pub mod effects;
 pub mod engine;
 pub mod files;
 pub mod formats;
+pub mod linalg;
 pub mod network;
 pub mod progress;
 pub mod random;

@@ -5,7 +5,6 @@ use crate::support::shared;
 use effigy::progress::{Event, Observer, Silent};
 use effigy::regress::RegressError;
 use effigy::regress::baseline::{Baseline, BaselineConfig, Player, SavedBaseline, Segment};
-use nalgebra::{DMatrix, DVector};
 use std::path::PathBuf;
 
 /// Reproducible noise in ±1.
@@ -33,11 +32,11 @@ fn convolve_slowly(h: &[f64], x: &[f32], context: &[f32]) -> Vec<f64> {
         .collect()
 }
 
-/// Least squares through the design matrix itself and its singular values: no Gram matrix, no
-/// transform, no shift structure.
+/// Least squares through the design matrix itself, its columns made orthogonal one after the
+/// other: no Gram matrix, no transform, no shift structure.
 fn fit_slowly(taps: usize, segments: &[Segment<'_>]) -> Vec<f64> {
-    let mut rows = Vec::new();
-    let mut wanted = Vec::new();
+    // Column by column, the target last.
+    let mut columns = vec![Vec::new(); taps + 1];
     for segment in segments {
         let all: Vec<f64> = segment
             .context
@@ -47,15 +46,35 @@ fn fit_slowly(taps: usize, segments: &[Segment<'_>]) -> Vec<f64> {
             .collect();
         for (t, &wet) in segment.wet.iter().enumerate() {
             let at = segment.context.len() + t;
-            rows.extend((0..taps).map(|k| at.checked_sub(k).map_or(0.0, |i| all[i])));
-            wanted.push(f64::from(wet));
+            for k in 0..taps {
+                columns[k].push(at.checked_sub(k).map_or(0.0, |i| all[i]));
+            }
+            columns[taps].push(f64::from(wet));
         }
     }
-    let design = DMatrix::from_row_slice(wanted.len(), taps, &rows);
-    let solution = design
-        .svd(true, true)
-        .solve(&DVector::from_vec(wanted), 0.0);
-    solution.unwrap().as_slice().to_vec()
+    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+    let mut triangle = vec![vec![0.0; taps + 1]; taps];
+    for k in 0..taps {
+        let (done, rest) = columns.split_at_mut(k + 1);
+        let axis = &done[k];
+        for (column, other) in rest.iter_mut().enumerate() {
+            // Twice, so that what the first pass leaves by rounding goes too.
+            for _ in 0..2 {
+                let share = dot(axis, other) / dot(axis, axis);
+                triangle[k][k + 1 + column] += share;
+                other
+                    .iter_mut()
+                    .zip(axis)
+                    .for_each(|(o, a)| *o -= share * a);
+            }
+        }
+    }
+    let mut solution = vec![0.0; taps];
+    for k in (0..taps).rev() {
+        let later = dot(&triangle[k][k + 1..taps], &solution[k + 1..]);
+        solution[k] = triangle[k][taps] - later;
+    }
+    solution
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! laws.
 
 use crate::golden;
+use effigy::linalg::{Matrix, dot};
 use effigy::progress::Silent;
 use effigy::regress::bayesian_ridge::BayesianRidge;
 use effigy::regress::estimator::{
@@ -16,7 +17,6 @@ use effigy::regress::predictive::{Mode, finish, from_spectrum};
 use effigy::regress::ransac::Ransac;
 use effigy::regress::rows::Rows;
 use effigy::regress::{ols, ridge};
-use nalgebra::{DMatrix, DVector};
 use serde_json::Value;
 
 const SIDES: [&str; 2] = ["real", "imag"];
@@ -483,7 +483,7 @@ fn features_agree_with_scipys() {
 // ---- Laws that hold on any data ----
 
 /// Reproducible correlated features of very different sizes and a noisy target.
-fn synthetic(rows: usize) -> (DMatrix<f64>, DVector<f64>) {
+fn synthetic(rows: usize) -> (Matrix, Vec<f64>) {
     let mut state = 0x2545_F491_4F6C_DD1Du64;
     let mut next = || {
         state ^= state << 13;
@@ -492,8 +492,8 @@ fn synthetic(rows: usize) -> (DMatrix<f64>, DVector<f64>) {
         (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     };
     let sizes = [1e4, 1.0, 30.0, 1e-2, 5.0];
-    let mut x = DMatrix::zeros(rows, 5);
-    let mut y = DVector::zeros(rows);
+    let mut x = Matrix::zeros(rows, 5);
+    let mut y = vec![0.0; rows];
     for i in 0..rows {
         let common = next();
         for (j, size) in sizes.iter().enumerate() {
@@ -504,11 +504,9 @@ fn synthetic(rows: usize) -> (DMatrix<f64>, DVector<f64>) {
     (x, y)
 }
 
-fn moments(x: &DMatrix<f64>, y: &DVector<f64>) -> Moments {
-    let mut columns: Vec<&[f64]> = (0..x.ncols())
-        .map(|j| x.column(j).data.into_slice())
-        .collect();
-    columns.push(y.as_slice());
+fn moments(x: &Matrix, y: &[f64]) -> Moments {
+    let mut columns: Vec<&[f64]> = (0..x.columns()).map(|j| x.column(j)).collect();
+    columns.push(y);
     Moments::of(&columns)
 }
 
@@ -517,15 +515,17 @@ fn least_squares_leaves_a_residual_orthogonal_to_every_feature() {
     let (x, y) = synthetic(3000);
     for fit_intercept in [true, false] {
         let fitted = ols::fit(&moments(&x, &y).problem(5, 5, fit_intercept), None).unwrap();
-        let w = DVector::from_vec(fitted.model.coef.clone());
-        let residual = (&y - &x * w).add_scalar(-fitted.model.intercept);
+        let predicted = x.times_vector(&fitted.model.coef);
+        let pairs = y.iter().zip(predicted);
+        let residual: Vec<f64> = pairs.map(|(y, p)| y - p - fitted.model.intercept).collect();
+        let norm = |v: &[f64]| dot(v, v).sqrt();
         for j in 0..5 {
-            let cosine = x.column(j).dot(&residual) / (x.column(j).norm() * residual.norm());
+            let cosine = dot(x.column(j), &residual) / (norm(x.column(j)) * norm(&residual));
             // Rounding of 3000-term sums; a coefficient off by 1e-9 of its size shows as 1e-9.
             assert!(cosine.abs() < 1e-12, "feature {j}: {cosine:e}");
         }
         if fit_intercept {
-            assert!(residual.sum().abs() < 1e-9);
+            assert!(residual.iter().sum::<f64>().abs() < 1e-9);
         }
         assert_eq!(fitted.rank, 5);
     }
@@ -541,14 +541,16 @@ fn the_lasso_path_is_piecewise_linear_optimal_and_ends_at_least_squares() {
         assert!((found / want - 1.0).abs() < 1e-9, "{found} {want}");
     }
     assert!(path.alphas.windows(2).all(|pair| pair[0] > pair[1]));
-    assert_eq!(path.coefs[0], DVector::zeros(5));
+    assert_eq!(path.coefs[0], vec![0.0; 5]);
     // Optimality at the bends and between them: interpolated coefficients satisfy the lasso's
     // conditions (correlation = n·alpha·sign where used, at most that elsewhere).
     for pair in path.alphas.windows(2) {
         for share in [0.0, 0.3, 0.8] {
             let alpha = pair[0] + share * (pair[1] - pair[0]);
             let w = path.at(alpha);
-            let correlation = &problem.xty - &problem.gram * &w;
+            let fitted = problem.gram.times_vector(&w);
+            let pairs = problem.xty.iter().zip(fitted);
+            let correlation: Vec<f64> = pairs.map(|(c, f)| c - f).collect();
             let limit = alpha * problem.samples as f64;
             let slack = 1e-9 * path.alphas[0] * problem.samples as f64;
             for j in 0..5 {
@@ -580,10 +582,12 @@ fn a_coefficient_that_changes_sign_leaves_the_lasso_path() {
     // The first feature is close to the sum of the two causes, so it enters first with a
     // positive coefficient; least squares gives it a negative one.
     let (mut x, noise) = synthetic(400);
-    let causes = x.column(2) / 30.0 + x.column(4) / 5.0;
-    let decoy = (&causes + x.column(0) * 3e-5) * 100.0;
-    x.set_column(0, &decoy);
-    let y = causes - x.column(0) * 1e-3 + noise * 0.01;
+    let cause = |x: &Matrix, i: usize| x[(i, 2)] / 30.0 + x[(i, 4)] / 5.0;
+    for i in 0..x.rows() {
+        x[(i, 0)] = (cause(&x, i) + x[(i, 0)] * 3e-5) * 100.0;
+    }
+    let target = |i: usize| cause(&x, i) - x[(i, 0)] * 1e-3 + noise[i] * 0.01;
+    let y: Vec<f64> = (0..x.rows()).map(target).collect();
     let problem = moments(&x, &y).problem(5, 5, true);
     let path = lasso_path(&problem, 0.0, 100, f64::EPSILON);
     let first = |k: usize| path.coefs[k][0];
@@ -660,20 +664,19 @@ fn moments_predict_r2_as_the_samples_do() {
         coef: vec![1e-4, -0.8, 0.01, 30.0, 0.1],
         intercept: 2.0,
     };
-    let predicted: Vec<f64> = x
-        .row_iter()
-        .map(|row| model.predict(row.transpose().as_slice()))
-        .collect();
-    let error: f64 = predicted.iter().zip(&y).map(|(p, y)| (p - y).powi(2)).sum();
-    let total: f64 = y.iter().map(|v| (v - y.mean()).powi(2)).sum();
+    let rows = x.transposed();
+    let predicted = (0..x.rows()).map(|i| model.predict(rows.column(i)));
+    let error: f64 = predicted.zip(&y).map(|(p, y)| (p - y).powi(2)).sum();
+    let mean = y.iter().sum::<f64>() / y.len() as f64;
+    let total: f64 = y.iter().map(|v| (v - mean).powi(2)).sum();
     assert!((data.r2(5, &model) - (1.0 - error / total)).abs() < 1e-11);
 }
 
 #[test]
 fn dependent_features_are_cut_and_the_shortest_solution_found() {
     let (mut x, y) = synthetic(200);
-    let copy = x.column(1) * 1.0;
-    x.set_column(4, &copy);
+    let copy = x.column(1).to_vec();
+    x.column_mut(4).copy_from_slice(&copy);
     let data = moments(&x, &y).problem(5, 5, true);
     let fitted = ols::fit(&data, None).unwrap();
     assert_eq!(fitted.rank, 4);

@@ -4,8 +4,8 @@
 
 use super::RegressError;
 use super::moments::{Linear, Problem};
-use super::small::ScaledCholesky;
-use nalgebra::{DMatrix, DVector};
+use crate::linalg::dot;
+use crate::linalg::small::ScaledCholesky;
 
 /// scikit-learn's parameters of that name, and its defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +55,7 @@ pub struct Fitted {
 
 /// Posterior mean for given precisions, with what the updates need.
 struct Posterior {
-    coef: DVector<f64>,
+    coef: Vec<f64>,
     /// `‖y − X·w‖²`.
     error: f64,
     /// `Σ alpha·e/(lambda + alpha·e)` over the Gram matrix's eigenvalues `e`: the number of
@@ -83,18 +83,18 @@ impl BayesianRidge {
         let mut alpha = 1.0 / (problem.yty / samples + f64::EPSILON);
         let mut lambda = 1.0;
         let mut scores = Vec::new();
-        let mut previous: Option<DVector<f64>> = None;
+        let mut previous: Option<Vec<f64>> = None;
         let mut n_iter = 0;
         while n_iter < self.max_iter {
             let posterior = posterior(problem, alpha, lambda)?;
             let coef = posterior.coef.clone();
             scores.push(self.evidence(problem, alpha, lambda, &coef, &posterior));
-            lambda = (posterior.gamma + 2.0 * self.lambda_1)
-                / (coef.norm_squared() + 2.0 * self.lambda_2);
+            lambda =
+                (posterior.gamma + 2.0 * self.lambda_1) / (dot(&coef, &coef) + 2.0 * self.lambda_2);
             alpha = (samples - posterior.gamma + 2.0 * self.alpha_1)
                 / (posterior.error + 2.0 * self.alpha_2);
             n_iter += 1;
-            let change = previous.as_ref().map(|old| (old - &coef).abs().sum());
+            let change = previous.as_ref().map(|old| distance(old, &coef));
             previous = Some(coef);
             if change.is_some_and(|change| change < self.tol) {
                 break;
@@ -117,31 +117,35 @@ impl BayesianRidge {
         problem: &Problem,
         alpha: f64,
         lambda: f64,
-        coef: &DVector<f64>,
+        coef: &[f64],
         posterior: &Posterior,
     ) -> f64 {
-        let (n, p) = (problem.samples as f64, problem.gram.ncols() as f64);
+        let (n, p) = (problem.samples as f64, problem.gram.columns() as f64);
         self.lambda_1 * lambda.ln() - self.lambda_2 * lambda + self.alpha_1 * alpha.ln()
             - self.alpha_2 * alpha
             + 0.5
                 * (p * lambda.ln() + n * alpha.ln()
                     - alpha * posterior.error
-                    - lambda * coef.norm_squared()
+                    - lambda * dot(coef, coef)
                     - posterior.log_det
                     - n * std::f64::consts::TAU.ln())
     }
 }
 
+/// `Σ|a − b|`.
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
+}
+
 fn posterior(problem: &Problem, alpha: f64, lambda: f64) -> Result<Posterior, RegressError> {
-    let features = problem.gram.ncols();
-    let penalty = lambda / alpha;
-    let penalised = &problem.gram + DMatrix::identity(features, features) * penalty;
+    let features = problem.gram.columns();
+    let penalised = problem.gram.clone().plus_diagonal(lambda / alpha);
     let cholesky = ScaledCholesky::new(&penalised).ok_or_else(|| RegressError::Singular {
         estimator: "bayesian-ridge".to_string(),
     })?;
     let coef = cholesky.solve(&problem.xty);
     let gamma = (0..features)
-        .map(|j| cholesky.solve(&problem.gram.column(j).into_owned())[j])
+        .map(|j| cholesky.solve(problem.gram.column(j))[j])
         .sum();
     Ok(Posterior {
         error: problem.residual_energy(&coef),

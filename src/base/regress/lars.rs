@@ -2,7 +2,7 @@
 //! moments, with the conventions of scikit-learn's `lars_path(method="lasso")`.
 
 use super::moments::Problem;
-use nalgebra::{DMatrix, DVector};
+use crate::linalg::{Matrix, dot};
 
 /// Penalties closer than this are one (single-precision epsilon, as in scikit-learn).
 const EQUALITY_TOLERANCE: f64 = f32::EPSILON as f64;
@@ -15,7 +15,7 @@ pub struct Path {
     /// Penalties, decreasing: `max|xᵀ(y − X·w)|/n`.
     pub alphas: Vec<f64>,
     /// Coefficients at each penalty.
-    pub coefs: Vec<DVector<f64>>,
+    pub coefs: Vec<Vec<f64>>,
     /// Features in use at the end, in order of entry.
     pub active: Vec<usize>,
     /// Steps done.
@@ -24,12 +24,12 @@ pub struct Path {
 
 impl Path {
     /// Coefficients where the path ended.
-    pub fn last(&self) -> DVector<f64> {
+    pub fn last(&self) -> Vec<f64> {
         self.coefs.last().cloned().unwrap_or_default()
     }
 
     /// Coefficients at any penalty, by linear interpolation; those at the ends beyond them.
-    pub fn at(&self, alpha: f64) -> DVector<f64> {
+    pub fn at(&self, alpha: f64) -> Vec<f64> {
         let after = self.alphas.partition_point(|&a| a > alpha);
         match (after.checked_sub(1), self.alphas.get(after)) {
             (None, _) => self.coefs.first().cloned().unwrap_or_default(),
@@ -37,16 +37,22 @@ impl Path {
             (Some(before), Some(&low)) => {
                 let high = self.alphas[before];
                 let share = (alpha - low) / (high - low);
-                &self.coefs[after] + (&self.coefs[before] - &self.coefs[after]) * share
+                between(&self.coefs[after], &self.coefs[before], share)
             }
         }
     }
 }
 
+/// `from + (to − from)·share`.
+fn between(from: &[f64], to: &[f64], share: f64) -> Vec<f64> {
+    let pairs = from.iter().zip(to);
+    pairs.map(|(from, to)| from + (to - from) * share).collect()
+}
+
 /// Follows the path from the largest useful penalty down to `alpha_min`, at most `max_iter`
 /// steps. `eps` is the least Cholesky pivot of the features in use.
 pub fn lasso_path(problem: &Problem, alpha_min: f64, max_iter: usize, eps: f64) -> Path {
-    let features = problem.gram.ncols();
+    let features = problem.gram.columns();
     let samples = problem.samples as f64;
     let mut state = State::new(problem, eps);
     let mut path = Path {
@@ -55,7 +61,7 @@ pub fn lasso_path(problem: &Problem, alpha_min: f64, max_iter: usize, eps: f64) 
         active: Vec::new(),
         n_iter: 0,
     };
-    let mut coef = DVector::zeros(features);
+    let mut coef = vec![0.0; features];
     let mut dropped = false;
     loop {
         let (entering, strength) = state.strongest();
@@ -64,7 +70,7 @@ pub fn lasso_path(problem: &Problem, alpha_min: f64, max_iter: usize, eps: f64) 
             let (alpha, coef) = match (path.alphas.last(), path.coefs.last()) {
                 (Some(&before), Some(old)) if (alpha - alpha_min).abs() > EQUALITY_TOLERANCE => {
                     let share = (before - alpha_min) / (before - alpha);
-                    (alpha_min, old + (&coef - old) * share)
+                    (alpha_min, between(old, &coef, share))
                 }
                 (None, _) if (alpha - alpha_min).abs() > EQUALITY_TOLERANCE => (alpha_min, coef),
                 _ => (alpha, coef),
@@ -99,9 +105,9 @@ pub fn lasso_path(problem: &Problem, alpha_min: f64, max_iter: usize, eps: f64) 
 }
 
 struct State<'a> {
-    gram: &'a DMatrix<f64>,
+    gram: &'a Matrix,
     /// `xᵀ(y − X·w)` of every feature; kept up only for the idle ones.
-    correlation: DVector<f64>,
+    correlation: Vec<f64>,
     active: Vec<usize>,
     signs: Vec<f64>,
     /// Features never to enter: they depend on the active ones.
@@ -111,7 +117,7 @@ struct State<'a> {
 }
 
 struct Step {
-    coef: DVector<f64>,
+    coef: Vec<f64>,
     /// Places in `active` whose coefficient has reached zero, last first.
     leaving: Vec<usize>,
 }
@@ -160,11 +166,9 @@ impl<'a> State<'a> {
     }
 
     /// Entries of `feature`'s Gram column at the active features.
-    fn column(&self, feature: usize) -> DVector<f64> {
-        DVector::from_iterator(
-            self.active.len(),
-            self.active.iter().map(|&i| self.gram[(i, feature)]),
-        )
+    fn column(&self, feature: usize) -> Vec<f64> {
+        let entry = |&i: &usize| self.gram[(i, feature)];
+        self.active.iter().map(entry).collect()
     }
 
     /// Rows of the active Gram matrix's Cholesky factor, no pivot below `eps`: so dependent
@@ -191,13 +195,13 @@ impl<'a> State<'a> {
 
     /// Moves the active coefficients along the direction that keeps their correlations equal,
     /// until an idle feature correlates as much or a coefficient reaches zero.
-    fn step(&mut self, coef: &DVector<f64>, strength: f64) -> Step {
+    fn step(&mut self, coef: &[f64], strength: f64) -> Step {
         let (direction, slope) = self.direction();
         let mut length = strength / slope;
         let mut falls = Vec::new();
         for j in self.idle() {
             // Rounded as scikit-learn does, so that exact orthogonality stays exact.
-            let fall = (self.column(j).dot(&direction) * 1e15).round_ties_even() / 1e15;
+            let fall = (dot(&self.column(j), &direction) * 1e15).round_ties_even() / 1e15;
             let correlation = self.correlation[j];
             for candidate in [
                 (strength - correlation) / (slope - fall + TINY),
@@ -225,7 +229,7 @@ impl<'a> State<'a> {
                 .filter(|&k| zeros[k] == length)
                 .collect();
         }
-        let mut moved = DVector::zeros(coef.len());
+        let mut moved = vec![0.0; coef.len()];
         for (k, &j) in self.active.iter().enumerate() {
             moved[j] = coef[j] + length * direction[k];
         }
@@ -239,7 +243,7 @@ impl<'a> State<'a> {
     }
 
     /// Unit equiangular direction `A·G⁻¹·s` and the common slope `A = 1/√(sᵀG⁻¹s)`.
-    fn direction(&self) -> (DVector<f64>, f64) {
+    fn direction(&self) -> (Vec<f64>, f64) {
         let rows = self.factor();
         let mut solved = self.signs.clone();
         for (k, row) in rows.iter().enumerate() {
@@ -253,15 +257,16 @@ impl<'a> State<'a> {
         }
         let products = solved.iter().zip(&self.signs).map(|(x, s)| x * s);
         let slope = products.sum::<f64>().sqrt().recip();
-        (DVector::from_vec(solved) * slope, slope)
+        solved.iter_mut().for_each(|x| *x *= slope);
+        (solved, slope)
     }
 
     /// Takes features out of use and recomputes their correlations from the start.
-    fn leave(&mut self, places: &[usize], problem: &Problem, coef: &DVector<f64>) {
+    fn leave(&mut self, places: &[usize], problem: &Problem, coef: &[f64]) {
         for &place in places {
             let j = self.active.remove(place);
             self.signs.remove(place);
-            self.correlation[j] = problem.xty[j] - self.gram.row(j).transpose().dot(coef);
+            self.correlation[j] = problem.xty[j] - dot(self.gram.column(j), coef);
         }
     }
 }

@@ -4,7 +4,6 @@
 use super::RegressError;
 use super::lars::{Path, lasso_path};
 use super::moments::{Linear, Moments};
-use nalgebra::DVector;
 
 /// scikit-learn's `LassoLars` parameters and defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -205,7 +204,7 @@ impl FoldPath {
         let with_intercept = |model: &Linear| {
             let mut all = model.coef.clone();
             all.push(model.intercept);
-            DVector::from_vec(all)
+            all
         };
         let augmented = Path {
             alphas: self.path.alphas.clone(),
@@ -213,7 +212,7 @@ impl FoldPath {
             active: Vec::new(),
             n_iter: 0,
         };
-        let mut coef: Vec<f64> = augmented.at(alpha).as_slice().to_vec();
+        let mut coef = augmented.at(alpha);
         let intercept = coef.pop().unwrap_or(0.0);
         Linear { coef, intercept }
     }

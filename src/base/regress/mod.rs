@@ -7,7 +7,6 @@
 
 pub mod baseline;
 pub mod bayesian_ridge;
-mod cholesky;
 pub mod diagnosis;
 pub mod direct;
 mod error;
@@ -25,7 +24,6 @@ pub mod ransac;
 pub mod recovery;
 pub mod ridge;
 pub mod rows;
-mod small;
 mod spectrum;
 
 pub use error::RegressError;

@@ -6,7 +6,7 @@
 //! from zero lose nothing. Knows nothing of estimators.
 
 use super::RegressError;
-use nalgebra::{DMatrix, DVector};
+use crate::linalg::{Matrix, dot};
 
 /// Rows per piece: nine columns of 1024 doubles stay in the L2 cache.
 pub const PIECE: usize = 1024;
@@ -15,8 +15,8 @@ pub const PIECE: usize = 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     count: usize,
-    mean: DVector<f64>,
-    scatter: DMatrix<f64>,
+    mean: Vec<f64>,
+    scatter: Matrix,
 }
 
 impl Moments {
@@ -24,8 +24,8 @@ impl Moments {
     pub fn new(columns: usize) -> Self {
         Self {
             count: 0,
-            mean: DVector::zeros(columns),
-            scatter: DMatrix::zeros(columns, columns),
+            mean: vec![0.0; columns],
+            scatter: Matrix::zeros(columns, columns),
         }
     }
 
@@ -52,7 +52,7 @@ impl Moments {
     }
 
     /// Mean of each column.
-    pub fn mean(&self) -> &DVector<f64> {
+    pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
@@ -89,36 +89,49 @@ impl Moments {
             return;
         }
         let total = self.count + other.count;
-        let delta = &other.mean - &self.mean;
+        let means = other.mean.iter().zip(&self.mean);
+        let delta: Vec<f64> = means.map(|(theirs, ours)| theirs - ours).collect();
         let share = other.count as f64 / total as f64;
-        self.scatter += &other.scatter;
-        self.scatter += &delta * delta.transpose() * (self.count as f64 * share);
-        self.mean += delta * share;
+        let between = self.count as f64 * share;
+        for (j, &dj) in delta.iter().enumerate() {
+            let theirs = other.scatter.column(j);
+            for ((s, o), di) in self
+                .scatter
+                .column_mut(j)
+                .iter_mut()
+                .zip(theirs)
+                .zip(&delta)
+            {
+                *s = *s + o + di * dj * between;
+            }
+            self.mean[j] += dj * share;
+        }
         self.count = total;
     }
 
     /// The least-squares problem of the first `features` columns against column `target`.
     /// Centred with an intercept; without one, moments about zero.
     pub fn problem(&self, features: usize, target: usize, fit_intercept: bool) -> Problem {
-        let mut moments = self.scatter.clone();
-        if !fit_intercept {
-            moments += &self.mean * self.mean.transpose() * self.count as f64;
-        }
-        let (x_mean, y_mean) = if fit_intercept {
-            (self.mean.rows(0, features).into_owned(), self.mean[target])
+        // Without an intercept, what the mean takes out of the moments comes back.
+        let weight = if fit_intercept {
+            0.0
         } else {
-            (DVector::zeros(features), 0.0)
+            self.count as f64
         };
+        let moment =
+            |i: usize, j: usize| self.scatter[(i, j)] + self.mean[i] * self.mean[j] * weight;
+        let subtracted = |mean: f64| if fit_intercept { mean } else { 0.0 };
         Problem {
             samples: self.count,
-            gram: moments.view((0, 0), (features, features)).into_owned(),
-            xty: moments
-                .view((0, target), (features, 1))
-                .column(0)
-                .into_owned(),
-            yty: moments[(target, target)],
-            x_mean,
-            y_mean,
+            gram: Matrix::from_fn(features, features, moment),
+            xty: (0..features).map(|i| moment(i, target)).collect(),
+            yty: moment(target, target),
+            x_mean: self.mean[..features]
+                .iter()
+                .copied()
+                .map(subtracted)
+                .collect(),
+            y_mean: subtracted(self.mean[target]),
         }
     }
 
@@ -136,28 +149,10 @@ impl Moments {
     /// `Σ(y − ŷ)²` of `model` on these rows.
     pub fn squared_error(&self, target: usize, model: &Linear) -> f64 {
         let problem = self.problem(model.coef.len(), target, true);
-        let predicted_mean = model.intercept + model.coef_vector().dot(&problem.x_mean);
+        let predicted_mean = model.intercept + dot(&model.coef, &problem.x_mean);
         let offset = problem.y_mean - predicted_mean;
-        problem.residual_energy(&model.coef_vector()) + self.count as f64 * offset * offset
+        problem.residual_energy(&model.coef) + self.count as f64 * offset * offset
     }
-}
-
-/// Eight partial sums: keeps the adders busy and rounds less than one long sum.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a8
-        .remainder()
-        .iter()
-        .zip(b8.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
-    for (x, y) in a8.zip(b8) {
-        for k in 0..8 {
-            sums[k] += x[k] * y[k];
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }
 
 /// One target's least-squares problem in terms of moments.
@@ -166,29 +161,33 @@ pub struct Problem {
     /// Number of samples `n`.
     pub samples: usize,
     /// `XᵀX`.
-    pub gram: DMatrix<f64>,
+    pub gram: Matrix,
     /// `Xᵀy`.
-    pub xty: DVector<f64>,
+    pub xty: Vec<f64>,
     /// `yᵀy`.
     pub yty: f64,
     /// What was subtracted from the features (zero without an intercept).
-    pub x_mean: DVector<f64>,
+    pub x_mean: Vec<f64>,
     /// What was subtracted from the target.
     pub y_mean: f64,
 }
 
 impl Problem {
     /// `‖y − X·w‖²`, never below zero.
-    pub fn residual_energy(&self, coef: &DVector<f64>) -> f64 {
-        let fitted = (&self.gram * coef - 2.0 * &self.xty).dot(coef);
-        (self.yty + fitted).max(0.0)
+    pub fn residual_energy(&self, coef: &[f64]) -> f64 {
+        let mut slope = self.gram.times_vector(coef);
+        slope
+            .iter_mut()
+            .zip(&self.xty)
+            .for_each(|(s, c)| *s -= 2.0 * c);
+        (self.yty + dot(&slope, coef)).max(0.0)
     }
 
     /// The model with these coefficients on the original, uncentred data.
-    pub fn model(&self, coef: &DVector<f64>) -> Linear {
+    pub fn model(&self, coef: &[f64]) -> Linear {
         Linear {
-            coef: coef.as_slice().to_vec(),
-            intercept: self.y_mean - self.x_mean.dot(coef),
+            coef: coef.to_vec(),
+            intercept: self.y_mean - dot(&self.x_mean, coef),
         }
     }
 
@@ -202,7 +201,14 @@ impl Problem {
                 hint: "give it data",
             });
         }
-        if self.yty.is_finite() && self.gram.iter().chain(&self.xty).all(|v| v.is_finite()) {
+        if self.yty.is_finite()
+            && self
+                .gram
+                .values()
+                .iter()
+                .chain(&self.xty)
+                .all(|v| v.is_finite())
+        {
             return Ok(());
         }
         Err(RegressError::NotFinite {
@@ -227,10 +233,6 @@ impl Linear {
     pub fn predict(&self, features: &[f64]) -> f64 {
         let sum: f64 = self.coef.iter().zip(features).map(|(w, x)| w * x).sum();
         sum + self.intercept
-    }
-
-    pub(crate) fn coef_vector(&self) -> DVector<f64> {
-        DVector::from_column_slice(&self.coef)
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::RegressError;
 use super::moments::{Linear, Problem};
-use super::small::{ScaledCholesky, Svd, square_root};
-use nalgebra::{DMatrix, DVector};
+use crate::linalg::small::{ScaledCholesky, Svd, square_root};
+use crate::linalg::{Matrix, dot};
 
 /// A fit and how well determined it was.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,25 +27,28 @@ pub(crate) fn fit_rows<'a>(
     rcond: Option<f64>,
 ) -> Linear {
     let count = rows.len();
-    let mut x = DMatrix::zeros(count, features);
-    let mut y = DVector::zeros(count);
+    let mut x = Matrix::zeros(count, features);
+    let mut y = vec![0.0; count];
     for (i, (row, target)) in rows.enumerate() {
         for (j, value) in row.iter().enumerate() {
             x[(i, j)] = *value;
         }
         y[i] = target;
     }
-    let x_mean = x.row_mean().transpose();
-    let y_mean = y.mean();
-    for mut row in x.row_iter_mut() {
-        row -= x_mean.transpose();
-    }
-    y.add_scalar_mut(-y_mean);
+    let x_mean: Vec<f64> = (0..features).map(|j| centre(x.column_mut(j))).collect();
+    let y_mean = centre(&mut y);
     let coef = Svd::new(&x).solve(&y, rcond.unwrap_or(0.0).max(f64::EPSILON));
     Linear {
-        intercept: y_mean - x_mean.dot(&coef),
-        coef: coef.as_slice().to_vec(),
+        intercept: y_mean - dot(&x_mean, &coef),
+        coef,
     }
+}
+
+/// Subtracts the mean, and says what it was.
+fn centre(values: &mut [f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter_mut().for_each(|v| *v -= mean);
+    mean
 }
 
 /// Minimises `‖y − X·w‖²`; of several minimisers the shortest. Singular values not above
@@ -70,10 +73,10 @@ pub fn fit(problem: &Problem, rcond: Option<f64>) -> Result<Ols, RegressError> {
     let rank = svd.rank(cut);
     let coef = match ScaledCholesky::new(&problem.gram) {
         // Nothing to cut: the scaled factor solves directly and loses nothing.
-        Some(cholesky) if rank == problem.gram.ncols() => cholesky.solve(&problem.xty),
+        Some(cholesky) if rank == problem.gram.columns() => cholesky.solve(&problem.xty),
         _ => svd.solve_normal(&problem.xty, cut),
     };
-    let mut singular: Vec<f64> = svd.singular.as_slice().to_vec();
+    let mut singular = svd.singular;
     singular.sort_by(|a, b| b.total_cmp(a));
     Ok(Ols {
         model: problem.model(&coef),

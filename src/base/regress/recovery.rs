@@ -6,7 +6,7 @@
 //! coefficients, exact to 10⁻¹⁴ of scikit-learn's. Knows nothing of files.
 
 use super::RegressError;
-use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use crate::linalg::{Eigen, Matrix, dot};
 use serde::Serialize;
 
 /// How beginnings are mapped to endings.
@@ -40,9 +40,9 @@ const ALPHAS: [f64; 9] = [1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0];
 #[derive(Clone, Debug)]
 pub struct Clips {
     /// Of the kept beginnings.
-    known: DMatrix<f64>,
+    known: Matrix,
     /// Of the endings, for choosing penalties.
-    endings: DMatrix<f64>,
+    endings: Matrix,
 }
 
 /// Weights of the other clips' endings, and the setting in force.
@@ -57,16 +57,14 @@ pub struct Weights {
 impl Clips {
     /// Inner products of clips of equal length, cut after `split` samples.
     pub fn new(clips: &[Vec<f64>], split: usize) -> Self {
-        let products = |part: &dyn Fn(&Vec<f64>) -> Vec<f64>| {
-            let parts: Vec<DVector<f64>> = clips
-                .iter()
-                .map(|clip| DVector::from_vec(part(clip)))
-                .collect();
-            DMatrix::from_fn(clips.len(), clips.len(), |i, j| parts[i].dot(&parts[j]))
+        let products = |part: &dyn for<'a> Fn(&'a [f64]) -> &'a [f64]| {
+            Matrix::from_fn(clips.len(), clips.len(), |i, j| {
+                dot(part(&clips[i]), part(&clips[j]))
+            })
         };
         Self {
-            known: products(&|clip| clip[..split].to_vec()),
-            endings: products(&|clip| clip[split..].to_vec()),
+            known: products(&|clip| &clip[..split]),
+            endings: products(&|clip| &clip[split..]),
         }
     }
 
@@ -89,21 +87,22 @@ impl Clips {
                 hint: "give it more clips to learn from",
             });
         }
-        let pick = |m: &DMatrix<f64>| {
-            DMatrix::from_fn(training.len(), training.len(), |i, j| {
+        let pick = |m: &Matrix| {
+            Matrix::from_fn(training.len(), training.len(), |i, j| {
                 m[(training[i], training[j])]
             })
         };
         let gram = pick(&self.known);
-        let query = DVector::from_fn(training.len(), |i, _| self.known[(training[i], held_out)]);
+        let to_held_out = |&i: &usize| self.known[(i, held_out)];
+        let query: Vec<f64> = training.iter().map(to_held_out).collect();
         match method {
             Method::Ols { rcond } => ols(&gram, &query, rcond),
             Method::Ridge { alpha } => {
-                let problem = Dual::new(gram, pick(&self.endings));
+                let problem = Dual::new(&gram, pick(&self.endings));
                 problem.ridge(&query, alpha)
             }
             Method::Pca { components } => {
-                let problem = Dual::new(gram, pick(&self.endings));
+                let problem = Dual::new(&gram, pick(&self.endings));
                 problem.pca(&query, components)
             }
         }
@@ -111,7 +110,7 @@ impl Clips {
 }
 
 /// Centred dual least squares: `1/n + H·K⁺·k`, both sides centred by `H = I − 11ᵀ/n`.
-fn ols(gram: &DMatrix<f64>, query: &DVector<f64>, rcond: f64) -> Result<Weights, RegressError> {
+fn ols(gram: &Matrix, query: &[f64], rcond: f64) -> Result<Weights, RegressError> {
     if !(0.0..1.0).contains(&rcond) {
         return Err(RegressError::Parameter {
             name: "rcond",
@@ -119,53 +118,59 @@ fn ols(gram: &DMatrix<f64>, query: &DVector<f64>, rcond: f64) -> Result<Weights,
             allowed: "must be at least 0 and below 1; 1e-6 is scikit-learn 1.9's".to_string(),
         });
     }
-    let n = gram.nrows() as f64;
-    let row_means = gram.column_mean();
-    let mean = row_means.mean();
-    let centred = DMatrix::from_fn(gram.nrows(), gram.ncols(), |i, j| {
+    let n = gram.rows() as f64;
+    let mean_of = |values: &[f64]| values.iter().sum::<f64>() / n;
+    let row_means: Vec<f64> = (0..gram.columns())
+        .map(|j| mean_of(gram.column(j)))
+        .collect();
+    let mean = mean_of(&row_means);
+    let centred = Matrix::from_fn(gram.rows(), gram.columns(), |i, j| {
         gram[(i, j)] - row_means[i] - row_means[j] + mean
     });
-    let query_mean = query.mean();
-    let centred_query = DVector::from_fn(query.len(), |i, _| {
-        query[i] - row_means[i] - query_mean + mean
-    });
-    let eigen = centred.symmetric_eigen();
+    let query_mean = mean_of(query);
+    let pairs = query.iter().zip(&row_means);
+    let centred_query: Vec<f64> = pairs.map(|(q, m)| q - m - query_mean + mean).collect();
+    let eigen = Eigen::of(&centred);
     // Squares of singular values; below n·ε they are rounding whatever was asked.
-    let cut = (rcond * rcond).max(8.0 * n * f64::EPSILON) * eigen.eigenvalues.amax();
-    let mut weights = DVector::from_element(query.len(), n.recip());
+    let cut = (rcond * rcond).max(8.0 * n * f64::EPSILON) * eigen.largest();
+    let mut weights = vec![n.recip(); query.len()];
     let mut rank = 0;
-    for (k, &value) in eigen.eigenvalues.iter().enumerate() {
+    for (k, &value) in eigen.values.iter().enumerate() {
         if value > cut {
-            let direction = eigen.eigenvectors.column(k);
-            weights += direction * (direction.dot(&centred_query) / value);
+            let direction = eigen.vectors.column(k);
+            let amount = dot(direction, &centred_query) / value;
+            weights
+                .iter_mut()
+                .zip(direction)
+                .for_each(|(w, d)| *w += d * amount);
             rank += 1;
         }
     }
     Ok(Weights {
-        weights: weights.as_slice().to_vec(),
+        weights,
         setting: f64::from(rank),
     })
 }
 
 /// Regression through the origin in the eigenbasis of the beginnings' inner products.
 struct Dual {
-    eigen: SymmetricEigen<f64, nalgebra::Dyn>,
-    endings: DMatrix<f64>,
+    eigen: Eigen,
+    endings: Matrix,
     /// Mean energy of a beginning.
     energy: f64,
 }
 
 impl Dual {
-    fn new(gram: DMatrix<f64>, endings: DMatrix<f64>) -> Self {
-        let energy = gram.trace() / gram.nrows() as f64;
+    fn new(gram: &Matrix, endings: Matrix) -> Self {
+        let energy = gram.diagonal().sum::<f64>() / gram.rows() as f64;
         Self {
-            eigen: gram.symmetric_eigen(),
+            eigen: Eigen::of(gram),
             endings,
             energy,
         }
     }
 
-    fn ridge(&self, query: &DVector<f64>, alpha: Option<f64>) -> Result<Weights, RegressError> {
+    fn ridge(&self, query: &[f64], alpha: Option<f64>) -> Result<Weights, RegressError> {
         if let Some(alpha) = alpha
             && !(alpha.is_finite() && alpha > 0.0)
         {
@@ -176,20 +181,12 @@ impl Dual {
             });
         }
         let candidates = alpha.map_or_else(|| ALPHAS.to_vec(), |alpha| vec![alpha]);
-        let filter = |alpha: f64| {
-            self.eigen
-                .eigenvalues
-                .map(|e| 1.0 / (e + alpha * self.energy))
-        };
+        let filter = |alpha: f64, e: f64| 1.0 / (e + alpha * self.energy);
         Ok(self.best(query, &candidates, filter))
     }
 
-    fn pca(
-        &self,
-        query: &DVector<f64>,
-        components: Option<usize>,
-    ) -> Result<Weights, RegressError> {
-        let n = self.eigen.eigenvalues.len();
+    fn pca(&self, query: &[f64], components: Option<usize>) -> Result<Weights, RegressError> {
+        let n = self.eigen.values.len();
         // One less than the clips: with all of them every training clip is met exactly.
         if let Some(components) = components
             && !(1..n).contains(&components)
@@ -204,42 +201,37 @@ impl Dual {
             || (1..n).map(|k| k as f64).collect(),
             |components| vec![components as f64],
         );
-        let mut order: Vec<f64> = self.eigen.eigenvalues.as_slice().to_vec();
+        let mut order = self.eigen.values.clone();
         order.sort_by(|a, b| b.total_cmp(a));
-        let filter = |components: f64| {
-            let least = order[components as usize - 1];
-            self.eigen.eigenvalues.map(|e| {
-                if e >= least && e > 0.0 {
-                    e.recip()
-                } else {
-                    0.0
-                }
-            })
+        let filter = |components: f64, e: f64| {
+            if e >= order[components as usize - 1] && e > 0.0 {
+                e.recip()
+            } else {
+                0.0
+            }
         };
         Ok(self.best(query, &candidates, filter))
     }
 
-    /// Weights `V·diag(filter)·Vᵀ·k` of the candidate with the least leave-one-out error.
-    fn best(
-        &self,
-        query: &DVector<f64>,
-        candidates: &[f64],
-        filter: impl Fn(f64) -> DVector<f64>,
-    ) -> Weights {
-        let vectors = &self.eigen.eigenvectors;
+    /// Weights `V·diag(filter)·Vᵀ·k` of the candidate with the least leave-one-out error; the
+    /// filter is a function of the candidate and an eigenvalue.
+    fn best(&self, query: &[f64], candidates: &[f64], filter: impl Fn(f64, f64) -> f64) -> Weights {
         let setting = if let [only] = candidates {
             *only
         } else {
-            let errors = candidates
+            let error = |&c: &f64| (self.left_out_error(|e| filter(c, e)), c);
+            let least = candidates
                 .iter()
-                .map(|&c| (self.left_out_error(&filter(c)), c));
-            errors
-                .min_by(|a, b| a.0.total_cmp(&b.0))
-                .map_or(f64::NAN, |best| best.1)
+                .map(error)
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            least.map_or(f64::NAN, |best| best.1)
         };
-        let spectrum = (vectors.transpose() * query).component_mul(&filter(setting));
+        let mut spectrum = self.eigen.vectors.transposed_times_vector(query);
+        for (s, &e) in spectrum.iter_mut().zip(&self.eigen.values) {
+            *s *= filter(setting, e);
+        }
         Weights {
-            weights: (vectors * spectrum).as_slice().to_vec(),
+            weights: self.eigen.vectors.times_vector(&spectrum),
             setting,
         }
     }
@@ -247,17 +239,18 @@ impl Dual {
     /// Summed squared leave-one-out errors of the training endings by the hat matrix,
     /// `e_i = (y_i − ŷ_i)/(1 − H_ii)`: exact for ridge, an estimate for principal directions
     /// (which would turn a little without a clip).
-    fn left_out_error(&self, filter: &DVector<f64>) -> f64 {
-        let vectors = &self.eigen.eigenvectors;
-        let n = vectors.nrows();
-        let weights = self.eigen.eigenvalues.component_mul(filter);
-        let hat = vectors * DMatrix::from_diagonal(&weights) * vectors.transpose();
-        let residual = DMatrix::identity(n, n) - &hat;
-        let energies = (&residual * &self.endings * residual.transpose()).diagonal();
-        energies
-            .iter()
-            .zip(hat.diagonal().iter())
-            .map(|(energy, h)| energy / (1.0 - h).powi(2))
+    fn left_out_error(&self, filter: impl Fn(f64) -> f64) -> f64 {
+        let Eigen { values, vectors } = &self.eigen;
+        let n = vectors.rows();
+        let filtered =
+            Matrix::from_fn(n, n, |i, j| vectors[(i, j)] * values[j] * filter(values[j]));
+        let hat = filtered.times(&vectors.transposed());
+        let residual = Matrix::from_fn(n, n, |i, j| f64::from(u8::from(i == j)) - hat[(i, j)]);
+        // `hat` is symmetric: row i of the residual is its column i.
+        let propagated = self.endings.times(&residual);
+        let energy = |i: usize| dot(residual.column(i), propagated.column(i));
+        (0..n)
+            .map(|i| energy(i) / (1.0 - hat[(i, i)]).powi(2))
             .sum()
     }
 }
@@ -321,6 +314,8 @@ pub fn to_i16(sample: f64, wrap: bool) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linalg::small::ScaledCholesky;
+    use crate::regress::ols;
 
     fn clips() -> Vec<Vec<f64>> {
         (0..8)
@@ -334,27 +329,24 @@ mod tests {
 
     /// The primal form: coefficients for every pair of samples.
     fn primal(clips: &[Vec<f64>], split: usize, penalty: Option<f64>) -> Vec<f64> {
-        let training = 7;
-        let x = DMatrix::from_fn(training, split, |i, j| clips[i][j]);
-        let y = DMatrix::from_fn(training, 60 - split, |i, j| clips[i][split + j]);
-        let query = DMatrix::from_fn(1, split, |_, j| clips[training][j]);
-        let predicted = match penalty {
+        let (known, query) = (&clips[..7], &clips[7][..split]);
+        let column = |t: usize| -> Vec<f64> { known.iter().map(|clip| clip[t]).collect() };
+        let x = Matrix::from_fn(known.len(), split, |i, j| known[i][j]);
+        let gram = x.transposed().times(&x);
+        let energy = gram.diagonal().sum::<f64>() / known.len() as f64;
+        let predict = |t: usize| match penalty {
             None => {
-                let (xm, ym) = (x.row_mean(), y.row_mean());
-                let centre = |m: &DMatrix<f64>, mean: &nalgebra::RowDVector<f64>| {
-                    DMatrix::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] - mean[j])
-                };
-                let (xc, yc) = (centre(&x, &xm), centre(&y, &ym));
-                let w = xc.svd(true, true).solve(&yc, 1e-9).unwrap();
-                centre(&query, &xm) * w + DMatrix::from_fn(1, 60 - split, |_, j| ym[j])
+                let rows = known.iter().map(|clip| (&clip[..split], clip[t]));
+                ols::fit_rows(rows, split, Some(1e-9)).predict(query)
             }
             Some(alpha) => {
-                let energy = x.norm_squared() / training as f64;
-                let gram = x.transpose() * &x + DMatrix::identity(split, split) * alpha * energy;
-                query * gram.cholesky().unwrap().solve(&(x.transpose() * y))
+                let penalised = gram.clone().plus_diagonal(alpha * energy);
+                let cholesky = ScaledCholesky::new(&penalised).unwrap();
+                let coef = cholesky.solve(&x.transposed_times_vector(&column(t)));
+                dot(&coef, query)
             }
         };
-        predicted.iter().copied().collect()
+        (split..60).map(predict).collect()
     }
 
     #[test]

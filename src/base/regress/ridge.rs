@@ -3,8 +3,7 @@
 
 use super::RegressError;
 use super::moments::{Linear, Problem};
-use super::small::ScaledCholesky;
-use nalgebra::DMatrix;
+use crate::linalg::small::ScaledCholesky;
 
 /// scikit-learn's default penalty.
 pub const DEFAULT_ALPHA: f64 = 1.0;
@@ -23,8 +22,7 @@ pub fn fit(problem: &Problem, alpha: f64) -> Result<Linear, RegressError> {
             allowed: "must be 0 or a positive number".to_string(),
         });
     }
-    let features = problem.gram.ncols();
-    let penalised = &problem.gram + DMatrix::identity(features, features) * alpha;
+    let penalised = problem.gram.clone().plus_diagonal(alpha);
     let cholesky = ScaledCholesky::new(&penalised).ok_or_else(|| RegressError::Singular {
         estimator: "ridge".to_string(),
     })?;

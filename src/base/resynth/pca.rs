@@ -3,7 +3,7 @@
 //! Knows nothing of sound: rows in, coordinates out.
 
 use super::features::Matrix;
-use nalgebra::DMatrix;
+use crate::linalg::{self, Eigen};
 use rayon::prelude::*;
 
 /// Rows summed into one partial covariance; fixed, so that the sum's order and with it every
@@ -25,17 +25,16 @@ impl Pca {
     pub fn fit(rows: &Matrix) -> Self {
         let columns = rows.columns();
         let mean = column_means(rows);
-        let covariance = DMatrix::from_vec(columns, columns, covariance(rows, &mean));
-        let eigen = covariance.symmetric_eigen();
+        let eigen = Eigen::of(&covariance(rows, &mean));
         let mut by_variance: Vec<usize> = (0..columns).collect();
-        by_variance.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-        let component = |&i: &usize| oriented(eigen.eigenvectors.column(i).iter().copied());
+        by_variance.sort_by(|&a, &b| eigen.values[b].total_cmp(&eigen.values[a]));
+        let component = |&i: &usize| oriented(eigen.vectors.column(i));
         Self {
             components: by_variance.iter().map(component).collect(),
             // Rounding leaves empty directions slightly below zero.
             variances: by_variance
                 .iter()
-                .map(|&i| eigen.eigenvalues[i].max(0.0))
+                .map(|&i| eigen.values[i].max(0.0))
                 .collect(),
             mean,
         }
@@ -95,8 +94,7 @@ fn column_means(rows: &Matrix) -> Vec<f64> {
     sums.into_iter().map(|sum| sum / count).collect()
 }
 
-/// The covariance, column by column (it is symmetric, so row by row as well).
-fn covariance(rows: &Matrix, mean: &[f64]) -> Vec<f64> {
+fn covariance(rows: &Matrix, mean: &[f64]) -> linalg::Matrix {
     let columns = rows.columns();
     let starts: Vec<usize> = (0..rows.rows()).step_by(CHUNK).collect();
     let partial = |&start: &usize| {
@@ -115,20 +113,20 @@ fn covariance(rows: &Matrix, mean: &[f64]) -> Vec<f64> {
         sum
     };
     let partials: Vec<Vec<f64>> = starts.par_iter().map(partial).collect();
-    let mut total = vec![0.0; columns * columns];
+    let mut total = linalg::Matrix::zeros(columns, columns);
     for sum in partials {
-        for (t, s) in total.iter_mut().zip(sum) {
+        for (t, s) in total.values_mut().iter_mut().zip(sum) {
             *t += s;
         }
     }
     let divisor = rows.rows().saturating_sub(1).max(1) as f64;
-    total.iter_mut().for_each(|t| *t /= divisor);
+    total.values_mut().iter_mut().for_each(|t| *t /= divisor);
     total
 }
 
 /// The vector or its opposite: the one whose largest loading is positive.
-fn oriented(vector: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut vector: Vec<f64> = vector.collect();
+fn oriented(vector: &[f64]) -> Vec<f64> {
+    let mut vector = vector.to_vec();
     let mut largest = 0.0_f64;
     for &x in &vector {
         if x.abs() > largest.abs() {

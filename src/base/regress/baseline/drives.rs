@@ -3,9 +3,9 @@
 use super::expansion::Expansion;
 use super::normal::Statistics;
 use super::{BaselineConfig, Segment};
+use crate::linalg::cholesky;
 use crate::progress::Observer;
 use crate::regress::RegressError;
-use crate::regress::cholesky;
 
 /// Filter length while searching: the choice depends on the curve, hardly on the filters.
 const TAPS: usize = 16;

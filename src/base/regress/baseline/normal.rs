@@ -9,9 +9,9 @@
 
 use super::expansion::Expansion;
 use super::{MAX_UNKNOWNS, Segment};
+use crate::linalg::cholesky::{self, Halt};
 use crate::progress::{Event, Observer};
 use crate::regress::RegressError;
-use crate::regress::cholesky::{self, Halt};
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};

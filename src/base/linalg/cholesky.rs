@@ -1,7 +1,7 @@
 //! Blocked Cholesky factorisation of large symmetric positive definite matrices, in place and
 //! on all cores. Knows nothing of where the matrix comes from.
 
-use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
+use super::matrix::{View, add_product};
 use rayon::prelude::*;
 
 /// Columns per block: a panel of 4096 × 96 doubles (3 MiB) still fits a usual L2/L3 share.
@@ -31,10 +31,8 @@ pub(crate) fn factor(
         factor_panel(&mut a[k * n..(k + width) * n], n, k, threshold)?;
         let below = k + width;
         if below < n {
-            let panel = DMatrixView::from_slice(&a[k * n..below * n], n, width)
-                .rows(below, n - below)
-                .clone_owned();
-            subtract_outer_product(&mut a[below * n..], n, below, &panel);
+            let (done, rest) = a.split_at_mut(below * n);
+            subtract_outer_product(rest, n, below, &done[k * n..]);
         }
         if !proceed(below) {
             return Err(Halt::Stopped);
@@ -68,23 +66,16 @@ fn factor_panel(panel: &mut [f64], n: usize, k: usize, threshold: f64) -> Result
     Ok(())
 }
 
-/// `C ← C − P·Pᵀ` on the lower triangle, where `columns` are the columns from `first` on.
-fn subtract_outer_product(columns: &mut [f64], n: usize, first: usize, panel: &DMatrix<f64>) {
-    let transposed = panel.transpose();
-    columns
-        .par_chunks_mut(BLOCK * n)
-        .enumerate()
-        .for_each(|(block, columns)| {
-            let offset = block * BLOCK;
-            let width = columns.len() / n;
-            let mut target = DMatrixViewMut::from_slice(columns, n, width);
-            target.rows_mut(first + offset, n - first - offset).gemm(
-                -1.0,
-                &panel.rows(offset, panel.nrows() - offset),
-                &transposed.columns(offset, width),
-                1.0,
-            );
-        });
+/// `C ← C − P·Pᵀ` on the lower triangle, where `columns` are the columns from `first` on and `P`
+/// is the rows from `first` on of `panel`; both store all `n` rows.
+fn subtract_outer_product(columns: &mut [f64], n: usize, first: usize, panel: &[f64]) {
+    let blocks = columns.par_chunks_mut(BLOCK * n).enumerate();
+    blocks.for_each(|(block, columns)| {
+        let top = first + block * BLOCK;
+        let below = View::of_rows(panel, n, top..n);
+        let beside = View::of_rows(panel, n, top..top + columns.len() / n);
+        add_product(-1.0, below, beside.transposed(), &mut columns[top..], n);
+    });
 }
 
 /// Solves `L·Lᵀ·x = b` in place, `l` as [`factor`] leaves it.
@@ -112,11 +103,12 @@ pub(crate) fn solve(l: &[f64], b: &mut [f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linalg::Matrix;
 
     /// Textbook column-by-column form on a full matrix.
-    fn slow(a: &DMatrix<f64>) -> DMatrix<f64> {
-        let n = a.nrows();
-        let mut l = DMatrix::zeros(n, n);
+    fn slow(a: &Matrix) -> Matrix {
+        let n = a.rows();
+        let mut l = Matrix::zeros(n, n);
         for j in 0..n {
             for i in j..n {
                 let dot: f64 = (0..j).map(|m| l[(i, m)] * l[(j, m)]).sum();
@@ -130,8 +122,8 @@ mod tests {
         l
     }
 
-    fn positive_definite(n: usize) -> DMatrix<f64> {
-        DMatrix::from_fn(n, n, |i, j| {
+    fn positive_definite(n: usize) -> Matrix {
+        Matrix::from_fn(n, n, |i, j| {
             let d = i.abs_diff(j) as f64;
             0.95f64.powf(d) * (0.3 * d).cos() + if i == j { 0.1 } else { 0.0 }
         })
@@ -141,7 +133,7 @@ mod tests {
     fn blocks_give_the_textbook_factor_at_sizes_around_the_block() {
         for n in [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7] {
             let a = positive_definite(n);
-            let mut fast = a.as_slice().to_vec();
+            let mut fast = a.values().to_vec();
             factor(&mut fast, n, 0.0, |_| true).unwrap();
             let want = slow(&a);
             for j in 0..n {
@@ -152,9 +144,7 @@ mod tests {
                 }
             }
             let x: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
-            let mut b: Vec<f64> = (&a * nalgebra::DVector::from_row_slice(&x))
-                .as_slice()
-                .to_vec();
+            let mut b = a.times_vector(&x);
             solve(&fast, &mut b);
             let worst = x
                 .iter()

@@ -5,7 +5,8 @@
 //! Gram matrix has condition 10¹³, scaled 1.2 (both measured).
 
 use super::cholesky;
-use nalgebra::{DMatrix, DVector};
+use super::eigen::Eigen;
+use super::matrix::{Matrix, dot};
 
 /// `D⁻¹·A·D⁻¹ = L·Lᵀ` with `D = √diag A`.
 #[derive(Clone, Debug)]
@@ -18,25 +19,24 @@ pub(crate) struct ScaledCholesky {
 
 impl ScaledCholesky {
     /// `None` when `a` is not positive definite to working precision.
-    pub(crate) fn new(a: &DMatrix<f64>) -> Option<Self> {
-        let n = a.nrows();
-        let scale: Vec<f64> = a.diagonal().iter().map(|d| d.sqrt()).collect();
+    pub(crate) fn new(a: &Matrix) -> Option<Self> {
+        let n = a.rows();
+        let scale: Vec<f64> = a.diagonal().map(f64::sqrt).collect();
         if scale.iter().any(|&s| s.is_nan() || s <= 0.0) {
             return None;
         }
-        let mut factor = DMatrix::from_fn(n, n, |i, j| a[(i, j)] / (scale[i] * scale[j]))
-            .as_slice()
-            .to_vec();
+        let scaled = Matrix::from_fn(n, n, |i, j| a[(i, j)] / (scale[i] * scale[j]));
+        let mut factor = scaled.values().to_vec();
         cholesky::factor(&mut factor, n, n as f64 * f64::EPSILON, |_| true).ok()?;
         Some(Self { scale, factor })
     }
 
     /// `A⁻¹·b`.
-    pub(crate) fn solve(&self, b: &DVector<f64>) -> DVector<f64> {
+    pub(crate) fn solve(&self, b: &[f64]) -> Vec<f64> {
         let mut x: Vec<f64> = b.iter().zip(&self.scale).map(|(b, s)| b / s).collect();
         cholesky::solve(&self.factor, &mut x);
         x.iter_mut().zip(&self.scale).for_each(|(x, s)| *x /= s);
-        DVector::from_vec(x)
+        x
     }
 
     /// `ln det A`.
@@ -47,9 +47,9 @@ impl ScaledCholesky {
     }
 
     /// The upper triangular `R` with `RᵀR = A`, its columns accurate relative to themselves.
-    fn upper(&self) -> DMatrix<f64> {
+    fn upper(&self) -> Matrix {
         let n = self.scale.len();
-        DMatrix::from_fn(n, n, |i, j| {
+        Matrix::from_fn(n, n, |i, j| {
             if i <= j {
                 // L[j][i] of the lower factor, unscaled along the column.
                 self.factor[i * n + j] * self.scale[j]
@@ -62,21 +62,27 @@ impl ScaledCholesky {
 
 /// A matrix `R` with `RᵀR = gram` (as a least-squares problem's triangular factor, but possibly
 /// with fewer rows where the columns are dependent).
-pub(crate) fn square_root(gram: &DMatrix<f64>) -> DMatrix<f64> {
+pub(crate) fn square_root(gram: &Matrix) -> Matrix {
     if let Some(cholesky) = ScaledCholesky::new(gram) {
         return cholesky.upper();
     }
-    let n = gram.nrows();
-    let scale = DVector::from_fn(n, |i, _| gram[(i, i)].max(0.0).sqrt());
-    let inverse = scale.map(|s| if s > 0.0 { s.recip() } else { 0.0 });
-    let scaled = DMatrix::from_fn(n, n, |i, j| gram[(i, j)] * inverse[i] * inverse[j]);
-    let eigen = scaled.symmetric_eigen();
+    let n = gram.rows();
+    let scale: Vec<f64> = gram.diagonal().map(|d| d.max(0.0).sqrt()).collect();
+    let inverse = |i: usize| {
+        if scale[i] > 0.0 {
+            scale[i].recip()
+        } else {
+            0.0
+        }
+    };
+    let scaled = Matrix::from_fn(n, n, |i, j| gram[(i, j)] * inverse(i) * inverse(j));
+    let eigen = Eigen::of(&scaled);
     // Eigenvalues of a matrix with unit diagonal carry rounding of about n·ε.
-    let noise = 8.0 * n as f64 * f64::EPSILON * eigen.eigenvalues.amax();
-    let kept: Vec<usize> = (0..n).filter(|&k| eigen.eigenvalues[k] > noise).collect();
-    DMatrix::from_fn(kept.len(), n, |r, j| {
+    let noise = 8.0 * n as f64 * f64::EPSILON * eigen.largest();
+    let kept: Vec<usize> = (0..n).filter(|&k| eigen.values[k] > noise).collect();
+    Matrix::from_fn(kept.len(), n, |r, j| {
         let k = kept[r];
-        eigen.eigenvalues[k].sqrt() * eigen.eigenvectors[(j, k)] * scale[j]
+        eigen.values[k].sqrt() * eigen.vectors[(j, k)] * scale[j]
     })
 }
 
@@ -85,18 +91,18 @@ pub(crate) fn square_root(gram: &DMatrix<f64>) -> DMatrix<f64> {
 /// Veselić 1992).
 pub(crate) struct Svd {
     /// `U·diag(σ)`: rotated columns of the matrix.
-    rotated: DMatrix<f64>,
+    rotated: Matrix,
     /// `V`.
-    v: DMatrix<f64>,
+    v: Matrix,
     /// Singular values, unsorted, one per column.
-    pub(crate) singular: DVector<f64>,
+    pub(crate) singular: Vec<f64>,
 }
 
 impl Svd {
-    pub(crate) fn new(matrix: &DMatrix<f64>) -> Self {
-        let n = matrix.ncols();
+    pub(crate) fn new(matrix: &Matrix) -> Self {
+        let n = matrix.columns();
         let mut rotated = matrix.clone();
-        let mut v = DMatrix::identity(n, n);
+        let mut v = Matrix::identity(n);
         // Converges quadratically; six to ten sweeps are usual.
         for _ in 0..60 {
             let mut clean = true;
@@ -109,7 +115,8 @@ impl Svd {
                 break;
             }
         }
-        let singular = DVector::from_fn(n, |j, _| rotated.column(j).norm());
+        let length = |j: usize| dot(rotated.column(j), rotated.column(j)).sqrt();
+        let singular = (0..n).map(length).collect();
         Self {
             rotated,
             v,
@@ -119,42 +126,44 @@ impl Svd {
 
     /// Number of singular values above `rcond` times the largest.
     pub(crate) fn rank(&self, rcond: f64) -> usize {
-        let threshold = rcond * self.singular.amax();
-        self.singular.iter().filter(|&&s| s > threshold).count()
+        self.kept(rcond).count()
     }
 
     /// The shortest solution of `AᵀA·x = c`, singular values cut as in [`Svd::solve`].
-    pub(crate) fn solve_normal(&self, c: &DVector<f64>, rcond: f64) -> DVector<f64> {
-        let threshold = rcond * self.singular.amax();
-        let mut x = DVector::zeros(self.v.nrows());
-        for (j, &sigma) in self.singular.iter().enumerate() {
-            if sigma > threshold {
-                let amount = self.v.column(j).dot(c) / sigma / sigma;
-                x += self.v.column(j) * amount;
-            }
-        }
-        x
+    pub(crate) fn solve_normal(&self, c: &[f64], rcond: f64) -> Vec<f64> {
+        self.combine(rcond, |j| dot(self.v.column(j), c))
     }
 
     /// The shortest `x` minimising `‖A·x − b‖`, singular values not above `rcond` times the
     /// largest counted as zero (LAPACK's `gelsd`).
-    pub(crate) fn solve(&self, b: &DVector<f64>, rcond: f64) -> DVector<f64> {
-        let threshold = rcond * self.singular.amax();
-        let mut x = DVector::zeros(self.v.nrows());
-        for (j, &sigma) in self.singular.iter().enumerate() {
-            if sigma > threshold {
-                let amount = self.rotated.column(j).dot(b) / sigma / sigma;
-                x += self.v.column(j) * amount;
+    pub(crate) fn solve(&self, b: &[f64], rcond: f64) -> Vec<f64> {
+        self.combine(rcond, |j| dot(self.rotated.column(j), b))
+    }
+
+    /// The singular values that count, by column.
+    fn kept(&self, rcond: f64) -> impl Iterator<Item = (usize, f64)> {
+        let threshold = rcond * self.singular.iter().copied().fold(0.0, f64::max);
+        let all = self.singular.iter().copied().enumerate();
+        all.filter(move |&(_, sigma)| sigma > threshold)
+    }
+
+    /// `Σ vⱼ·share(j)/σⱼ²`.
+    fn combine(&self, rcond: f64, share: impl Fn(usize) -> f64) -> Vec<f64> {
+        let mut x = vec![0.0; self.v.rows()];
+        for (j, sigma) in self.kept(rcond) {
+            let amount = share(j) / sigma / sigma;
+            for (x, v) in x.iter_mut().zip(self.v.column(j)) {
+                *x += v * amount;
             }
         }
         x
     }
 }
 
-/// Makes columns `p` and `q` orthogonal; `false` when they were.
-fn rotate(a: &mut DMatrix<f64>, v: &mut DMatrix<f64>, p: usize, q: usize) -> bool {
-    let (pp, qq) = (a.column(p).norm_squared(), a.column(q).norm_squared());
-    let pq = a.column(p).dot(&a.column(q));
+/// Makes columns `p < q` orthogonal; `false` when they were.
+fn rotate(a: &mut Matrix, v: &mut Matrix, p: usize, q: usize) -> bool {
+    let (left, right) = a.two_columns_mut(p, q);
+    let (pp, qq, pq) = (dot(left, left), dot(right, right), dot(left, right));
     if pq.abs() <= f64::EPSILON * (pp * qq).sqrt() {
         return false;
     }
@@ -162,13 +171,8 @@ fn rotate(a: &mut DMatrix<f64>, v: &mut DMatrix<f64>, p: usize, q: usize) -> boo
     let tangent = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
     let cosine = tangent.hypot(1.0).recip();
     let sine = cosine * tangent;
-    for matrix in [a, v] {
-        for i in 0..matrix.nrows() {
-            let (x, y) = (matrix[(i, p)], matrix[(i, q)]);
-            matrix[(i, p)] = cosine * x - sine * y;
-            matrix[(i, q)] = sine * x + cosine * y;
-        }
-    }
+    a.rotate_columns(p, q, cosine, sine);
+    v.rotate_columns(p, q, cosine, sine);
     true
 }
 
@@ -176,8 +180,8 @@ fn rotate(a: &mut DMatrix<f64>, v: &mut DMatrix<f64>, p: usize, q: usize) -> boo
 mod tests {
     use super::*;
 
-    fn badly_scaled() -> DMatrix<f64> {
-        DMatrix::from_fn(9, 4, |i, j| {
+    fn badly_scaled() -> Matrix {
+        Matrix::from_fn(9, 4, |i, j| {
             ((i * 7 + j * 3 + i * j) as f64).sin() * 1e3f64.powi(j as i32)
         })
     }
@@ -186,14 +190,14 @@ mod tests {
     fn jacobi_decomposes_and_solves_badly_scaled_columns() {
         let a = badly_scaled();
         let svd = Svd::new(&a);
-        let back = &svd.rotated * svd.v.transpose();
-        for (x, y) in back.iter().zip(&a) {
+        let back = svd.rotated.times(&svd.v.transposed());
+        for (x, y) in back.values().iter().zip(a.values()) {
             assert!((x - y).abs() <= 1e-14 * 1e9, "{x} {y}");
         }
-        let want = DVector::from_vec(vec![1.0, -2e-3, 3e-6, -4e-9]);
-        let found = svd.solve(&(&a * &want), 0.0);
+        let want = [1.0, -2e-3, 3e-6, -4e-9];
+        let found = svd.solve(&a.times_vector(&want), 0.0);
         for j in 0..4 {
-            assert!((found[j] / want[j] - 1.0).abs() < 1e-11, "{found}");
+            assert!((found[j] / want[j] - 1.0).abs() < 1e-11, "{found:?}");
         }
         assert_eq!((svd.rank(1e-12), svd.rank(1e-5)), (4, 2));
     }
@@ -203,13 +207,14 @@ mod tests {
         let mut a = badly_scaled();
         for deficient in [false, true] {
             if deficient {
-                let sum = a.column(0) * 2.0 + a.column(1) * 1e-3;
-                a.set_column(2, &sum);
+                for i in 0..a.rows() {
+                    a[(i, 2)] = a[(i, 0)] * 2.0 + a[(i, 1)] * 1e-3;
+                }
             }
-            let gram = a.transpose() * &a;
+            let gram = a.transposed().times(&a);
             let r = square_root(&gram);
-            assert_eq!(r.nrows(), if deficient { 3 } else { 4 });
-            let back = r.transpose() * &r;
+            assert_eq!(r.rows(), if deficient { 3 } else { 4 });
+            let back = r.transposed().times(&r);
             for i in 0..4 {
                 for j in 0..4 {
                     let size = (gram[(i, i)] * gram[(j, j)]).sqrt();
@@ -222,15 +227,15 @@ mod tests {
     #[test]
     fn log_determinant_and_solution() {
         let a = badly_scaled();
-        let gram = a.transpose() * &a;
+        let gram = a.transposed().times(&a);
         let cholesky = ScaledCholesky::new(&gram).unwrap();
         let want: f64 = Svd::new(&a).singular.iter().map(|s| 2.0 * s.ln()).sum();
         assert!((cholesky.log_det() - want).abs() < 1e-10);
-        let x = DVector::from_vec(vec![1.0, -2e-3, 3e-6, -4e-9]);
-        let found = cholesky.solve(&(&gram * &x));
+        let x = [1.0, -2e-3, 3e-6, -4e-9];
+        let found = cholesky.solve(&gram.times_vector(&x));
         for j in 0..4 {
             assert!((found[j] / x[j] - 1.0).abs() < 1e-10);
         }
-        assert!(ScaledCholesky::new(&DMatrix::zeros(2, 2)).is_none());
+        assert!(ScaledCholesky::new(&Matrix::zeros(2, 2)).is_none());
     }
 }
