@@ -3,7 +3,7 @@
 //!
 //! Knows one channel of each side, not files. Never changes a sample and never decides.
 
-use super::check::{Fact, Finding, Severity};
+use super::finding::{Fact, Finding, Severity};
 use crate::audio::SampleRate;
 use crate::dsp::align::{self, Drift, TRUSTED_CONFIDENCE, TimeVariation, Tremolo};
 
@@ -59,10 +59,7 @@ impl Motion {
             period_seconds: seconds(s.period_samples),
             swing_db: s.swing_db,
         });
-        let warning = |fact| Finding {
-            severity: Severity::Warning,
-            fact,
-        };
+        let warning = |fact| Finding::of_pair(Severity::Warning, fact);
         [drifts, moves, sways]
             .into_iter()
             .flatten()

@@ -3,129 +3,24 @@
 //!
 //! Knows no network: what a span may be used for depends on a reach that is asked for later.
 
-use super::aligned::{self, Motion};
-use super::check::{self, Expectations, Finding, Severity};
-use super::pair::{DryWetPair, Span};
-use crate::audio::{Audio, AudioError, SampleRate, decode};
+use super::aligned;
+use super::check::{self, Expectations};
+pub use super::error::DataError;
+use super::finding::Severity;
+use super::pair::Span;
+use super::recordings::refuse_overlap;
+pub use super::recordings::{Excerpt, LatencyReport, PairReport, Recordings, spans};
+use super::source::Source;
+use super::splits::with_default_splits;
+use crate::audio::{Audio, SampleRate, decode};
 use crate::config::{DataConfig, Latency, PairConfig, Polarity};
-use crate::dsp::align::{self, AlignError, AlignOptions, Alignment};
-use crate::dsp::shift;
+use crate::dsp::align::{self, AlignOptions, Alignment};
+use crate::effects::Effect;
 use crate::effects::signals::{self, Signal};
-use crate::effects::{Effect, ParameterError};
-use crate::progress::{Event, Observer};
+use crate::progress::{Event, Observer, Task};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
-
-/// Why recordings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// A file cannot be decoded.
-    #[error(transparent)]
-    Audio(#[from] AudioError),
-    /// A recording or a pair is unfit.
-    #[error("{0}")]
-    Unfit(String),
-    /// A generated signal or effect has a parameter out of range.
-    #[error(transparent)]
-    Parameter(#[from] ParameterError),
-    /// The latency cannot be measured.
-    #[error("{label}: {source}")]
-    Align {
-        /// The pair.
-        label: String,
-        /// Why not.
-        source: AlignError,
-    },
-    /// The latency was measured but may be wrong.
-    #[error(
-        "the latency of the training pairs measures {latency} samples with confidence \
-         {confidence:.2}, below {needed:.2}; look at it and set data.latency to a number \
-         (0 is safe when the recording was made in one session)"
-    )]
-    Unsure {
-        /// Measured.
-        latency: i64,
-        /// Its confidence.
-        confidence: f64,
-        /// What is needed.
-        needed: f64,
-    },
-    /// Two parts of the split share samples.
-    #[error(
-        "{first} and {second} share samples of {pair}; a network tested on what it learned \
-         proves nothing: change from/to"
-    )]
-    Overlap {
-        /// "train", "valid" or "test".
-        first: &'static str,
-        /// Likewise.
-        second: &'static str,
-        /// The pair.
-        pair: String,
-    },
-}
-
-/// One pair of the config, all channels.
-#[derive(Clone, Debug)]
-pub struct Excerpt {
-    /// File or generated signal.
-    pub label: String,
-    /// One span per channel.
-    pub channels: Vec<Span>,
-}
-
-/// What was measured or decided about the wet side's delay.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LatencyReport {
-    /// Which pairs.
-    pub label: String,
-    /// Positive: wet lags.
-    pub latency_samples: i64,
-    /// The same to a fraction of a sample, where the response is a plain delay; removed in full
-    /// only with `latency = "fractional"`.
-    pub exact_samples: Option<f64>,
-    /// `None` where it was given, not measured.
-    pub confidence: Option<f64>,
-    /// Whether the response begins downwards; `None` where it was not measured.
-    pub inverted: Option<bool>,
-}
-
-/// What was found out about one pair of files once it was aligned.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PairReport {
-    /// The pair.
-    pub label: String,
-    /// How much louder wet is than dry (RMS, first channel); `None` if one is silent.
-    pub gain_db: Option<f64>,
-    /// What may spoil training: clocks that drift, effects that move.
-    pub findings: Vec<Finding>,
-}
-
-/// Everything a run learns from and is judged on.
-#[derive(Clone, Debug)]
-pub struct Recordings {
-    /// Of all pairs.
-    pub sample_rate: SampleRate,
-    /// To learn from.
-    pub train: Vec<Excerpt>,
-    /// To choose the best epoch.
-    pub valid: Vec<Excerpt>,
-    /// For the final figures.
-    pub test: Vec<Excerpt>,
-    /// The delays that were removed.
-    pub latencies: Vec<LatencyReport>,
-    /// What was found out about every pair of files.
-    pub pairs: Vec<PairReport>,
-}
-
-/// All spans of some excerpts.
-pub fn spans(excerpts: &[Excerpt]) -> Vec<Span> {
-    let channels = excerpts.iter().flat_map(|e| &e.channels);
-    channels.cloned().collect()
-}
 
 /// Loads everything the config names. `seed` draws the generated signals.
 ///
@@ -168,57 +63,8 @@ const DEFAULT_RATE: SampleRate = match SampleRate::new(44_100) {
     None => unreachable!(),
 };
 
-/// Where no validation (or test) pair is named, it is the last tenth of every training pair
-/// (before the test tenth), never random excerpts: neighbouring samples are too alike.
-fn with_default_splits(config: &DataConfig, observer: &dyn Observer) -> DataConfig {
-    use crate::config::Position::Percent;
-    let mut config = config.clone();
-    let mut end = 100.0;
-    for (missing, part, name) in [
-        (config.test.is_empty(), &mut config.test, "test"),
-        (config.valid.is_empty(), &mut config.valid, "validation"),
-    ] {
-        let whole = config
-            .train
-            .iter()
-            .all(|p| p.from.is_none() && p.to.is_none());
-        if !missing || config.train.is_empty() || (!whole && end == 100.0) {
-            continue;
-        }
-        part.clone_from(&config.train);
-        for pair in part.iter_mut() {
-            pair.from = Some(Percent(end - 10.0));
-            pair.to = Some(Percent(end));
-        }
-        end -= 10.0;
-        for pair in &mut config.train {
-            pair.to = Some(Percent(end));
-        }
-        let note = format!(
-            "no {name} pairs named: taking {end}% to {}% of each training pair",
-            end + 10.0
-        );
-        observer.event(Event::Note(&note));
-    }
-    config
-}
-
 /// What a pair is loaded under, so that several spans of one file share its samples.
 type Key = String;
-
-/// A decoded or generated pair before and after alignment.
-struct Source {
-    label: String,
-    dry: Audio,
-    wet: Audio,
-    latency: Latency,
-    generated: bool,
-    /// A generated effect that depends on when the dry begins.
-    moves: bool,
-    /// Where the knobs stood, in order of their names.
-    controls: Vec<f32>,
-    pairs: Vec<Arc<DryWetPair>>,
-}
 
 struct Library<'a> {
     config: &'a DataConfig,
@@ -301,7 +147,7 @@ impl Library<'_> {
             )));
         }
         for finding in check::check_pair(&dry, &wet, Expectations::default()) {
-            let text = format!("{label}: {}", finding.fact);
+            let text = format!("{label}: {}", finding.message());
             match finding.severity {
                 Severity::Error => return Err(DataError::Unfit(text)),
                 Severity::Warning => self.observer.event(Event::Warning(&text)),
@@ -336,28 +182,16 @@ impl Library<'_> {
     /// measured. `None` when there is nothing to measure.
     fn common_latency(&self) -> Result<Option<LatencyReport>, DataError> {
         let keys: Vec<Key> = self.config.train.iter().map(|p| self.key(p)).collect();
-        let mut chosen: Vec<&Source> = Vec::new();
-        for (key, source) in &self.sources {
-            if keys.contains(key) && source.is_to_be_measured() {
-                chosen.push(source);
-            }
-        }
-        let any_auto = self.sources.values().any(Source::is_to_be_measured);
-        if chosen.is_empty() && any_auto {
+        let open = || self.sources.iter().filter(|(_, s)| s.is_to_be_measured());
+        let of_training = open().filter(|(key, _)| keys.contains(key));
+        let mut chosen: Vec<&Source> = of_training.map(|(_, source)| source).collect();
+        if chosen.is_empty() {
             // Only validation or test pairs are to be measured: they then speak for themselves.
-            chosen = self
-                .sources
-                .values()
-                .filter(|s| s.is_to_be_measured())
-                .collect();
+            chosen = open().map(|(_, source)| source).collect();
         }
         if chosen.is_empty() {
             return Ok(None);
         }
-        self.observer.event(Event::Start {
-            task: "measuring latency",
-            total: None,
-        });
         let mut pairs: Vec<(&[f32], &[f32])> = Vec::new();
         for source in &chosen {
             for (index, wet) in source.wet.channels().iter().enumerate() {
@@ -369,8 +203,9 @@ impl Library<'_> {
             [one] => one.label.clone(),
             several => format!("{} training pairs together", several.len()),
         };
+        let task = Task::begin(self.observer, "measuring latency", None);
         let measured = align::estimate_joint(&pairs, &AlignOptions::default());
-        self.observer.event(Event::Finish);
+        drop(task);
         let Alignment {
             latency_samples,
             confidence,
@@ -442,7 +277,7 @@ impl Library<'_> {
         let reports: Vec<PairReport> = files.par_iter().map(|s| s.survey()).collect();
         for report in &reports {
             for finding in &report.findings {
-                let text = format!("{}: {}", report.label, finding.fact);
+                let text = format!("{}: {}", report.label, finding.message());
                 self.observer.event(Event::Warning(&text));
             }
         }
@@ -525,67 +360,4 @@ fn describe_gains(reports: &[PairReport]) -> Option<String> {
     Some(format!(
         "level of wet against dry: {low:+.1} to {high:+.1} dB over {count} pairs"
     ))
-}
-
-impl Source {
-    fn survey(&self) -> PairReport {
-        let mut report = PairReport {
-            label: self.label.clone(),
-            gain_db: None,
-            findings: Vec::new(),
-        };
-        if let Some(pair) = self.pairs.first() {
-            report.gain_db = aligned::gain_db(pair.dry(), pair.wet());
-            report.findings =
-                Motion::measure(pair.dry(), pair.wet(), 0).findings(pair.sample_rate());
-        }
-        report
-    }
-
-    fn is_to_be_measured(&self) -> bool {
-        matches!(self.latency, Latency::Auto | Latency::Fractional)
-    }
-
-    /// Removes a latency of whole samples and a fraction, and the inversion if asked to.
-    fn build_pairs(&mut self, latency: i64, fraction: f64, turn_over: bool) {
-        let rate = self.dry.sample_rate();
-        let dry = self.dry.channels();
-        let count = self.wet.channels().len();
-        for (index, wet) in self.wet.channels().iter().enumerate() {
-            let name = match count {
-                1 => self.label.clone(),
-                _ => format!("{} channel {}", self.label, index + 1),
-            };
-            let mut wet = shift::advance(wet, fraction);
-            if turn_over {
-                wet.iter_mut().for_each(|x| *x = -*x);
-            }
-            let dry = dry[index.min(dry.len() - 1)].clone();
-            let pair = DryWetPair::aligned(name, rate, dry, wet, latency);
-            self.pairs
-                .push(Arc::new(pair.with_controls(self.controls.clone())));
-        }
-    }
-}
-
-fn refuse_overlap(recordings: &Recordings) -> Result<(), DataError> {
-    let parts = [
-        ("train", spans(&recordings.train)),
-        ("valid", spans(&recordings.valid)),
-        ("test", spans(&recordings.test)),
-    ];
-    for (i, (first, left)) in parts.iter().enumerate() {
-        for (second, right) in &parts[i + 1..] {
-            for a in left {
-                if right.iter().any(|b| a.overlaps(b)) {
-                    return Err(DataError::Overlap {
-                        first,
-                        second,
-                        pair: a.pair().name().to_string(),
-                    });
-                }
-            }
-        }
-    }
-    Ok(())
 }

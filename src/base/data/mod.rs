@@ -4,6 +4,12 @@
 
 pub mod aligned;
 pub mod check;
+mod error;
+mod finding;
+mod level;
 pub mod load;
 pub mod pair;
+mod recordings;
+mod source;
+mod splits;
 pub mod windows;

@@ -27,9 +27,9 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
                 | Fact::GainSways { .. }
         );
         match finding.severity {
-            Severity::Error => problems.push(finding.fact.to_string()),
-            Severity::Warning if spoils => problems.push(finding.fact.to_string()),
-            Severity::Warning | Severity::Note => cautions.push(finding.fact.to_string()),
+            Severity::Error => problems.push(finding.message()),
+            Severity::Warning if spoils => problems.push(finding.message()),
+            Severity::Warning | Severity::Note => cautions.push(finding.message()),
         }
     }
     let told = findings

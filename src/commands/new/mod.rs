@@ -78,7 +78,7 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         .iter()
         .find(|f| f.severity == Severity::Error)
     {
-        bail!("{}: {}", request.dry.display(), finding.fact);
+        bail!("{}: {}", request.dry.display(), finding.message());
     }
     let suggestion = suggest::suggest(
         check.kind,

@@ -1,0 +1,90 @@
+//! What a run learns from and is judged on, and what was found out about it. Knows nothing of how
+//! it is loaded.
+
+use super::error::DataError;
+use super::finding::Finding;
+use super::pair::Span;
+use crate::audio::SampleRate;
+use serde::{Deserialize, Serialize};
+
+/// One pair of the config, all channels.
+#[derive(Clone, Debug)]
+pub struct Excerpt {
+    /// File or generated signal.
+    pub label: String,
+    /// One span per channel.
+    pub channels: Vec<Span>,
+}
+
+/// What was measured or decided about the wet side's delay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyReport {
+    /// Which pairs.
+    pub label: String,
+    /// Positive: wet lags.
+    pub latency_samples: i64,
+    /// The same to a fraction of a sample, where the response is a plain delay; removed in full
+    /// only with `latency = "fractional"`.
+    pub exact_samples: Option<f64>,
+    /// `None` where it was given, not measured.
+    pub confidence: Option<f64>,
+    /// Whether the response begins downwards; `None` where it was not measured.
+    pub inverted: Option<bool>,
+}
+
+/// What was found out about one pair of files once it was aligned.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairReport {
+    /// The pair.
+    pub label: String,
+    /// How much louder wet is than dry (RMS, first channel); `None` if one is silent.
+    pub gain_db: Option<f64>,
+    /// What may spoil training: clocks that drift, effects that move.
+    pub findings: Vec<Finding>,
+}
+
+/// Everything a run learns from and is judged on.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    /// Of all pairs.
+    pub sample_rate: SampleRate,
+    /// To learn from.
+    pub train: Vec<Excerpt>,
+    /// To choose the best epoch.
+    pub valid: Vec<Excerpt>,
+    /// For the final figures.
+    pub test: Vec<Excerpt>,
+    /// The delays that were removed.
+    pub latencies: Vec<LatencyReport>,
+    /// What was found out about every pair of files.
+    pub pairs: Vec<PairReport>,
+}
+
+/// All spans of some excerpts.
+pub fn spans(excerpts: &[Excerpt]) -> Vec<Span> {
+    let channels = excerpts.iter().flat_map(|e| &e.channels);
+    channels.cloned().collect()
+}
+
+/// Refuses samples that two of the three parts share.
+pub(super) fn refuse_overlap(recordings: &Recordings) -> Result<(), DataError> {
+    let parts = [
+        ("train", spans(&recordings.train)),
+        ("valid", spans(&recordings.valid)),
+        ("test", spans(&recordings.test)),
+    ];
+    for (i, (first, left)) in parts.iter().enumerate() {
+        for (second, right) in &parts[i + 1..] {
+            for a in left {
+                if right.iter().any(|b| a.overlaps(b)) {
+                    return Err(DataError::Overlap {
+                        first,
+                        second,
+                        pair: a.pair().name().to_string(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
