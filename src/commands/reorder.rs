@@ -7,9 +7,11 @@ use crate::dsp::mel::MelBank;
 use crate::dsp::stft::{Stft, StftParams};
 use crate::files;
 use crate::progress::{Event, Observer};
-use crate::report::figure::{Figure, check_ending};
+use crate::report::chart::Chart;
+use crate::report::figure::Figure;
 use crate::report::listen::{self, Sound};
 use crate::report::plot::{self, MelSpectrogram, Scatter};
+use crate::report::save::check_ending;
 use crate::report::table::figure;
 use crate::resynth::ResynthError;
 use crate::resynth::features::{FrameTable, Preprocess, measure};
@@ -447,79 +449,62 @@ impl Made {
             observer,
         )?;
         let hop = self.engine.setting.transform.hop_length();
-        let shown = |table: &FrameTable, at: [f64; 4], title: &str, figure: &mut Figure| {
+        let spectrogram = |table: &FrameTable, title: &str| {
             let energies: Vec<f32> = table.mel.iter().flatten().copied().collect();
-            let spectrogram = MelSpectrogram {
+            let shown = MelSpectrogram {
                 energies: &energies,
                 centres_hz: engine.bank.centres_hz(),
                 seconds: engine.sample_rate.seconds(hop * table.mel.rows()),
             };
-            plot::mel_spectrogram(figure, at, title, spectrogram);
+            plot::mel_spectrogram(title, shown)
         };
-        shown(
-            &self.shown.table,
-            [80.0, 40.0, 800.0, 250.0],
-            "Mel spectrogram before",
-            &mut figure,
-        );
-        let by = self.engine.setting.recipe.by.title();
-        let title = match self.engine.setting.recipe.walk {
+        let by = engine.setting.recipe.by.title();
+        let how = match engine.setting.recipe.walk {
             Some(_) => format!("Mel spectrogram after, a walk through {by}"),
             None => format!("Mel spectrogram after, ordered by {by}"),
         };
-        shown(&after, [80.0, 385.0, 800.0, 250.0], &title, &mut figure);
-        self.draw_order(&mut figure, [80.0, 730.0, 800.0, 390.0]);
+        let before = spectrogram(&self.shown.table, "Mel spectrogram before");
+        before.draw(&mut figure, [80.0, 40.0, 800.0, 250.0]);
+        spectrogram(&after, &how).draw(&mut figure, [80.0, 385.0, 800.0, 250.0]);
+        self.order_chart(by)
+            .draw(&mut figure, [80.0, 730.0, 800.0, 390.0]);
         Ok(figure)
     }
 
-    fn draw_order(&self, figure: &mut Figure, at: [f64; 4]) {
+    /// Where frames lie in the embedding, or where they went.
+    fn order_chart(&self, by: &str) -> Chart {
         let hop = self.engine.setting.transform.hop_length();
         let time = |frame: usize| self.engine.sample_rate.seconds(hop * frame);
         let frames: Vec<f64> = (0..self.shown.table.energy.len()).map(time).collect();
-        let by = self.engine.setting.recipe.by.title();
-        let (first, second) = (
-            format!("{by} coordinate"),
-            format!("second {by} coordinate"),
-        );
+        let first = format!("{by} coordinate");
+        let second = format!("second {by} coordinate");
         match self.shown.ordering.embedding.as_slice() {
             [x, y, ..] => {
-                let (x, y) = (
-                    (x.as_slice(), first.as_str()),
-                    (y.as_slice(), second.as_str()),
-                );
                 let shown = Scatter {
-                    x,
-                    y,
+                    x: (x, &first),
+                    y: (y, &second),
                     seconds: &frames,
                 };
-                plot::scatter(figure, at, "Every frame in the embedding", shown);
+                plot::scatter("Every frame in the embedding", shown)
             }
             [x] => {
-                let (x, y) = (
-                    (x.as_slice(), first.as_str()),
-                    (frames.as_slice(), "time (s)"),
-                );
                 let shown = Scatter {
-                    x,
-                    y,
+                    x: (x, &first),
+                    y: (&frames, "time (s)"),
                     seconds: &frames,
                 };
-                plot::scatter(
-                    figure,
-                    at,
-                    "Every frame in the embedding, by its time",
-                    shown,
-                );
+                plot::scatter("Every frame in the embedding, by its time", shown)
             }
             [] => {
-                let from: Vec<f64> = self.shown.ordering.order.iter().map(|&f| time(f)).collect();
+                let order = &self.shown.ordering.order;
+                let from: Vec<f64> = order.iter().map(|&f| time(f)).collect();
                 let to: Vec<f64> = (0..from.len()).map(time).collect();
                 let shown = Scatter {
                     x: (&to, "time after (s)"),
                     y: (&from, "time before (s)"),
                     seconds: &from,
                 };
-                plot::scatter(figure, at, "Where every frame went", shown);
+                plot::scatter("Where every frame went", shown)
             }
         }
     }

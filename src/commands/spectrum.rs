@@ -4,8 +4,9 @@ use super::recording::{self, Written, mix};
 use crate::dsp::mel::MelBank;
 use crate::dsp::stft::{Stft, StftParams};
 use crate::progress::Observer;
-use crate::report::figure::{Figure, check_ending};
+use crate::report::figure::Figure;
 use crate::report::plot::{self, MelSpectrogram};
+use crate::report::save::check_ending;
 use crate::resynth::features::measure;
 use crate::resynth::spectral::{self, Effect};
 use anyhow::ensure;
@@ -99,7 +100,7 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
                 seconds: rate.seconds(request.transform.hop_length() * table.mel.rows()),
             };
             let at = [80.0, 40.0 + 345.0 * i as f64, 800.0, 250.0];
-            plot::mel_spectrogram(&mut figure, at, &format!("Mel spectrogram {title}"), shown);
+            plot::mel_spectrogram(&format!("Mel spectrogram {title}"), shown).draw(&mut figure, at);
         }
         figure.write(path)?;
     }

@@ -5,16 +5,18 @@
 
 mod chart;
 mod player;
+pub(super) mod shell;
 mod style;
 mod table;
 
+use super::markup::escape;
 use super::pictures::{self, Section};
 use super::run::Run;
-use super::svg::escape;
 use super::verdict::Grade;
+use shell::Shell;
 
 /// What marks a document as made here; such a one may be replaced by a newer one.
-const MARK: &str = "<meta name=\"generator\" content=\"effigy report\">";
+const GENERATOR: &str = "effigy report";
 
 /// Nothing may be fetched from anywhere: the browser itself holds the page to it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
@@ -22,7 +24,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 /// Whether a document is a page made here.
 pub fn is_page(document: &str) -> bool {
-    document.contains(MARK)
+    shell::is_made_by(GENERATOR, document)
 }
 
 /// One run's page.
@@ -51,7 +53,7 @@ pub fn comparison_page(title: &str, runs: &[Run]) -> String {
     document(title, &format!("{} runs compared", runs.len()), "", &parts)
 }
 
-/// The outer document around `(id, heading, body)` parts.
+/// The document around `(id, heading, body)` parts.
 fn document(title: &str, kind: &str, headline: &str, parts: &[(&str, &str, String)]) -> String {
     let links: String = parts
         .iter()
@@ -66,23 +68,25 @@ fn document(title: &str, kind: &str, headline: &str, parts: &[(&str, &str, Strin
             )
         })
         .collect();
-    let title = escape(title);
+    let heading = escape(title);
     let kind = escape(kind);
-    let style = style::sheet();
     let script = include_str!("html/page.js");
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{MARK}\n\
-         <title>{title} - effigy</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
-         <a class=\"skip\" href=\"#figures\">Skip to the figures</a>\n\
-         <header>\n<p class=\"kind\">effigy report: {kind}</p>\n<h1>{title}</h1>\n\
+    let body = format!(
+        "<a class=\"skip\" href=\"#figures\">Skip to the figures</a>\n\
+         <header>\n<p class=\"kind\">effigy report: {kind}</p>\n<h1>{heading}</h1>\n\
          <button type=\"button\" class=\"theme\" data-theme-toggle hidden>Dark</button>\n\
          </header>\n<nav aria-label=\"Sections\">\n{links}</nav>\n<main>\n{headline}{sections}</main>\n\
          <footer><p>Made by effigy {version}. This file needs no network and fetches nothing.</p></footer>\n\
-         <script>\n{script}</script>\n</body>\n</html>\n",
+         <script>\n{script}</script>\n",
         version = env!("CARGO_PKG_VERSION"),
-    )
+    );
+    shell::page(&Shell {
+        title: &format!("{title} - effigy"),
+        generator: GENERATOR,
+        policy: Some(POLICY),
+        style: &style::sheet(),
+        body: &body,
+    })
 }
 
 /// The verdict in words, large.
@@ -107,12 +111,11 @@ fn headline(run: &Run) -> String {
         }
         _ => String::new(),
     };
-    let advice = match verdict.advice.is_empty() {
-        true => String::new(),
-        false => format!(
-            "<h3>What to try next</h3>\n{}",
-            list("advice", &verdict.advice)
-        ),
+    let advice = if verdict.advice.is_empty() {
+        String::new()
+    } else {
+        let lines = list("advice", &verdict.advice);
+        format!("<h3>What to try next</h3>\n{lines}")
     };
     format!(
         "<div class=\"verdict {class}\">\n<p class=\"grade\">{}</p>\n\
@@ -153,9 +156,10 @@ fn facts(run: &Run, alone: bool) -> String {
         .iter()
         .map(|(what, value)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(what), escape(value)))
         .collect();
-    let heading = match alone {
-        true => String::new(),
-        false => format!("<h3>{}</h3>\n", escape(&run.name)),
+    let heading = if alone {
+        String::new()
+    } else {
+        format!("<h3>{}</h3>\n", escape(&run.name))
     };
     format!(
         "{heading}<dl class=\"facts\">\n{rows}</dl>\n\

@@ -3,7 +3,8 @@
 //! Knows nothing of how the sounds were made. The page needs no network; sounds and pictures lie
 //! beside it.
 
-use super::svg::escape;
+use super::html::shell::{self, Shell};
+use super::markup::escape;
 
 /// One sound on the page.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,11 +29,11 @@ audio{width:100%}img{max-width:100%}\
 @media(prefers-color-scheme:dark){body{color:#dde;background:#16181d}img{filter:brightness(.9)}}";
 
 /// What marks a page as made here.
-const MARK: &str = "<meta name=\"generator\" content=\"effigy\">";
+const GENERATOR: &str = "effigy";
 
 /// Whether a document is such a page, which may be replaced by a newer one.
 pub fn is_page(document: &str) -> bool {
-    document.contains(MARK)
+    shell::is_made_by(GENERATOR, document)
 }
 
 /// The page as one HTML document: a table of all figures, then every sound with its player.
@@ -43,15 +44,17 @@ pub fn page(title: &str, sounds: &[Sound]) -> String {
             columns.push(name);
         }
     }
-    let title = escape(title);
+    let heading = escape(title);
     let table = table(&columns, sounds);
     let sections: String = sounds.iter().enumerate().map(section).collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n{MARK}\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n\
-         <h1>{title}</h1>\n{table}{sections}</html>\n"
-    )
+    shell::page(&Shell {
+        title,
+        generator: GENERATOR,
+        // Sounds and pictures are files of their own, which no policy names in one way.
+        policy: None,
+        style: STYLE,
+        body: &format!("<h1>{heading}</h1>\n{table}{sections}"),
+    })
 }
 
 fn table(columns: &[&str], sounds: &[Sound]) -> String {

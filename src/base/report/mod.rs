@@ -2,16 +2,21 @@
 //!
 //! Knows nothing of tensors, networks or the terminal.
 
+pub mod axis;
 pub mod chart;
+pub mod colour;
 pub mod figure;
 mod font;
 pub mod html;
 pub mod listen;
+mod markup;
 pub mod metrics;
+mod paper;
 pub mod pictures;
 pub mod plot;
 pub mod png;
 pub mod run;
+pub mod save;
 pub mod spectrogram;
 pub mod svg;
 pub mod table;

@@ -2,7 +2,10 @@
 //!
 //! Knows slices of numbers, not where they come from.
 
-use super::figure::{Axis, ColourMap, Figure, Image, Panel, Shape};
+use super::axis::{Axis, extent};
+use super::chart::{Chart, Mark};
+use super::colour::ColourMap;
+use super::figure::Image;
 
 /// Decibels shown below the loudest.
 const RANGE_DB: f64 = 80.0;
@@ -21,28 +24,17 @@ pub struct MelSpectrogram<'a> {
     pub seconds: f64,
 }
 
-/// Draws a mel spectrogram into the rectangle `at` of a figure, with axes and colour bar (which
-/// need some 70 units on the left and 80 on the right). Levels are relative to the loudest.
-pub fn mel_spectrogram(figure: &mut Figure, at: [f64; 4], title: &str, shown: MelSpectrogram<'_>) {
+/// The chart of a mel spectrogram. Levels are relative to the loudest.
+pub fn mel_spectrogram(title: &str, shown: MelSpectrogram<'_>) -> Chart {
     let bands = shown.centres_hz.len();
-    let panel = Panel {
-        at,
-        title: title.to_string(),
-        x: Axis::linear("time (s)", 0.0, shown.seconds),
-        y: frequency_axis(shown.centres_hz),
-    };
+    let time = Axis::linear("time (s)", 0.0, shown.seconds);
+    let mut chart = Chart::new("spectrogram", title, time, frequency_axis(shown.centres_hz));
     if bands > 0 && shown.energies.len() >= bands {
-        figure.shapes.push(Shape::Raster {
-            at,
-            image: level_image(shown.energies, bands),
-        });
+        let image = level_image(shown.energies, bands);
+        chart.marks.push(Mark::Image(image));
     }
-    panel.draw_frame(figure);
-    let levels = Axis {
-        label: "level (dB)".to_string(),
-        ..Axis::linear("", -RANGE_DB, 0.0)
-    };
-    panel.draw_colour_bar(figure, ColourMap::Magma, &levels);
+    chart.bar = Some((ColourMap::Magma, Axis::linear("level (dB)", -RANGE_DB, 0.0)));
+    chart
 }
 
 /// An axis of bands with frequencies beside the bands that come nearest to round ones.
@@ -127,48 +119,42 @@ pub struct Scatter<'a> {
     pub seconds: &'a [f64],
 }
 
-/// Draws points coloured by time into the rectangle `at` of a figure, with axes and colour bar.
-pub fn scatter(figure: &mut Figure, at: [f64; 4], title: &str, shown: Scatter<'_>) {
-    let panel = Panel {
-        at,
-        title: title.to_string(),
-        x: fitting_axis(shown.x.1, shown.x.0),
-        y: fitting_axis(shown.y.1, shown.y.0),
-    };
-    panel.draw_grid(figure);
+/// The chart of points coloured by time.
+pub fn scatter(title: &str, shown: Scatter<'_>) -> Chart {
+    let (x, y) = (
+        fitting_axis(shown.x.1, shown.x.0),
+        fitting_axis(shown.y.1, shown.y.0),
+    );
+    let mut chart = Chart::new("frames", title, x, y);
     let last = shown.seconds.iter().copied().fold(0.0, f64::max);
     let times = Axis::linear("time (s)", 0.0, last);
+    let places = shown.x.0.iter().zip(shown.y.0).zip(shown.seconds);
+    let colour = |seconds: f64| ColourMap::Viridis.at(times.share(seconds));
     // Many points must stay apart, few must be seen.
     let count = shown.x.0.len().max(1) as f64;
-    let radius = (60.0 / count.sqrt()).clamp(1.2, 4.0);
-    for ((x, y), seconds) in shown.x.0.iter().zip(shown.y.0).zip(shown.seconds) {
-        let [px, py] = panel.place(*x, *y);
-        figure.shapes.push(Shape::Disc {
-            at: [px, py, radius],
-            fill: ColourMap::Viridis.at(times.share(*seconds)),
-            opacity: 0.8,
-        });
-    }
-    panel.draw_frame(figure);
-    panel.draw_colour_bar(figure, ColourMap::Viridis, &times);
+    chart.marks.push(Mark::Cloud {
+        points: places.map(|((x, y), s)| ([*x, *y], colour(*s))).collect(),
+        radius: (60.0 / count.sqrt()).clamp(1.2, 4.0),
+    });
+    chart.bar = Some((ColourMap::Viridis, times));
+    chart
 }
 
 /// An axis through all values with a little room at both ends.
 fn fitting_axis(label: &str, values: &[f64]) -> Axis {
-    let finite = values.iter().copied().filter(|v| v.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-        (l.min(v), h.max(v))
-    });
-    if low > high {
-        return Axis::linear(label, 0.0, 1.0);
+    match extent(values.iter().copied()) {
+        Some((low, high)) => {
+            let room = 0.03 * (high - low);
+            Axis::linear(label, low - room, high + room)
+        }
+        None => Axis::linear(label, 0.0, 1.0),
     }
-    let room = 0.03 * (high - low);
-    Axis::linear(label, low - room, high + room)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::figure::Figure;
 
     #[test]
     fn the_loudest_cell_is_the_brightest_and_low_bands_are_at_the_bottom() {
@@ -192,14 +178,14 @@ mod tests {
             centres_hz: &[100.0, 200.0],
             seconds: 0.0,
         };
-        mel_spectrogram(&mut figure, [70.0, 30.0, 100.0, 60.0], "silence", silence);
+        mel_spectrogram("silence", silence).draw(&mut figure, [70.0, 30.0, 100.0, 60.0]);
         for values in [&[][..], &[2.0, 2.0][..]] {
             let shown = Scatter {
                 x: (values, "x"),
                 y: (values, "y"),
                 seconds: values,
             };
-            scatter(&mut figure, [70.0, 30.0, 100.0, 60.0], "points", shown);
+            scatter("points", shown).draw(&mut figure, [70.0, 30.0, 100.0, 60.0]);
         }
         assert!(super::super::png::draw(&figure).is_ok());
         assert!(super::super::svg::draw(&figure).is_ok());

@@ -4,7 +4,8 @@
 //! inside the shape, up to half a pixel either side of the outline. Knows shapes, not what they
 //! mean.
 
-use super::figure::{Anchor, Figure, Image, Rgb, Shape};
+use super::colour::Rgb;
+use super::figure::{Anchor, Figure, Image, Shape};
 use super::font::{self, CAP_HEIGHT};
 use std::collections::BTreeMap;
 use std::io;

@@ -2,7 +2,9 @@
 //!
 //! Knows slices of samples, not what is heard in them.
 
-use super::figure::{Axis, ColourMap, Image};
+use super::axis::Axis;
+use super::colour::ColourMap;
+use super::figure::Image;
 use super::plot::frequency_axis;
 use crate::audio::SampleRate;
 use crate::dsp::mel::MelBank;

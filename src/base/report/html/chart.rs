@@ -1,11 +1,12 @@
 //! A chart as HTML: curves in an SVG that stretches with the window, labels as text beside it
 //! that does not.
 
-use super::escape;
+use crate::report::axis::Axis;
 use crate::report::chart::{Chart, Key, Mark};
-use crate::report::figure::{Axis, ColourMap, Image};
+use crate::report::colour::{ColourMap, Rgb};
+use crate::report::figure::Image;
+use crate::report::markup::{base64, escape};
 use crate::report::png;
-use crate::report::svg::base64;
 use std::fmt::Write;
 
 /// Units of the drawing from side to side.
@@ -48,8 +49,7 @@ fn keys(keys: &[Key]) -> String {
 
 /// The plot area with its ticks.
 fn area(chart: &Chart) -> String {
-    let has_image = chart.marks.iter().any(|m| matches!(m, Mark::Image(_)));
-    let grid = if has_image {
+    let grid = if chart.has_image() {
         String::new()
     } else {
         grid(chart)
@@ -146,6 +146,15 @@ fn drawn(chart: &Chart, mark: &Mark) -> String {
                 "<path class=\"dots\" style=\"--c:var(--{})\" d=\"{d}\"/>",
                 tint.name()
             )
+        }
+        Mark::Cloud { points, .. } => {
+            let dot = |(point, [r, g, b]): &([f64; 2], Rgb)| {
+                let [x, y] = chart.place(*point)?.map(units);
+                Some(format!(
+                    "<path class=\"dots\" style=\"--c:#{r:02x}{g:02x}{b:02x}\" d=\"M{x} {y}h0\"/>"
+                ))
+            };
+            points.iter().filter_map(dot).collect()
         }
         Mark::Stems { points, tint } => {
             let mut d = String::new();

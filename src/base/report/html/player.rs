@@ -1,11 +1,10 @@
 //! Players: dry, wet, predicted and residual under one play position, switched without a gap.
 
-use super::escape;
 use crate::audio::SampleRate;
 use crate::audio::level::{amplitude, decibels};
-use crate::report::chart::Tint;
+use crate::report::colour::Tint;
+use crate::report::markup::{base64, escape};
 use crate::report::run::Run;
-use crate::report::svg::base64;
 use crate::report::test_sound::{Place, TestSound};
 use std::fmt::Write;
 use std::ops::Range;

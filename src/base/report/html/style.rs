@@ -1,7 +1,7 @@
 //! The style sheet: the hand-written part, and the tints of the charts in light and dark.
 
-use crate::report::chart::{GRID, Tint};
-use crate::report::figure::Rgb;
+use crate::report::colour::Rgb;
+use crate::report::colour::{GRID, Tint};
 
 /// The whole sheet.
 pub(super) fn sheet() -> String {

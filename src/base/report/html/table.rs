@@ -1,6 +1,6 @@
 //! Result tables: every figure that the rows have.
 
-use super::escape;
+use crate::report::markup::escape;
 use crate::report::metrics::Row;
 use crate::report::run::Run;
 use serde_json::Value;

@@ -1,9 +1,11 @@
 //! Whether dry and wet lie on each other: the response around the delay, and an onset.
 
-use super::{NO_SOUND, Section};
+use super::section::{NO_SOUND, Section};
 use crate::dsp::align;
-use crate::report::chart::{Chart, Mark, Tint, fitting_axis};
-use crate::report::figure::Axis;
+use crate::report::axis::Axis;
+use crate::report::axis::fitting_axis;
+use crate::report::chart::{Chart, Mark};
+use crate::report::colour::Tint;
 use crate::report::run::Run;
 use crate::report::test_sound::{TestSound, Track};
 

@@ -1,8 +1,10 @@
 //! How training went: errors over epochs.
 
-use super::{Section, figure};
-use crate::report::chart::{Chart, Key, Mark, Tint, fitting_log_axis};
-use crate::report::figure::Axis;
+use super::section::{Section, figure};
+use crate::report::axis::Axis;
+use crate::report::axis::fitting_log_axis;
+use crate::report::chart::{Chart, Key, Mark};
+use crate::report::colour::Tint;
 use crate::report::run::{Epoch, Run};
 
 /// More points than this do not show; the best epoch is always among them.

@@ -1,11 +1,11 @@
 //! What the network makes of sines: harmonics, distortion, frequency response.
 
-use super::{NO_NETWORK, Section, network_key, shared_effect};
+use super::section::{NO_NETWORK, Section, network_key, shared_effect};
 use crate::dsp::probe::{HARMONICS, Harmonics, Measurements, Response};
-use crate::report::chart::{
-    Chart, Key, LEVELS, Mark, Tint, extent, fitting_axis, fitting_log_axis,
-};
-use crate::report::figure::Axis;
+use crate::report::axis::Axis;
+use crate::report::axis::{extent, fitting_axis, fitting_log_axis};
+use crate::report::chart::{Chart, Key, Mark};
+use crate::report::colour::{LEVELS, Tint};
 use crate::report::run::Run;
 
 /// Lowest level drawn for a harmonic: inaudible under the fundamental.

@@ -1,8 +1,8 @@
 //! Spectrograms of dry, wet, predicted and error on one scale.
 
-use super::{NO_SOUND, Section};
+use super::section::{NO_SOUND, Section};
+use crate::report::axis::Axis;
 use crate::report::chart::{Chart, Mark};
-use crate::report::figure::Axis;
 use crate::report::run::Run;
 use crate::report::spectrogram::Spectrogram;
 

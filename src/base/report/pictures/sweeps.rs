@@ -1,9 +1,11 @@
 //! Aliasing: what a network puts where no harmonic belongs.
 
-use super::{NO_NETWORK, Section, network_key, shared_effect};
+use super::section::{NO_NETWORK, Section, network_key, shared_effect};
 use crate::dsp::probe::Measurements;
-use crate::report::chart::{Chart, Key, Mark, Tint, extent};
-use crate::report::figure::Axis;
+use crate::report::axis::Axis;
+use crate::report::axis::extent;
+use crate::report::chart::{Chart, Key, Mark};
+use crate::report::colour::Tint;
 use crate::report::run::Run;
 use crate::report::spectrogram::Spectrogram;
 

@@ -1,8 +1,10 @@
 //! The error over the time of the test sound.
 
-use super::{NO_SOUND, Section, figure, network_key};
-use crate::report::chart::{Chart, Key, Mark, Tint, fitting_axis, fitting_log_axis};
-use crate::report::figure::Axis;
+use super::section::{NO_SOUND, Section, figure, network_key};
+use crate::report::axis::Axis;
+use crate::report::axis::{fitting_axis, fitting_log_axis};
+use crate::report::chart::{Chart, Key, Mark};
+use crate::report::colour::Tint;
 use crate::report::run::Run;
 use crate::report::test_sound::{Moment, TestSound};
 

@@ -1,8 +1,12 @@
 //! Output against input: what the test sound shows, and the network's own curve.
 
-use super::{NO_NETWORK, NO_SOUND, Section, network_key};
-use crate::report::chart::{Chart, Key, Mark, Tint, extent, fitting_axis};
-use crate::report::figure::{Axis, ColourMap, Image};
+use super::section::{NO_NETWORK, NO_SOUND, Section, network_key};
+use crate::report::axis::Axis;
+use crate::report::axis::{extent, fitting_axis};
+use crate::report::chart::{Chart, Key, Mark};
+use crate::report::colour::ColourMap;
+use crate::report::colour::Tint;
+use crate::report::figure::Image;
 use crate::report::run::Run;
 use crate::report::test_sound::{TestSound, Track};
 
@@ -123,7 +127,7 @@ fn curves(runs: &[Run]) -> Option<Chart> {
             dashed: false,
         });
     }
-    if let Some(effect) = super::shared_effect(runs) {
+    if let Some(effect) = super::section::shared_effect(runs) {
         chart.dashed_curve(Tint::Truth, "the effect itself", effect.transfer.clone());
     }
     chart.reading = format!(

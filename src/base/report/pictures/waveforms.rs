@@ -1,8 +1,10 @@
 //! Wet and predicted waveforms where the network is at its best, its median and its worst.
 
-use super::{NO_SOUND, Section, figure};
-use crate::report::chart::{Chart, Tint, fitting_axis};
-use crate::report::figure::Axis;
+use super::section::{NO_SOUND, Section, figure};
+use crate::report::axis::Axis;
+use crate::report::axis::fitting_axis;
+use crate::report::chart::Chart;
+use crate::report::colour::Tint;
 use crate::report::run::Run;
 use crate::report::test_sound::{Place, TestSound};
 
