@@ -3,10 +3,10 @@
 use crate::audio::decode;
 use crate::audio::encode::{AudioWriter, Dither};
 use crate::audio::{SampleFormat, SampleRate};
-use crate::progress::{Event, Observer};
+use crate::progress::{Event, Observer, Task};
 use crate::regress::random::RandomState;
 use crate::regress::recovery::{Clips, Method, Score, combine, score, to_i16};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -136,12 +136,10 @@ pub fn recover(request: &RecoverRequest, observer: &dyn Observer) -> Result<Reco
     let inner = Clips::new(&collection.clips, kept);
     let mut recovered = Vec::new();
     let mut first_ending = Vec::new();
-    observer.event(Event::Start {
-        task: "recovering",
-        total: Some(held_out.len() as u64),
-    });
+    let task = Task::begin(observer, "recovering", Some(held_out.len() as u64));
     for &index in &held_out {
-        ensure!(!observer.stop_requested(), "recovering: interrupted");
+        task.go_on()
+            .map_err(|_| anyhow!("recovering: interrupted"))?;
         let (rows, ending) = recover_one(&collection, &inner, index, kept, &request.methods)?;
         recovered.push(Recovered {
             index,
@@ -149,9 +147,9 @@ pub fn recover(request: &RecoverRequest, observer: &dyn Observer) -> Result<Reco
             rows,
         });
         first_ending = ending;
-        observer.event(Event::Advance(1));
+        task.advance(1);
     }
-    observer.event(Event::Finish);
+    drop(task);
     let mut beyond_16_bits = 0;
     if let Some(output) = &request.output {
         let [index] = held_out.as_slice() else {

@@ -5,7 +5,7 @@ use crate::audio::{Audio, SampleFormat, encode};
 use crate::config::{self, DataConfig, Latency, PairConfig};
 use crate::data::load::{self, Excerpt};
 use crate::files;
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -56,10 +56,7 @@ pub fn synth(request: &SynthRequest, observer: &dyn Observer) -> Result<SynthOut
         );
     }
     let recordings = load::load(&config.data, config.seed, observer)?;
-    observer.event(Event::Start {
-        task: "writing",
-        total: Some(total as u64),
-    });
+    let task = Task::begin(observer, "writing", Some(total as u64));
     let mut files = Vec::new();
     let mut named = DataConfig {
         latency: Latency::Samples(0),
@@ -74,10 +71,10 @@ pub fn synth(request: &SynthRequest, observer: &dyn Observer) -> Result<SynthOut
         for (index, excerpt) in excerpts.iter().enumerate() {
             let stem = format!("{part}-{}", index + 1);
             pairs.push(write_pair(request, excerpt, &stem, &mut files)?);
-            observer.event(Event::Advance(1));
+            task.advance(1);
         }
     }
-    observer.event(Event::Finish);
+    drop(task);
     let data = request.output.join("data.toml");
     let table = std::collections::BTreeMap::from([("data", named)]);
     files::write(&data, toml::to_string(&table)?.as_bytes())

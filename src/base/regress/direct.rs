@@ -5,7 +5,7 @@
 use super::RegressError;
 use crate::dsp::fft::RealFft;
 use crate::dsp::stft::{Bin, Stft, StftParams};
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 
 /// Frames of cross-synthesis and of the spectral gate: 46 ms at 44.1 kHz, four overlapping.
 pub(crate) const FRAME: usize = 2048;
@@ -26,17 +26,11 @@ pub fn convolve(a: &[f32], b: &[f32], observer: &dyn Observer) -> Result<Vec<f64
     let (mut response, mut spectrum) = (fft.spectrum(), fft.spectrum());
     fft.forward(short.iter().map(|&x| f64::from(x)), &mut response);
     let mut sum = vec![0.0; short.len() + long.len() - 1];
-    let task = "convolving";
-    observer.event(Event::Start {
-        task,
-        total: Some(long.len().div_ceil(hop) as u64),
-    });
+    let name = "convolving";
+    let pieces = long.len().div_ceil(hop) as u64;
+    let task = Task::begin(observer, name, Some(pieces));
     for (piece, samples) in long.chunks(hop).enumerate() {
-        if observer.stop_requested() {
-            return Err(RegressError::Interrupted {
-                task: task.to_string(),
-            });
-        }
+        task.go_on().map_err(RegressError::interrupted(name))?;
         fft.forward(samples.iter().map(|&x| f64::from(x)), &mut spectrum);
         spectrum
             .iter_mut()
@@ -46,9 +40,8 @@ pub fn convolve(a: &[f32], b: &[f32], observer: &dyn Observer) -> Result<Vec<f64
         target
             .zip(fft.inverse(&mut spectrum))
             .for_each(|(s, x)| *s += x);
-        observer.event(Event::Advance(1));
+        task.advance(1);
     }
-    observer.event(Event::Finish);
     Ok(sum)
 }
 
@@ -66,17 +59,10 @@ pub fn cross_synthesise(
     let (mut work_a, mut work_b) = (stft.workspace(), stft.workspace());
     let mut sound = stft.overlap_add()?;
     let frames = stft.params().frames(len);
-    let task = "cross-synthesis";
-    observer.event(Event::Start {
-        task,
-        total: Some(frames as u64),
-    });
+    let name = "cross-synthesis";
+    let task = Task::begin(observer, name, Some(frames as u64));
     for t in 0..frames {
-        if observer.stop_requested() {
-            return Err(RegressError::Interrupted {
-                task: task.to_string(),
-            });
-        }
+        task.go_on().map_err(RegressError::interrupted(name))?;
         let start = stft.params().frame_start(t);
         let magnitudes = stft.spectrum(&a[..len], start, &mut work_a);
         let mixed: Vec<Bin> = stft
@@ -86,9 +72,8 @@ pub fn cross_synthesise(
             .map(|(phase, magnitude)| Bin::from_polar(magnitude.norm(), phase.arg()))
             .collect();
         sound.add(stft.invert(&mixed, &mut work_b));
-        observer.event(Event::Advance(1));
+        task.advance(1);
     }
-    observer.event(Event::Finish);
     Ok(sound.finish(len).into_iter().map(f64::from).collect())
 }
 

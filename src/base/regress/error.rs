@@ -2,6 +2,7 @@
 //! is allowed, what to do next.
 
 use crate::config::BaselineError;
+use crate::progress::Stopped;
 use std::path::PathBuf;
 
 /// A failure to fit, apply, save or load a classical model.
@@ -101,6 +102,14 @@ pub enum RegressError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl RegressError {
+    /// What a stop during `task` is told as.
+    pub(crate) fn interrupted(task: &str) -> impl Fn(Stopped) -> Self {
+        let task = task.to_string();
+        move |_| Self::Interrupted { task: task.clone() }
+    }
 }
 
 impl From<BaselineError> for RegressError {

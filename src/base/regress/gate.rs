@@ -7,7 +7,7 @@ use super::RegressError;
 use super::direct::{FRAME, HOP};
 use crate::audio::level::amplitude;
 use crate::dsp::stft::{Bin, Stft, StftParams};
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 
 /// Share of frames taken for noise.
 const QUIET_SHARE: f64 = 0.1;
@@ -42,17 +42,10 @@ pub fn reduce_noise(
     let (mut work, mut inverse) = (stft.workspace(), stft.workspace());
     let mut sound = stft.overlap_add()?;
     let frames = stft.params().frames(samples.len());
-    let task = "reducing noise";
-    observer.event(Event::Start {
-        task,
-        total: Some(frames as u64),
-    });
+    let name = "reducing noise";
+    let task = Task::begin(observer, name, Some(frames as u64));
     for t in 0..frames {
-        if observer.stop_requested() {
-            return Err(RegressError::Interrupted {
-                task: task.to_string(),
-            });
-        }
+        task.go_on().map_err(RegressError::interrupted(name))?;
         let spectrum = stft.spectrum(samples, stft.params().frame_start(t), &mut work);
         for ((gain, bin), floor) in gains.iter_mut().zip(spectrum.iter()).zip(&floor) {
             let open = bin.norm_sqr() > THRESHOLD * floor;
@@ -68,9 +61,8 @@ pub fn reduce_noise(
             .map(|(k, bin)| bin * smoothed(&gains, k))
             .collect();
         sound.add(stft.invert(&gated, &mut inverse));
-        observer.event(Event::Advance(1));
+        task.advance(1);
     }
-    observer.event(Event::Finish);
     Ok(sound.finish(samples.len()))
 }
 

@@ -6,7 +6,7 @@ use super::RegressError;
 use super::moments::Linear;
 use super::random::{RandomState, rand_r};
 use super::rows::Rows;
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 
 /// scikit-learn's parameters of that name, and its defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,14 +71,10 @@ impl PassiveAggressive {
         };
         let mut losses: Vec<f64> = Vec::new();
         let (mut best, mut unimproved) = (f64::INFINITY, 0);
-        let task = "passive-aggressive";
-        observer.event(Event::Start { task, total: None });
+        let name = "passive-aggressive";
+        let task = Task::begin(observer, name, None);
         while losses.len() < self.max_iter && unimproved < self.n_iter_no_change {
-            if observer.stop_requested() {
-                return Err(RegressError::Interrupted {
-                    task: task.to_string(),
-                });
-            }
+            task.go_on().map_err(RegressError::interrupted(name))?;
             shuffle(&mut order, seed);
             let loss = self.pass(&mut model, rows, target, &order);
             unimproved = if loss > best - self.tol {
@@ -88,12 +84,11 @@ impl PassiveAggressive {
             };
             best = best.min(loss);
             losses.push(loss);
-            observer.event(Event::Status(&format!(
-                "{task}: pass {}, mean loss {loss:.4e}",
+            task.status(&format!(
+                "{name}: pass {}, mean loss {loss:.4e}",
                 losses.len()
-            )));
+            ));
         }
-        observer.event(Event::Finish);
         Ok(Fitted {
             model,
             n_iter: losses.len(),

@@ -6,7 +6,7 @@ use super::moments::{Linear, Moments, PIECE};
 use super::ols;
 use super::random::RandomState;
 use super::rows::Rows;
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use rayon::prelude::*;
 
 /// scikit-learn's parameters of that name, and its defaults (`min_samples` = features + 1,
@@ -87,22 +87,15 @@ impl Ransac {
         let mut subsets = Vec::new();
         let (mut n_trials, mut skips) = (0, 0);
         let mut max_trials = self.max_trials as f64;
-        let task = "ransac";
-        observer.event(Event::Start {
-            task,
-            total: Some(self.max_trials as u64),
-        });
+        let name = "ransac";
+        let task = Task::begin(observer, name, Some(self.max_trials as u64));
         while (n_trials as f64) < max_trials {
             n_trials += 1;
             if skips > self.max_skips {
                 break;
             }
-            if observer.stop_requested() {
-                return Err(RegressError::Interrupted {
-                    task: task.to_string(),
-                });
-            }
-            observer.event(Event::Advance(1));
+            task.go_on().map_err(RegressError::interrupted(name))?;
+            task.advance(1);
             let subset = random.sample_without_replacement(rows.len() as u32, subset_len as u32);
             let model = self.fit_subset(rows, target, &subset);
             subsets.push(subset);
@@ -120,9 +113,9 @@ impl Ransac {
             max_trials = max_trials.min(self.trials_needed(count, rows.len(), subset_len));
             best = Some(Consensus { inliers, score });
         }
-        observer.event(Event::Finish);
+        drop(task);
         let best = best.ok_or(RegressError::NoConsensus {
-            estimator: task,
+            estimator: name,
             trials: subsets.len(),
             threshold: residual_threshold,
         })?;

@@ -1,6 +1,7 @@
 //! Why a sound cannot be resynthesised as asked: one line with the value and what to do.
 
 use crate::dsp::stft::StftError;
+use crate::progress::Stopped;
 
 /// A refusal of this module.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -50,6 +51,12 @@ pub enum ResynthError {
     /// The user asked to stop.
     #[error("interrupted; nothing was written")]
     Interrupted,
+}
+
+impl From<Stopped> for ResynthError {
+    fn from(_: Stopped) -> Self {
+        Self::Interrupted
+    }
 }
 
 /// Refuses samples that are infinite or not a number: one would spread over whole frames.

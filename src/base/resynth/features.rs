@@ -7,7 +7,7 @@ use super::ResynthError;
 use crate::audio::SampleRate;
 use crate::dsp::mel::{MelBank, amplitude_to_db, power_to_db};
 use crate::dsp::stft::Stft;
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use rayon::prelude::*;
 
 /// Decibels kept below the loudest band of the whole sound.
@@ -98,17 +98,12 @@ pub fn measure(
     let bin_hz = f64::from(sample_rate.hz()) / params.n_fft() as f64;
     let mut mel = vec![0.0_f32; frames * bank.len()];
     let mut summary = vec![(0.0, 0.0); frames];
-    observer.event(Event::Start {
-        task: "measuring frames",
-        total: Some(frames as u64),
-    });
+    let task = Task::begin(observer, "measuring frames", Some(frames as u64));
     let batches = mel
         .chunks_mut(BATCH * bank.len().max(1))
         .zip(summary.chunks_mut(BATCH));
     for (batch, (mel, summary)) in batches.enumerate() {
-        if observer.stop_requested() {
-            return Err(ResynthError::Interrupted);
-        }
+        task.go_on()?;
         mel.par_chunks_mut(bank.len().max(1))
             .zip(summary.par_iter_mut())
             .enumerate()
@@ -126,9 +121,8 @@ pub fn measure(
                     *summary = (power.iter().sum(), centroid(power, bin_hz));
                 },
             );
-        observer.event(Event::Advance(summary.len() as u64));
+        task.advance(summary.len() as u64);
     }
-    observer.event(Event::Finish);
     let (energy, centroid_hz) = summary.into_iter().unzip();
     Ok(FrameTable {
         mel: Matrix::new(bank.len(), mel),

@@ -6,7 +6,7 @@
 
 use super::ResynthError;
 use super::features::Matrix;
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use rayon::prelude::*;
 
 /// Columns summed at a time, each in a sum of its own, so that the processor can do all at once.
@@ -54,25 +54,19 @@ pub fn nearest(
 ) -> Result<Vec<Vec<Neighbour>>, ResynthError> {
     let count = rows.rows();
     let line = Line::new(rows);
-    observer.event(Event::Start {
-        task: "finding like frames",
-        total: Some(count as u64),
-    });
+    let task = Task::begin(observer, "finding like frames", Some(count as u64));
     let mut all = Vec::with_capacity(count);
     // Batches only so that the user can stop.
     for start in (0..count).step_by(1024) {
-        if observer.stop_requested() {
-            return Err(ResynthError::Interrupted);
-        }
+        task.go_on()?;
         let batch = start..(start + 1024).min(count);
-        observer.event(Event::Advance(batch.len() as u64));
+        task.advance(batch.len() as u64);
         let found: Vec<_> = batch
             .into_par_iter()
             .map(|i| line.nearest_to(rows, i, k))
             .collect();
         all.extend(found);
     }
-    observer.event(Event::Finish);
     Ok(all)
 }
 

@@ -8,7 +8,7 @@
 use super::ResynthError;
 use super::features::Matrix;
 use super::neighbours::{Neighbour, squared_within};
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
@@ -53,15 +53,12 @@ pub fn greedy(
     let mut place: Vec<usize> = (0..count).collect();
     let mut chain = Vec::with_capacity(count);
     let mut next = (count > 0).then_some(start.min(count.saturating_sub(1)));
-    observer.event(Event::Start {
-        task: "chaining frames",
-        total: Some(count as u64),
-    });
+    let task = Task::begin(observer, "chaining frames", Some(count as u64));
     while let Some(here) = next {
-        if chain.len() % 1024 == 0 && observer.stop_requested() {
-            return Err(ResynthError::Interrupted);
+        if chain.len() % 1024 == 0 {
+            task.go_on()?;
         }
-        observer.event(Event::Advance(1));
+        task.advance(1);
         chain.push(here);
         let hole = place[here];
         open.swap_remove(hole);
@@ -75,7 +72,6 @@ pub fn greedy(
             .find(|&i| place[i] != usize::MAX)
             .or_else(|| nearest_of(rows, here, &open));
     }
-    observer.event(Event::Finish);
     Ok(chain)
 }
 
@@ -149,15 +145,12 @@ impl<'a> Path<'a> {
     fn improve(&mut self, observer: &dyn Observer) -> Result<(), ResynthError> {
         let mut queue: VecDeque<usize> = self.order.iter().copied().collect();
         let mut queued = vec![true; self.order.len()];
-        observer.event(Event::Start {
-            task: "shortening the path",
-            total: None,
-        });
+        let task = Task::begin(observer, "shortening the path", None);
         let mut looked_at = 0_usize;
         while let Some(row) = queue.pop_front() {
             looked_at += 1;
-            if looked_at.is_multiple_of(1024) && observer.stop_requested() {
-                return Err(ResynthError::Interrupted);
+            if looked_at.is_multiple_of(1024) {
+                task.go_on()?;
             }
             queued[row] = false;
             while let Some(touched) = self.reverse_move(row).or_else(|| self.run_move(row)) {
@@ -169,7 +162,6 @@ impl<'a> Path<'a> {
                 }
             }
         }
-        observer.event(Event::Finish);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::ResynthError;
 use super::order::Ordering;
 use super::vocoder::{PhaseLock, Reader, synthesise};
 use crate::dsp::stft::{Bin, Stft};
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use rayon::prelude::*;
 
 /// How an order is played.
@@ -45,28 +45,22 @@ pub fn frames(
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<f32>>, ResynthError> {
     let params = stft.params();
-    observer.event(Event::Start {
-        task: "adding frames up",
-        total: Some((channels.len() * order.len()) as u64),
-    });
+    let total = (channels.len() * order.len()) as u64;
+    let task = Task::begin(observer, "adding frames up", Some(total));
     let one = |samples: &Vec<f32>| {
         let mut sound = stft.overlap_add()?;
         let mut frame = vec![0.0; params.n_fft()];
         for part in order.chunks(1024) {
-            if observer.stop_requested() {
-                return Err(ResynthError::Interrupted);
-            }
+            task.go_on()?;
             for &t in part {
                 stft.windowed(samples, params.frame_start(t), &mut frame);
                 sound.add(&frame);
             }
-            observer.event(Event::Advance(part.len() as u64));
+            task.advance(part.len() as u64);
         }
         Ok(sound.finish(params.synthesis_len(order.len())))
     };
-    let sounds = channels.par_iter().map(one).collect();
-    observer.event(Event::Finish);
-    sounds
+    channels.par_iter().map(one).collect()
 }
 
 /// Plays `frames_out` frames at even distances along the ordering's positions, phases

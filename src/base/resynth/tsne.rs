@@ -7,7 +7,7 @@
 
 use super::ResynthError;
 use super::neighbours::Neighbour;
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 use bhtsne::{SparseAffinities, tSNE};
 use rayon::prelude::*;
 
@@ -111,21 +111,18 @@ fn embed<const D: usize>(
         });
     }
     let distances: Vec<Metric> = neighbours.iter().map(|row| metric(row)).collect();
-    observer.event(Event::Start {
-        task: "t-SNE",
-        total: Some(settings.iterations as u64),
-    });
+    let task = Task::begin(observer, "t-SNE", Some(settings.iterations as u64));
     let points = vec![(); count];
     let (points, affinities) = single_threaded(|| {
         let mut tsne = Tsne::<D>::new(&points);
         tsne.perplexity(settings.perplexity.min(near as f64 / 3.0))
             .epochs(settings.iterations)
             .initial_embedding(seed)
-            .epoch_callback(|_, _| observer.event(Event::Advance(1)));
+            .epoch_callback(|_, _| task.advance(1));
         fit(&mut tsne, &distances);
         (tsne.embedding(), tsne.affinities())
     })?;
-    observer.event(Event::Finish);
+    drop(task);
     let compared = affinities.filter(|_| count <= MOST_COMPARED);
     let kl_divergence = compared.map(|p| kl_divergence::<D>(&p, &points));
     let dimension = |d: usize| points.iter().skip(d).step_by(D).copied().collect();

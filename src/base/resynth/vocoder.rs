@@ -8,7 +8,7 @@
 
 use super::ResynthError;
 use crate::dsp::stft::{Bin, Stft};
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Task};
 
 /// Continues phases from frame to frame, jointly for all channels so that the image stays.
 #[derive(Debug)]
@@ -146,20 +146,16 @@ pub fn synthesise(
     let sounds: Result<Vec<_>, _> = (0..channels).map(|_| stft.overlap_add()).collect();
     let mut sounds = sounds?;
     let mut work = stft.workspace();
-    observer.event(Event::Start {
-        task,
-        total: Some(frames as u64),
-    });
+    let task = Task::begin(observer, task, Some(frames as u64));
     for t in 0..frames {
-        if t % 256 == 0 && observer.stop_requested() {
-            return Err(ResynthError::Interrupted);
+        if t % 256 == 0 {
+            task.go_on()?;
         }
         for (sound, spectrum) in sounds.iter_mut().zip(make(t)) {
             sound.add(stft.invert(&spectrum, &mut work));
         }
-        observer.event(Event::Advance(1));
+        task.advance(1);
     }
-    observer.event(Event::Finish);
     Ok(sounds.into_iter().map(|s| s.finish(len)).collect())
 }
 

@@ -18,7 +18,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-use super::Properties;
+use super::properties::Properties;
 use crate::audio::{AudioError, SampleFormat, SampleRate};
 
 /// The samples of an open compressed file.

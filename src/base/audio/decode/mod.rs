@@ -7,6 +7,7 @@
 //! not finite pass through: whether they are acceptable is for the caller to say.
 
 mod compressed;
+mod properties;
 mod wav;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use self::compressed::CompressedSource;
+use self::properties::{Properties, shown};
 use self::wav::WavSource;
 use super::{Audio, AudioError, SampleFormat, SampleRate};
 
@@ -55,16 +57,6 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
         audio: Audio::new(reader.sample_rate(), channels)?,
         format: reader.format(),
     })
-}
-
-/// What every file reader tells before the first sample.
-#[derive(Debug)]
-struct Properties {
-    sample_rate: SampleRate,
-    /// At least 1.
-    channel_count: usize,
-    format: SampleFormat,
-    frames: Option<u64>,
 }
 
 /// Reads a sound file block by block, so that its length does not matter.
@@ -211,9 +203,4 @@ impl Container {
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
-}
-
-/// Bytes as quoted text with escapes for what cannot be printed.
-fn shown(bytes: &[u8]) -> String {
-    format!("\"{}\"", bytes.escape_ascii())
 }

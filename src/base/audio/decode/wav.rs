@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use hound::Sample;
 
-use super::{Properties, shown};
+use super::properties::{Properties, shown};
 use crate::audio::riff::{CODEC_EXTENSIBLE, CODEC_FLOAT, CODEC_PCM, REGISTERED_CODEC};
 use crate::audio::{AudioError, SampleFormat, SampleRate};
 

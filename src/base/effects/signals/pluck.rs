@@ -113,9 +113,10 @@ impl PluckedString {
             if rng.random::<f64>() >= self.rest_share {
                 let octave = 12 * degree.div_euclid(SCALE.len() as i32);
                 let semitone = octave + SCALE[degree.rem_euclid(SCALE.len() as i32) as usize];
-                let chord = match rng.random::<f64>() < self.chord_share {
-                    true => CHORDS[rng.random_range(0..CHORDS.len())],
-                    false => &[0],
+                let chord = if rng.random::<f64>() < self.chord_share {
+                    CHORDS[rng.random_range(0..CHORDS.len())]
+                } else {
+                    &[0]
                 };
                 // The hand passes the strings one after another.
                 let strum = rng.random_range(0.002..0.02) * hz;

@@ -64,9 +64,10 @@ impl SineSweep {
                 let t = n as f64 / hz;
                 // The integral of from · e^(growth · t); `exp_m1` keeps it exact for slow
                 // growth, and its limit is needed for none.
-                let cycles = match growth == 0.0 {
-                    true => self.from_hz * t,
-                    false => self.from_hz * (growth * t).exp_m1() / growth,
+                let cycles = if growth == 0.0 {
+                    self.from_hz * t
+                } else {
+                    self.from_hz * (growth * t).exp_m1() / growth
                 };
                 (TAU * cycles.fract()).sin() as f32
             })

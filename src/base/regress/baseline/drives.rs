@@ -2,7 +2,8 @@
 
 use super::expansion::Expansion;
 use super::normal::Statistics;
-use super::{BaselineConfig, Segment};
+use super::segment::Segment;
+use crate::config::BaselineConfig;
 use crate::linalg::cholesky;
 use crate::progress::Observer;
 use crate::regress::RegressError;

@@ -1,7 +1,7 @@
 //! Running a bank of FIR filters over a signal, piece by piece by FFT. Knows nothing of fitting.
 
-use super::Segment;
 use super::expansion::Expansion;
+use super::segment::Segment;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use std::sync::Arc;

@@ -10,10 +10,12 @@ mod expansion;
 mod filter;
 mod normal;
 mod player;
+mod segment;
 mod store;
 
 pub use crate::config::{BaselineConfig, MAX_UNKNOWNS};
 pub use player::Player;
+pub use segment::Segment;
 pub use store::SavedBaseline;
 
 use crate::config::products;
@@ -21,45 +23,9 @@ use crate::progress::Observer;
 use crate::regress::RegressError;
 use expansion::Expansion;
 use filter::FilterBank;
+use segment::check_segments;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// One time span to fit on.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment<'a> {
-    /// Input of the effect.
-    pub dry: &'a [f32],
-    /// Its output, as long as `dry` (not read by prediction).
-    pub wet: &'a [f32],
-    /// Dry samples immediately before `dry`; what lies before those is silence.
-    pub context: &'a [f32],
-}
-
-impl Segment<'_> {
-    /// Dry samples `from..to` counted from the segment's start: negative positions lie in the
-    /// context, and before that in silence.
-    fn dry_range(&self, from: isize, to: isize) -> Vec<f64> {
-        (from..to)
-            .map(|t| {
-                let sample = if t >= 0 {
-                    self.dry.get(t as usize)
-                } else {
-                    let back = t.unsigned_abs();
-                    self.context
-                        .len()
-                        .checked_sub(back)
-                        .and_then(|i| self.context.get(i))
-                };
-                sample.map_or(0.0, |&x| f64::from(x))
-            })
-            .collect()
-    }
-
-    /// The expansion's signals at `from..to`.
-    fn derived(&self, expansion: &Expansion, from: isize, to: isize) -> Vec<Vec<f64>> {
-        expansion.apply(&self.dry_range(from - expansion.reach() as isize, to))
-    }
-}
 
 /// A fitted baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -263,38 +229,4 @@ impl fmt::Display for Baseline {
         };
         config.fmt(f)
     }
-}
-
-fn check_segments(config: &BaselineConfig, segments: &[Segment<'_>]) -> Result<(), RegressError> {
-    for (s, segment) in segments.iter().enumerate() {
-        if segment.dry.len() != segment.wet.len() {
-            return Err(RegressError::UnequalLengths {
-                what: format!("{config}: samples of dry and wet in span {s}"),
-                left: segment.dry.len(),
-                right: segment.wet.len(),
-            });
-        }
-        for (role, samples) in [
-            ("dry", segment.dry),
-            ("wet", segment.wet),
-            ("dry context", segment.context),
-        ] {
-            if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
-                return Err(RegressError::NotFinite {
-                    what: format!("{role} of span {s}"),
-                    value: f64::from(samples[index]),
-                    index,
-                });
-            }
-        }
-    }
-    let silent = segments
-        .iter()
-        .all(|segment| segment.dry.iter().all(|&x| x == 0.0));
-    if silent {
-        return Err(RegressError::Silent {
-            what: "the dry recording".to_string(),
-        });
-    }
-    Ok(())
 }

@@ -8,9 +8,10 @@
 //! So `R` is Toeplitz but for the ends, and this form is exact where the Toeplitz one is not.
 
 use super::expansion::Expansion;
-use super::{MAX_UNKNOWNS, Segment};
+use super::segment::Segment;
+use crate::config::MAX_UNKNOWNS;
 use crate::linalg::cholesky::{self, Halt};
-use crate::progress::{Event, Observer};
+use crate::progress::{Observer, Stopped, Task};
 use crate::regress::RegressError;
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
@@ -72,18 +73,15 @@ fn solve(
     observer: &dyn Observer,
 ) -> Result<Option<Vec<f64>>, RegressError> {
     let n = target.len();
-    let task = format!("solving {name}");
-    observer.event(Event::Start {
-        task: &task,
-        total: Some(n as u64),
-    });
+    let name = format!("solving {name}");
+    let task = Task::begin(observer, &name, Some(n as u64));
     let mut told = 0;
     let factored = cholesky::factor(gram, n, n as f64 * f64::EPSILON, |done| {
-        observer.event(Event::Advance((done - told) as u64));
+        let steps = (done - told) as u64;
         told = done;
-        !observer.stop_requested()
+        task.step(steps).is_ok()
     });
-    observer.event(Event::Finish);
+    drop(task);
     match factored {
         Ok(()) => {
             let mut solution = target.to_vec();
@@ -91,7 +89,7 @@ fn solve(
             Ok(Some(solution))
         }
         Err(Halt::Indefinite) => Ok(None),
-        Err(Halt::Stopped) => Err(RegressError::Interrupted { task }),
+        Err(Halt::Stopped) => Err(RegressError::Interrupted { task: name }),
     }
 }
 
@@ -149,29 +147,24 @@ impl Statistics {
                     .map(move |start| (s, start))
             })
             .collect();
-        let task = format!("correlating for {name}");
-        observer.event(Event::Start {
-            task: &task,
-            total: Some(pieces.len() as u64),
-        });
-        let sums: Vec<Option<Spectra>> = pieces
+        let name = format!("correlating for {name}");
+        let task = Task::begin(observer, &name, Some(pieces.len() as u64));
+        let sums: Vec<Result<Spectra, Stopped>> = pieces
             .par_chunks(pieces.len().div_ceil(GROUPS).max(1))
             .map(|group| {
                 let mut spectra = correlator.zero();
                 for &(s, start) in group {
-                    if observer.stop_requested() {
-                        return None;
-                    }
+                    task.go_on()?;
                     correlator.add(&mut spectra, &segments[s], start);
-                    observer.event(Event::Advance(1));
+                    task.advance(1);
                 }
-                Some(spectra)
+                Ok(spectra)
             })
             .collect();
-        observer.event(Event::Finish);
+        drop(task);
         let mut total = correlator.zero();
         for spectra in sums {
-            total.add(&spectra.ok_or_else(|| RegressError::Interrupted { task: task.clone() })?);
+            total.add(&spectra.map_err(RegressError::interrupted(&name))?);
         }
         let count = expansion.count();
         Ok(Self {

@@ -1,8 +1,9 @@
 //! Playing a baseline over a signal of any length, block by block, in bounded memory. Knows
 //! nothing of files, rates or fitting.
 
+use super::Baseline;
 use super::filter::FilterBank;
-use super::{Baseline, Segment};
+use super::segment::Segment;
 
 /// One channel. Work is done in pieces at fixed places of the signal, so the samples that come
 /// out are the same, bit for bit, however it is cut into blocks, and those of

@@ -14,7 +14,7 @@ pub use echo::Echo;
 use super::RegressError;
 use super::baseline::{Baseline, BaselineConfig, Segment};
 use crate::audio::SampleRate;
-use crate::progress::{Event, Observer};
+use crate::progress::{Event, Observer, Task};
 use curves::{Curve, with_moving_gain};
 use serde::Serialize;
 use std::fmt;
@@ -184,11 +184,8 @@ pub fn diagnose(
     if dry.len() < LEAST_SAMPLES {
         return Ok(None);
     }
-    let task = "guessing the kind of effect";
-    observer.event(Event::Start { task, total: None });
-    let found = quietly(dry, wet, rate, movement, observer);
-    observer.event(Event::Finish);
-    found.map(Some)
+    let _task = Task::begin(observer, "guessing the kind of effect", None);
+    quietly(dry, wet, rate, movement, observer).map(Some)
 }
 
 /// Lets the fits below ask whether to stop, without bars of their own.

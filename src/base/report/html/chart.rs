@@ -183,9 +183,10 @@ fn note(chart: &Chart, mark: &Mark) -> String {
     match mark {
         Mark::Upright { x, text } => {
             let share = chart.x.share(*x).clamp(0.0, 1.0);
-            let (side, at) = match share > 0.75 {
-                true => ("right", 1.0 - share),
-                false => ("left", share),
+            let (side, at) = if share > 0.75 {
+                ("right", 1.0 - share)
+            } else {
+                ("left", share)
             };
             let (at, text) = (percent(at), escape(text));
             format!("<i class=\"note\" style=\"{side}:{at}%;top:0\">{text}</i>")
