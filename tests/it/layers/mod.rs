@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // 1: values, files, vector instructions.
     ("audio", &["files"]),
     ("files", &[]),
+    ("linalg", &[]),
     ("progress", &[]),
     ("random", &[]),
     ("simd", &[]),
@@ -32,9 +33,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &["audio", "config", "dsp", "effects", "progress"]),
     (
         "regress",
-        &["audio", "config", "dsp", "files", "progress", "random"],
+        &[
+            "audio", "config", "dsp", "files", "linalg", "progress", "random",
+        ],
     ),
-    ("resynth", &["audio", "config", "dsp", "progress", "random"]),
+    (
+        "resynth",
+        &["audio", "config", "dsp", "linalg", "progress", "random"],
+    ),
     ("engine", &["audio", "dsp", "network", "random", "simd"]),
     (
         "formats",
