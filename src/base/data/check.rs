@@ -6,8 +6,9 @@
 //! [`Severity::Error`], tells of the rest.
 
 pub use super::finding::{Fact, Finding, LOW_PEAK_DBFS, OFFSET_FRACTION, Place, Severity};
-use super::level::{FULL_SCALE, Level, Runs, dbfs};
+use super::level::{FULL_SCALE, Level, Runs};
 use crate::audio::Audio;
+use crate::audio::level::decibels;
 
 /// What the caller needs of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -99,7 +100,7 @@ fn check_channel(x: &[f32]) -> Vec<(Severity, Fact)> {
         return vec![(Severity::Error, Fact::Silent)];
     }
     let mut found = Vec::new();
-    let peak_dbfs = dbfs(peak);
+    let peak_dbfs = decibels(peak);
     if peak_dbfs < LOW_PEAK_DBFS {
         found.push((Severity::Warning, Fact::VeryLow { peak_dbfs }));
     }
@@ -116,7 +117,7 @@ fn check_channel(x: &[f32]) -> Vec<(Severity, Fact)> {
             samples: runs.samples,
             longest: runs.longest,
             position: runs.position,
-            level_dbfs: dbfs(runs.extreme),
+            level_dbfs: decibels(runs.extreme),
         };
         // At full scale the converter is to blame.
         found.push((warning_if(runs.extreme >= FULL_SCALE), fact));
@@ -172,7 +173,7 @@ fn sameness(dry: &Audio, wet: &Audio) -> Option<Fact> {
     let rounding = (1.0 + gain * gain) * (2 * len * dry.channels().len()) as f64
         / (12.0 * 32_768.0_f64.powi(2));
     (unexplained <= rounding.max(1e-10 * ww)).then(|| Fact::OnlyGain {
-        gain_db: dbfs(gain.abs()),
+        gain_db: decibels(gain.abs()),
         inverted: gain < 0.0,
     })
 }

@@ -15,11 +15,6 @@ const CORNER: f32 = 8.0 * STEP;
 /// From this level on a cut is blamed on the converter: full scale less rounding.
 pub(super) const FULL_SCALE: f64 = 0.999;
 
-/// An amplitude in decibels below full scale (1.0).
-pub(super) fn dbfs(amplitude: f64) -> f64 {
-    20.0 * amplitude.log10()
-}
-
 /// The plain figures of one channel.
 pub(super) struct Level {
     pub(super) mean: f64,
