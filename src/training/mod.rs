@@ -16,11 +16,10 @@ pub mod step;
 pub mod walk;
 
 use crate::config::Config;
-
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
 use crate::models::predict::to_host;
-use crate::progress::{Event, Observer};
+use crate::progress::{Event, Observer, Task};
 use crate::report::metrics::ErrorSums;
 use burn::module::Module;
 use burn::prelude::*;
@@ -85,11 +84,8 @@ pub fn train(
     mut on_epoch: impl FnMut(&EpochRow, bool),
 ) -> Result<Progress, TrainingError> {
     let training = &session.config.training;
-    observer.event(Event::Start {
-        task: "training",
-        total: Some(training.epochs as u64),
-    });
-    observer.event(Event::Advance(state.progress.history.len() as u64));
+    let task = Task::begin(observer, "training", Some(training.epochs as u64));
+    task.advance(state.progress.history.len() as u64);
     while state.progress.history.len() < training.epochs
         && !out_of_patience(&state.progress, training.patience)
     {
@@ -123,9 +119,8 @@ pub fn train(
         on_epoch(&row, better);
         state.progress.history.push(row);
         run.save_state(&state)?;
-        observer.event(Event::Advance(1));
+        task.advance(1);
     }
-    observer.event(Event::Finish);
     Ok(state.progress)
 }
 
@@ -161,10 +156,8 @@ fn train_epoch(
     let mut log = StepLog::default();
     let mut number = epoch * steps;
     let mut rate = 0.0;
-    observer.event(Event::Start {
-        task: &format!("epoch {}/{}", epoch + 1, training.epochs),
-        total: Some(steps as u64),
-    });
+    let name = format!("epoch {}/{}", epoch + 1, training.epochs);
+    let task = Task::begin(observer, &name, Some(steps as u64));
     for indices in order.chunks(training.batch_size) {
         let batch = session.windows.gather(indices);
         let wet_samples = batch.wet.clone();
@@ -172,10 +165,8 @@ fn train_epoch(
         let mut walk = Walk::begin(&state.model, tensors, training.step_len);
         let (mut predicted, mut losses) = (Vec::new(), Vec::new());
         while let Some(sides) = walk.advance(&state.model) {
-            if observer.stop_requested() {
-                observer.event(Event::Finish);
-                return Err(interrupted(run, &state.progress));
-            }
+            let stopped = |_| interrupted(run, &state.progress);
+            task.go_on().map_err(stopped)?;
             rate = schedule::learning_rate(training, number, steps);
             let (model, optimiser) = (state.model, &mut state.optimiser);
             let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
@@ -186,14 +177,13 @@ fn train_epoch(
             }
             predicted.push(stepped.predicted);
             losses.push(stepped.loss);
-            observer.event(Event::Advance(1));
+            task.advance(1);
         }
         log.push(wet_samples, predicted, losses);
         if let Some(loss) = log.drain_when_full() {
             return Err(diverged(loss, epoch, rate));
         }
     }
-    observer.event(Event::Finish);
     match log.drain() {
         Some(loss) => Err(diverged(loss, epoch, rate)),
         None => {

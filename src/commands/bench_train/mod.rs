@@ -186,9 +186,10 @@ fn subjects(request: &Request) -> Result<Vec<Subject>> {
         }
         subject
     });
-    let subjects: Vec<Subject> = match request.sweep {
-        true => subjects.flat_map(|subject| subject.sweep()).collect(),
-        false => subjects.collect(),
+    let subjects: Vec<Subject> = if request.sweep {
+        subjects.flat_map(|subject| subject.sweep()).collect()
+    } else {
+        subjects.collect()
     };
     for subject in &subjects {
         check(subject)?;
@@ -261,10 +262,8 @@ fn measure(
     let peak_resident_bytes = memory::peak();
     let seconds = StepSeconds::median(&times);
     let own = seconds.step_seconds;
-    let composed = match request.composed {
-        true => Some(composed(&mut trainer, own, task)?),
-        false => None,
-    };
+    let compose = || composed(&mut trainer, own, task);
+    let composed = request.composed.then(compose).transpose()?;
     let batch = subject.training.batch_size;
     let operations = 2.0 * batch as f64 * (work.forward + work.backward) as f64;
     let gflops = operations / own * 1e-9;
