@@ -7,6 +7,7 @@
 //! [`engine::Engine`] plays it.
 
 pub mod audio;
+pub mod calendar;
 pub mod config;
 pub mod data;
 pub mod dsp;

@@ -28,40 +28,11 @@ pub struct Args {
     #[arg(long, short)]
     output: PathBuf,
     #[command(flatten)]
-    metadata: Metadata,
+    metadata: MetadataConfig,
     /// Take loudness and gain on this recording instead of the standard signal: the field's own
     /// figures come from its loudness_input.wav.
     #[arg(long, value_name = "WAV")]
     loudness_signal: Option<PathBuf>,
-}
-
-/// What to say about the capture; each wins over the config's [metadata] table.
-#[derive(Debug, clap::Args)]
-struct Metadata {
-    /// What people call it [default: the run's name].
-    #[arg(long)]
-    name: Option<String>,
-    /// Who captured it.
-    #[arg(long, value_name = "NAME")]
-    modeled_by: Option<String>,
-    /// amp, pedal, pedal_amp, amp_cab, amp_pedal_cab, preamp or studio.
-    #[arg(long, value_name = "TYPE")]
-    gear_type: Option<String>,
-    /// Maker of the gear.
-    #[arg(long, value_name = "MAKER")]
-    gear_make: Option<String>,
-    /// Model of the gear.
-    #[arg(long, value_name = "MODEL")]
-    gear_model: Option<String>,
-    /// clean, overdrive, crunch, hi_gain or fuzz.
-    #[arg(long, value_name = "TYPE")]
-    tone_type: Option<String>,
-    /// Analogue level in dBu that full scale of the input stands for.
-    #[arg(long, value_name = "DBU", allow_negative_numbers = true)]
-    input_level_dbu: Option<f64>,
-    /// Analogue level in dBu that full scale of the output stands for.
-    #[arg(long, value_name = "DBU", allow_negative_numbers = true)]
-    output_level_dbu: Option<f64>,
 }
 
 /// As on the command line.
@@ -93,21 +64,11 @@ impl From<Format> for formats::Format {
 
 /// Writes and verifies.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    let said = &args.metadata;
     let request = ExportRequest {
         model: args.model.clone(),
         format: args.format.map(Into::into),
         output: args.output.clone(),
-        metadata: MetadataConfig {
-            name: said.name.clone(),
-            modeled_by: said.modeled_by.clone(),
-            gear_type: said.gear_type.clone(),
-            gear_make: said.gear_make.clone(),
-            gear_model: said.gear_model.clone(),
-            tone_type: said.tone_type.clone(),
-            input_level_dbu: said.input_level_dbu,
-            output_level_dbu: said.output_level_dbu,
-        },
+        metadata: args.metadata.clone(),
         loudness_signal: args.loudness_signal.clone(),
     };
     let outcome = export::export(&request, ui)?;

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the result.
 
+use crate::calendar::Date;
 use crate::simd::{self, Isa};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -59,32 +60,15 @@ impl Provenance {
 /// A time as "2026-11-26 09:14 UTC".
 pub fn universal(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let [year, month, day] = date(days);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02} UTC",
-        rest / 3600,
-        rest / 60 % 60
-    )
-}
-
-/// Year, month and day of a number of days after 1970-01-01, in the Gregorian calendar. Years
-/// are counted from March on, so that the day of a leap year is the last one.
-fn date(days: u64) -> [u64; 3] {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    [year, month, day]
+    let Date {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        ..
+    } = Date::utc(seconds);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use crate::engine::allocations;
 use crate::golden;
 use crate::oracle;
 use crate::random_networks::{Dice, with_controls};
+use effigy::calendar::Date;
 use effigy::commands::inspect;
+use effigy::config::MetadataConfig;
 use effigy::engine::{Engine, EngineError};
 use effigy::formats::{
     self, Format, FormatError, SelfTest, aidax, nam, proteus, rtneural, safetensors,
@@ -331,7 +333,10 @@ fn what_a_format_cannot_carry_is_refused_with_the_formats_that_can() {
         "{error}"
     );
     let metadata = nam::Metadata {
-        gear_type: Some("spoon".into()),
+        capture: MetadataConfig {
+            gear_type: Some("spoon".into()),
+            ..Default::default()
+        },
         ..Default::default()
     };
     let error = nam::write(&dice.linear(), &metadata)
@@ -370,7 +375,7 @@ fn a_file_that_plays_differently_is_caught() {
 
 #[test]
 fn configured_metadata_is_strict() {
-    let read = |text: &str| toml::from_str::<nam::Metadata>(text);
+    let read = |text: &str| toml::from_str::<MetadataConfig>(text);
     assert_eq!(
         read("name = \"x\"\ninput_level_dbu = 12.5")
             .unwrap()
@@ -384,7 +389,13 @@ fn configured_metadata_is_strict() {
 #[test]
 fn metadata_is_written_as_players_read_it() {
     let metadata = nam::Metadata {
-        date: Some(nam::Date {
+        capture: MetadataConfig {
+            name: Some("A name with \"quotes\"".into()),
+            gear_type: Some("amp".into()),
+            input_level_dbu: Some(18.3),
+            ..Default::default()
+        },
+        date: Some(Date {
             year: 2026,
             month: 11,
             day: 21,
@@ -396,9 +407,6 @@ fn metadata_is_written_as_players_read_it() {
             loudness: -20.5,
             gain: 0.25,
         }),
-        name: Some("A name with \"quotes\"".into()),
-        gear_type: Some("amp".into()),
-        input_level_dbu: Some(18.3),
         validation_esr: Some(0.0123),
         ..Default::default()
     };

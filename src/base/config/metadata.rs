@@ -18,26 +18,42 @@ pub const GEAR_TYPES: [&str; 7] = [
 /// The tone types that players know.
 pub const TONE_TYPES: [&str; 5] = ["clean", "overdrive", "crunch", "hi_gain", "fuzz"];
 
-/// The `[metadata]` table. What is left out stays out of the file; `effigy export` takes the
-/// same as flags, which win.
+/// What to say about the capture; each wins over the config's [metadata] table.
+// The `[metadata]` table and the flags of `effigy export` are both this, and a model file's
+// metadata holds it. What is left out stays out of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct MetadataConfig {
-    /// What people call it.
+    /// What people call it [default: the run's name].
+    #[cfg_attr(feature = "clap", arg(long))]
     pub name: Option<String>,
     /// Who captured it.
+    #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
     pub modeled_by: Option<String>,
-    /// One of [`GEAR_TYPES`].
+    /// amp, pedal, pedal_amp, amp_cab, amp_pedal_cab, preamp or studio.
+    #[cfg_attr(feature = "clap", arg(long, value_name = "TYPE"))]
     pub gear_type: Option<String>,
     /// Maker of the gear.
+    #[cfg_attr(feature = "clap", arg(long, value_name = "MAKER"))]
     pub gear_make: Option<String>,
     /// Model of the gear.
+    #[cfg_attr(feature = "clap", arg(long, value_name = "MODEL"))]
     pub gear_model: Option<String>,
-    /// One of [`TONE_TYPES`].
+    /// clean, overdrive, crunch, hi_gain or fuzz.
+    #[cfg_attr(feature = "clap", arg(long, value_name = "TYPE"))]
     pub tone_type: Option<String>,
-    /// The analogue level in dBu that full scale of the dry side stands for.
+    /// Analogue level in dBu that full scale of the input stands for.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "DBU", allow_negative_numbers = true)
+    )]
     pub input_level_dbu: Option<f64>,
-    /// The analogue level in dBu that full scale of the wet side stands for.
+    /// Analogue level in dBu that full scale of the output stands for.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "DBU", allow_negative_numbers = true)
+    )]
     pub output_level_dbu: Option<f64>,
 }
 
@@ -61,21 +77,25 @@ impl MetadataConfig {
         }
     }
 
+    /// The first word that players do not know: its key, the word, what they know.
+    pub fn unknown_word(&self) -> Option<(&'static str, &str, String)> {
+        let words = [
+            ("gear_type", &self.gear_type, &GEAR_TYPES[..]),
+            ("tone_type", &self.tone_type, &TONE_TYPES),
+        ];
+        words.into_iter().find_map(|(key, word, known)| {
+            let word = word.as_deref().filter(|word| !known.contains(word))?;
+            Some((key, word, known.join(", ")))
+        })
+    }
+
     /// Holds words to what players know and levels to what is possible.
     ///
     /// # Errors
     /// Names the first key that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        for (key, word, known) in [
-            ("metadata.gear_type", &self.gear_type, &GEAR_TYPES[..]),
-            ("metadata.tone_type", &self.tone_type, &TONE_TYPES),
-        ] {
-            match word {
-                Some(word) if !known.contains(&word.as_str()) => {
-                    return Err(ConfigError::value(key, word, known.join(", ")));
-                }
-                _ => {}
-            }
+        if let Some((key, word, known)) = self.unknown_word() {
+            return Err(ConfigError::value(format!("metadata.{key}"), word, known));
         }
         for (key, level) in [
             ("metadata.input_level_dbu", self.input_level_dbu),

@@ -13,7 +13,7 @@ mod read_wavenet;
 mod write;
 
 pub use initial_state::settled;
-pub use metadata::{Date, Latency, Loudness, Metadata, gain, loudness};
+pub use metadata::{Latency, Loudness, Metadata, gain, loudness};
 pub(crate) use read::{folded, from_value, looks_like};
 pub(crate) use write::check;
 pub use write::write;

@@ -4,6 +4,7 @@
 pub mod loudness;
 
 use crate::audio::SampleRate;
+use crate::calendar::Date;
 use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
 use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, EngineError};
@@ -246,19 +247,18 @@ impl About {
         format: Format,
         request: &ExportRequest,
     ) -> Result<Self> {
-        let (mut nam, own) = match playable.run() {
+        let own = match playable.run() {
             Some(run) => of_run(run)?,
             None => playable
                 .file()
                 .map_or_else(Default::default, |model| of_file(&model.metadata)),
         };
-        nam = nam::Metadata {
-            validation_esr: nam.validation_esr,
-            latency: nam.latency,
-            ..request.metadata.clone().or(own).into()
-        };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        nam.date = now.ok().map(|now| nam::Date::utc(now.as_secs()));
+        let nam = nam::Metadata {
+            capture: request.metadata.clone().or(own.capture),
+            date: now.ok().map(|now| Date::utc(now.as_secs())),
+            ..own
+        };
         let mut about = Self {
             nam,
             loudness: None,
@@ -297,38 +297,37 @@ impl About {
 
     /// In AIDA-X's words.
     fn aidax(&self) -> aidax::Metadata {
-        let nam = &self.nam;
-        let gear: Vec<&str> = [&nam.gear_make, &nam.gear_model]
+        let said = &self.nam.capture;
+        let gear: Vec<&str> = [&said.gear_make, &said.gear_model]
             .into_iter()
             .flatten()
             .map(String::as_str)
             .collect();
         aidax::Metadata {
-            name: nam.name.clone(),
-            author: nam.modeled_by.clone(),
+            name: said.name.clone(),
+            author: said.modeled_by.clone(),
             based: (!gear.is_empty()).then(|| gear.join(" ")),
-            style: nam.tone_type.clone(),
-            source: nam.gear_type.clone(),
-            esr: nam.validation_esr,
+            style: said.tone_type.clone(),
+            source: said.gear_type.clone(),
+            esr: self.nam.validation_esr,
             ..aidax::Metadata::default()
         }
     }
 }
 
 /// Validation ESR, removed delay, and what the run's config says.
-fn of_run(run: &Run) -> Result<(nam::Metadata, MetadataConfig)> {
+fn of_run(run: &Run) -> Result<nam::Metadata> {
     let esrs = run.folder.metrics()?.into_iter().map(|row| row.valid.esr);
-    let validation_esr = esrs.filter(|esr| esr.is_finite()).reduce(f64::min);
-    let metadata = nam::Metadata {
-        validation_esr,
-        latency: removed_delay(run),
-        ..nam::Metadata::default()
-    };
     let name = MetadataConfig {
         name: Some(run.config.name.clone()),
         ..MetadataConfig::default()
     };
-    Ok((metadata, run.config.metadata.clone().or(name)))
+    Ok(nam::Metadata {
+        capture: run.config.metadata.clone().or(name),
+        validation_esr: esrs.filter(|esr| esr.is_finite()).reduce(f64::min),
+        latency: removed_delay(run),
+        ..nam::Metadata::default()
+    })
 }
 
 /// The delay given in the config, or the one that the run's report says was measured.
@@ -349,7 +348,7 @@ fn removed_delay(run: &Run) -> Option<nam::Latency> {
 }
 
 /// What another program's file says in words that the others know as well.
-fn of_file(metadata: &Map<String, Value>) -> (nam::Metadata, MetadataConfig) {
+fn of_file(metadata: &Map<String, Value>) -> nam::Metadata {
     let text = |keys: &[&str]| {
         let found = keys.iter().find_map(|key| metadata.get(*key)?.as_str());
         found.map(str::to_string).filter(|text| !text.is_empty())
@@ -358,11 +357,7 @@ fn of_file(metadata: &Map<String, Value>) -> (nam::Metadata, MetadataConfig) {
     let level = |key: &str| metadata.get(key).and_then(Value::as_f64);
     let training = metadata.get("training");
     let esr = training.and_then(|t| t.get("validation_esr"));
-    let known = nam::Metadata {
-        validation_esr: esr.or(metadata.get("esr")).and_then(Value::as_f64),
-        ..nam::Metadata::default()
-    };
-    let config = MetadataConfig {
+    let capture = MetadataConfig {
         name: text(&["name"]),
         modeled_by: text(&["modeled_by", "author"]),
         gear_type: word(&["gear_type", "source"], &GEAR_TYPES),
@@ -372,7 +367,11 @@ fn of_file(metadata: &Map<String, Value>) -> (nam::Metadata, MetadataConfig) {
         input_level_dbu: level("input_level_dbu"),
         output_level_dbu: level("output_level_dbu"),
     };
-    (known, config)
+    nam::Metadata {
+        capture,
+        validation_esr: esr.or(metadata.get("esr")).and_then(Value::as_f64),
+        ..nam::Metadata::default()
+    }
 }
 
 /// The file's bytes.

@@ -14,6 +14,7 @@ use uses::{Source, parse, sources};
 const MAY_USE: &[(&str, &[&str])] = &[
     // 1: values, files, vector instructions.
     ("audio", &["files"]),
+    ("calendar", &[]),
     ("files", &[]),
     ("linalg", &[]),
     ("progress", &[]),
@@ -44,13 +45,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["audio", "dsp", "network", "random", "simd"]),
     (
         "formats",
-        &["audio", "config", "engine", "files", "network", "random"],
+        &[
+            "audio", "calendar", "config", "engine", "files", "network", "random",
+        ],
     ),
     // 4
     (
         "training",
         &[
-            "audio", "config", "data", "files", "models", "network", "progress", "report", "simd",
+            "audio", "calendar", "config", "data", "files", "models", "network", "progress",
+            "report", "simd",
         ],
     ),
     // What plays: a run, a model file, a baseline, behind one name.

@@ -26,8 +26,9 @@ const NEW: &str = "0.7.0";
 /// valid; a metadata word outside the field's vocabulary.
 pub fn write(network: &Network, metadata: &Metadata) -> Result<String, FormatError> {
     network.validate()?;
-    if let Some(word) = metadata.unknown_word() {
-        return Err(field("metadata", word));
+    if let Some((key, word, known)) = metadata.capture.unknown_word() {
+        let why = format!("{key} = \"{word}\"; known are {known}");
+        return Err(field("metadata", why));
     }
     let carried = model(network).map_err(|why| cannot_carry(Format::Nam, why, network))?;
     let mut file = carried;
