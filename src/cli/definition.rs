@@ -1,11 +1,9 @@
 //! All commands and options. What each says of itself stands with its arguments.
 
-use super::{
-    bench_train, collage, completions, convolve, devices, export, man, recover, reorder, spectrum,
-    stretch, synth,
-};
+use super::{bench_train, completions, export, man};
 use crate::commands::{
-    baseline, bench_infer, check, compare, evaluate, infer, inspect, new, report, runs, train,
+    baseline, bench_infer, check, collage, compare, convolve, devices, evaluate, infer, inspect,
+    new, recover, reorder, report, runs, spectrum, stretch, synth, train,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -36,14 +34,14 @@ pub(super) enum Command {
     Baseline(baseline::Request),
     Report(report::Request),
     Runs(runs::Request),
-    Synth(synth::Args),
-    Devices(devices::Args),
-    Convolve(convolve::Args),
-    Recover(recover::Args),
-    Reorder(reorder::Args),
-    Spectrum(spectrum::Args),
-    Collage(collage::Args),
-    Stretch(stretch::Args),
+    Synth(synth::Request),
+    Devices(devices::Request),
+    Convolve(convolve::Request),
+    Recover(recover::Request),
+    Reorder(reorder::Request),
+    Spectrum(spectrum::Request),
+    Collage(collage::Request),
+    Stretch(stretch::Request),
     Inspect(inspect::Request),
     Completions(completions::Args),
     Man(man::Args),

@@ -2,18 +2,11 @@
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::devices;
+use crate::commands::devices::{self, Request};
 use crate::report::table::Table;
 
-/// List what this build can compute on
-///
-/// The first column is what --device accepts; auto takes the one marked as chosen.
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Args {}
-
 /// Prints the table of devices.
-pub fn run(_: &Args, ui: &Ui) -> anyhow::Result<Status> {
+pub fn run(_: &Request, ui: &Ui) -> anyhow::Result<Status> {
     ui.report(&devices::devices(), |outcome| {
         let mut table = Table::new(["--device", "name", "kind", "auto"]);
         for device in &outcome.devices {

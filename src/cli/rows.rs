@@ -1,6 +1,6 @@
-//! Result rows as a text table, the same in every command that reports them.
+//! What several commands report, as text: result rows in a table, a sound that was written.
 
-use crate::audio::SampleFormat;
+use crate::commands::recording::Written;
 use crate::playing::cost::Cost;
 use crate::playing::scoring::ModelRow;
 use crate::report::metrics::{Metrics, PairRows, Row};
@@ -135,23 +135,21 @@ pub fn esr_by_pair(pairs: &[PairRows]) -> String {
     format!("\n{table}\n")
 }
 
-/// `--format` as sound formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// 32-bit float.
-    F32,
-    /// 24-bit integer, dithered.
-    S24,
-    /// 16-bit integer, dithered.
-    S16,
-}
-
-impl From<Format> for SampleFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::F32 => Self::Float(32),
-            Format::S24 => Self::Int(24),
-            Format::S16 => Self::Int(16),
-        }
-    }
+/// A written sound in words.
+pub fn sound(sound: &Written) -> String {
+    let channels = match sound.channels {
+        1 => "mono".to_string(),
+        2 => "stereo".to_string(),
+        n => format!("{n} channels"),
+    };
+    let turned = if sound.gain_db < 0.0 {
+        format!(", turned down by {:.1} dB", -sound.gain_db)
+    } else {
+        String::new()
+    };
+    format!(
+        "{} s, {channels}, peak {:.3}{turned}",
+        figure(sound.seconds),
+        sound.peak
+    )
 }

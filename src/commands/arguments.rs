@@ -3,15 +3,21 @@
 use crate::audio::SampleFormat;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-/// One of several values, each by its name, with what help says of it.
+/// One of several values, each by its name, with what help says of it (nothing if empty).
 pub fn one_of<T>(
     choices: &'static [(&'static str, &'static str, T)],
 ) -> impl TypedValueParser<Value = T>
 where
     T: Copy + Send + Sync + 'static,
 {
-    let named =
-        |(name, what, _): &(&'static str, &'static str, T)| PossibleValue::new(*name).help(*what);
+    let named = |(name, what, _): &(&'static str, &'static str, T)| {
+        let value = PossibleValue::new(*name);
+        if what.is_empty() {
+            value
+        } else {
+            value.help(*what)
+        }
+    };
     let find = |typed: String| {
         let mut found = choices.iter().filter(|(name, ..)| *name == typed);
         let value = found.next().map(|(_, _, value)| *value);

@@ -9,38 +9,60 @@ use anyhow::ensure;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
+/// Cut recordings into segments and join them in another order
+///
+/// Examples:
+///   effigy collage jumble bells.wav -o jumbled.wav --segments 50
+///   effigy collage interleave bells.wav vireo.wav -o both.wav --segments 300 --crossfade 5
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// What is joined.
+    #[command(subcommand)]
+    pub source: Source,
+}
+
 /// What is joined.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, clap::Subcommand)]
 pub enum Source {
-    /// One recording's segments in random order.
+    /// Shuffle the segments of one recording
     Jumble {
-        /// The recording.
+        /// The recording (WAV, FLAC, MP3 or OGG)
         input: PathBuf,
-        /// Seed of the order.
+        /// Seed of the order
+        #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// How.
+        #[command(flatten)]
+        join: Join,
     },
-    /// Two recordings' segments in turn.
+    /// Play the segments of two recordings in turn
     Interleave {
-        /// The one that begins.
+        /// The recording that begins
         first: PathBuf,
-        /// The other one.
+        /// The other recording, of the same sample rate
         second: PathBuf,
+        /// How.
+        #[command(flatten)]
+        join: Join,
     },
 }
 
-/// What to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request {
-    /// What is joined.
-    pub source: Source,
-    /// The WAV file to write.
+/// How segments are joined.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Join {
+    /// The WAV file to write
+    #[arg(short, long)]
     pub output: PathBuf,
-    /// Segments per recording.
+    /// Segments that each recording is cut into
+    #[arg(long, default_value_t = 50)]
     pub segments: usize,
-    /// Length of the fade at each join, in milliseconds.
-    pub crossfade_ms: f64,
-    /// As the notebook computed it: first channels only, slews instead of fades, scaled to a
-    /// peak of 0.95, a slew of a twentieth of the length at both ends.
+    /// Length of the fade at each join, in milliseconds
+    #[arg(long, default_value_t = 10.0)]
+    pub crossfade: f64,
+    /// Compute as the notebook did: first channels, its slews at the joins, scaled to a peak of
+    /// 0.95; jumble loses its last segment and shuffles as NumPy does with this seed
+    #[arg(long)]
     pub compat: bool,
 }
 
@@ -61,51 +83,56 @@ pub struct Outcome {
 /// A recording cannot be read, the recordings' rates differ, the number of segments or the fade
 /// is out of range, or the file cannot be written.
 pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
-    ensure!(
-        (0.0..=10_000.0).contains(&request.crossfade_ms),
-        "a crossfade of {} ms is out of range; it must be 0 to 10000",
-        request.crossfade_ms
-    );
-    let (recordings, inputs) = match &request.source {
-        Source::Jumble { input, .. } => (vec![recording::read(input)?], vec![input.clone()]),
-        Source::Interleave { first, second } => (
-            vec![recording::read(first)?, recording::read(second)?],
-            vec![first.clone(), second.clone()],
-        ),
+    let (inputs, join) = match &request.source {
+        Source::Jumble { input, join, .. } => (vec![input.clone()], join),
+        Source::Interleave {
+            first,
+            second,
+            join,
+        } => (vec![first.clone(), second.clone()], join),
     };
+    ensure!(
+        (0.0..=10_000.0).contains(&join.crossfade),
+        "a crossfade of {} ms is out of range; it must be 0 to 10000",
+        join.crossfade
+    );
+    let recordings: Vec<Recording> = inputs
+        .iter()
+        .map(|input| recording::read(input))
+        .collect::<Result<_, _>>()?;
     let paths: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    recording::check_output(&paths, &request.output)?;
+    recording::check_output(&paths, &join.output)?;
     let rate = recordings[0].audio.sample_rate();
     if let Some(other) = recordings.iter().find(|r| r.audio.sample_rate() != rate) {
         let other = other.audio.sample_rate().hz();
         return Err(ResynthError::SampleRates(rate.hz(), other).into());
     }
-    let (channels, format) = if request.compat {
-        (notebook(request, &recordings)?, SampleFormat::Float(32))
+    let (channels, format) = if join.compat {
+        let made = notebook(&request.source, join.segments, &recordings)?;
+        (made, SampleFormat::Float(32))
     } else {
-        let fade = request.crossfade_ms / 1000.0 * f64::from(rate.hz());
-        (
-            joined(request, &recordings, fade.round() as usize)?,
-            recordings[0].format,
-        )
+        let fade = (join.crossfade / 1000.0 * f64::from(rate.hz())).round() as usize;
+        let made = joined(&request.source, join.segments, &recordings, fade)?;
+        (made, recordings[0].format)
     };
     Ok(Outcome {
-        sound: recording::write(&request.output, channels, rate, format, observer)?,
-        segments: request.segments,
+        sound: recording::write(&join.output, channels, rate, format, observer)?,
+        segments: join.segments,
         inputs,
     })
 }
 
 fn joined(
-    request: &Request,
+    source: &Source,
+    segments: usize,
     recordings: &[Recording],
     fade: usize,
 ) -> Result<Vec<Vec<f32>>, ResynthError> {
     let first = recordings[0].audio.channels();
-    match (&request.source, recordings) {
-        (Source::Jumble { seed, .. }, _) => collage::jumble(first, request.segments, fade, *seed),
+    match (source, recordings) {
+        (Source::Jumble { seed, .. }, _) => collage::jumble(first, segments, fade, *seed),
         (Source::Interleave { .. }, [_, second, ..]) => {
-            collage::interleave(first, second.audio.channels(), request.segments, fade)
+            collage::interleave(first, second.audio.channels(), segments, fade)
         }
         (Source::Interleave { .. }, _) => Err(ResynthError::TooFew {
             what: "recordings to interleave",
@@ -115,12 +142,16 @@ fn joined(
     }
 }
 
-fn notebook(request: &Request, recordings: &[Recording]) -> Result<Vec<Vec<f32>>, ResynthError> {
+fn notebook(
+    source: &Source,
+    segments: usize,
+    recordings: &[Recording],
+) -> Result<Vec<Vec<f32>>, ResynthError> {
     let sounds: Vec<Vec<f64>> = recordings
         .iter()
         .map(|r| first_channel_in_steps(&r.audio))
         .collect();
-    let made = match (&request.source, sounds.as_slice()) {
+    let made = match (source, sounds.as_slice()) {
         (Source::Jumble { seed, .. }, [sound, ..]) => {
             // NumPy's legacy seeds have 32 bits.
             let seed = u32::try_from(*seed).map_err(|_| ResynthError::Setting {
@@ -128,9 +159,9 @@ fn notebook(request: &Request, recordings: &[Recording]) -> Result<Vec<Vec<f32>>
                 value: seed.to_string(),
                 allowed: "with --compat it must be 0 to 4294967295",
             })?;
-            compat::jumble(sound, request.segments, seed)?
+            compat::jumble(sound, segments, seed)?
         }
-        (_, [first, second, ..]) => compat::interleave(first, second, request.segments)?,
+        (_, [first, second, ..]) => compat::interleave(first, second, segments)?,
         _ => Vec::new(),
     };
     let finished = compat::finish(&made);

@@ -1,5 +1,6 @@
 //! Predictive convolution of two sound files, and the two plain ways to combine them.
 
+use super::arguments::one_of;
 use crate::audio::decode;
 use crate::audio::encode;
 use crate::audio::level::amplitude;
@@ -13,69 +14,125 @@ use crate::regress::features::Features;
 use crate::regress::gate;
 use crate::regress::predictive::{self, Mode, TargetFit};
 use anyhow::{Context, Result, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Full scale left as headroom when no other peak is asked for: the notebook's 0.99.
-pub const NOTEBOOK_PEAK: f64 = 0.99;
+const NOTEBOOK_PEAK: f64 = 0.99;
 
-/// How two sounds become one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Method {
-    /// Fit on the one, predict from the other.
-    Predictive {
-        /// What is predicted.
-        mode: Mode,
-        /// The linear model.
-        estimator: Estimator,
-        /// Changes to its notebook parameters.
-        settings: Settings,
-    },
+/// Predictive convolution: what a regression learned on A makes of B
+///
+/// A linear model learns to predict A's spectrum (or wave) from features of A, and predicts from
+/// B's features: the result has B's length and rate. --direct combines the two without a model.
+///
+/// Examples:
+///   effigy convolve bells.wav vireo.wav -o out.wav --estimator bayesian-ridge
+///   effigy convolve bells.wav vireo.wav -o crossed.wav --direct=cross-synthesis
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// The sound to learn from.
+    pub a: PathBuf,
+    /// The sound to predict from; the result has its length and rate.
+    pub b: PathBuf,
+    /// Where the result goes (32-bit float WAV).
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// The linear model, with the notebook's parameters.
+    #[arg(long, default_value = "bayesian-ridge", value_parser = estimators())]
+    pub estimator: Estimator,
+    /// Also predict A from B, into OUTPUT with -reverse before its extension.
+    #[arg(long)]
+    pub both: bool,
+    /// Predict the spectrum, or the wave itself (the notebook's failed first attempt).
+    #[arg(long, value_parser = one_of(MODES), default_value = "spectrum")]
+    pub mode: Mode,
+    /// Combine the two without any model: convolution by FFT, or A's magnitudes with B's phases.
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_parser = one_of(DIRECT),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "convolution",
+        conflicts_with_all = ["estimator", "mode", "rcond", "alpha", "seed", "channel"]
+    )]
+    pub direct: Option<Direct>,
+    /// Drop directions whose singular value is below this share of the largest (ols,
+    /// ols-no-intercept, ransac); scikit-learn 1.9 does with 1e-6.
+    #[arg(long)]
+    pub rcond: Option<f64>,
+    /// Penalty of ridge [default: 1] and lasso-lars [default: 0.42].
+    #[arg(long)]
+    pub alpha: Option<f64>,
+    /// Seed of passive-aggressive [default: 42] and ransac [default: 0].
+    #[arg(long)]
+    pub seed: Option<u32>,
+    /// Channel of both files that is used, from 1.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub channel: u16,
+    /// Cut both ends where they stay below this level relative to the peak, in dB [-60 when
+    /// given without a value].
+    #[arg(
+        long,
+        value_name = "DB",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "-60",
+        allow_hyphen_values = true
+    )]
+    pub trim: Option<f64>,
+    /// Peak level of the result in dBFS [default: -0.087, the notebook's 0.99].
+    #[arg(
+        long,
+        value_name = "DBFS",
+        require_equals = true,
+        allow_hyphen_values = true
+    )]
+    pub normalise: Option<f64>,
+    /// Turn noise-like parts of the spectrum down by this many dB [12 when given without a
+    /// value].
+    #[arg(
+        long,
+        value_name = "DB",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "12"
+    )]
+    pub noise_reduction: Option<f64>,
+}
+
+impl Request {
+    /// Peak of the result; full scale is 1.
+    fn peak(&self) -> f64 {
+        self.normalise.map_or(NOTEBOOK_PEAK, amplitude)
+    }
+}
+
+/// A way to combine two sounds without a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direct {
     /// Linear convolution by FFT.
     Convolution,
     /// The first sound's magnitudes with the second's phases.
     CrossSynthesis,
 }
 
-/// What the author asks users to do by hand afterwards.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Finish {
-    /// Turn noise-like bins down by this many dB.
-    pub noise_reduction_db: Option<f64>,
-    /// Cut both ends where they stay below this level relative to the peak.
-    pub trim_db: Option<f64>,
-    /// Peak of the result; full scale is 1.
-    pub peak: f64,
-}
+const DIRECT: &[(&str, &str, Direct)] = &[
+    ("convolution", "", Direct::Convolution),
+    ("cross-synthesis", "", Direct::CrossSynthesis),
+];
 
-impl Default for Finish {
-    fn default() -> Self {
-        Self {
-            noise_reduction_db: None,
-            trim_db: None,
-            peak: NOTEBOOK_PEAK,
-        }
-    }
-}
+const MODES: &[(&str, &str, Mode)] = &[
+    ("spectrum", "", Mode::Spectrum),
+    ("waveform", "", Mode::Waveform),
+];
 
-/// What to combine.
-#[derive(Clone, Debug)]
-pub struct ConvolveRequest {
-    /// The sound to learn from.
-    pub a: PathBuf,
-    /// The sound to predict from.
-    pub b: PathBuf,
-    /// Where the result goes: a 32-bit float WAV file.
-    pub output: PathBuf,
-    /// How.
-    pub method: Method,
-    /// Also the other way round, into `output` with `-reverse` before the extension.
-    pub both: bool,
-    /// Which channel of each file predictive convolution uses, from 0.
-    pub channel: usize,
-    /// What happens to the result.
-    pub finish: Finish,
+fn estimators() -> impl TypedValueParser<Value = Estimator> {
+    PossibleValuesParser::new(Estimator::ALL.map(Estimator::name))
+        .try_map(|name| name.parse::<Estimator>())
 }
 
 /// One result.
@@ -103,7 +160,7 @@ pub struct Rendered {
 
 /// All results.
 #[derive(Clone, Debug, Serialize)]
-pub struct ConvolveOutcome {
+pub struct Outcome {
     /// Wall time of the command.
     pub seconds: f64,
     /// One per direction.
@@ -114,30 +171,26 @@ pub struct ConvolveOutcome {
 ///
 /// # Errors
 /// Files that cannot be read or written, a channel they lack, sounds the estimator refuses.
-pub fn convolve(request: &ConvolveRequest, observer: &dyn Observer) -> Result<ConvolveOutcome> {
+pub fn convolve(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
+    let peak = request.peak();
     ensure!(
-        request.finish.peak.is_finite() && request.finish.peak > 0.0,
-        "peak = {}: must be a positive number",
-        request.finish.peak
+        peak.is_finite() && peak > 0.0,
+        "peak = {peak}: must be a positive number"
     );
     let outputs = outputs(request)?;
-    let results = match request.method {
-        Method::Predictive {
-            mode,
-            estimator,
-            settings,
-        } => predict(request, &outputs, mode, estimator, &settings, observer)?,
-        Method::Convolution | Method::CrossSynthesis => combine(request, &outputs, observer)?,
+    let results = match request.direct {
+        None => predict(request, &outputs, observer)?,
+        Some(method) => combine(request, method, &outputs, observer)?,
     };
-    Ok(ConvolveOutcome {
+    Ok(Outcome {
         seconds: started.elapsed().as_secs_f64(),
         results,
     })
 }
 
 /// The file of each direction; never one of the inputs.
-fn outputs(request: &ConvolveRequest) -> Result<Vec<PathBuf>> {
+fn outputs(request: &Request) -> Result<Vec<PathBuf>> {
     let mut outputs = vec![request.output.clone()];
     if request.both {
         let stem = request.output.file_stem().unwrap_or_default();
@@ -162,15 +215,19 @@ fn outputs(request: &ConvolveRequest) -> Result<Vec<PathBuf>> {
 }
 
 fn predict(
-    request: &ConvolveRequest,
+    request: &Request,
     outputs: &[PathBuf],
-    mode: Mode,
-    estimator: Estimator,
-    settings: &Settings,
     observer: &dyn Observer,
 ) -> Result<Vec<Rendered>> {
-    let (a, rate_a) = one_channel(&request.a, request.channel, observer)?;
-    let (b, rate_b) = one_channel(&request.b, request.channel, observer)?;
+    let (mode, estimator) = (request.mode, request.estimator);
+    let settings = Settings {
+        rcond: request.rcond,
+        alpha: request.alpha,
+        seed: request.seed,
+    };
+    let channel = usize::from(request.channel) - 1;
+    let (a, rate_a) = one_channel(&request.a, channel, observer)?;
+    let (b, rate_b) = one_channel(&request.b, channel, observer)?;
     if rate_a != rate_b {
         observer.event(Event::Note(&format!(
             "{} has {rate_a}, {} has {rate_b}: samples are paired by number, not by time, and \
@@ -189,13 +246,13 @@ fn predict(
     let mut results = Vec::new();
     for ((path_a, path_b, a, b, rate), output) in directions.into_iter().zip(outputs) {
         let started = Instant::now();
-        let prediction = predictive::predict(a, b, mode, estimator, settings, observer)
+        let prediction = predictive::predict(a, b, mode, estimator, &settings, observer)
             .with_context(|| format!("fitting {} to {}", estimator, path_a.display()))?;
         let fit_seconds = started.elapsed().as_secs_f64();
-        let wave = denoised(prediction.wave, &request.finish, observer)?;
-        let finished = predictive::finish(&wave, request.finish.peak);
+        let wave = denoised(prediction.wave, request.noise_reduction, observer)?;
+        let finished = predictive::finish(&wave, request.peak());
         drop(wave);
-        let channels = trimmed(vec![finished], &request.finish)?;
+        let channels = trimmed(vec![finished], request.trim)?;
         results.push(Rendered {
             targets: prediction.targets,
             features: mode
@@ -238,7 +295,8 @@ fn one_channel(
 
 /// The plain methods, channel by channel; a mono file serves every channel of the other.
 fn combine(
-    request: &ConvolveRequest,
+    request: &Request,
+    method: Direct,
     outputs: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Vec<Rendered>> {
@@ -267,14 +325,14 @@ fn combine(
         let mut channels = Vec::new();
         for c in 0..left.len().max(right.len()) {
             let (x, y) = (&left[c % left.len()], &right[c % right.len()]);
-            let wave = match request.method {
-                Method::CrossSynthesis => direct::cross_synthesise(x, y, observer)?,
-                _ => direct::convolve(x, y, observer)?,
+            let wave = match method {
+                Direct::CrossSynthesis => direct::cross_synthesise(x, y, observer)?,
+                Direct::Convolution => direct::convolve(x, y, observer)?,
             };
-            channels.push(denoised(wave, &request.finish, observer)?);
+            channels.push(denoised(wave, request.noise_reduction, observer)?);
         }
-        scale_to(&mut channels, request.finish.peak);
-        let channels = trimmed(channels, &request.finish)?;
+        scale_to(&mut channels, request.peak());
+        let channels = trimmed(channels, request.trim)?;
         results.push(Rendered {
             fit_seconds: started.elapsed().as_secs_f64(),
             ..write(output, rate, channels, path_a, path_b)?
@@ -283,8 +341,12 @@ fn combine(
     Ok(results)
 }
 
-fn denoised(wave: Vec<f64>, finish: &Finish, observer: &dyn Observer) -> Result<Vec<f64>> {
-    let Some(reduction) = finish.noise_reduction_db else {
+fn denoised(
+    wave: Vec<f64>,
+    reduction_db: Option<f64>,
+    observer: &dyn Observer,
+) -> Result<Vec<f64>> {
+    let Some(reduction) = reduction_db else {
         return Ok(wave);
     };
     let samples: Vec<f32> = wave.iter().map(|&x| x as f32).collect();
@@ -306,8 +368,8 @@ fn scale_to(channels: &mut [Vec<f64>], peak: f64) {
 }
 
 /// Cuts both ends of all channels alike.
-fn trimmed(mut channels: Vec<Vec<f64>>, finish: &Finish) -> Result<Vec<Vec<f64>>> {
-    let Some(trim_db) = finish.trim_db else {
+fn trimmed(mut channels: Vec<Vec<f64>>, trim_db: Option<f64>) -> Result<Vec<Vec<f64>>> {
+    let Some(trim_db) = trim_db else {
         return Ok(channels);
     };
     ensure!(

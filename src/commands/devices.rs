@@ -3,16 +3,23 @@
 use crate::device::{self, Listed};
 use serde::Serialize;
 
+/// List what this build can compute on
+///
+/// The first column is what --device accepts; auto takes the one marked as chosen.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {}
+
 /// Everything `--device` accepts on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DevicesOutcome {
+pub struct Outcome {
     /// In the order in which they are offered.
     pub devices: Vec<Listed>,
 }
 
 /// Asks every backend of this build for its devices.
-pub fn devices() -> DevicesOutcome {
-    DevicesOutcome {
+pub fn devices() -> Outcome {
+    Outcome {
         devices: device::list(),
     }
 }

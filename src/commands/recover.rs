@@ -7,6 +7,7 @@ use crate::progress::{Event, Observer, Task};
 use crate::regress::random::RandomState;
 use crate::regress::recovery::{Clips, Method, Score, combine, score, to_i16};
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::ValueEnum;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,35 +17,83 @@ const STEPS: f64 = 32_768.0;
 /// Endings by which clips are recognised.
 const EXTENSIONS: [&str; 4] = ["wav", "flac", "mp3", "ogg"];
 
-/// Which clip loses its end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum HeldOut {
-    /// By place in the sorted list, from 0.
-    Index(usize),
-    /// By NumPy's `RandomState(seed).randint(number of clips)`.
-    Seed(u32),
-    /// Each in turn.
-    Every,
+/// Predict the deleted end of a clip from other clips like it
+///
+/// Learns from all clips of a folder but one what follows a beginning, and predicts the end of the
+/// one that was held out, beside silence and the mean clip.
+///
+/// Examples:
+///   effigy recover --dir clips --prefix 0_jackson --held-out 47 -o recovered.wav
+///   effigy recover --dir clips --leave-one-out --method ridge,pca
+#[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// Folder of the clips.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Only clips whose names begin so, such as 0_jackson.
+    #[arg(long, default_value = "")]
+    pub prefix: String,
+    /// Share of the held-out clip that is kept, between 0 and 1.
+    #[arg(long, default_value_t = 0.5)]
+    pub portion: f64,
+    /// Place of the clip to recover in the sorted list, from 0.
+    #[arg(long, group = "which")]
+    pub held_out: Option<usize>,
+    /// Draw the clip as NumPy's RandomState(SEED).randint(number of clips) does.
+    #[arg(long, group = "which")]
+    pub seed: Option<u32>,
+    /// Recover every clip in turn.
+    #[arg(long, group = "which", conflicts_with = "output")]
+    pub leave_one_out: bool,
+    /// Methods, the first of which is written.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_values = ["ols", "ridge", "pca"]
+    )]
+    pub method: Vec<MethodName>,
+    /// ols: drop directions whose singular value is below this share of the largest.
+    #[arg(long, default_value_t = 1e-6)]
+    pub rcond: f64,
+    /// ridge: penalty relative to a clip's mean energy [default: chosen by leaving clips out].
+    #[arg(long)]
+    pub alpha: Option<f64>,
+    /// pca: number of components [default: chosen by leaving clips out].
+    #[arg(long)]
+    pub components: Option<usize>,
+    /// Where the kept beginning and the recovered end go (16-bit WAV).
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// Let samples beyond 16 bits wrap around as the original program did, not saturate.
+    #[arg(long)]
+    pub wrap: bool,
 }
 
-/// What to recover.
-#[derive(Clone, Debug)]
-pub struct RecoverRequest {
-    /// Folder of the clips.
-    pub dir: PathBuf,
-    /// Start of their names.
-    pub prefix: String,
-    /// Share of a clip that is kept, between 0 and 1.
-    pub portion: f64,
-    /// Which clip.
-    pub held_out: HeldOut,
-    /// How.
-    pub methods: Vec<Method>,
-    /// Where the kept beginning and the first method's ending go, as 16-bit WAV (single clip
-    /// only).
-    pub output: Option<PathBuf>,
-    /// Let samples beyond 16 bits wrap around, as the seed did, instead of saturating.
-    pub wrap: bool,
+/// A method without its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MethodName {
+    /// Ordinary least squares.
+    Ols,
+    /// Ridge regression through the origin.
+    Ridge,
+    /// Regression on principal components, through the origin.
+    Pca,
+}
+
+impl Request {
+    fn methods(&self) -> Vec<Method> {
+        let method = |name: &MethodName| match name {
+            MethodName::Ols => Method::Ols { rcond: self.rcond },
+            MethodName::Ridge => Method::Ridge { alpha: self.alpha },
+            MethodName::Pca => Method::Pca {
+                components: self.components,
+            },
+        };
+        self.method.iter().map(method).collect()
+    }
 }
 
 /// One way to fill the gap, for one clip.
@@ -92,7 +141,7 @@ pub struct Summary {
 
 /// Figures and what was written.
 #[derive(Clone, Debug, Serialize)]
-pub struct RecoverOutcome {
+pub struct Outcome {
     /// Wall time of the command.
     pub seconds: f64,
     /// Number of clips.
@@ -126,13 +175,14 @@ struct Collection {
 /// # Errors
 /// A folder without at least three such clips, unequal rates, a portion that leaves nothing to
 /// keep or to recover, a place beyond the list, settings a method refuses.
-pub fn recover(request: &RecoverRequest, observer: &dyn Observer) -> Result<RecoverOutcome> {
+pub fn recover(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
     let collection = load(&request.dir, &request.prefix, observer)?;
     let samples = collection.clips.first().map_or(0, Vec::len);
     let kept = split(request.portion, samples)?;
-    ensure!(!request.methods.is_empty(), "no method was asked for");
-    let held_out = chosen(request.held_out, collection.clips.len())?;
+    let methods = request.methods();
+    ensure!(!methods.is_empty(), "no method was asked for");
+    let held_out = chosen(request, collection.clips.len())?;
     let inner = Clips::new(&collection.clips, kept);
     let mut recovered = Vec::new();
     let mut first_ending = Vec::new();
@@ -140,7 +190,7 @@ pub fn recover(request: &RecoverRequest, observer: &dyn Observer) -> Result<Reco
     for &index in &held_out {
         task.go_on()
             .map_err(|_| anyhow!("recovering: interrupted"))?;
-        let (rows, ending) = recover_one(&collection, &inner, index, kept, &request.methods)?;
+        let (rows, ending) = recover_one(&collection, &inner, index, kept, &methods)?;
         recovered.push(Recovered {
             index,
             clip: collection.paths[index].clone(),
@@ -161,7 +211,7 @@ pub fn recover(request: &RecoverRequest, observer: &dyn Observer) -> Result<Reco
         let beginning = &collection.clips[*index][..kept];
         beyond_16_bits = stitch(output, beginning, &first_ending, collection.rate, request)?;
     }
-    Ok(RecoverOutcome {
+    Ok(Outcome {
         seconds: started.elapsed().as_secs_f64(),
         clips: collection.clips.len(),
         samples,
@@ -256,22 +306,21 @@ fn split(portion: f64, samples: usize) -> Result<usize> {
     Ok(kept)
 }
 
-fn chosen(held_out: HeldOut, clips: usize) -> Result<Vec<usize>> {
-    match held_out {
-        HeldOut::Index(index) => {
-            ensure!(
-                index < clips,
-                "held-out = {index}: there are {clips} clips; use 0 to {}",
-                clips - 1
-            );
-            Ok(vec![index])
-        }
-        HeldOut::Seed(seed) => {
-            let count = u32::try_from(clips).context("too many clips")?;
-            Ok(vec![RandomState::new(seed).randint(count) as usize])
-        }
-        HeldOut::Every => Ok((0..clips).collect()),
+/// The clips that lose their ends.
+fn chosen(request: &Request, clips: usize) -> Result<Vec<usize>> {
+    if let Some(index) = request.held_out {
+        ensure!(
+            index < clips,
+            "held-out = {index}: there are {clips} clips; use 0 to {}",
+            clips - 1
+        );
+        return Ok(vec![index]);
     }
+    if let Some(seed) = request.seed {
+        let count = u32::try_from(clips).context("too many clips")?;
+        return Ok(vec![RandomState::new(seed).randint(count) as usize]);
+    }
+    Ok((0..clips).collect())
 }
 
 fn method_name(method: Method) -> &'static str {
@@ -328,7 +377,7 @@ fn stitch(
     beginning: &[f64],
     ending: &[f64],
     rate: SampleRate,
-    request: &RecoverRequest,
+    request: &Request,
 ) -> Result<usize> {
     let samples: Vec<f32> = beginning
         .iter()

@@ -1,5 +1,6 @@
 //! `spectrum`: effects on a recording's spectra, frame by frame.
 
+use super::arguments::one_of;
 use super::recording::{self, Written, mix};
 use crate::dsp::mel::MelBank;
 use crate::dsp::stft::{Stft, StftParams};
@@ -13,24 +14,71 @@ use anyhow::ensure;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// What to do.
-#[derive(Clone, Debug, PartialEq)]
+/// Take a recording's spectra apart: phases dropped, frequencies inverted, bins shuffled
+///
+/// Examples:
+///   effigy spectrum bells.wav -o robot.wav --effect drop-phase
+///   effigy spectrum bells.wav -o shuffled.wav --effect shuffle-bins --seed 7 --plot shuffled.png
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Request {
-    /// The recording.
+    /// The recording (WAV, FLAC, MP3 or OGG)
     pub input: PathBuf,
-    /// The WAV file to write.
+    /// The WAV file to write
+    #[arg(short, long)]
     pub output: PathBuf,
-    /// A picture of the spectrograms before and after (`.png` or `.svg`).
-    pub picture: Option<PathBuf>,
-    /// The effect.
+    /// What is done to every frame's spectrum
+    #[arg(long, value_parser = one_of(EFFECTS))]
     pub effect: Effect,
-    /// The frames.
-    pub transform: StftParams,
-    /// Seed of what is random.
+    /// Samples from one frame to the next
+    #[arg(long, default_value_t = 400)]
+    pub hop: usize,
+    /// Samples under the window of a frame
+    #[arg(long, default_value_t = 2000)]
+    pub win: usize,
+    /// Samples per transform, at least the window [default: the window]
+    #[arg(long)]
+    pub n_fft: Option<usize>,
+    /// Seed of shuffle-bins
+    #[arg(long, default_value_t = 42)]
     pub seed: u64,
-    /// As the notebook computed it, from a mono mix.
+    /// Compute as the notebook did: from a mono mix; dropped phases put each pulse where the
+    /// window begins, inverted frequencies are only turned over, shuffled bins are half lost
+    #[arg(long)]
     pub compat: bool,
+    /// Draw the spectrograms before and after to this .png or .svg file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
 }
+
+/// The effects and what help says of them.
+const EFFECTS: &[(&str, &str, Effect)] = &[
+    (
+        Effect::DropPhase.name(),
+        "Magnitudes only: every frame becomes one pulse, a buzz at the frame rate",
+        Effect::DropPhase,
+    ),
+    (
+        Effect::InvertFrequency.name(),
+        "The lowest frequency becomes the highest and the other way round",
+        Effect::InvertFrequency,
+    ),
+    (
+        Effect::ReverseTime.name(),
+        "Frames in reverse order, each played forwards",
+        Effect::ReverseTime,
+    ),
+    (
+        Effect::ShuffleBins.name(),
+        "Frequencies exchanged at random, the same way in every frame",
+        Effect::ShuffleBins,
+    ),
+    (
+        Effect::RealOnly.name(),
+        "Imaginary parts dropped: every frame is joined by its mirror image",
+        Effect::RealOnly,
+    ),
+];
 
 /// What was made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,8 +102,10 @@ const MELS: usize = 128;
 /// The recording cannot be read, the frames do not overlap enough, a file cannot be written, or
 /// the user asked to stop.
 pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
+    let n_fft = request.n_fft.unwrap_or(request.win);
+    let transform = StftParams::new(n_fft, request.win, request.hop)?;
     recording::check_output(&[&request.input], &request.output)?;
-    if let Some(picture) = &request.picture {
+    if let Some(picture) = &request.plot {
         check_ending(picture)?;
         recording::keep_inputs(&[&request.input], picture)?;
     }
@@ -74,7 +124,7 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
     } else {
         recording.audio.channels()
     };
-    let stft = Stft::new(request.transform);
+    let stft = Stft::new(transform);
     let made = spectral::apply(
         &stft,
         channels,
@@ -83,8 +133,8 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         request.seed,
         observer,
     )?;
-    if let Some(path) = &request.picture {
-        let bank = MelBank::new(rate, request.transform.n_fft(), MELS);
+    if let Some(path) = &request.plot {
+        let bank = MelBank::new(rate, n_fft, MELS);
         let mut figure = Figure::new(1000.0, 690.0);
         let name = request.effect.name();
         let sides = [
@@ -97,7 +147,7 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
             let shown = MelSpectrogram {
                 energies: &energies,
                 centres_hz: bank.centres_hz(),
-                seconds: rate.seconds(request.transform.hop_length() * table.mel.rows()),
+                seconds: rate.seconds(request.hop * table.mel.rows()),
             };
             let at = [80.0, 40.0 + 345.0 * i as f64, 800.0, 250.0];
             plot::mel_spectrogram(&format!("Mel spectrogram {title}"), shown).draw(&mut figure, at);
@@ -108,6 +158,6 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         input: request.input.clone(),
         effect: request.effect.name(),
         sound: recording::write(&request.output, made, rate, recording.format, observer)?,
-        picture: request.picture.clone(),
+        picture: request.plot.clone(),
     })
 }

@@ -1,6 +1,7 @@
 //! Writes a config's generated dry/wet pairs as WAV files, with a `[data]` table that names
 //! them.
 
+use super::arguments::sample_format;
 use crate::audio::{Audio, SampleFormat, encode};
 use crate::config::{self, DataConfig, Latency, PairConfig};
 use crate::data::load::{self, Excerpt};
@@ -10,22 +11,32 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// What to write where.
-#[derive(Clone, Debug)]
-pub struct SynthRequest {
-    /// A config with generated pairs.
+/// Write a config's generated dry/wet pairs as WAV files
+///
+/// The folder also gets data.toml, a [data] table that names the files for another config.
+///
+/// Example:
+///   effigy synth --config configs/conv.toml -o datasets/overdrive
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// A config with generated pairs, such as configs/conv.toml.
+    #[arg(long, short)]
     pub config: PathBuf,
-    /// `a.b=c`, applied to the config in order.
+    /// Override a config key; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Folder for the files.
+    /// Folder for the WAV files and data.toml.
+    #[arg(long, short)]
     pub output: PathBuf,
-    /// How samples are stored.
+    /// Sample format of the files.
+    #[arg(long, value_parser = sample_format(), default_value = "s24")]
     pub format: SampleFormat,
 }
 
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
-pub struct SynthOutcome {
+pub struct Outcome {
     /// Sound files, dry and wet in turn.
     pub files: Vec<PathBuf>,
     /// The `[data]` table for a config.
@@ -36,7 +47,7 @@ pub struct SynthOutcome {
 ///
 /// # Errors
 /// A config without generated pairs or with parameters out of range; an unwritable folder.
-pub fn synth(request: &SynthRequest, observer: &dyn Observer) -> Result<SynthOutcome> {
+pub fn synth(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let mut config = config::load(&request.config, &request.overrides)?;
     for part in [
         &mut config.data.train,
@@ -79,11 +90,11 @@ pub fn synth(request: &SynthRequest, observer: &dyn Observer) -> Result<SynthOut
     let table = std::collections::BTreeMap::from([("data", named)]);
     files::write(&data, toml::to_string(&table)?.as_bytes())
         .with_context(|| data.display().to_string())?;
-    Ok(SynthOutcome { files, data })
+    Ok(Outcome { files, data })
 }
 
 fn write_pair(
-    request: &SynthRequest,
+    request: &Request,
     excerpt: &Excerpt,
     stem: &str,
     files: &mut Vec<PathBuf>,

@@ -1,7 +1,7 @@
 //! `effigy convolve` as a command: files in, files out, figures, refusals.
 
 use effigy::audio::{Audio, SampleFormat, SampleRate, decode, encode};
-use effigy::commands::convolve::{ConvolveRequest, Finish, Method, convolve};
+use effigy::commands::convolve::{Direct, Request, convolve};
 use effigy::progress::{Event, Observer, Silent};
 use effigy::regress::estimator::{Estimator, Settings};
 use effigy::regress::features::Features;
@@ -29,32 +29,31 @@ fn write(path: &Path, hz: u32, channels: Vec<Vec<f32>>) -> PathBuf {
     path.to_path_buf()
 }
 
-fn predictive(estimator: Estimator) -> Method {
-    Method::Predictive {
-        mode: Mode::Spectrum,
-        estimator,
-        settings: Settings::default(),
-    }
-}
-
 /// A folder with two sounds of prime and even length.
 struct Scene {
     dir: tempfile::TempDir,
-    request: ConvolveRequest,
+    request: Request,
 }
 
-fn scene(method: Method) -> Scene {
+fn scene(estimator: Estimator, direct: Option<Direct>) -> Scene {
     let dir = tempfile::tempdir().unwrap();
     let a = write(&dir.path().join("a.wav"), 8000, vec![bell(2003, 1)]);
     let b = write(&dir.path().join("b.wav"), 8000, vec![bell(1500, 9)]);
-    let request = ConvolveRequest {
+    let request = Request {
         a,
         b,
         output: dir.path().join("out.wav"),
-        method,
+        estimator,
         both: false,
-        channel: 0,
-        finish: Finish::default(),
+        mode: Mode::Spectrum,
+        direct,
+        rcond: None,
+        alpha: None,
+        seed: None,
+        channel: 1,
+        trim: None,
+        normalise: None,
+        noise_reduction: None,
     };
     Scene { dir, request }
 }
@@ -63,7 +62,7 @@ fn samples(path: &Path) -> Vec<f32> {
     decode::read(path).unwrap().audio.into_channels().remove(0)
 }
 
-fn refusal(request: &ConvolveRequest) -> String {
+fn refusal(request: &Request) -> String {
     format!("{:#}", convolve(request, &Silent).unwrap_err())
 }
 
@@ -73,7 +72,7 @@ fn every_estimator_predicts_both_ways_reproducibly() {
         let Scene {
             dir: _dir,
             mut request,
-        } = scene(predictive(estimator));
+        } = scene(estimator, None);
         request.both = true;
         let outcome = convolve(&request, &Silent).unwrap();
         let [forth, back] = outcome.results.as_slice() else {
@@ -103,12 +102,8 @@ fn the_first_attempt_predicts_a_wave_of_bs_length() {
     let Scene {
         dir: _dir,
         mut request,
-    } = scene(predictive(Estimator::BayesianRidge));
-    request.method = Method::Predictive {
-        mode: Mode::Waveform,
-        estimator: Estimator::BayesianRidge,
-        settings: Settings::default(),
-    };
+    } = scene(Estimator::BayesianRidge, None);
+    request.mode = Mode::Waveform;
     let result = convolve(&request, &Silent).unwrap().results.remove(0);
     assert_eq!(
         (result.samples, result.targets.len(), result.features.len()),
@@ -118,7 +113,7 @@ fn the_first_attempt_predicts_a_wave_of_bs_length() {
 
 #[test]
 fn convolving_with_an_impulse_delays_and_keeps_channels() {
-    let Scene { dir, mut request } = scene(Method::Convolution);
+    let Scene { dir, mut request } = scene(Estimator::Ols, Some(Direct::Convolution));
     let mut impulse = vec![0.0; 40];
     impulse[17] = 0.5;
     request.a = write(&dir.path().join("impulse.wav"), 8000, vec![impulse]);
@@ -145,13 +140,11 @@ fn finishing_trims_normalises_and_reduces_noise() {
     let Scene {
         dir: _dir,
         mut request,
-    } = scene(Method::CrossSynthesis);
+    } = scene(Estimator::Ols, Some(Direct::CrossSynthesis));
     let plain = convolve(&request, &Silent).unwrap().results.remove(0);
-    request.finish = Finish {
-        noise_reduction_db: Some(12.0),
-        trim_db: Some(-20.0),
-        peak: 0.5,
-    };
+    request.noise_reduction = Some(12.0);
+    request.trim = Some(-20.0);
+    request.normalise = Some(20.0 * 0.5f64.log10());
     let finished = convolve(&request, &Silent).unwrap().results.remove(0);
     assert!(finished.samples < plain.samples);
     let wave = samples(&finished.output);
@@ -159,13 +152,13 @@ fn finishing_trims_normalises_and_reduces_noise() {
     assert!((peak - 0.5).abs() < 1e-6);
     assert!(wave[0].abs() >= 0.05 && wave[wave.len() - 1].abs() >= 0.05);
 
-    request.finish.trim_db = Some(3.0);
+    request.trim = Some(3.0);
     assert!(refusal(&request).contains("trim = 3"));
 }
 
 #[test]
 fn what_cannot_be_combined_is_refused_in_one_line() {
-    let Scene { dir, mut request } = scene(predictive(Estimator::Ols));
+    let Scene { dir, mut request } = scene(Estimator::Ols, None);
     let good = request.a.clone();
 
     request.a = write(&dir.path().join("short.wav"), 8000, vec![bell(6, 1)]);
@@ -175,7 +168,7 @@ fn what_cannot_be_combined_is_refused_in_one_line() {
         "{message}"
     );
     assert!(message.contains("short.wav"), "{message}");
-    request.method = predictive(Estimator::LassoLarsCv);
+    request.estimator = Estimator::LassoLarsCv;
     assert!(
         refusal(&request).contains("at least 10"),
         "{}",
@@ -187,9 +180,9 @@ fn what_cannot_be_combined_is_refused_in_one_line() {
     request.a = dir.path().join("missing.wav");
     assert!(refusal(&request).contains("missing.wav"));
     request.a = good.clone();
-    request.channel = 1;
+    request.channel = 2;
     assert!(refusal(&request).contains("channel 2 was asked for"));
-    request.channel = 0;
+    request.channel = 1;
     request.output = good.clone();
     assert!(refusal(&request).contains("one of the inputs"));
     assert_eq!(samples(&good).len(), 2003);
@@ -212,7 +205,7 @@ fn different_rates_are_noted_and_the_result_has_bs() {
             }
         }
     }
-    let Scene { dir, mut request } = scene(predictive(Estimator::Ridge));
+    let Scene { dir, mut request } = scene(Estimator::Ridge, None);
     request.b = write(&dir.path().join("b11.wav"), 11_025, vec![bell(1500, 2)]);
     let notes = Notes(Mutex::default());
     let result = convolve(&request, &notes).unwrap().results.remove(0);

@@ -3,30 +3,30 @@
 use crate::golden;
 use crate::support::shared;
 use effigy::audio::{Audio, SampleFormat, SampleRate, decode, encode};
-use effigy::commands::recover::{HeldOut, RecoverOutcome, RecoverRequest, Row, recover};
+use effigy::commands::recover::{MethodName, Outcome, Request, Row, recover};
 use effigy::progress::Silent;
-use effigy::regress::recovery::Method;
 use std::path::Path;
 
-const ALL: [Method; 3] = [
-    Method::Ols { rcond: 1e-6 },
-    Method::Ridge { alpha: None },
-    Method::Pca { components: None },
-];
+const ALL: [MethodName; 3] = [MethodName::Ols, MethodName::Ridge, MethodName::Pca];
 
-fn request(dir: &Path) -> RecoverRequest {
-    RecoverRequest {
+fn request(dir: &Path) -> Request {
+    Request {
         dir: dir.to_path_buf(),
         prefix: "0_jackson".to_string(),
         portion: 0.5,
-        held_out: HeldOut::Index(47),
-        methods: ALL.to_vec(),
+        held_out: Some(47),
+        seed: None,
+        leave_one_out: false,
+        method: ALL.to_vec(),
+        rcond: 1e-6,
+        alpha: None,
+        components: None,
         output: None,
         wrap: false,
     }
 }
 
-fn row<'a>(outcome: &'a RecoverOutcome, name: &str) -> &'a Row {
+fn row<'a>(outcome: &'a Outcome, name: &str) -> &'a Row {
     let rows = &outcome.recovered[0].rows;
     rows.iter().find(|row| row.name == name).unwrap()
 }
@@ -47,7 +47,7 @@ fn scikit_learns_figures_and_samples_are_reproduced() {
         (0.25, "25", "classical/recovered_25.npy"),
     ] {
         let mut request = request(dir.path());
-        request.held_out = HeldOut::Index(11);
+        request.held_out = Some(11);
         request.portion = portion;
         request.output = Some(dir.path().join("stitched.wav"));
         request.wrap = true;
@@ -105,7 +105,7 @@ fn over_all_clips_least_squares_never_beats_silence_and_penalties_repair_that() 
         return;
     };
     let mut request = request(&digits);
-    request.held_out = HeldOut::Every;
+    request.held_out = None;
     let outcome = recover(&request, &Silent).unwrap();
     assert_eq!(outcome.recovered.len(), 50);
     let summary = |name: &str| outcome.summary.iter().find(|s| s.name == name).unwrap();
@@ -119,7 +119,7 @@ fn over_all_clips_least_squares_never_beats_silence_and_penalties_repair_that() 
         assert!(summary(name).better_than_mean_clip > 25, "{name}");
     }
     // The seed's draw: RandomState(7).randint(50) is 47.
-    request.held_out = HeldOut::Seed(7);
+    request.seed = Some(7);
     assert_eq!(recover(&request, &Silent).unwrap().recovered[0].index, 47);
 }
 
@@ -135,25 +135,24 @@ fn clips(dir: &Path, lengths: &[usize], hz: u32) {
 #[test]
 fn what_cannot_be_recovered_is_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
-    let refusal =
-        |request: &RecoverRequest| format!("{:#}", recover(request, &Silent).unwrap_err());
+    let refusal = |request: &Request| format!("{:#}", recover(request, &Silent).unwrap_err());
     let mut request = request(dir.path());
     assert!(refusal(&request).contains("0 clip(s) begin with \"0_jackson\""));
     clips(dir.path(), &[40, 37, 50, 39], 8000);
     assert!(refusal(&request).contains("use 0 to 3"));
-    request.held_out = HeldOut::Index(2);
+    request.held_out = Some(2);
     assert_eq!(recover(&request, &Silent).unwrap().samples, 37);
     for portion in [0.0, 1.0, f64::NAN, 0.01] {
         request.portion = portion;
         assert!(refusal(&request).contains("portion"), "{portion}");
     }
     request.portion = 0.5;
-    request.methods = vec![Method::Pca {
-        components: Some(9),
-    }];
+    request.method = vec![MethodName::Pca];
+    request.components = Some(9);
     assert!(refusal(&request).contains("between 1 and 2"));
-    request.methods = ALL.to_vec();
-    request.held_out = HeldOut::Every;
+    request.method = ALL.to_vec();
+    request.components = None;
+    request.held_out = None;
     request.output = Some(dir.path().join("all.wav"));
     assert!(refusal(&request).contains("--held-out"));
     assert!(!dir.path().join("all.wav").exists());

@@ -3,7 +3,7 @@
 
 use crate::golden;
 use effigy::audio::{Audio, SampleFormat, SampleRate, decode, encode};
-use effigy::commands::reorder::{Output, Request, Setting};
+use effigy::commands::reorder::{Jobs, Output, Setting};
 use effigy::commands::{collage as collage_command, reorder, spectrum, stretch};
 use effigy::dsp::mel::MelBank;
 use effigy::dsp::stft::{Stft, StftParams};
@@ -19,7 +19,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::f64::consts::TAU;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Orders and facts by name.
 fn orders() -> Value {
@@ -669,7 +669,7 @@ fn setting(by: By) -> Setting {
 }
 
 /// A second of stereo in a file: a rising tone and noise that fades.
-fn recording(folder: &Path) -> std::path::PathBuf {
+fn recording(folder: &Path) -> PathBuf {
     let left: Vec<f32> = (0..8000)
         .map(|i| (f64::from(i) * f64::from(i) * 1e-4).sin() as f32 * 0.5)
         .collect();
@@ -695,12 +695,12 @@ fn one_setting_makes_a_sound_and_a_picture() {
             sound: sound.clone(),
             picture: Some(picture.clone()),
         };
-        let request = Request {
+        let request = Jobs {
             input: input.clone(),
             output,
             settings: vec![setting(By::Path)],
         };
-        let outcome = reorder::run(&request, &Silent).unwrap();
+        let outcome = reorder::make(&request, &Silent).unwrap();
         assert_eq!(outcome.rows.len(), 1);
         assert_eq!(outcome.rows[0].frames, 63);
         assert!(outcome.rows[0].mean_step > 0.0);
@@ -744,12 +744,12 @@ fn many_settings_make_a_folder_to_compare() {
         each_channel: true,
         ..setting(By::Loudness)
     };
-    let request = Request {
+    let request = Jobs {
         input: input.clone(),
         output: Output::Folder(target.clone()),
         settings: vec![setting(By::Path), setting(By::Tsne), held, wander, apart],
     };
-    let outcome = reorder::run(&request, &Silent).unwrap();
+    let outcome = reorder::make(&request, &Silent).unwrap();
     let page = std::fs::read_to_string(outcome.page.unwrap()).unwrap();
     assert_eq!(page.matches("<audio").count(), 5);
     for row in &outcome.rows {
@@ -761,19 +761,34 @@ fn many_settings_make_a_folder_to_compare() {
     let seconds: Vec<f64> = outcome.rows.iter().map(|r| r.sound.seconds).collect();
     assert!((seconds[2] - 0.5).abs() < 0.02 && (seconds[3] - 2.0).abs() < 0.02);
     // Again into the same folder is fine; into one with other things in it is not.
-    let again = Request {
+    let again = Jobs {
         settings: vec![setting(By::Pca); 3],
         ..request.clone()
     };
-    let rows = reorder::run(&again, &Silent).unwrap().rows;
+    let rows = reorder::make(&again, &Silent).unwrap().rows;
     let names: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
     assert_eq!(names, ["pca", "pca-2", "pca-3"]);
-    let other = Request {
+    let other = Jobs {
         output: Output::Folder(folder.path().to_path_buf()),
         ..again
     };
-    assert!(reorder::run(&other, &Silent).is_err());
+    assert!(reorder::make(&other, &Silent).is_err());
     assert!(input.exists());
+}
+
+/// A stretch as the notebook's.
+fn notebook_stretch(input: PathBuf, output: PathBuf) -> stretch::Request {
+    stretch::Request {
+        input,
+        output,
+        factor: 2.0,
+        tape: false,
+        linear: false,
+        compat: true,
+        hop: 64,
+        win: 512,
+        n_fft: None,
+    }
 }
 
 #[test]
@@ -785,33 +800,23 @@ fn nothing_is_written_over_its_own_input() {
         sound: sneaky.clone(),
         picture: None,
     };
-    let request = Request {
+    let request = Jobs {
         input: input.clone(),
         output,
         settings: vec![setting(By::Pca)],
     };
-    let error = reorder::run(&request, &Silent).unwrap_err().to_string();
+    let error = reorder::make(&request, &Silent).unwrap_err().to_string();
     assert!(
         error.contains("in.wav") && error.contains("written over"),
         "{error}"
     );
-    let request = stretch::Request {
-        input: input.clone(),
-        output: sneaky,
-        factor: 2.0,
-        method: stretch::Method::Notebook,
-    };
+    let request = notebook_stretch(input.clone(), sneaky);
     assert!(stretch::run(&request, &Silent).is_err());
 }
 
 #[test]
 fn other_endings_than_wav_are_refused() {
-    let request = stretch::Request {
-        input: "no-such-file.wav".into(),
-        output: "out.mp3".into(),
-        factor: 2.0,
-        method: stretch::Method::Notebook,
-    };
+    let request = notebook_stretch("no-such-file.wav".into(), "out.mp3".into());
     let error = stretch::run(&request, &Silent).unwrap_err().to_string();
     assert!(
         error.contains("out.mp3") && error.contains(".wav"),
@@ -822,12 +827,12 @@ fn other_endings_than_wav_are_refused() {
 #[test]
 fn contradicting_settings_are_refused_before_anything_is_read() {
     let refused = |setting: Setting| {
-        let request = Request {
+        let request = Jobs {
             input: "no-such-file.wav".into(),
             output: Output::Folder("no-such-folder".into()),
             settings: vec![setting],
         };
-        format!("{:#}", reorder::run(&request, &Silent).unwrap_err())
+        format!("{:#}", reorder::make(&request, &Silent).unwrap_err())
     };
     let apart = StftParams::new(512, 512, 512).unwrap();
     let base = setting(By::Pca);
@@ -862,46 +867,46 @@ fn the_other_verbs_make_sounds_of_the_right_shape() {
         let request = spectrum::Request {
             input: input.clone(),
             output: output.clone(),
-            picture: Some(folder.path().join("out.png")),
+            plot: Some(folder.path().join("out.png")),
             effect: Effect::DropPhase,
-            transform: StftParams::new(512, 512, 128).unwrap(),
+            hop: 128,
+            win: 512,
+            n_fft: None,
             seed: 1,
             compat,
         };
         spectrum::run(&request, &Silent).unwrap();
         assert_eq!(shape(), if compat { (1, 7936) } else { (2, 8000) });
+        let join = collage_command::Join {
+            output: output.clone(),
+            segments: 10,
+            crossfade: 5.0,
+            compat,
+        };
         let jumble = collage_command::Source::Jumble {
             input: input.clone(),
             seed: 3,
+            join: join.clone(),
         };
         let interleave = collage_command::Source::Interleave {
             first: input.clone(),
             second: input.clone(),
+            join,
         };
         // The notebook's lengths: 9 segments of 800 and 8 slews of 3; 20 segments and 10 + 9
         // slews of 3; each with two slews of a twentieth and one more sample.
         for (source, natural, notebook) in [(jumble, 8000, 7948), (interleave, 16_000, 17_663)] {
-            let request = collage_command::Request {
-                source,
-                output: output.clone(),
-                segments: 10,
-                crossfade_ms: 5.0,
-                compat,
-            };
+            let request = collage_command::Request { source };
             collage_command::run(&request, &Silent).unwrap();
             assert_eq!(shape(), if compat { (1, notebook) } else { (2, natural) });
         }
     }
-    let params = StftParams::new(512, 512, 64).unwrap();
-    for method in [
-        stretch::Method::KeepPitch(params),
-        stretch::Method::Tape(Default::default()),
-    ] {
+    for tape in [false, true] {
         let request = stretch::Request {
-            input: input.clone(),
-            output: output.clone(),
             factor: -1.5,
-            method,
+            tape,
+            compat: false,
+            ..notebook_stretch(input.clone(), output.clone())
         };
         stretch::run(&request, &Silent).unwrap();
         assert_eq!(shape(), (2, 12_000));
@@ -916,12 +921,12 @@ fn samples_that_are_no_numbers_are_refused() {
     samples[1234] = f32::NAN;
     let audio = Audio::mono(rate(), samples);
     encode::write(&input, &audio, SampleFormat::Float(32)).unwrap();
-    let request = Request {
+    let request = Jobs {
         input,
         output: Output::Folder(folder.path().join("out")),
         settings: vec![setting(By::Pca)],
     };
-    let error = format!("{:#}", reorder::run(&request, &Silent).unwrap_err());
+    let error = format!("{:#}", reorder::make(&request, &Silent).unwrap_err());
     assert!(
         error.contains("bad.wav") && error.contains("1234"),
         "{error}"

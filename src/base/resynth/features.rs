@@ -159,7 +159,7 @@ pub enum VolumeScaling {
 
 impl VolumeScaling {
     /// Its name on the command line and in reports.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::Frame => "frame",

@@ -42,7 +42,7 @@ impl By {
     }
 
     /// Its name on the command line and in reports.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Pca => "pca",
             Self::Tsne => "tsne",

@@ -24,7 +24,7 @@ pub enum Playback {
 
 impl Playback {
     /// Its name on the command line and in reports.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Frames => "frames",
             Self::Hold => "hold",

@@ -31,7 +31,7 @@ pub enum Effect {
 
 impl Effect {
     /// Its name on the command line and in reports.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::DropPhase => "drop-phase",
             Self::InvertFrequency => "invert-frequency",

@@ -1,71 +1,23 @@
-//! `reorder`: the frames of a recording in a new order, once or in many settings to compare.
+//! One recording reordered by one setting: measured, ordered, played, drawn, written.
+//! Knows nothing of other settings.
 
-use super::recording::{self, Written, mix};
+use super::request::Setting;
 use crate::audio::decode::Recording;
 use crate::audio::{SampleFormat, SampleRate};
+use crate::commands::recording::{self, Written, mix};
 use crate::dsp::mel::MelBank;
-use crate::dsp::stft::{Stft, StftParams};
-use crate::files;
-use crate::progress::{Event, Observer};
+use crate::dsp::stft::Stft;
+use crate::progress::Observer;
 use crate::report::chart::Chart;
 use crate::report::figure::Figure;
-use crate::report::listen::{self, Sound};
 use crate::report::plot::{self, MelSpectrogram, Scatter};
-use crate::report::save::check_ending;
-use crate::report::table::figure;
 use crate::resynth::ResynthError;
-use crate::resynth::features::{FrameTable, Preprocess, measure};
+use crate::resynth::features::{FrameTable, measure};
 use crate::resynth::order::{self, Ordering, Recipe};
 use crate::resynth::playback::{self, Playback};
-use anyhow::{Context, ensure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// One way to reorder.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Setting {
-    /// The frames.
-    pub transform: StftParams,
-    /// Number of mel bands that frames are compared by.
-    pub mels: usize,
-    /// How mel energies become features. With `compat` there, the recording is mixed to mono
-    /// first, as the notebook loads it.
-    pub preprocess: Preprocess,
-    /// What frames are ordered by. The steps of a walk follow from `seconds`.
-    pub recipe: Recipe,
-    /// How the order is played.
-    pub playback: Playback,
-    /// Length of the result, for playbacks and walks that are free to choose it.
-    pub seconds: Option<f64>,
-    /// Every channel in its own order instead of all in the order of their mix.
-    pub each_channel: bool,
-}
-
-/// Where results go.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// One sound, and perhaps its picture. Needs exactly one setting.
-    File {
-        /// The WAV file.
-        sound: PathBuf,
-        /// A `.png` or `.svg` file.
-        picture: Option<PathBuf>,
-    },
-    /// A folder of sounds and pictures with a page to compare them.
-    Folder(PathBuf),
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request {
-    /// The recording.
-    pub input: PathBuf,
-    /// Where results go.
-    pub output: Output,
-    /// All the ways to reorder it.
-    pub settings: Vec<Setting>,
-}
 
 /// One result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -98,168 +50,6 @@ pub struct Row {
     pub picture: Option<PathBuf>,
 }
 
-/// What was made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Outcome {
-    /// The recording.
-    pub input: PathBuf,
-    /// The page to compare results, if there is a folder.
-    pub page: Option<PathBuf>,
-    /// One row per setting.
-    pub rows: Vec<Row>,
-}
-
-/// Reorders a recording's frames.
-///
-/// # Errors
-/// The recording cannot be read, a setting is refused, a file cannot be written, or the user
-/// asked to stop. Nothing half-written is left.
-pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome> {
-    for setting in &request.settings {
-        check(setting)?;
-    }
-    match &request.output {
-        Output::File { sound, picture } => {
-            ensure!(
-                request.settings.len() == 1,
-                "{} settings make as many sounds; name a folder instead of the file {}",
-                request.settings.len(),
-                sound.display()
-            );
-            recording::check_output(&[&request.input], sound)?;
-            if let Some(picture) = picture {
-                check_ending(picture)?;
-                recording::keep_inputs(&[&request.input], picture)?;
-            }
-            let recording = recording::read(&request.input)?;
-            let made = reorder(&recording, &request.settings[0], observer)?;
-            let row = made.write(&recording, sound, picture.as_deref(), "", observer)?;
-            Ok(Outcome {
-                input: request.input.clone(),
-                page: None,
-                rows: vec![row],
-            })
-        }
-        Output::Folder(folder) => run_all(request, folder, observer),
-    }
-}
-
-fn check(setting: &Setting) -> anyhow::Result<()> {
-    setting.transform.check_overlap_add()?;
-    ensure!(
-        (2..=1024).contains(&setting.mels),
-        "{} mel bands are out of range; it must be 2 to 1024",
-        setting.mels
-    );
-    if let Some(seconds) = setting.seconds {
-        recording::check_length(seconds)?;
-        ensure!(
-            setting.playback != Playback::Frames || setting.recipe.walk.is_some(),
-            "frames that are played once each have a length of their own; choose a length only \
-             with a walk or with playback hold or crossfade"
-        );
-    }
-    Ok(())
-}
-
-/// The page's file in its folder.
-const PAGE: &str = "index.html";
-
-fn run_all(request: &Request, folder: &Path, observer: &dyn Observer) -> anyhow::Result<Outcome> {
-    recording::keep_inputs(&[&request.input], folder)?;
-    let empty = folder.read_dir().is_ok_and(|mut d| d.next().is_none());
-    let ours = || std::fs::read_to_string(folder.join(PAGE)).is_ok_and(|p| listen::is_page(&p));
-    ensure!(
-        !folder.exists() || empty || ours(),
-        "{}: exists and is no earlier comparison, which could be replaced; name another folder",
-        folder.display()
-    );
-    let recording = recording::read(&request.input)?;
-    let names = names(&request.settings);
-    let mut rows = Vec::new();
-    files::write_dir::<anyhow::Error>(folder, |scratch| {
-        for (setting, name) in request.settings.iter().zip(&names) {
-            observer.event(Event::Note(name));
-            let made = reorder(&recording, setting, observer).with_context(|| name.clone())?;
-            let sound = scratch.join(format!("{name}.wav"));
-            let picture = scratch.join(format!("{name}.png"));
-            let mut row = made.write(&recording, &sound, Some(&picture), name, observer)?;
-            row.sound.file = folder.join(format!("{name}.wav"));
-            row.picture = Some(folder.join(format!("{name}.png")));
-            rows.push(row);
-        }
-        let page = page(&request.input, &rows);
-        Ok(files::write(&scratch.join(PAGE), page.as_bytes())?)
-    })?;
-    Ok(Outcome {
-        input: request.input.clone(),
-        page: Some(folder.join(PAGE)),
-        rows,
-    })
-}
-
-/// Names made of what differs between settings; numbered where nothing does.
-fn names(settings: &[Setting]) -> Vec<String> {
-    let parts: Vec<Vec<String>> = settings.iter().map(described).collect();
-    let differs = |part: usize| parts.iter().any(|p| p[part] != parts[0][part]);
-    let base = |all: &Vec<String>| {
-        let kept = all.iter().enumerate();
-        let kept = kept.filter(|(i, _)| *i == 0 || differs(*i));
-        kept.map(|(_, text)| text.as_str())
-            .collect::<Vec<_>>()
-            .join("-")
-    };
-    let bases: Vec<String> = parts.iter().map(base).collect();
-    let numbered = |(i, name): (usize, &String)| {
-        let before = bases[..i].iter().filter(|n| *n == name).count();
-        if before > 0 {
-            format!("{name}-{}", before + 1)
-        } else {
-            name.clone()
-        }
-    };
-    bases.iter().enumerate().map(numbered).collect()
-}
-
-fn described(setting: &Setting) -> Vec<String> {
-    let (transform, recipe) = (setting.transform, &setting.recipe);
-    vec![
-        recipe.by.name().to_string(),
-        format!("hop{}", transform.hop_length()),
-        format!("win{}", transform.win_length()),
-        format!("nfft{}", transform.n_fft()),
-        format!("volume_{}", setting.preprocess.volume.name()),
-        setting.playback.name().to_string(),
-    ]
-}
-
-fn page(input: &Path, rows: &[Row]) -> String {
-    let own = |path: &Path| {
-        let name = path.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    };
-    let sound = |row: &Row| Sound {
-        title: row.name.clone(),
-        file: own(&row.sound.file),
-        picture: row.picture.as_deref().map(own),
-        figures: [
-            ("frames", row.frames.to_string()),
-            ("mean step", figure(row.mean_step)),
-            ("in time order", figure(row.mean_step_in_time)),
-            ("ordering (s)", figure(row.order_seconds)),
-            ("length (s)", figure(row.sound.seconds)),
-            (
-                "divergence (nats)",
-                row.kl_divergence.map_or(String::new(), figure),
-            ),
-        ]
-        .map(|(name, value)| (name.to_string(), value))
-        .to_vec(),
-    };
-    let sounds: Vec<Sound> = rows.iter().map(sound).collect();
-    listen::page(&format!("{}, reordered", own(input)), &sounds)
-}
-
 /// A setting made ready for recordings of one rate.
 struct Engine {
     setting: Setting,
@@ -279,14 +69,15 @@ struct Part {
 }
 
 /// A reordered recording in memory.
-struct Made {
+pub(super) struct Made {
     engine: Engine,
     /// How the mix, or the first channel, was ordered.
     shown: Part,
     channels: Vec<Vec<f32>>,
 }
 
-fn reorder(
+/// Orders the frames as the setting says and plays them.
+pub(super) fn reorder(
     recording: &Recording,
     setting: &Setting,
     observer: &dyn Observer,
@@ -399,7 +190,7 @@ impl Engine {
 
 impl Made {
     /// Writes the sound and its picture.
-    fn write(
+    pub(super) fn write(
         self,
         recording: &Recording,
         sound: &Path,
