@@ -8,9 +8,8 @@
 //!   hₜ = (1 − z)·n + z·hₜ₋₁. The reset gate acts after U, as in PyTorch and RTNeural.
 //!
 //! A step cannot begin before the last has ended, so there is no time to work on at once: vectors
-//! run over the units, and a few items of the batch share each weight
-//! loaded. The sums into all gates of a vector of units are made in registers and go through the
-//! cell there. Items are independent: a group of them is one task and goes through all of time.
+//! run over the units, and a few items of the batch share each weight loaded. The sums into all
+//! gates of a vector of units are made in registers and go through the cell there. Items are independent: a group of them is one task and goes through all of time.
 //!
 //! The backward pass (through the whole of the sequence it was given; truncation is the caller's,
 //! who hands over the state without its history) works block by block, the last first. y holds h at
@@ -21,8 +20,8 @@
 //! batch of 40 × 2048 73 MB to be written and read again, where this adds a third to the
 //! multiply-adds; that form, which also went through memory between products and cells, took 1.7
 //! times as long on two cores. What is left of memory is x, y and dy. Their rows lie a whole
-//! sequence apart, so they are turned over in registers and asked for ahead of time (see
-//! [`super::turn`]; asking took a fifth off the forward pass).
+//! sequence apart, so they are transposed in registers and asked for ahead of time, which took a
+//! fifth off the forward pass.
 
 mod backward;
 mod cells;

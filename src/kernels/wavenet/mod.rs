@@ -28,10 +28,12 @@
 //!
 //! How it gets there. Memory is much slower than the arithmetic, but only while one waits for it:
 //! activations are copied to where they are kept a line at a time beside the next tile's
-//! multiply-adds, past the caches ([`CopyRows`](super::products::copies::CopyRows)), and fetched ahead of the backward
-//! pass in the same way. Copying them at once cost 11 of 58 ms, beside the arithmetic 4.
+//! multiply-adds, past the caches ([`CopyRows`](super::products::copies::CopyRows)), and fetched
+//! ahead of the backward pass in the same way. Copying them at once cost 11 of 58 ms, beside the
+//! arithmetic 4.
 
 mod backward;
+mod backward_plan;
 mod batch;
 mod cut;
 mod forward;
