@@ -1,9 +1,9 @@
 //! All commands and options. What each says of itself stands with its arguments.
 
-use super::{bench_train, completions, export, man};
+use super::{bench_train, completions, man};
 use crate::commands::{
-    baseline, bench_infer, check, collage, compare, convolve, devices, evaluate, infer, inspect,
-    new, recover, reorder, report, runs, spectrum, stretch, synth, train,
+    baseline, bench_infer, check, collage, compare, convolve, devices, evaluate, export, infer,
+    inspect, new, recover, reorder, report, runs, spectrum, stretch, synth, train,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -28,7 +28,7 @@ pub(super) enum Command {
     New(new::Request),
     Train(train::Request),
     Infer(infer::Request),
-    Export(export::Args),
+    Export(export::Request),
     Evaluate(evaluate::Request),
     Compare(compare::Request),
     Baseline(baseline::Request),

@@ -7,7 +7,7 @@ use crate::random_networks::Dice;
 use crate::support::{Place, config, noise};
 use burn::prelude::Device;
 use effigy::audio::{SampleFormat, decode};
-use effigy::commands::export::{self, ExportOutcome, ExportRequest};
+use effigy::commands::export::{self, Outcome, Request};
 use effigy::commands::infer;
 use effigy::commands::inspect;
 use effigy::config::{
@@ -62,16 +62,16 @@ fn every_network() -> Vec<ModelConfig> {
     [seed_networks(), knob_networks(64, 16)].concat()
 }
 
-fn to(model: &Path, format: Format, output: PathBuf) -> ExportRequest {
-    ExportRequest {
+fn to(model: &Path, format: Format, output: PathBuf) -> Request {
+    Request {
         model: model.to_path_buf(),
         format: Some(format),
         output,
-        ..ExportRequest::default()
+        ..Request::default()
     }
 }
 
-fn exported(request: &ExportRequest) -> Result<ExportOutcome, String> {
+fn exported(request: &Request) -> Result<Outcome, String> {
     export::export(request, &Silent).map_err(|e| format!("{e:#}"))
 }
 
@@ -307,7 +307,7 @@ fn metadata_comes_from_flags_then_the_config_then_the_run() {
     };
     let (folder, _) = run(&place, "r", &config);
     let output = place.path("a.nam");
-    let request = ExportRequest {
+    let request = Request {
         metadata: MetadataConfig {
             modeled_by: Some("flag".into()),
             tone_type: Some("clean".into()),
@@ -341,7 +341,7 @@ fn metadata_comes_from_flags_then_the_config_then_the_run() {
         (&"flag".into(), &"clean".into(), &"48000".into())
     );
 
-    let unknown = ExportRequest {
+    let unknown = Request {
         metadata: MetadataConfig {
             gear_type: Some("spoon".into()),
             ..MetadataConfig::default()

@@ -3,6 +3,7 @@
 
 pub mod loudness;
 
+use super::arguments::one_of;
 use crate::audio::SampleRate;
 use crate::calendar::Date;
 use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
@@ -19,30 +20,67 @@ use crate::playing::playable::Run;
 use crate::progress::{Event, Observer, Task};
 use crate::training::run_report::RunReport;
 use anyhow::{Context, Result, bail, ensure};
+use clap::builder::TypedValueParser;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What to write, and as what.
-#[derive(Clone, Debug, Default)]
-pub struct ExportRequest {
-    /// A run's folder, or a model file that is to be converted.
+/// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors
+///
+/// The file is read again and played beside the network before it appears under its name.
+///
+/// Examples:
+///   effigy export --model checkpoints/my-pedal -o my-pedal.nam
+///   effigy export --model amp.nam -o amp.aidax
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Request {
+    /// The run whose best weights are written, or a model file to convert.
+    #[arg(long, short)]
     pub model: PathBuf,
-    /// Absent: what the output's ending says.
+    /// The kind of file [default: what the output's ending says].
+    #[arg(long, value_parser = kinds())]
     pub format: Option<Format>,
-    /// The file to write.
+    /// The file to write; it appears only once it was read again and played like the network.
+    #[arg(long, short)]
     pub output: PathBuf,
     /// What to say about the capture, before what the run's config (or the model file) says.
+    #[command(flatten)]
     pub metadata: MetadataConfig,
-    /// A recording that loudness and gain are taken on, instead of the standard signal.
+    /// Take loudness and gain on this recording instead of the standard signal: the field's own
+    /// figures come from its loudness_input.wav.
+    #[arg(long, value_name = "WAV")]
     pub loudness_signal: Option<PathBuf>,
+}
+
+/// The kinds of files that can be written, by their names on the command line.
+fn kinds() -> impl TypedValueParser<Value = Format> {
+    one_of(&[
+        ("nam", "Neural Amp Modeler: WaveNet, LSTM", Format::Nam),
+        (
+            "rtneural",
+            "RTNeural: recurrent and convolution networks, layer by layer",
+            Format::RtNeural,
+        ),
+        ("aidax", "AIDA-X: one LSTM or GRU layer", Format::AidaX),
+        (
+            "proteus",
+            "Proteus: one LSTM or GRU layer of 40 units at 44.1 kHz",
+            Format::Proteus,
+        ),
+        (
+            "safetensors",
+            "Every network, weights by name: effigy and tensor libraries",
+            Format::Safetensors,
+        ),
+    ])
 }
 
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
-pub struct ExportOutcome {
+pub struct Outcome {
     /// The file.
     pub file: PathBuf,
     /// Its format.
@@ -82,7 +120,7 @@ pub struct LoudnessReport {
 /// # Errors
 /// A network that the format cannot carry (with the formats that can), an ending that players
 /// of the format do not look for, a file that plays differently (nothing stays of it).
-pub fn export(request: &ExportRequest, observer: &dyn Observer) -> Result<ExportOutcome> {
+pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let format = format(request)?;
     refuse_input(request)?;
     request.metadata.check()?;
@@ -108,7 +146,7 @@ pub fn export(request: &ExportRequest, observer: &dyn Observer) -> Result<Export
         place()
     );
     file.commit().with_context(place)?;
-    Ok(ExportOutcome {
+    Ok(Outcome {
         file: request.output.clone(),
         format,
         family: network.family().to_string(),
@@ -123,7 +161,7 @@ pub fn export(request: &ExportRequest, observer: &dyn Observer) -> Result<Export
 }
 
 /// The format that was asked for, or the one of the output's ending.
-fn format(request: &ExportRequest) -> Result<Format> {
+fn format(request: &Request) -> Result<Format> {
     let output = &request.output;
     let ending = output
         .extension()
@@ -158,7 +196,7 @@ fn format(request: &ExportRequest) -> Result<Format> {
 }
 
 /// Inputs are never modified.
-fn refuse_input(request: &ExportRequest) -> Result<()> {
+fn refuse_input(request: &Request) -> Result<()> {
     ensure!(
         !files::same(&request.model, &request.output),
         "{} is the model itself; name another output",
@@ -245,7 +283,7 @@ impl About {
         playable: &Playable,
         network: &Network,
         format: Format,
-        request: &ExportRequest,
+        request: &Request,
     ) -> Result<Self> {
         let own = match playable.run() {
             Some(run) => of_run(run)?,
@@ -269,7 +307,7 @@ impl About {
         Ok(about)
     }
 
-    fn measure(&mut self, network: &Network, request: &ExportRequest) -> Result<()> {
+    fn measure(&mut self, network: &Network, request: &Request) -> Result<()> {
         let rate = SampleRate::new(network.sample_rate).context("the network runs at 0 Hz")?;
         let (signal, name) = match &request.loudness_signal {
             Some(path) => (
