@@ -27,7 +27,8 @@ impl Cost {
     }
 }
 
-/// What every part can say of itself. Only [`Network::validate`](super::Network::validate) makes it trustworthy.
+/// What every part can say of itself. Only [`Network::validate`](super::Network::validate) makes
+/// it trustworthy.
 pub(crate) trait Part {
     /// Checks sizes against each other and against the lists of numbers; gives output channels.
     ///
@@ -44,8 +45,7 @@ pub(crate) trait Part {
     fn shape(&self) -> String;
 
     /// How deep layers nest inside it, counted to `limit ≥ 1`.
-    fn depth(&self, limit: usize) -> usize {
-        let _ = limit;
+    fn depth(&self, _limit: usize) -> usize {
         0
     }
 }
