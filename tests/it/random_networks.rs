@@ -500,6 +500,25 @@ impl Dice {
         }
     }
 
+    /// A convolution whose channels their own peaks modulate.
+    pub fn temporal_film(&mut self) -> Network {
+        let (channels, units, shift) = (self.size(20), self.size(8), self.chance(0.5));
+        let values = if shift { 2 * channels } else { channels };
+        let film = TemporalFilm {
+            block_size: self.size(400),
+            lstm: self.lstm(channels, units, false),
+            projection: self.conv(units, values, 1, 1),
+            shift,
+        };
+        let layers = vec![
+            Layer::Conv1d(self.conv(1, channels, 5, 3)),
+            Layer::TemporalFilm(film),
+            Layer::Activation(Activation::Tanh),
+            Layer::Conv1d(self.conv(channels, 1, 1, 1)),
+        ];
+        sequential(1, layers)
+    }
+
     /// State-space layers with gates between.
     pub fn state_space(&mut self) -> Network {
         let channels = self.size(20);
@@ -575,6 +594,7 @@ impl Dice {
             ("state space", self.state_space()),
             ("conv + LSTM", self.conv_lstm()),
             ("window", self.window()),
+            ("temporal FiLM", self.temporal_film()),
         ]
     }
 }

@@ -22,6 +22,7 @@ pub use bounds::{MAX_CHANNELS, MAX_DEPTH, MAX_HISTORY, MAX_LAYERS, MAX_WEIGHTS};
 pub use error::DescriptionError;
 pub use layer::{
     Affine, Branches, Conv1d, Delay, Film, Gru, Join, Layer, Lstm, Residual, S4d, Split,
+    TemporalFilm,
 };
 pub use sequential::Sequential;
 pub use slimmable::{Slimmable, Submodel};

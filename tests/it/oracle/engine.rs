@@ -68,6 +68,7 @@ fn layer(layer: &Layer, x: Signal, controls: &[f64]) -> Signal {
             }
         }
         Layer::Branches(net) => branches(net, &x, controls),
+        Layer::TemporalFilm(net) => temporal_film(net, &x),
         Layer::Delay(delay) => x.iter().map(|row| delayed(row, delay.samples)).collect(),
     }
 }
@@ -132,6 +133,32 @@ fn film(net: &Film, x: &Signal, controls: &[f64]) -> Signal {
         row.iter().map(|x| scale * x + shift).collect()
     })
     .collect()
+}
+
+/// Every sample by what the LSTM makes of the peaks of the blocks before its own.
+fn temporal_film(net: &TemporalFilm, x: &Signal) -> Signal {
+    let peak = |block: &[f64]| block.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let peaks = x
+        .iter()
+        .map(|row| row.chunks(net.block_size).map(peak).collect());
+    let heard = lstm(&net.lstm, &peaks.collect());
+    let first = state(&net.lstm.initial_hidden, net.lstm.hidden_size);
+    let hidden = first.into_iter().zip(heard);
+    let hidden: Signal = hidden
+        .map(|(first, row)| [vec![first], row].concat())
+        .collect();
+    let values = conv(&net.projection, &hidden);
+    let sample = |c: usize, t: usize| {
+        let block = t / net.block_size;
+        let shift = if net.shift {
+            values[x.len() + c][block]
+        } else {
+            0.0
+        };
+        x[c][t] * (1.0 + values[c][block]) + shift
+    };
+    let row = |c: usize| (0..x[c].len()).map(|t| sample(c, t)).collect();
+    (0..x.len()).map(row).collect()
 }
 
 fn branches(net: &Branches, x: &Signal, controls: &[f64]) -> Signal {

@@ -11,5 +11,6 @@ mod glu;
 mod recurrent;
 mod residual;
 mod s4d;
+mod temporal_film;
 
 pub(crate) use conv::Conv;

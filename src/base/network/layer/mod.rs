@@ -1,7 +1,7 @@
 //! The building blocks of sequential networks: the one list of layers, and layers in a row.
 //!
 //! Signals between layers are `[channel][time]`. Every layer is causal. A new layer is a file
-//! here with its struct and what it says of itself ([`Part`]), a line in [`layers!`], and a file
+//! here with its struct and what it says of itself ([`Part`]), a line in `layers!`, and a file
 //! in the engine that plays it; without either of the two nothing compiles.
 
 mod activation;
@@ -14,6 +14,7 @@ mod glu;
 mod recurrent;
 mod residual;
 mod s4d;
+mod temporal_film;
 
 pub use affine::Affine;
 pub use branches::{Branches, Join, Split};
@@ -24,6 +25,7 @@ pub(crate) use glu::Glu;
 pub use recurrent::{Gru, Lstm};
 pub use residual::Residual;
 pub use s4d::S4d;
+pub use temporal_film::TemporalFilm;
 
 use super::activation::Activation;
 use super::error::DescriptionError;
@@ -84,6 +86,8 @@ layers! {
     Branches,
     /// The input, some samples later.
     Delay,
+    /// Modulation by the signal's own peaks, a block ago.
+    TemporalFilm,
     ;
     /// First half of the channels times the sigmoid of the second half.
     Glu,
