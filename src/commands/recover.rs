@@ -9,6 +9,7 @@ use crate::regress::recovery::{Clips, Method, Score, combine, score, to_i16};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -225,21 +226,30 @@ pub fn recover(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
 }
 
 fn load(dir: &Path, prefix: &str, observer: &dyn Observer) -> Result<Collection> {
+    let paths = matching(dir, prefix)?;
+    let mut clips = Vec::new();
+    let mut common: Option<SampleRate> = None;
+    for path in &paths {
+        let (clip, rate) = first_channel(path, common, observer)?;
+        common = Some(rate);
+        clips.push(clip);
+    }
+    let shortest = clips.iter().map(Vec::len).min().unwrap_or(0);
+    clips.iter_mut().for_each(|clip| clip.truncate(shortest));
+    let rate = common.context("no clip was read")?;
+    Ok(Collection { paths, clips, rate })
+}
+
+/// The clips of a folder whose names begin so, in the order of their names.
+fn matching(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    let shown = || dir.display().to_string();
     let mut paths = Vec::new();
-    let entries = std::fs::read_dir(dir).with_context(|| format!("{}", dir.display()))?;
-    for entry in entries {
-        let path = entry.with_context(|| format!("{}", dir.display()))?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let extension = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
-        if name.starts_with(prefix) && EXTENSIONS.contains(&extension.as_str()) {
+    for entry in std::fs::read_dir(dir).with_context(shown)? {
+        let path = entry.with_context(shown)?.path();
+        let text = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let extension = text(path.extension()).to_lowercase();
+        let named = text(path.file_name()).starts_with(prefix);
+        if named && EXTENSIONS.contains(&extension.as_str()) {
             paths.push(path);
         }
     }
@@ -251,45 +261,40 @@ fn load(dir: &Path, prefix: &str, observer: &dyn Observer) -> Result<Collection>
         dir.display(),
         paths.len()
     );
-    let mut clips = Vec::new();
-    let mut common: Option<SampleRate> = None;
-    for path in &paths {
-        let audio = decode::read(path)?.audio;
-        let rate = audio.sample_rate();
-        let expected = *common.get_or_insert(rate);
+    Ok(paths)
+}
+
+/// The first channel of a file in 16-bit steps, and its rate, which must be the one before it.
+fn first_channel(
+    path: &Path,
+    before: Option<SampleRate>,
+    observer: &dyn Observer,
+) -> Result<(Vec<f64>, SampleRate)> {
+    let audio = decode::read(path)?.audio;
+    let rate = audio.sample_rate();
+    if let Some(before) = before {
         ensure!(
-            rate == expected,
-            "{}: has {rate}, the clips before it {expected}; all must have one rate",
+            rate == before,
+            "{}: has {rate}, the clips before it {before}; all must have one rate",
             path.display()
         );
-        let mut channels = audio.into_channels();
-        if channels.len() > 1 {
-            let count = channels.len();
-            observer.event(Event::Note(&format!(
-                "{}: channel 1 of {count} is used",
-                path.display()
-            )));
-        }
-        let first = channels.swap_remove(0);
-        let bad = first.iter().position(|x| !x.is_finite());
-        if let Some(at) = bad {
-            bail!(
-                "{}: sample {at} is {}; samples must be finite",
-                path.display(),
-                first[at]
-            );
-        }
-        clips.push(
-            first
-                .iter()
-                .map(|&x| f64::from(x) * STEPS)
-                .collect::<Vec<_>>(),
+    }
+    let mut channels = audio.into_channels();
+    let (shown, count) = (path.display(), channels.len());
+    if count > 1 {
+        observer.event(Event::Note(&format!(
+            "{shown}: channel 1 of {count} is used"
+        )));
+    }
+    let first = channels.swap_remove(0);
+    if let Some(at) = first.iter().position(|x| !x.is_finite()) {
+        bail!(
+            "{shown}: sample {at} is {}; samples must be finite",
+            first[at]
         );
     }
-    let shortest = clips.iter().map(Vec::len).min().unwrap_or(0);
-    clips.iter_mut().for_each(|clip| clip.truncate(shortest));
-    let rate = common.context("no clip was read")?;
-    Ok(Collection { paths, clips, rate })
+    let steps = first.iter().map(|&x| f64::from(x) * STEPS);
+    Ok((steps.collect(), rate))
 }
 
 fn split(portion: f64, samples: usize) -> Result<usize> {

@@ -2,12 +2,14 @@
 
 use super::arguments::one_of;
 use super::recording::{self, Written, mix};
+use crate::audio::SampleRate;
 use crate::dsp::mel::MelBank;
 use crate::dsp::stft::{Stft, StftParams};
 use crate::progress::Observer;
 use crate::report::figure::Figure;
 use crate::report::plot::{self, MelSpectrogram};
 use crate::report::save::check_ending;
+use crate::resynth::ResynthError;
 use crate::resynth::features::measure;
 use crate::resynth::spectral::{self, Effect};
 use anyhow::ensure;
@@ -134,25 +136,9 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         observer,
     )?;
     if let Some(path) = &request.plot {
-        let bank = MelBank::new(rate, n_fft, MELS);
-        let mut figure = Figure::new(1000.0, 690.0);
-        let name = request.effect.name();
-        let sides = [
-            (channels, "before".to_string()),
-            (&made, format!("after {name}")),
-        ];
-        for (i, (sound, title)) in sides.into_iter().enumerate() {
-            let table = measure(&stft, &bank, rate, &mix(sound), observer)?;
-            let energies: Vec<f32> = table.mel.iter().flatten().copied().collect();
-            let shown = MelSpectrogram {
-                energies: &energies,
-                centres_hz: bank.centres_hz(),
-                seconds: rate.seconds(request.hop * table.mel.rows()),
-            };
-            let at = [80.0, 40.0 + 345.0 * i as f64, 800.0, 250.0];
-            plot::mel_spectrogram(&format!("Mel spectrogram {title}"), shown).draw(&mut figure, at);
-        }
-        figure.write(path)?;
+        let after = format!("after {}", request.effect.name());
+        let sides = [(channels, "before"), (made.as_slice(), after.as_str())];
+        draw(&stft, rate, sides, observer)?.write(path)?;
     }
     Ok(Outcome {
         input: request.input.clone(),
@@ -160,4 +146,28 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         sound: recording::write(&request.output, made, rate, recording.format, observer)?,
         picture: request.plot.clone(),
     })
+}
+
+/// The mel spectrograms of both sides, one below the other.
+fn draw(
+    stft: &Stft,
+    rate: SampleRate,
+    sides: [(&[Vec<f32>], &str); 2],
+    observer: &dyn Observer,
+) -> Result<Figure, ResynthError> {
+    let transform = stft.params();
+    let bank = MelBank::new(rate, transform.n_fft(), MELS);
+    let mut figure = Figure::new(1000.0, 690.0);
+    for ((sound, side), top) in sides.into_iter().zip([40.0, 385.0]) {
+        let table = measure(stft, &bank, rate, &mix(sound), observer)?;
+        let energies: Vec<f32> = table.mel.iter().flatten().copied().collect();
+        let shown = MelSpectrogram {
+            energies: &energies,
+            centres_hz: bank.centres_hz(),
+            seconds: rate.seconds(transform.hop_length() * table.mel.rows()),
+        };
+        plot::mel_spectrogram(&format!("Mel spectrogram {side}"), shown)
+            .draw(&mut figure, [80.0, top, 800.0, 250.0]);
+    }
+    Ok(figure)
 }

@@ -241,12 +241,12 @@ pub enum Fact {
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
-    /// Where; `None` for what holds of dry and wet together.
-    #[serde(flatten)]
-    pub place: Option<Place>,
     /// What it is.
     #[serde(flatten)]
     pub fact: Fact,
+    /// Where; `None` for what holds of dry and wet together.
+    #[serde(flatten)]
+    pub place: Option<Place>,
 }
 
 impl Finding {

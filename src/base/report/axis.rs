@@ -112,9 +112,14 @@ fn short(value: f64) -> String {
 
 /// A linear axis through all finite values, with a little room at both ends.
 pub fn fitting_axis(label: &str, values: impl Iterator<Item = f64>) -> Axis {
+    roomy_axis(label, values, 0.04)
+}
+
+/// The same with this share of its length as room at either end.
+pub fn roomy_axis(label: &str, values: impl Iterator<Item = f64>, share: f64) -> Axis {
     match extent(values) {
         Some((low, high)) => {
-            let room = 0.04 * (high - low);
+            let room = share * (high - low);
             Axis::linear(label, low - room, high + room)
         }
         None => Axis::linear(label, 0.0, 1.0),

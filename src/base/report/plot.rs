@@ -2,7 +2,7 @@
 //!
 //! Knows slices of numbers, not where they come from.
 
-use super::axis::{Axis, extent};
+use super::axis::{Axis, roomy_axis};
 use super::chart::{Chart, Mark};
 use super::colour::ColourMap;
 use super::figure::Image;
@@ -121,11 +121,8 @@ pub struct Scatter<'a> {
 
 /// The chart of points coloured by time.
 pub fn scatter(title: &str, shown: Scatter<'_>) -> Chart {
-    let (x, y) = (
-        fitting_axis(shown.x.1, shown.x.0),
-        fitting_axis(shown.y.1, shown.y.0),
-    );
-    let mut chart = Chart::new("frames", title, x, y);
+    let axis = |(values, label): (&[f64], &str)| roomy_axis(label, values.iter().copied(), 0.03);
+    let mut chart = Chart::new("frames", title, axis(shown.x), axis(shown.y));
     let last = shown.seconds.iter().copied().fold(0.0, f64::max);
     let times = Axis::linear("time (s)", 0.0, last);
     let places = shown.x.0.iter().zip(shown.y.0).zip(shown.seconds);
@@ -138,17 +135,6 @@ pub fn scatter(title: &str, shown: Scatter<'_>) -> Chart {
     });
     chart.bar = Some((ColourMap::Viridis, times));
     chart
-}
-
-/// An axis through all values with a little room at both ends.
-fn fitting_axis(label: &str, values: &[f64]) -> Axis {
-    match extent(values.iter().copied()) {
-        Some((low, high)) => {
-            let room = 0.03 * (high - low);
-            Axis::linear(label, low - room, high + room)
-        }
-        None => Axis::linear(label, 0.0, 1.0),
-    }
 }
 
 #[cfg(test)]

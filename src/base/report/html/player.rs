@@ -152,80 +152,76 @@ fn rms(samples: &[f32]) -> f64 {
     (energy / samples.len().max(1) as f64).sqrt()
 }
 
-/// The deck of all sources; the second is the wet recording, whose level is the measure.
-fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
-    let measure = rms(&sources[1].samples);
-    // One factor for all, so that none clips where it is stored.
-    let loudest = sources.iter().map(|s| peak(&s.samples)).fold(0.0, f64::max);
-    let stored = if loudest > 1.0 { 1.0 / loudest } else { 1.0 };
-    let level_match = |s: &Source| {
-        let own = rms(&s.samples);
-        if own > 1e-9 && measure > 1e-9 {
-            decibels(measure / own)
+/// How loud the sources of a deck are stored and played.
+struct Levels {
+    /// RMS of the wet recording, which is the measure.
+    wet: f64,
+    /// One factor for all, so that none clips where it is stored.
+    stored: f64,
+    /// Level matching may raise a peaky sound above full scale: then all are played lower.
+    headroom_db: f64,
+}
+
+impl Levels {
+    /// Of a deck whose second source is the wet recording.
+    fn of(sources: &[Source]) -> Self {
+        let loudest = sources.iter().map(|s| peak(&s.samples)).fold(0.0, f64::max);
+        let mut levels = Self {
+            wet: rms(&sources[1].samples),
+            stored: if loudest > 1.0 { 1.0 / loudest } else { 1.0 },
+            headroom_db: 0.0,
+        };
+        let raised = |s: &Source| levels.stored * peak(&s.samples) * amplitude(levels.match_db(s));
+        let matched = sources.iter().filter(|s| s.matched);
+        levels.headroom_db = -decibels(matched.map(raised).fold(1.0, f64::max));
+        levels
+    }
+
+    /// What brings a source to the level of wet.
+    fn match_db(&self, source: &Source) -> f64 {
+        let own = rms(&source.samples);
+        if own > 1e-9 && self.wet > 1e-9 {
+            decibels(self.wet / own)
         } else {
             0.0
         }
-    };
-    // Level matching may raise a peaky sound above full scale: then all are played lower.
-    let raised = |s: &Source| stored * peak(&s.samples) * amplitude(level_match(s));
-    let highest = sources
-        .iter()
-        .filter(|s| s.matched)
-        .map(raised)
-        .fold(1.0, f64::max);
-    let headroom = -decibels(highest);
+    }
+
+    /// What is said of a source that plays at its true level unless it is raised.
+    fn residual(&self, source: &Source) -> String {
+        let rms = rms(&source.samples).max(1e-12);
+        let below = decibels(rms / self.wet.max(1e-12)) - source.raised_db;
+        format!(
+            " The residual (wet minus predicted) plays at its true level, {:.1} dB below wet, \
+             unless it is raised.",
+            -below
+        )
+    }
+}
+
+/// The deck of all sources; the second is the wet recording, whose level is the measure.
+fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
+    let levels = Levels::of(&sources);
+    let headroom = levels.headroom_db;
     let strip = strip(&sources);
     let (mut buttons, mut players) = (String::new(), String::new());
     let mut notes: Vec<String> = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let matched = if source.matched {
-            level_match(source)
-        } else {
-            -source.raised_db
-        };
-        let plain = -source.raised_db;
-        let raise = level_match(source);
-        let (name, tint) = (escape(&source.name), source.tint.name());
-        let number = index + 1;
-        buttons += &format!(
-            "<button type=\"button\" data-source=\"{index}\" aria-pressed=\"{}\" \
-             style=\"--c:var(--{tint})\"><kbd>{number}</kbd> {name}</button>\n",
-            index == 1
-        );
-        let wav = base64(&wav(&source.samples, rate, stored));
-        let louder = match source.raised_db {
-            r if r > 0.05 => format!(" (stored {r:.1} dB louder)"),
-            _ => String::new(),
-        };
-        players += &format!(
-            "<div><label for=\"a{index}\">{name}{louder}</label>\
-             <audio id=\"a{index}\" controls preload=\"none\" data-plain=\"{plain:.3}\" \
-             data-matched=\"{matched:.3}\" data-raised=\"{raise:.3}\" \
-             src=\"data:audio/wav;base64,{wav}\"></audio></div>\n"
-        );
+        buttons += &button(index, source);
+        players += &single(index, source, rate, &levels);
         if source.matched && index != 1 {
+            let matched = levels.match_db(source);
             // Without the sign of a nought.
             let matched = if matched.abs() < 0.05 { 0.0 } else { matched };
-            notes.push(format!("{name} {matched:+.1} dB"));
+            notes.push(format!("{} {matched:+.1} dB", escape(&source.name)));
         }
     }
-    let residual = match sources.last() {
-        Some(last) if !last.matched => {
-            let below =
-                decibels(rms(&last.samples).max(1e-12) / measure.max(1e-12)) - last.raised_db;
-            format!(
-                " The residual (wet minus predicted) plays at its true level, {:.1} dB below wet, \
-                 unless it is raised.",
-                -below
-            )
-        }
-        _ => String::new(),
-    };
-    let raise_box = match sources.last() {
-        Some(last) if !last.matched => {
-            "<label><input type=\"checkbox\" data-raise> raise the residual to the same level</label>\n"
-        }
-        _ => "",
+    let (residual, raise_box) = match sources.last() {
+        Some(last) if !last.matched => (
+            levels.residual(last),
+            "<label><input type=\"checkbox\" data-raise> raise the residual to the same level</label>\n",
+        ),
+        _ => (String::new(), ""),
     };
     let last_key = sources.len();
     format!(
@@ -243,6 +239,35 @@ fn deck(lead: &str, rate: SampleRate, sources: Vec<Source>) -> String {
          <details class=\"single\"><summary>One by one, as stored (16-bit mono WAV)</summary>\n{players}</details>\n",
         notes.join(", "),
         rate.seconds(sources[0].samples.len()),
+    )
+}
+
+fn button(index: usize, source: &Source) -> String {
+    let (name, tint) = (escape(&source.name), source.tint.name());
+    let number = index + 1;
+    format!(
+        "<button type=\"button\" data-source=\"{index}\" aria-pressed=\"{}\" \
+         style=\"--c:var(--{tint})\"><kbd>{number}</kbd> {name}</button>\n",
+        index == 1
+    )
+}
+
+/// A source by itself, as stored.
+fn single(index: usize, source: &Source, rate: SampleRate, levels: &Levels) -> String {
+    let name = escape(&source.name);
+    let plain = -source.raised_db;
+    let raise = levels.match_db(source);
+    let matched = if source.matched { raise } else { plain };
+    let wav = base64(&wav(&source.samples, rate, levels.stored));
+    let louder = match source.raised_db {
+        r if r > 0.05 => format!(" (stored {r:.1} dB louder)"),
+        _ => String::new(),
+    };
+    format!(
+        "<div><label for=\"a{index}\">{name}{louder}</label>\
+         <audio id=\"a{index}\" controls preload=\"none\" data-plain=\"{plain:.3}\" \
+         data-matched=\"{matched:.3}\" data-raised=\"{raise:.3}\" \
+         src=\"data:audio/wav;base64,{wav}\"></audio></div>\n"
     )
 }
 
