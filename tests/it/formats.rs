@@ -462,6 +462,13 @@ fn unknown_features_and_wrong_sizes_are_named() {
             "config.num_layers: is 0",
         ),
         (
+            changed(&lstm, |v| {
+                v["config"]["hidden_size"] = 0.into();
+                v["config"]["num_layers"] = (1u64 << 40).into();
+            }),
+            "config.hidden_size: is 0",
+        ),
+        (
             changed(&lstm, |v| v["config"]["input_size"] = 2.into()),
             "config.input_size = 2",
         ),
@@ -502,6 +509,18 @@ fn unknown_features_and_wrong_sizes_are_named() {
         (
             changed(&wavenet, |v| array(v, "activation", "Wavy".into())),
             "the activation \"Wavy\"",
+        ),
+        (
+            changed(&wavenet, |v| {
+                let slopes =
+                    serde_json::json!({ "type": "PReLU", "negative_slopes": vec![0; 999] });
+                array(v, "activation", slopes);
+            }),
+            "config.layers[0].activation: has 999 slopes",
+        ),
+        (
+            changed(&wavenet, |v| array(v, "conv_pre_film", true.into())),
+            "false or an object is needed",
         ),
         (
             changed(&wavenet, |v| array(v, "groups_input", 0.into())),

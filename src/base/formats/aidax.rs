@@ -4,27 +4,22 @@
 //! Exactly one LSTM or GRU and one dense layer: files with more load silently wrong in players,
 //! so they are refused, in both directions.
 
-use super::json::Object;
+use super::carriers::cannot_carry;
+use super::common::Hertz;
+use super::error::{FormatError, field, unsupported};
+use super::format::Format;
+use super::json::Place;
+use super::model::{Model, SelfTest};
 use super::recurrent_net::{Cell, RecurrentNet};
-use super::{
-    Format, FormatError, Model, SelfTest, cannot_carry, field, numbers, rtneural, unsupported,
-};
+use super::rtneural;
 use crate::audio::level::amplitude;
 use crate::network::{Architecture, Layer, Network};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-
-/// The hidden sizes players have code for.
-const HIDDEN_SIZES: [usize; 9] = [8, 12, 16, 20, 24, 32, 40, 64, 80];
-/// The most inputs players have code for: the audio and two knobs.
-const MAX_INPUTS: usize = 3;
-/// The rate of a file that names none.
-const DEFAULT_SAMPLE_RATE: u32 = 48_000;
+use serde_json::{Map, Value, json};
 
 /// What users may say about a model. Empty fields are left out of the file.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs)] // The names are the format's.
 pub struct Metadata {
     pub name: Option<String>,
     pub source: Option<String>,
@@ -38,15 +33,33 @@ pub struct Metadata {
 }
 
 /// Whether parsed JSON looks like an AIDA-X file: RTNeural with something only AIDA-X has.
-pub(crate) fn looks_like(value: &Value) -> bool {
+pub(super) fn looks_like(value: &Value) -> bool {
     let keys = ["in_skip", "in_gain", "out_gain", "input_batch", "metadata"];
     rtneural::looks_like(value) && keys.iter().any(|key| value.get(key).is_some())
 }
 
+/// What an AIDA-X file says beside RTNeural's layers.
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    in_skip: bool,
+    /// In dB.
+    #[serde(default)]
+    in_gain: f64,
+    /// In dB.
+    #[serde(default)]
+    out_gain: f64,
+    metadata: Option<Value>,
+    samplerate: Option<Value>,
+    input_batch: Option<Vec<f32>>,
+    output_batch: Option<Vec<f32>>,
+}
+
 /// Reads the parsed text of an AIDA-X file.
-pub(crate) fn from_value(value: &Value) -> Result<Model, FormatError> {
-    let file = Object::new(value, "")?;
-    let (sequential, controls) = rtneural::sequence(&file)?;
+pub(super) fn from_value(value: &Value) -> Result<Model, FormatError> {
+    let place = Place::new(value, "");
+    let file: File = place.read()?;
+    let (sequential, controls) = rtneural::sequence(&place)?;
     let (cell, dense) = match sequential.layers.as_slice() {
         [Layer::Lstm(lstm), Layer::Conv1d(dense)] => (Cell::Lstm(lstm.clone()), dense.clone()),
         [Layer::Gru(gru), Layer::Conv1d(dense)] => (Cell::Gru(gru.clone()), dense.clone()),
@@ -58,59 +71,50 @@ pub(crate) fn from_value(value: &Value) -> Result<Model, FormatError> {
             return Err(unsupported(feature, "players load such files wrong"));
         }
     };
-    let gain = |key: &str| file.number_or(key, 0.0).map(|db| amplitude(db) as f32);
+    let gain = |db: f64| amplitude(db) as f32;
     let net = RecurrentNet {
         inputs: sequential.input_channels,
         cell,
         dense,
-        skip: file.flag_or("in_skip", false)?,
-        input_gain: gain("in_gain")?,
-        output_gain: gain("out_gain")?,
+        skip: file.in_skip,
+        input_gain: gain(file.in_gain),
+        output_gain: gain(file.out_gain),
     };
-    let metadata = match file.get("metadata") {
-        Some(Value::Object(map)) => map.clone(),
-        _ => serde_json::Map::new(),
+    let metadata = match file.metadata {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
     };
+    let rate = metadata.get("samplerate").or(file.samplerate.as_ref());
+    let Hertz(rate) = rate.map_or_else(|| Ok(Hertz::default()), sample_rate)?;
     let architecture = Architecture::Sequential(net.into_sequential());
-    let mut network = Network::new(architecture, sample_rate(&file)?);
+    let mut network = Network::new(architecture, rate);
     network.controls = controls;
-    let self_test = self_test(&file)?;
+    let batches = file.input_batch.zip(file.output_batch);
+    let self_test = batches.map(|(input, output)| {
+        if input.len() == output.len() {
+            return Ok(SelfTest { input, output });
+        }
+        let why = format!("has {} samples, input_batch {}", output.len(), input.len());
+        Err(place.wrong("output_batch", why))
+    });
     Ok(Model {
         metadata,
-        self_test,
+        self_test: self_test.transpose()?,
         ..Model::new(network, Format::AidaX)
     })
 }
 
-/// `metadata.samplerate` (text or number), else `samplerate`.
-fn sample_rate(file: &Object) -> Result<u32, FormatError> {
-    let inner = file.get("metadata").and_then(|m| m.get("samplerate"));
-    let Some(value) = inner.or(file.get("samplerate")) else {
-        return Ok(DEFAULT_SAMPLE_RATE);
-    };
-    let rate = match value {
-        Value::String(text) => text.trim().parse::<f64>().ok(),
+/// AIDA-X writes it as text, others as a number.
+fn sample_rate(value: &Value) -> Result<Hertz, FormatError> {
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok(),
         other => other.as_f64(),
     };
-    match rate {
-        Some(rate) if rate.fract() == 0.0 && (1.0..=4e9).contains(&rate) => Ok(rate as u32),
-        _ => Err(field(
-            "samplerate",
-            format!("is {value}; a whole number of hertz is needed"),
-        )),
-    }
-}
-
-fn self_test(file: &Object) -> Result<Option<SelfTest>, FormatError> {
-    if file.get("input_batch").is_none() || file.get("output_batch").is_none() {
-        return Ok(None);
-    }
-    let (input, output) = (file.floats("input_batch")?, file.floats("output_batch")?);
-    if input.len() != output.len() {
-        let why = format!("has {} samples, input_batch {}", output.len(), input.len());
-        return Err(field("output_batch", why));
-    }
-    Ok(Some(SelfTest { input, output }))
+    let rate = number.and_then(|rate: f64| Hertz::try_from(rate).ok());
+    rate.ok_or_else(|| {
+        let why = format!("is {value}; a whole number of hertz is needed");
+        field("samplerate", why)
+    })
 }
 
 /// The network without its gains and with every knob at 0, as self-tests are made.
@@ -142,7 +146,8 @@ pub fn write(
     self_test: &SelfTest,
 ) -> Result<String, FormatError> {
     network.validate()?;
-    let net = plain(network).map_err(|why| cannot_carry(Format::AidaX, why, network))?;
+    let net = RecurrentNet::for_aidax(network)
+        .map_err(|why| cannot_carry(Format::AidaX, why, network))?;
     let mut about = serde_json::to_value(metadata)?;
     if let Value::Object(map) = &mut about {
         map.retain(|_, value| !value.is_null());
@@ -158,8 +163,8 @@ pub fn write(
         "layers": layers,
         "samplerate": network.sample_rate,
         "metadata": about,
-        "input_batch": numbers(&self_test.input),
-        "output_batch": numbers(&self_test.output),
+        "input_batch": self_test.input,
+        "output_batch": self_test.output,
     });
     // Other players of RTNeural files ignore these, so they stand only where they act.
     if skip {
@@ -171,39 +176,4 @@ pub fn write(
         }
     }
     Ok(serde_json::to_string(&file)?)
-}
-
-/// Whether players can play the network, and if not, why.
-pub(crate) fn check(network: &Network) -> Result<(), String> {
-    plain(network).map(drop)
-}
-
-fn plain(network: &Network) -> Result<RecurrentNet, String> {
-    let net = RecurrentNet::find(network)?;
-    if net.inputs > MAX_INPUTS {
-        return Err(format!(
-            "its players take the audio and at most 2 knobs, this has {}",
-            net.inputs - 1
-        ));
-    }
-    let units = net.cell.hidden_size();
-    if !HIDDEN_SIZES.contains(&units) {
-        let sizes = HIDDEN_SIZES.map(|n| n.to_string()).join(", ");
-        return Err(format!(
-            "its players have hidden sizes {sizes}, this has {units}"
-        ));
-    }
-    if net.input_gain <= 0.0 || net.output_gain <= 0.0 {
-        return Err("its gains are in decibels, so they cannot be zero or inverted".into());
-    }
-    Ok(net)
-}
-
-impl From<Cell> for Layer {
-    fn from(cell: Cell) -> Self {
-        match cell {
-            Cell::Lstm(lstm) => Layer::Lstm(lstm),
-            Cell::Gru(gru) => Layer::Gru(gru),
-        }
-    }
 }

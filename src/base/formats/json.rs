@@ -1,251 +1,237 @@
-//! Reading JSON field by field, with errors that name the place.
+//! JSON with errors that name the place. Knows no format.
 
-use super::{FormatError, field};
-use serde_json::{Map, Value};
+use super::dialect::{Fault, Reader, needed};
+use super::error::{FormatError, field, unsupported};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_path_to_error::Segment;
 
 /// The longest model file read. The parsed text takes at most 16 times as much memory (a number
 /// of one digit and a comma becomes 32 bytes), so this also bounds memory; it is 40 times an A1
 /// capture.
-pub(crate) const MAX_BYTES: usize = 16 << 20;
+pub(super) const MAX_BYTES: usize = 16 << 20;
 
 /// Parses text, refusing what is too long to be a model.
-pub(crate) fn parse(text: &[u8]) -> Result<Value, FormatError> {
+pub(super) fn parse(text: &[u8]) -> Result<Value, FormatError> {
     if text.len() > MAX_BYTES {
         return Err(FormatError::TooLong { allowed: MAX_BYTES });
     }
     Ok(serde_json::from_slice(text)?)
 }
 
-/// A JSON object and where it stands in the file.
+/// `[rows][columns]` as a list of lists.
+pub(super) fn matrix(values: &[f32], columns: usize) -> Value {
+    let rows = values.chunks(columns.max(1));
+    rows.map(Value::from).collect()
+}
+
+/// A value and where it stands in the file.
 #[derive(Clone, Debug)]
-pub(crate) struct Object<'a> {
-    map: &'a Map<String, Value>,
-    place: String,
+pub(super) struct Place<'a> {
+    value: &'a Value,
+    name: String,
 }
 
-impl<'a> Object<'a> {
-    /// `value` as an object.
-    pub(crate) fn new(value: &'a Value, place: impl Into<String>) -> Result<Self, FormatError> {
-        let place = place.into();
-        match value {
-            Value::Object(map) => Ok(Self { map, place }),
-            other => Err(field(
-                place,
-                format!("is {}, an object is needed", kind(other)),
-            )),
+impl<'a> Place<'a> {
+    /// `value`, which stands at `name`; a file itself has no name.
+    pub(super) fn new(value: &'a Value, name: &str) -> Self {
+        let name = name.to_string();
+        Self { value, name }
+    }
+
+    /// The full name of a key of this object; of the value itself for an empty one.
+    pub(super) fn name(&self, key: &str) -> String {
+        join(&self.name, key)
+    }
+
+    /// The error for what stands under `key`, or here for an empty one.
+    pub(super) fn wrong(&self, key: &str, why: impl Into<String>) -> FormatError {
+        field(self.name(key), why)
+    }
+
+    /// What stands under `key`; `None` when absent or null.
+    pub(super) fn get(&self, key: &str) -> Option<Self> {
+        let value = self.value.get(key).filter(|value| !value.is_null())?;
+        let name = self.name(key);
+        Some(Self { value, name })
+    }
+
+    /// What stands under `key`.
+    pub(super) fn need(&self, key: &str) -> Result<Self, FormatError> {
+        if !self.value.is_object() {
+            return Err(self.wrong("", needed(self.value, "an object")));
+        }
+        self.get(key).ok_or_else(|| self.wrong(key, "is missing"))
+    }
+
+    fn list(&self) -> Result<&'a [Value], FormatError> {
+        let list = self.value.as_array().map(Vec::as_slice);
+        list.ok_or_else(|| self.wrong("", needed(self.value, "a list")))
+    }
+
+    /// The entries of a list.
+    pub(super) fn items(&self) -> Result<impl ExactSizeIterator<Item = Self>, FormatError> {
+        let list = self.list()?.iter().enumerate();
+        Ok(list.map(|(i, value)| Self {
+            value,
+            name: self.name(&format!("[{i}]")),
+        }))
+    }
+
+    /// Entry `i` of a list.
+    pub(super) fn item(&self, i: usize) -> Result<Self, FormatError> {
+        let key = format!("[{i}]");
+        match self.list()?.get(i) {
+            Some(value) => Ok(Self::new(value, &self.name(&key))),
+            None => Err(self.wrong(&key, "is missing")),
         }
     }
 
-    /// The full name of a key of this object.
-    pub(crate) fn place(&self, key: &str) -> String {
-        if self.place.is_empty() {
-            key.to_string()
-        } else {
-            format!("{}.{key}", self.place)
+    /// The last entry of a list.
+    pub(super) fn last(&self) -> Result<Self, FormatError> {
+        match self.list()?.len() {
+            0 => Err(self.wrong("", "is empty")),
+            n => self.item(n - 1),
         }
     }
 
-    /// Refuses keys that are not among `known`: they may change what the network does.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), FormatError> {
-        match self.map.keys().find(|k| !known.contains(&k.as_str())) {
-            None => Ok(()),
-            Some(key) => {
-                let feature = format!("the field {}", self.place(key));
-                Err(super::unsupported(
-                    feature,
+    /// What it holds. A struct that denies unknown fields refuses what may change the sound.
+    pub(super) fn read<T: Deserialize<'a>>(&self) -> Result<T, FormatError> {
+        serde_path_to_error::deserialize(Reader(self.value)).map_err(|error| {
+            let mut place = self.name.clone();
+            for segment in error.path() {
+                match segment {
+                    Segment::Seq { index } => place = join(&place, &format!("[{index}]")),
+                    Segment::Map { key } => place = join(&place, key),
+                    Segment::Enum { .. } | Segment::Unknown => {}
+                }
+            }
+            match error.into_inner() {
+                Fault::Missing(key) => field(join(&place, key), "is missing"),
+                Fault::Wrong(why) => field(place, why),
+                Fault::Unknown => unsupported(
+                    format!("the field {place}"),
                     "it may change the sound, so the file is not played",
-                ))
+                ),
             }
+        })
+    }
+
+    /// A list of `len` numbers.
+    pub(super) fn vector(&self, len: usize) -> Result<Vec<f32>, FormatError> {
+        let values: Vec<f32> = self.read()?;
+        match values.len() == len {
+            true => Ok(values),
+            false => Err(self.wrong("", not_so_many(&values, len))),
         }
     }
 
-    /// The value under `key`; `None` when absent or null.
-    pub(crate) fn get(&self, key: &str) -> Option<&'a Value> {
-        self.map.get(key).filter(|v| !v.is_null())
-    }
-
-    /// The value under `key`.
-    pub(crate) fn need(&self, key: &str) -> Result<&'a Value, FormatError> {
-        self.get(key)
-            .ok_or_else(|| field(self.place(key), "is missing"))
-    }
-
-    /// The object under `key`.
-    pub(crate) fn object(&self, key: &str) -> Result<Object<'a>, FormatError> {
-        Object::new(self.need(key)?, self.place(key))
-    }
-
-    /// The list under `key`.
-    pub(crate) fn list(&self, key: &str) -> Result<&'a [Value], FormatError> {
-        list(self.need(key)?, &self.place(key))
-    }
-
-    /// The text under `key`.
-    pub(crate) fn text(&self, key: &str) -> Result<&'a str, FormatError> {
-        text(self.need(key)?, &self.place(key))
-    }
-
-    /// The whole number under `key`.
-    pub(crate) fn size(&self, key: &str) -> Result<usize, FormatError> {
-        size(self.need(key)?, &self.place(key))
-    }
-
-    /// The whole number under `key`, or `default` when absent.
-    pub(crate) fn size_or(&self, key: &str, default: usize) -> Result<usize, FormatError> {
-        self.get(key)
-            .map_or(Ok(default), |v| size(v, &self.place(key)))
-    }
-
-    /// The number under `key`.
-    pub(crate) fn number(&self, key: &str) -> Result<f64, FormatError> {
-        number(self.need(key)?, &self.place(key))
-    }
-
-    /// The number under `key`, or `default` when absent.
-    pub(crate) fn number_or(&self, key: &str, default: f64) -> Result<f64, FormatError> {
-        self.get(key)
-            .map_or(Ok(default), |v| number(v, &self.place(key)))
-    }
-
-    /// The yes or no under `key`.
-    pub(crate) fn flag(&self, key: &str) -> Result<bool, FormatError> {
-        flag(self.need(key)?, &self.place(key))
-    }
-
-    /// The yes or no under `key`, or `default` when absent.
-    pub(crate) fn flag_or(&self, key: &str, default: bool) -> Result<bool, FormatError> {
-        self.get(key)
-            .map_or(Ok(default), |v| flag(v, &self.place(key)))
-    }
-
-    /// The list of finite numbers under `key`.
-    pub(crate) fn floats(&self, key: &str) -> Result<Vec<f32>, FormatError> {
-        floats(self.need(key)?, &self.place(key))
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-fn wrong(value: &Value, place: &str, needed: &str) -> FormatError {
-    field(place, format!("is {}, {needed} is needed", kind(value)))
-}
-
-pub(crate) fn list<'a>(value: &'a Value, place: &str) -> Result<&'a [Value], FormatError> {
-    value
-        .as_array()
-        .map(Vec::as_slice)
-        .ok_or_else(|| wrong(value, place, "a list"))
-}
-
-pub(crate) fn text<'a>(value: &'a Value, place: &str) -> Result<&'a str, FormatError> {
-    value.as_str().ok_or_else(|| wrong(value, place, "text"))
-}
-
-pub(crate) fn flag(value: &Value, place: &str) -> Result<bool, FormatError> {
-    // Some writers keep flags as 0 and 1.
-    match (value.as_bool(), value.as_f64()) {
-        (Some(flag), _) => Ok(flag),
-        (None, Some(0.0)) => Ok(false),
-        (None, Some(1.0)) => Ok(true),
-        _ => Err(wrong(value, place, "true or false")),
-    }
-}
-
-pub(crate) fn number(value: &Value, place: &str) -> Result<f64, FormatError> {
-    value
-        .as_f64()
-        .ok_or_else(|| wrong(value, place, "a number"))
-}
-
-/// A whole number of at least 0; also as 3.0, which some writers emit.
-pub(crate) fn size(value: &Value, place: &str) -> Result<usize, FormatError> {
-    let whole = value.as_u64().or_else(|| {
-        let number = value.as_f64()?;
-        (number.fract() == 0.0 && (0.0..=9e15).contains(&number)).then_some(number as u64)
-    });
-    let whole = whole.and_then(|n| usize::try_from(n).ok());
-    whole.ok_or_else(|| match value {
-        Value::Number(n) => field(
-            place,
-            format!("is {n}, a whole number of at least 0 is needed"),
-        ),
-        other => wrong(other, place, "a whole number"),
-    })
-}
-
-/// A list of whole numbers.
-pub(crate) fn sizes(values: &[Value], place: &str) -> Result<Vec<usize>, FormatError> {
-    let each = values.iter().enumerate();
-    each.map(|(i, v)| size(v, &format!("{place}[{i}]")))
-        .collect()
-}
-
-/// A number that a 32-bit float can hold.
-pub(crate) fn float(value: &Value, place: &str) -> Result<f32, FormatError> {
-    let float = number(value, place)? as f32;
-    if float.is_finite() {
-        return Ok(float);
-    }
-    Err(field(
-        place,
-        format!("is {value}, beyond the range of a 32-bit float"),
-    ))
-}
-
-/// A list of numbers that 32-bit floats can hold.
-pub(crate) fn floats(value: &Value, place: &str) -> Result<Vec<f32>, FormatError> {
-    let values = list(value, place)?;
-    let mut floats = Vec::with_capacity(values.len());
-    for (i, value) in values.iter().enumerate() {
-        // The name is made only for the rare error: files hold ten thousands of weights.
-        match value.as_f64() {
-            Some(n) if (n as f32).is_finite() => floats.push(n as f32),
-            _ => {
-                return Err(float(value, &format!("{place}[{i}]"))
-                    .err()
-                    .unwrap_or_else(|| field(place, "bad")));
-            }
+    /// A list of lists of numbers, `[rows][columns]`, flattened; both sizes are checked.
+    pub(super) fn matrix(&self, rows: usize, columns: usize) -> Result<Vec<f32>, FormatError> {
+        let lists: Vec<Vec<f32>> = self.read()?;
+        if lists.len() != rows {
+            let why = format!("has {} rows, {rows} are needed", lists.len());
+            return Err(self.wrong("", why));
+        }
+        match lists.iter().position(|row| row.len() != columns) {
+            None => Ok(lists.concat()),
+            Some(i) => Err(self.wrong(&format!("[{i}]"), not_so_many(&lists[i], columns))),
         }
     }
-    Ok(floats)
 }
 
-/// A list of lists of numbers, `[rows][columns]`, flattened; both sizes are checked.
-pub(crate) fn matrix(
-    value: &Value,
-    place: &str,
-    rows: usize,
-    columns: usize,
-) -> Result<Vec<f32>, FormatError> {
-    let lists = list(value, place)?;
-    if lists.len() != rows {
-        let why = format!("has {} rows, {rows} are needed", lists.len());
-        return Err(field(place, why));
-    }
-    let mut flat = Vec::new();
-    for (i, row) in lists.iter().enumerate() {
-        flat.extend(vector(row, &format!("{place}[{i}]"), columns)?);
-    }
-    Ok(flat)
+/// "config" and "layers" are "config.layers", "layers" and "[0]" are "layers[0]".
+fn join(place: &str, key: &str) -> String {
+    let joined = place.is_empty() || key.is_empty() || key.starts_with('[');
+    let dot = if joined { "" } else { "." };
+    format!("{place}{dot}{key}")
 }
 
-/// A list of `len` numbers.
-pub(crate) fn vector(value: &Value, place: &str, len: usize) -> Result<Vec<f32>, FormatError> {
-    let values = floats(value, place)?;
-    if values.len() == len {
-        return Ok(values);
+fn not_so_many(values: &[f32], needed: usize) -> String {
+    format!("has {} numbers, {needed} are needed", values.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Layer {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        size: usize,
+        gated: Option<bool>,
+        slopes: Option<Vec<f32>>,
     }
-    Err(field(
-        place,
-        format!("has {} numbers, {len} are needed", values.len()),
-    ))
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct File {
+        layers: Vec<Layer>,
+    }
+
+    fn read(layer: Value) -> Result<Layer, String> {
+        let file = json!({ "layers": [layer] });
+        let file = Place::new(&file, "config").read::<File>();
+        file.map(|mut file| file.layers.remove(0))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_are_read_as_programs_write_them() {
+        let layer = |size, gated, slopes| Layer {
+            kind: "a".into(),
+            size,
+            gated,
+            slopes,
+        };
+        let full = json!({ "type": "a", "size": 3.0, "gated": 1, "slopes": [1, 0.5] });
+        let wanted = layer(3, Some(true), Some(vec![1.0, 0.5]));
+        assert_eq!(read(full), Ok(wanted));
+        let absent = json!({ "type": "a", "size": null, "gated": null });
+        assert_eq!(read(absent), Ok(layer(0, None, None)));
+        assert_eq!(read(json!("a")), Ok(layer(0, None, None)));
+    }
+
+    #[test]
+    fn errors_name_the_place_and_what_is_needed() {
+        for (layer, wanted) in [
+            (json!({}), "type: is missing"),
+            (json!({ "type": 1 }), "type: is a number, text is needed"),
+            (
+                json!({ "type": "a", "size": 0.5 }),
+                "size: is 0.5, a whole number of at least 0",
+            ),
+            (
+                json!({ "type": "a", "gated": 2 }),
+                "gated: is a number, true or false is needed",
+            ),
+            (
+                json!({ "type": "a", "slopes": 1 }),
+                "slopes: is a number, a list is needed",
+            ),
+            (
+                json!({ "type": "a", "slopes": [0, 1e39] }),
+                "slopes[1]: is 1e+39, beyond the range",
+            ),
+        ] {
+            let error = read(layer).unwrap_err();
+            assert!(
+                error.starts_with(&format!("config.layers[0].{wanted}")),
+                "{error}"
+            );
+        }
+        let error = read(json!({ "type": "a", "warp": null })).unwrap_err();
+        assert!(
+            error.starts_with("the field config.layers[0].warp is not supported"),
+            "{error}"
+        );
+        let error = read(json!([])).unwrap_err();
+        assert_eq!(
+            error,
+            "config.layers[0]: is a list, a name or an object is needed"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! From a model file to an engine that plays it: what a plugin calls. Knows the engine's public
 //! interface and nothing of its inside; the engine knows no files.
 
-use super::FormatError;
+use super::error::FormatError;
 use crate::engine::{Engine, EngineError};
 use crate::network::Architecture;
 use std::path::Path;

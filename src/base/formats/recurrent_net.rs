@@ -5,25 +5,35 @@ use crate::network::{
     Affine, Architecture, Conv1d, Gru, Layer, Lstm, Network, Residual, Sequential,
 };
 
+/// The hidden sizes AIDA-X has code for.
+const AIDAX_SIZES: [usize; 9] = [8, 12, 16, 20, 24, 32, 40, 64, 80];
+/// The most inputs AIDA-X has code for: the audio and two knobs.
+const AIDAX_INPUTS: usize = 3;
+/// What Proteus plays, and what its files, which keep no rate, were made for.
+pub(super) const PROTEUS_RATE: u32 = 44_100;
+const PROTEUS_SIZE: usize = 40;
+
 /// A recurrent layer of either kind.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Cell {
+pub(super) enum Cell {
     Lstm(Lstm),
     Gru(Gru),
 }
 
 impl Cell {
-    pub(crate) fn hidden_size(&self) -> usize {
+    pub(super) fn hidden_size(&self) -> usize {
         match self {
             Self::Lstm(lstm) => lstm.hidden_size,
             Self::Gru(gru) => gru.hidden_size,
         }
     }
+}
 
-    fn into_layer(self) -> Layer {
-        match self {
-            Self::Lstm(lstm) => Layer::Lstm(lstm),
-            Self::Gru(gru) => Layer::Gru(gru),
+impl From<Cell> for Layer {
+    fn from(cell: Cell) -> Self {
+        match cell {
+            Cell::Lstm(lstm) => Self::Lstm(lstm),
+            Cell::Gru(gru) => Self::Gru(gru),
         }
     }
 }
@@ -31,18 +41,18 @@ impl Cell {
 /// y = output_gain · (dense(cell(x)) + input), where x is the input with the audio (channel 0)
 /// times `input_gain`, and the input is added only with `skip`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RecurrentNet {
-    pub(crate) inputs: usize,
-    pub(crate) cell: Cell,
-    pub(crate) dense: Conv1d,
-    pub(crate) skip: bool,
-    pub(crate) input_gain: f32,
-    pub(crate) output_gain: f32,
+pub(super) struct RecurrentNet {
+    pub(super) inputs: usize,
+    pub(super) cell: Cell,
+    pub(super) dense: Conv1d,
+    pub(super) skip: bool,
+    pub(super) input_gain: f32,
+    pub(super) output_gain: f32,
 }
 
 impl RecurrentNet {
     /// The same as layers.
-    pub(crate) fn into_sequential(self) -> Sequential {
+    pub(super) fn into_sequential(self) -> Sequential {
         let mut layers = Vec::new();
         if self.input_gain != 1.0 {
             let mut scale = vec![1.0; self.inputs];
@@ -52,7 +62,7 @@ impl RecurrentNet {
                 shift: vec![0.0; self.inputs],
             }));
         }
-        let body = vec![self.cell.into_layer(), Layer::Conv1d(self.dense)];
+        let body = vec![self.cell.into(), Layer::Conv1d(self.dense)];
         match self.skip {
             true => layers.push(Layer::Residual(Residual {
                 body,
@@ -74,7 +84,7 @@ impl RecurrentNet {
     }
 
     /// Finds the shape in a network, or says why it is not there.
-    pub(crate) fn find(network: &Network) -> Result<Self, String> {
+    pub(super) fn find(network: &Network) -> Result<Self, String> {
         let form = "it plays exactly one LSTM or GRU layer and a dense layer with one output";
         let Architecture::Sequential(net) = &network.architecture else {
             return Err(format!("{form}; this is {}", network.family()));
@@ -125,6 +135,55 @@ impl RecurrentNet {
             input_gain,
             output_gain,
         })
+    }
+
+    /// The shape, where AIDA-X has code for its sizes; otherwise what it lacks.
+    pub(super) fn for_aidax(network: &Network) -> Result<Self, String> {
+        let net = Self::find(network)?;
+        if net.inputs > AIDAX_INPUTS {
+            return Err(format!(
+                "its players take the audio and at most 2 knobs, this has {}",
+                net.inputs - 1
+            ));
+        }
+        let units = net.cell.hidden_size();
+        if !AIDAX_SIZES.contains(&units) {
+            let sizes = AIDAX_SIZES.map(|n| n.to_string()).join(", ");
+            return Err(format!(
+                "its players have hidden sizes {sizes}, this has {units}"
+            ));
+        }
+        if net.input_gain <= 0.0 || net.output_gain <= 0.0 {
+            return Err("its gains are in decibels, so they cannot be zero or inverted".into());
+        }
+        Ok(net)
+    }
+
+    /// The shape, where Proteus has code for its sizes and rate; otherwise what it lacks.
+    pub(super) fn for_proteus(network: &Network) -> Result<Self, String> {
+        let net = Self::find(network)?;
+        if net.input_gain != 1.0 || net.output_gain != 1.0 {
+            return Err("it has no input or output gain".into());
+        }
+        if net.inputs > 2 {
+            return Err(format!(
+                "its player takes the audio and at most 1 knob, this has {}",
+                net.inputs - 1
+            ));
+        }
+        if net.cell.hidden_size() != PROTEUS_SIZE {
+            return Err(format!(
+                "its player has hidden size {PROTEUS_SIZE}, this has {}",
+                net.cell.hidden_size()
+            ));
+        }
+        if network.sample_rate != PROTEUS_RATE {
+            return Err(format!(
+                "its player runs at {PROTEUS_RATE} Hz, this network at {}",
+                network.sample_rate
+            ));
+        }
+        Ok(net)
     }
 }
 

@@ -6,10 +6,12 @@
 //! filters read backwards) is a further tensor under its place in the description. No number is
 //! in the file twice, so nothing can contradict itself.
 
-use super::json;
-use super::{Format, FormatError, Model, field, unsupported};
-use crate::network::Network;
-use crate::network::Weights;
+use super::error::{FormatError, field, unsupported};
+use super::format::Format;
+use super::json::Place;
+use super::model::Model;
+use crate::network::{Network, Weights};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
@@ -199,36 +201,40 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
     Ok(model)
 }
 
+/// What the header says of a tensor.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: Vec<usize>,
+}
+
 fn tensor(name: &str, entry: &Value, data: &[u8]) -> Result<Weights, FormatError> {
-    let entry = json::Object::new(entry, name)?;
-    let kind = entry.text("dtype")?;
-    if kind != "F32" {
-        let feature = format!("{} = {kind}", entry.place("dtype"));
+    let place = Place::new(entry, name);
+    let Entry {
+        dtype,
+        shape,
+        data_offsets: offsets,
+    } = place.read()?;
+    if dtype != "F32" {
+        let feature = format!("{} = {dtype}", place.name("dtype"));
         return Err(unsupported(feature, "weights are F32"));
     }
-    let shape = json::sizes(entry.list("shape")?, &entry.place("shape"))?;
-    let offsets = json::sizes(entry.list("data_offsets")?, &entry.place("data_offsets"))?;
     let bytes = match offsets.as_slice() {
         [start, end] => data.get(*start..*end),
         _ => None,
     };
     let count = shape.iter().try_fold(4usize, |n, len| n.checked_mul(*len));
-    match bytes {
-        Some(bytes) if Some(bytes.len()) == count => Ok(Weights {
-            name: name.to_string(),
-            shape,
-            values: bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| f32::from_le_bytes(*b))
-                .collect(),
-        }),
-        _ => {
-            let why = format!("are {offsets:?}, which does not fit its shape or the file");
-            Err(field(entry.place("data_offsets"), why))
-        }
-    }
+    let Some(bytes) = bytes.filter(|bytes| Some(bytes.len()) == count) else {
+        let why = format!("are {offsets:?}, which does not fit its shape or the file");
+        return Err(place.wrong("data_offsets", why));
+    };
+    let values = bytes.as_chunks().0.iter();
+    Ok(Weights {
+        name: name.to_string(),
+        shape,
+        values: values.map(|b| f32::from_le_bytes(*b)).collect(),
+    })
 }
 
 /// Puts the numbers back; a tensor serves one list only.
@@ -241,7 +247,7 @@ fn fill_in(value: &mut Value, tensors: &mut HashMap<&str, &Weights>) -> Result<(
                     let why = "the description names it, but it is not there (or named twice)";
                     return Err(field(name.as_str(), why));
                 };
-                *value = super::numbers(&tensor.values);
+                *value = json!(tensor.values);
                 return Ok(());
             }
             map.values_mut().try_for_each(|v| fill_in(v, tensors))

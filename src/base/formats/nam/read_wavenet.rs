@@ -1,400 +1,380 @@
 //! Reading a WaveNet: the short form of 0.5 and the long form of 0.7 alike.
+//!
+//! What has no effect on the sound stands in the configs so that it is known (`expect(dead_code)`).
 
-use super::read::{ConvShape, Weights, activation, mono, nested};
-use crate::formats::json::{self, Object};
-use crate::formats::{FormatError, field, unsupported};
+use super::activation::Given;
+use super::read::nested;
+use super::weights::Weights;
+use crate::formats::error::{FormatError, unsupported};
+use crate::formats::json::Place;
 use crate::network::{
-    Activation, Gating, LayerArray, LayerFilms, PostStackHead, WaveFilm, WaveLayer, WaveNet,
+    Activation, Conv1d, Gating, LayerArray, LayerFilms, PostStackHead, WaveFilm, WaveLayer, WaveNet,
 };
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-/// The eight modulations in weight order.
-pub(super) const FILM_KEYS: [&str; 8] = [
-    "conv_pre_film",
-    "conv_post_film",
-    "input_mixin_pre_film",
-    "input_mixin_post_film",
-    "activation_pre_film",
-    "activation_post_film",
-    "layer1x1_post_film",
-    "head1x1_post_film",
-];
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code)]
+struct Config {
+    layers: Vec<ArrayConfig>,
+    head: Option<PostStackConfig>,
+    /// What was configured; engines use the file's last weight.
+    head_scale: Option<IgnoredAny>,
+    condition_dsp: Option<IgnoredAny>,
+    in_channels: Option<usize>,
+    out_channels: Option<usize>,
+}
 
-const ARRAY_KEYS: [&str; 22] = [
-    "input_size",
-    "condition_size",
-    "head_size",
-    "head_bias",
-    "head",
-    "channels",
-    "kernel_size",
-    "kernel_sizes",
-    "dilations",
-    "activation",
-    "gated",
-    "gating_mode",
-    "secondary_activation",
-    "bottleneck",
-    "head1x1",
-    "layer1x1",
-    "groups_input",
-    "groups_input_mixin",
-    "slimmable",
-    // Written by trainers, without effect on the sound.
-    "name",
-    "comment",
-    "notes",
-];
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code)]
+struct ArrayConfig {
+    input_size: usize,
+    condition_size: usize,
+    channels: usize,
+    bottleneck: Option<usize>,
+    dilations: Vec<usize>,
+    kernel_size: Option<usize>,
+    kernel_sizes: Option<Vec<usize>>,
+    activation: PerLayer<Given>,
+    #[serde(default)]
+    gated: bool,
+    gating_mode: Option<PerLayer<String>>,
+    secondary_activation: Option<PerLayer<Given>>,
+    groups_input: Option<usize>,
+    groups_input_mixin: Option<usize>,
+    #[serde(default)]
+    layer1x1: OneByOne,
+    #[serde(default)]
+    head1x1: OneByOne,
+    head: Option<HeadConfig>,
+    head_size: Option<usize>,
+    head_bias: Option<bool>,
+    conv_pre_film: Option<Film>,
+    conv_post_film: Option<Film>,
+    input_mixin_pre_film: Option<Film>,
+    input_mixin_post_film: Option<Film>,
+    activation_pre_film: Option<Film>,
+    activation_post_film: Option<Film>,
+    layer1x1_post_film: Option<Film>,
+    head1x1_post_film: Option<Film>,
+    slimmable: Option<Value>,
+    name: Option<IgnoredAny>,
+    comment: Option<IgnoredAny>,
+    notes: Option<IgnoredAny>,
+}
+
+/// One value for all layers of an array, or a list with one for each.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PerLayer<T> {
+    List(Vec<Option<T>>),
+    One(T),
+}
+
+impl<T> PerLayer<T> {
+    /// One for each of `layers` layers; `key` is where it stands.
+    fn each<'a>(
+        given: Option<&'a Self>,
+        layers: usize,
+        place: &Place,
+        key: &str,
+    ) -> Result<Vec<Option<&'a T>>, FormatError> {
+        match given {
+            None => Ok(vec![None; layers]),
+            Some(Self::One(value)) => Ok(vec![Some(value); layers]),
+            Some(Self::List(list)) if list.len() == layers => {
+                Ok(list.iter().map(Option::as_ref).collect())
+            }
+            Some(Self::List(list)) => Err(not_so_many(list.len(), layers, place, key)),
+        }
+    }
+}
+
+fn not_so_many(entries: usize, layers: usize, place: &Place, key: &str) -> FormatError {
+    let why = format!("has {entries} entries, there are {layers} dilations");
+    place.wrong(key, why)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OneByOne {
+    active: Option<bool>,
+    groups: Option<usize>,
+    out_channels: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeadConfig {
+    out_channels: usize,
+    kernel_size: usize,
+    bias: bool,
+    head_dilation: Option<usize>,
+}
+
+/// A modulation; `false` for none.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Film {
+    Flag(bool),
+    One(FilmConfig),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilmConfig {
+    active: Option<bool>,
+    shift: Option<bool>,
+    groups: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code)]
+struct PostStackConfig {
+    in_channels: Option<usize>,
+    channels: usize,
+    out_channels: usize,
+    kernel_sizes: Vec<usize>,
+    activation: Given,
+    num_layers: Option<IgnoredAny>,
+}
 
 /// Reads `config` and the weights behind it.
 pub(super) fn wavenet(
-    config: &Object,
+    place: &Place,
     weights: &mut Weights,
     sample_rate: u32,
     depth: usize,
 ) -> Result<WaveNet, FormatError> {
-    config.only(&[
-        "layers",
-        "head",
-        "head_scale",
-        "condition_dsp",
-        "in_channels",
-        "out_channels",
-    ])?;
-    if depth == 0 {
-        mono(config)?;
+    let config: Config = place.read()?;
+    let input_channels = config.in_channels.unwrap_or(1);
+    let output_channels = config.out_channels.unwrap_or(1);
+    // A condition network receives and gives as many as the one around it needs.
+    if depth == 0 && (input_channels, output_channels) != (1, 1) {
+        return Err(unsupported(
+            format!(
+                "{} = {input_channels}, out_channels = {output_channels}",
+                place.name("in_channels")
+            ),
+            "one channel in and one out are played",
+        ));
     }
-    let input_channels = config.size_or("in_channels", 1)?;
-    let condition = match config.get("condition_dsp") {
-        Some(value) => {
-            let place = config.place("condition_dsp");
-            Some(Box::new(nested(value, &place, sample_rate, depth)?))
-        }
-        None => None,
-    };
+    let condition = place
+        .get("condition_dsp")
+        .map(|file| nested(&file, sample_rate, depth));
+    let condition = condition.transpose()?.map(Box::new);
     let mut arrays = Vec::new();
-    for (i, value) in config.list("layers")?.iter().enumerate() {
-        let object = Object::new(value, format!("{}[{i}]", config.place("layers")))?;
-        arrays.push(array(&ArrayConfig::new(object)?, weights)?);
+    for (config, place) in config.layers.iter().zip(place.need("layers")?.items()?) {
+        arrays.push(config.read(&place, weights)?);
     }
-    let head = match config.get("head") {
-        Some(_) => Some(post_stack_head(
-            &config.object("head")?,
-            arrays.last(),
-            weights,
-        )?),
+    let inputs = arrays
+        .last()
+        .map_or(0, |a: &LayerArray| a.head_rechannel.out_channels);
+    let head = match config.head {
+        Some(head) => Some(head.read(&place.need("head")?, inputs, weights)?),
         None => None,
     };
-    // The file's last weight is what engines use; config.head_scale is what was configured.
-    let head_scale = weights.one()?;
     Ok(WaveNet {
         input_channels,
         condition,
         arrays,
         head,
-        head_scale,
+        head_scale: weights.one()?,
     })
 }
 
-/// One layer array's configuration, with its defaults filled in.
-struct ArrayConfig<'a> {
-    object: Object<'a>,
-    channels: usize,
-    condition: usize,
-    bottleneck: usize,
-    kernel_sizes: Vec<usize>,
-    dilations: Vec<usize>,
-}
-
-impl<'a> ArrayConfig<'a> {
-    fn new(object: Object<'a>) -> Result<Self, FormatError> {
-        let known: Vec<&str> = ARRAY_KEYS.into_iter().chain(FILM_KEYS).collect();
-        object.only(&known)?;
-        let channels = object.size("channels")?;
-        let dilations = json::sizes(object.list("dilations")?, &object.place("dilations"))?;
-        if let Some(Value::Object(slimmable)) = object.get("slimmable")
-            && let Some(Value::Object(kwargs)) = slimmable.get("kwargs")
-            && kwargs
-                .get("boosting")
-                .is_some_and(|b| b.as_bool() != Some(false))
-        {
-            return Err(unsupported(object.place("slimmable.kwargs.boosting"), ""));
+impl ArrayConfig {
+    fn read(&self, place: &Place, weights: &mut Weights) -> Result<LayerArray, FormatError> {
+        let boosting = self
+            .slimmable
+            .as_ref()
+            .and_then(|s| s.get("kwargs")?.get("boosting"));
+        if boosting.is_some_and(|boosting| *boosting != Value::Bool(false)) {
+            return Err(unsupported(place.name("slimmable.kwargs.boosting"), ""));
         }
-        Ok(Self {
-            channels,
-            condition: object.size("condition_size")?,
-            bottleneck: object.size_or("bottleneck", channels)?,
-            kernel_sizes: kernel_sizes(&object, dilations.len())?,
-            dilations,
-            object,
+        let kernel_sizes = self.kernel_sizes(place)?;
+        let count = self.dilations.len();
+        let activations = PerLayer::each(Some(&self.activation), count, place, "activation")?;
+        let modes = PerLayer::each(self.gating_mode.as_ref(), count, place, "gating_mode")?;
+        let gates = self.secondary_activation.as_ref();
+        let gates = PerLayer::each(gates, count, place, "secondary_activation")?;
+        let rechannel = weights.conv([self.input_size, self.channels], [1, 1, 1], false)?;
+        let mut layers = Vec::new();
+        for i in 0..count {
+            let activation =
+                activations[i].ok_or_else(|| place.wrong("activation", "is missing"))?;
+            let gating = self.gating(modes[i], gates[i], place)?;
+            let sizes = [kernel_sizes[i], self.dilations[i]];
+            layers.push(self.layer(sizes, activation, gating, place, weights)?);
+        }
+        let head_channels = layers.first().map_or(0, WaveLayer::head_channels);
+        let head_rechannel = self.head_rechannel(head_channels, place, weights)?;
+        Ok(LayerArray {
+            rechannel,
+            layers,
+            head_rechannel,
         })
     }
 
-    /// The element for layer `i` of a field that is one value for all layers or a list.
-    fn per_layer(&self, key: &str, i: usize) -> Result<Option<(&'a Value, String)>, FormatError> {
-        let place = self.object.place(key);
-        match self.object.get(key) {
-            Some(Value::Array(list)) if list.len() != self.dilations.len() => {
-                let why = format!(
-                    "has {} entries, there are {} dilations",
-                    list.len(),
-                    self.dilations.len()
-                );
-                Err(field(place, why))
-            }
-            Some(Value::Array(list)) => {
-                let value = Some(&list[i]).filter(|v| !v.is_null());
-                Ok(value.map(|v| (v, format!("{place}[{i}]"))))
-            }
-            Some(value) => Ok(Some((value, place))),
-            None => Ok(None),
+    fn kernel_sizes(&self, place: &Place) -> Result<Vec<usize>, FormatError> {
+        let (layers, key) = (self.dilations.len(), "kernel_sizes");
+        match (self.kernel_size, &self.kernel_sizes) {
+            (Some(size), None) => Ok(vec![size; layers]),
+            (None, Some(sizes)) if sizes.len() == layers => Ok(sizes.clone()),
+            (None, Some(sizes)) => Err(not_so_many(sizes.len(), layers, place, key)),
+            (None, None) => Err(place.wrong(key, "is missing")),
+            (Some(_), Some(_)) => Err(place.wrong(key, "and kernel_size are both given; give one")),
         }
     }
 
-    fn gating(&self, i: usize) -> Result<Gating, FormatError> {
-        let mode = match self.per_layer("gating_mode", i)? {
-            Some((value, place)) => match json::text(value, &place)? {
-                mode @ ("none" | "gated" | "blended") => mode,
-                other => {
-                    return Err(unsupported(
-                        format!("gating mode \"{other}\" ({place})"),
-                        "",
-                    ));
+    fn gating(
+        &self,
+        mode: Option<&String>,
+        gate: Option<&Given>,
+        place: &Place,
+    ) -> Result<Gating, FormatError> {
+        let gating = match mode.map(String::as_str) {
+            None if self.gated => Gating::Gated,
+            None | Some("none") => return Ok(Gating::None),
+            Some("gated") => Gating::Gated,
+            Some("blended") => Gating::Blended,
+            Some(other) => {
+                let place = place.name("gating_mode");
+                return Err(unsupported(
+                    format!("gating mode \"{other}\" ({place})"),
+                    "",
+                ));
+            }
+        };
+        let gate = gate.map(|gate| gate.of(self.bottleneck(), place, "secondary_activation"));
+        Ok(gating(gate.transpose()?.unwrap_or(Activation::Sigmoid)))
+    }
+
+    fn bottleneck(&self) -> usize {
+        self.bottleneck.unwrap_or(self.channels)
+    }
+
+    /// `head` {out_channels, kernel_size, bias}, or the older `head_size` and `head_bias`.
+    fn head_rechannel(
+        &self,
+        inputs: usize,
+        place: &Place,
+        weights: &mut Weights,
+    ) -> Result<Conv1d, FormatError> {
+        if let Some(head) = &self.head {
+            let sizes = [head.kernel_size, head.head_dilation.unwrap_or(1), 1];
+            return weights.conv([inputs, head.out_channels], sizes, head.bias);
+        }
+        let missing = |key| place.wrong(key, "is missing");
+        let bias = self.head_bias.ok_or_else(|| missing("head_bias"))?;
+        let outputs = self.head_size.ok_or_else(|| missing("head_size"))?;
+        weights.conv([inputs, outputs], [1, 1, 1], bias)
+    }
+
+    fn layer(
+        &self,
+        [kernel_size, dilation]: [usize; 2],
+        activation: &Given,
+        gating: Gating,
+        place: &Place,
+        weights: &mut Weights,
+    ) -> Result<WaveLayer, FormatError> {
+        let (width, condition) = (self.channels, self.condition_size);
+        let bottleneck = self.bottleneck();
+        let halves = if gating == Gating::None { 1 } else { 2 };
+        // No file holds the weights of what does not fit a number.
+        let middle = bottleneck.saturating_mul(halves);
+        let sizes = [kernel_size, dilation, self.groups_input.unwrap_or(1)];
+        let conv = weights.conv([width, middle], sizes, true)?;
+        let sizes = [1, 1, self.groups_input_mixin.unwrap_or(1)];
+        let mixer = weights.conv([condition, middle], sizes, false)?;
+        let mut one_by_one = |given: &OneByOne, default: bool, outputs: usize| {
+            let sizes = [1, 1, given.groups.unwrap_or(1)];
+            let active = given.active.unwrap_or(default);
+            active
+                .then(|| weights.conv([bottleneck, outputs], sizes, true))
+                .transpose()
+        };
+        let layer1x1 = one_by_one(&self.layer1x1, true, width)?;
+        let outputs = self.head1x1.out_channels.unwrap_or(width);
+        let head1x1 = one_by_one(&self.head1x1, false, outputs)?;
+        let head_channels = head1x1.as_ref().map_or(bottleneck, |c| c.out_channels);
+        let films = self.films([middle, bottleneck, head_channels], place, weights)?;
+        Ok(WaveLayer {
+            conv,
+            mixer,
+            activation: activation.of(bottleneck, place, "activation")?,
+            gating,
+            layer1x1,
+            head1x1,
+            films,
+        })
+    }
+
+    fn films(
+        &self,
+        [middle, bottleneck, head_channels]: [usize; 3],
+        place: &Place,
+        weights: &mut Weights,
+    ) -> Result<LayerFilms, FormatError> {
+        let (width, condition) = (self.channels, self.condition_size);
+        let mut film = |given: &Option<Film>, size: usize| {
+            let film = match given {
+                Some(Film::One(film)) if film.active != Some(false) => film,
+                Some(Film::Flag(true)) => {
+                    let why = "has a modulation that is true; false or an object is needed";
+                    return Err(place.wrong("", why));
                 }
-            },
-            None if self.object.flag_or("gated", false)? => "gated",
-            None => "none",
+                _ => return Ok(None),
+            };
+            let shift = film.shift.unwrap_or(true);
+            let outputs = size.saturating_mul(if shift { 2 } else { 1 });
+            let sizes = [1, 1, film.groups.unwrap_or(1)];
+            let conv = weights.conv([condition, outputs], sizes, true)?;
+            Ok(Some(WaveFilm { conv, shift }))
         };
-        if mode == "none" {
-            return Ok(Gating::None);
-        }
-        let secondary = match self.per_layer("secondary_activation", i)? {
-            Some((value, place)) => activation(value, &place)?,
-            None => Activation::Sigmoid,
-        };
-        Ok(if mode == "gated" {
-            Gating::Gated(secondary)
-        } else {
-            Gating::Blended(secondary)
+        // In weight order.
+        Ok(LayerFilms {
+            conv_pre: film(&self.conv_pre_film, width)?,
+            conv_post: film(&self.conv_post_film, middle)?,
+            mixer_pre: film(&self.input_mixin_pre_film, condition)?,
+            mixer_post: film(&self.input_mixin_post_film, middle)?,
+            activation_pre: film(&self.activation_pre_film, middle)?,
+            activation_post: film(&self.activation_post_film, bottleneck)?,
+            layer1x1_post: film(&self.layer1x1_post_film, width)?,
+            head1x1_post: film(&self.head1x1_post_film, head_channels)?,
         })
     }
 }
 
-fn kernel_sizes(object: &Object, layers: usize) -> Result<Vec<usize>, FormatError> {
-    match (object.get("kernel_size"), object.get("kernel_sizes")) {
-        (Some(_), Some(_)) => Err(field(
-            object.place("kernel_sizes"),
-            "and kernel_size are both given; give one",
-        )),
-        (Some(_), None) => Ok(vec![object.size("kernel_size")?; layers]),
-        (None, _) => {
-            let sizes = json::sizes(object.list("kernel_sizes")?, &object.place("kernel_sizes"))?;
-            if sizes.len() == layers {
-                return Ok(sizes);
-            }
-            let why = format!("has {} entries, there are {layers} dilations", sizes.len());
-            Err(field(object.place("kernel_sizes"), why))
+impl PostStackConfig {
+    /// The convolutions behind the last layer array, which gives `inputs` channels.
+    fn read(
+        self,
+        place: &Place,
+        mut inputs: usize,
+        weights: &mut Weights,
+    ) -> Result<PostStackHead, FormatError> {
+        if let Some(given) = self.in_channels.filter(|given| *given != inputs) {
+            let why = format!("is {given}, the last layer array gives {inputs}");
+            return Err(place.wrong("in_channels", why));
         }
-    }
-}
-
-/// {active, …} of an optional 1x1, or `None` when inactive.
-fn one_by_one<'a>(
-    config: &ArrayConfig<'a>,
-    key: &str,
-    default: bool,
-) -> Result<(bool, Option<Object<'a>>), FormatError> {
-    if config.object.get(key).is_none() {
-        return Ok((default, None));
-    }
-    let object = config.object.object(key)?;
-    object.only(&["active", "groups", "out_channels"])?;
-    Ok((object.flag_or("active", default)?, Some(object)))
-}
-
-fn array(config: &ArrayConfig, weights: &mut Weights) -> Result<LayerArray, FormatError> {
-    let object = &config.object;
-    let rechannel = ConvShape::pointwise(object.size("input_size")?, config.channels).bias(false);
-    let rechannel = weights.conv(rechannel)?;
-    let mut layers = Vec::new();
-    for i in 0..config.dilations.len() {
-        layers.push(layer(config, i, weights)?);
-    }
-    let head_channels = layers.first().map_or(0, WaveLayer::head_channels);
-    let head_rechannel = weights.conv(head_shape(object, head_channels)?)?;
-    Ok(LayerArray {
-        rechannel,
-        layers,
-        head_rechannel,
-    })
-}
-
-/// `head` {out_channels, kernel_size, bias}, or the older `head_size` and `head_bias`.
-fn head_shape(object: &Object, inputs: usize) -> Result<ConvShape, FormatError> {
-    if object.get("head").is_none() {
-        let bias = object.flag("head_bias")?;
-        return Ok(ConvShape::pointwise(inputs, object.size("head_size")?).bias(bias));
-    }
-    let head = object.object("head")?;
-    head.only(&["out_channels", "kernel_size", "bias", "head_dilation"])?;
-    let dilation = head.size_or("head_dilation", 1)?;
-    let shape = ConvShape::pointwise(inputs, head.size("out_channels")?);
-    Ok(shape
-        .kernel(head.size("kernel_size")?, dilation)
-        .bias(head.flag("bias")?))
-}
-
-fn layer(config: &ArrayConfig, i: usize, weights: &mut Weights) -> Result<WaveLayer, FormatError> {
-    let object = &config.object;
-    let (width, bottleneck) = (config.channels, config.bottleneck);
-    let gating = config.gating(i)?;
-    let (value, place) = config
-        .per_layer("activation", i)?
-        .ok_or_else(|| field(object.place("activation"), "is missing"))?;
-    let activation = activation(value, &place)?;
-    let halves = if gating == Gating::None { 1 } else { 2 };
-    let middle = bottleneck
-        .checked_mul(halves)
-        .ok_or_else(|| field(object.place("bottleneck"), "is too large"))?;
-    let conv =
-        ConvShape::pointwise(width, middle).kernel(config.kernel_sizes[i], config.dilations[i]);
-    let conv = weights.conv(conv.groups(object.size_or("groups_input", 1)?))?;
-    let mixer = ConvShape::pointwise(config.condition, middle).bias(false);
-    let mixer = weights.conv(mixer.groups(object.size_or("groups_input_mixin", 1)?))?;
-
-    let groups =
-        |object: &Option<Object>| object.as_ref().map_or(Ok(1), |o| o.size_or("groups", 1));
-    let (active, options) = one_by_one(config, "layer1x1", true)?;
-    let layer1x1 = match active {
-        true => {
-            Some(weights.conv(ConvShape::pointwise(bottleneck, width).groups(groups(&options)?))?)
+        let mut convs = Vec::new();
+        for (i, kernel_size) in self.kernel_sizes.iter().enumerate() {
+            let last = i + 1 == self.kernel_sizes.len();
+            let outputs = if last {
+                self.out_channels
+            } else {
+                self.channels
+            };
+            convs.push(weights.conv([inputs, outputs], [*kernel_size, 1, 1], true)?);
+            inputs = outputs;
         }
-        false => None,
-    };
-    let (active, options) = one_by_one(config, "head1x1", false)?;
-    let head1x1 = match active {
-        true => {
-            let outputs = options
-                .as_ref()
-                .map_or(Ok(width), |o| o.size_or("out_channels", width))?;
-            Some(
-                weights
-                    .conv(ConvShape::pointwise(bottleneck, outputs).groups(groups(&options)?))?,
-            )
-        }
-        false => None,
-    };
-    let head_channels = head1x1.as_ref().map_or(bottleneck, |c| c.out_channels);
-    let sizes = [
-        width,
-        middle,
-        config.condition,
-        middle,
-        middle,
-        bottleneck,
-        width,
-        head_channels,
-    ];
-    let films = films(config, sizes, weights)?;
-    Ok(WaveLayer {
-        conv,
-        mixer,
-        activation,
-        gating,
-        layer1x1,
-        head1x1,
-        films,
-    })
-}
-
-fn films(
-    config: &ArrayConfig,
-    sizes: [usize; 8],
-    weights: &mut Weights,
-) -> Result<LayerFilms, FormatError> {
-    let mut films = [const { None }; 8];
-    for ((key, size), film) in FILM_KEYS.into_iter().zip(sizes).zip(&mut films) {
-        *film = self::film(config, key, size, weights)?;
+        let activation = self.activation.0;
+        Ok(PostStackHead { activation, convs })
     }
-    let [
-        conv_pre,
-        conv_post,
-        mixer_pre,
-        mixer_post,
-        activation_pre,
-        activation_post,
-        layer1x1_post,
-        head1x1_post,
-    ] = films;
-    Ok(LayerFilms {
-        conv_pre,
-        conv_post,
-        mixer_pre,
-        mixer_post,
-        activation_pre,
-        activation_post,
-        layer1x1_post,
-        head1x1_post,
-    })
-}
-
-fn film(
-    config: &ArrayConfig,
-    key: &str,
-    size: usize,
-    weights: &mut Weights,
-) -> Result<Option<WaveFilm>, FormatError> {
-    match config.object.get(key) {
-        None | Some(Value::Bool(false)) => return Ok(None),
-        Some(_) => {}
-    }
-    let object = config.object.object(key)?;
-    object.only(&["active", "shift", "groups"])?;
-    if !object.flag_or("active", true)? {
-        return Ok(None);
-    }
-    let shift = object.flag_or("shift", true)?;
-    let outputs = size.checked_mul(if shift { 2 } else { 1 });
-    let outputs = outputs.ok_or_else(|| field(config.object.place(key), "is too large"))?;
-    let shape =
-        ConvShape::pointwise(config.condition, outputs).groups(object.size_or("groups", 1)?);
-    Ok(Some(WaveFilm {
-        conv: weights.conv(shape)?,
-        shift,
-    }))
-}
-
-fn post_stack_head(
-    object: &Object,
-    last: Option<&LayerArray>,
-    weights: &mut Weights,
-) -> Result<PostStackHead, FormatError> {
-    object.only(&[
-        "in_channels",
-        "channels",
-        "activation",
-        "out_channels",
-        "kernel_sizes",
-        "num_layers",
-    ])?;
-    let implied = last.map_or(0, |a| a.head_rechannel.out_channels);
-    let inputs = object.size_or("in_channels", implied)?;
-    if inputs != implied {
-        let why = format!("is {inputs}, the last layer array gives {implied}");
-        return Err(field(object.place("in_channels"), why));
-    }
-    let kernels = json::sizes(object.list("kernel_sizes")?, &object.place("kernel_sizes"))?;
-    let (channels, outputs) = (object.size("channels")?, object.size("out_channels")?);
-    let activation = activation(object.need("activation")?, &object.place("activation"))?;
-    let (mut inputs, mut convs) = (implied, Vec::new());
-    for (i, kernel) in kernels.iter().enumerate() {
-        let width = if i + 1 == kernels.len() {
-            outputs
-        } else {
-            channels
-        };
-        convs.push(weights.conv(ConvShape::pointwise(inputs, width).kernel(*kernel, 1))?);
-        inputs = width;
-    }
-    Ok(PostStackHead { activation, convs })
 }

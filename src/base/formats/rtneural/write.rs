@@ -1,27 +1,12 @@
-//! Writing RTNeural's layers.
+//! RTNeural's layers as JSON.
 
-use super::read::swap_gates;
-use crate::formats::{Format, FormatError, cannot_carry, matrix, numbers, transposed};
+use super::read::{swap_gates, transposed};
+use crate::formats::json::matrix;
 use crate::network::{Activation, Affine, Architecture, Conv1d, Gru, Layer, Lstm, Network};
 use serde_json::{Map, Value, json};
 
-/// The text of an RTNeural file.
-///
-/// # Errors
-/// [`FormatError::CannotCarry`] for a network with other than RTNeural's layers; a description
-/// that is not valid.
-pub fn write(network: &Network) -> Result<String, FormatError> {
-    network.validate()?;
-    let file = file(network).map_err(|why| cannot_carry(Format::RtNeural, why, network))?;
-    Ok(serde_json::to_string(&file)?)
-}
-
-/// Whether RTNeural has the network's layers, and if not, why.
-pub(crate) fn check(network: &Network) -> Result<(), String> {
-    file(network).map(drop)
-}
-
-fn file(network: &Network) -> Result<Value, String> {
+/// The file, or what RTNeural lacks for it.
+pub(crate) fn file(network: &Network) -> Result<Value, String> {
     let Architecture::Sequential(net) = &network.architecture else {
         return Err(format!(
             "it holds layers one after another, this is {}",
@@ -91,8 +76,8 @@ fn object(kind: &str, width: usize, weights: Value) -> Map<String, Value> {
 fn convolution(conv: &Conv1d) -> Map<String, Value> {
     let outputs = conv.out_channels;
     let bias = match conv.bias.as_slice() {
-        [] => numbers(&vec![0.0; outputs]),
-        bias => numbers(bias),
+        [] => json!(vec![0.0; outputs]),
+        bias => json!(bias),
     };
     if conv.kernel_size == 1 && conv.groups == 1 {
         let weight = matrix(&transposed(&conv.weight, conv.in_channels), outputs);
@@ -131,7 +116,7 @@ fn lstm(layer: &Lstm) -> Result<Map<String, Value>, String> {
             &transposed(&layer.weight_hidden, layer.hidden_size),
             columns
         ),
-        numbers(&layer.bias),
+        layer.bias,
     ]);
     Ok(object("lstm", layer.hidden_size, weights))
 }
@@ -147,8 +132,8 @@ fn gru(layer: &Gru) -> Result<Map<String, Value>, String> {
         turned(&layer.weight_input, inputs),
         turned(&layer.weight_hidden, units),
         [
-            numbers(&swapped(&layer.bias_input, 1)),
-            numbers(&swapped(&layer.bias_hidden, 1))
+            swapped(&layer.bias_input, 1),
+            swapped(&layer.bias_hidden, 1)
         ],
     ]);
     Ok(object("gru", units, weights))
@@ -157,12 +142,7 @@ fn gru(layer: &Gru) -> Result<Map<String, Value>, String> {
 /// Mean 0, variance 1 and epsilon 0 leave scale and shift.
 fn batch_norm(affine: &Affine) -> Map<String, Value> {
     let n = affine.scale.len();
-    let weights = json!([
-        numbers(&affine.scale),
-        numbers(&affine.shift),
-        numbers(&vec![0.0; n]),
-        numbers(&vec![1.0; n]),
-    ]);
+    let weights = json!([affine.scale, affine.shift, vec![0.0; n], vec![1.0; n],]);
     let mut map = object("batchnorm", n, weights);
     map.insert("epsilon".into(), json!(0.0));
     map
@@ -176,13 +156,8 @@ fn activation(function: &Activation, width: usize) -> Result<Option<Map<String, 
         Ok(Some(map))
     };
     let prelu = |slopes: &[f32]| {
-        let each = slopes
-            .iter()
-            .copied()
-            .cycle()
-            .take(width)
-            .collect::<Vec<_>>();
-        Ok(Some(object("prelu", width, json!([[numbers(&each)]]))))
+        let each: Vec<f32> = slopes.iter().copied().cycle().take(width).collect();
+        Ok(Some(object("prelu", width, json!([[each]]))))
     };
     match function {
         Activation::Identity => Ok(None),

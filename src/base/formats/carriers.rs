@@ -1,0 +1,29 @@
+//! Which formats can carry a network.
+
+use super::error::FormatError;
+use super::format::Format;
+use super::nam::model as nam_file;
+use super::recurrent_net::RecurrentNet;
+use super::rtneural::file as rtneural_file;
+use crate::network::Network;
+
+/// The formats that can carry `network`.
+pub fn carriers(network: &Network) -> Vec<Format> {
+    let can = |format: &Format| match format {
+        Format::Nam => nam_file(network).is_ok(),
+        Format::RtNeural => rtneural_file(network).is_ok(),
+        Format::AidaX => RecurrentNet::for_aidax(network).is_ok(),
+        Format::Proteus => RecurrentNet::for_proteus(network).is_ok(),
+        Format::Safetensors => true,
+    };
+    Format::ALL.into_iter().filter(can).collect()
+}
+
+/// The error for a network that `format` cannot carry because of `why`.
+pub(super) fn cannot_carry(format: Format, why: String, network: &Network) -> FormatError {
+    FormatError::CannotCarry {
+        format,
+        why,
+        others: carriers(network),
+    }
+}

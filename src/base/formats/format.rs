@@ -1,0 +1,53 @@
+//! The kinds of model file, by name and file ending.
+
+use serde::Serialize;
+use std::fmt;
+
+/// The kinds of model file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Neural Amp Modeler, `.nam`.
+    Nam,
+    /// RTNeural JSON.
+    RtNeural,
+    /// AIDA-X, `.json` or `.aidax`.
+    AidaX,
+    /// CoreAudioML / Proteus JSON.
+    Proteus,
+    /// effigy's own: weights by name for tensor libraries, with the network's description.
+    Safetensors,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Nam,
+        Self::RtNeural,
+        Self::AidaX,
+        Self::Proteus,
+        Self::Safetensors,
+    ];
+
+    /// File name endings that players of the format look for; the first is usual.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Nam => &["nam"],
+            Self::RtNeural | Self::Proteus => &["json"],
+            Self::AidaX => &["json", "aidax"],
+            Self::Safetensors => &["safetensors"],
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nam => "nam",
+            Self::RtNeural => "rtneural",
+            Self::AidaX => "aidax",
+            Self::Proteus => "proteus",
+            Self::Safetensors => "safetensors",
+        })
+    }
+}
