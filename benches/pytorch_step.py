@@ -96,10 +96,11 @@ class Recurrent(nn.Module):
         super().__init__()
         self.front = nn.Sequential()
         before = inputs
-        for dilation in model.get("dilations", []):
-            self.front.append(nn.Conv1d(before, model["channels"], model["kernel_size"], dilation=dilation))
-            self.front.append(activation(model["activation"], model["channels"]))
-            before = model["channels"]
+        front = model.get("front", {"dilations": []})
+        for dilation in front["dilations"]:
+            self.front.append(nn.Conv1d(before, front["channels"], front["kernel_size"], dilation=dilation))
+            self.front.append(activation(front["activation"], front["channels"]))
+            before = front["channels"]
         layer = nn.GRU if model["kind"] == "gru" else nn.LSTM
         self.memory = layer(before, model["hidden_size"], model["layers"], batch_first=True)
         self.head = nn.Linear(model["hidden_size"], 1)
@@ -200,7 +201,6 @@ NETWORKS = {
     "wavenet": WaveNet,
     "lstm": Recurrent,
     "gru": Recurrent,
-    "conv-lstm": Recurrent,
     "conv": Conv,
     "tcn": Tcn,
     "s4d": S4d,

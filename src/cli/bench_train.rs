@@ -14,9 +14,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Networks, separated by commas: all, a1-standard, a2-full, lstm-32, gru-32, lstm-24, conv,
-    /// conv-lstm, tcn, s4d, wiener-hammerstein [default: all, or the config's alone].
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', help = preset_help())]
     preset: Vec<String>,
     /// Measure this config's network, windows, batch size and loss.
     #[arg(long)]
@@ -45,6 +43,13 @@ pub struct Args {
     /// flex, ndarray, wgpu[:n], cuda[:n] or auto.
     #[arg(long, default_value = "flex")]
     device: String,
+}
+
+fn preset_help() -> String {
+    format!(
+        "Networks, separated by commas: all, {} [default: all, or the config's alone]",
+        bench_train::preset_names()
+    )
 }
 
 /// Runs the command.

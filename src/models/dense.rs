@@ -1,10 +1,12 @@
 //! The seed's fully connected networks: a window in, a window out, two hidden layers between,
 //! without activation (`linear`) or with ReLU (`nonlinear`).
 
+use super::effect_network::{Build, EffectNetwork, Reach, Site};
 use super::init::WeightInit;
 use super::parts::numbers;
 use super::work::Work;
-use crate::network::{self, WindowNetwork};
+use crate::config::{DenseConfig, ModelConfig};
+use crate::network::{self, Architecture, Control, WindowNetwork};
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -41,32 +43,13 @@ impl DenseNetwork {
         }
     }
 
-    /// `[batch, 1, window_len]` → the same shape.
-    pub fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
-        let [batch, _, window_len] = dry.dims();
-        let activate = |x: Tensor<2>| if self.rectified { relu(x) } else { x };
-        let x = dry.reshape([batch, window_len]);
-        let x = activate(layer(x, &self.first_weight, &self.first_bias));
-        let x = activate(layer(x, &self.second_weight, &self.second_bias));
-        layer(x, &self.third_weight, &self.third_bias).reshape([batch, 1, window_len])
-    }
-
     /// Samples of a window.
-    pub fn window_len(&self) -> usize {
+    fn window_len(&self) -> usize {
         self.third_bias.dims()[0]
     }
 
-    /// Multiply-adds of a window.
-    pub fn work(&self) -> Work {
-        let layers = [&self.first_weight, &self.second_weight, &self.third_weight];
-        let layers = layers.into_iter().enumerate();
-        layers
-            .map(|(at, weight)| Work::nth(at, weight.dims().iter().product()))
-            .sum()
-    }
-
     /// Architecture and weights as numbers, windows half overlapping as in prediction.
-    pub fn describe(&self) -> WindowNetwork {
+    fn describe(&self) -> WindowNetwork {
         let hidden = match self.rectified {
             true => network::Activation::Relu,
             false => network::Activation::Identity,
@@ -92,6 +75,46 @@ impl DenseNetwork {
                 ),
             ],
         }
+    }
+}
+
+impl EffectNetwork for DenseNetwork {
+    /// `[batch, 1, window_len]` → the same shape.
+    fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
+        let [batch, _, window_len] = dry.dims();
+        let activate = |x: Tensor<2>| if self.rectified { relu(x) } else { x };
+        let x = dry.reshape([batch, window_len]);
+        let x = activate(layer(x, &self.first_weight, &self.first_bias));
+        let x = activate(layer(x, &self.second_weight, &self.second_bias));
+        layer(x, &self.third_weight, &self.third_bias).reshape([batch, 1, window_len])
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach::Samples(1)
+    }
+
+    fn work(&self, _: usize) -> Work {
+        let layers = [&self.first_weight, &self.second_weight, &self.third_weight];
+        let layers = layers.into_iter().enumerate();
+        layers
+            .map(|(at, weight)| Work::nth(at, weight.dims().iter().product()))
+            .sum()
+    }
+
+    fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
+        Architecture::Window(self.describe())
+    }
+
+    fn fixed_window(&self) -> Option<usize> {
+        Some(self.window_len())
+    }
+}
+
+impl<M: From<DenseNetwork>> Build<M> for DenseConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        let rectified = matches!(site.model, ModelConfig::Nonlinear(_));
+        let (window_len, hidden) = (site.windows.window_len, self.hidden_size);
+        DenseNetwork::new(window_len, hidden, rectified, &mut site.init).into()
     }
 }
 

@@ -5,11 +5,13 @@
 //! from real input only, so windows have no edges. With kernels of K taps an output sample
 //! depends on 2K − 1 input samples; `lookahead` says how many of these lie in its future.
 
+use super::effect_network::{Build, EffectNetwork, Reach, Site};
 use super::init::WeightInit;
 use super::parts::numbers;
 use super::work::Work;
+use crate::config::{ConvConfig, ModelConfig, MultiscaleConfig};
 use crate::kernels::{self, Filters, ScaleShift};
-use crate::network::{self, Affine, Branches, Conv1d, Join, Layer, Split};
+use crate::network::{self, Affine, Architecture, Branches, Control, Conv1d, Join, Layer, Split};
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -200,8 +202,22 @@ impl Branch {
 }
 
 impl EncoderDecoder {
+    /// At least one branch; `lookahead` at most 2(K − 1) of the largest kernel K.
+    pub fn new(branches: Vec<Branch>, lookahead: usize) -> Self {
+        Self {
+            branches,
+            lookahead,
+        }
+    }
+
+    /// 2K − 1 of the largest kernel.
+    fn receptive_field(&self) -> usize {
+        let largest = self.branches.iter().map(Branch::kernel_size).max();
+        2 * largest.unwrap_or(1) - 1
+    }
+
     /// Architecture and weights as numbers, causal: the look-ahead becomes latency.
-    pub fn describe(&self) -> network::Sequential {
+    fn describe(&self) -> network::Sequential {
         let mut branches: Vec<Vec<Layer>> = self.branches.iter().map(Branch::describe).collect();
         let layers = match branches.len() {
             1 => branches.swap_remove(0),
@@ -216,17 +232,11 @@ impl EncoderDecoder {
             layers,
         }
     }
+}
 
-    /// At least one branch; `lookahead` at most 2(K − 1) of the largest kernel K.
-    pub fn new(branches: Vec<Branch>, lookahead: usize) -> Self {
-        Self {
-            branches,
-            lookahead,
-        }
-    }
-
+impl EffectNetwork for EncoderDecoder {
     /// `[batch, 1, context + n + lookahead]` → `[batch, 1, n]`.
-    pub fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
         let len = dry.dims()[2];
         let largest = self.receptive_field();
         let outputs = self.branches.iter().map(|branch| {
@@ -240,20 +250,46 @@ impl EncoderDecoder {
             .unwrap_or_else(|| dry.clone())
     }
 
-    /// Multiply-adds of a window of `len` output samples.
-    pub fn work(&self, len: usize) -> Work {
+    fn reach(&self) -> Reach<'_> {
+        Reach::Samples(self.receptive_field())
+    }
+
+    fn work(&self, len: usize) -> Work {
         let branches = self.branches.iter();
         branches.map(|branch| branch.work(len)).sum()
     }
 
-    /// 2K − 1 of the largest kernel.
-    pub fn receptive_field(&self) -> usize {
-        let largest = self.branches.iter().map(Branch::kernel_size).max();
-        2 * largest.unwrap_or(1) - 1
+    fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
+        Architecture::Sequential(self.describe())
     }
 
-    /// Future samples among them.
-    pub fn lookahead(&self) -> usize {
+    fn lookahead(&self) -> usize {
         self.lookahead
+    }
+}
+
+impl<M: From<EncoderDecoder>> Build<M> for ConvConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        let (channels, taps, init) = (self.channels, self.kernel_size, &mut site.init);
+        let tied = matches!(site.model, ModelConfig::ConvTied(_));
+        let middle = match site.model {
+            ModelConfig::ConvNoMiddle(_) => Middle::none(),
+            ModelConfig::ConvDenseMiddle(_) => Middle::dense(channels, init),
+            _ => Middle::scale_shift(channels, init),
+        };
+        let branch = Branch::new(channels, taps, tied, middle, init);
+        let centred = if tied { taps - 1 } else { 0 };
+        EncoderDecoder::new(vec![branch], self.lookahead.unwrap_or(centred)).into()
+    }
+}
+
+impl<M: From<EncoderDecoder>> Build<M> for MultiscaleConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        let branch = |&taps: &usize| {
+            let middle = Middle::scale_shift(self.channels, &mut site.init);
+            Branch::new(self.channels, taps, false, middle, &mut site.init)
+        };
+        let branches = self.kernel_sizes.iter().map(branch).collect();
+        EncoderDecoder::new(branches, self.lookahead.unwrap_or(0)).into()
     }
 }

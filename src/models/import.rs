@@ -3,7 +3,7 @@
 
 use super::{EffectModel, RecurrentNetwork, SlimmableNetwork, WaveNet};
 use crate::config::{
-    ConvLstmConfig, ModelConfig, RecurrentConfig, WaveNetArray, WaveNetConfig, WaveNetPreset,
+    FrontConfig, ModelConfig, RecurrentConfig, WaveNetArray, WaveNetConfig, WaveNetPreset,
     WindowConfig,
 };
 use crate::network::{self, Architecture, DescriptionError, Layer, Network, Sequential};
@@ -43,7 +43,7 @@ pub fn import(network: &Network, device: &Device) -> Result<Imported, Descriptio
 fn unlike(network: &Network) -> DescriptionError {
     DescriptionError::invalid(
         network.family(),
-        "only WaveNet, LSTM, GRU and LSTM behind convolutions can be trained from a file",
+        "only WaveNet, and LSTM or GRU, also behind convolutions, can be trained from a file",
     )
 }
 
@@ -212,9 +212,8 @@ fn recurrent(
         }
     }
     let uneven = units.iter().any(|u| *u != units[0]);
-    if units.is_empty() || uneven || (lstm && gru) || (gru && !front.is_empty()) || units.len() > 3
-    {
-        let why = "1 to 3 LSTM layers or GRU layers of one hidden size, LSTM layers also behind \
+    if units.is_empty() || uneven || (lstm && gru) || units.len() > 3 {
+        let why = "1 to 3 LSTM layers or GRU layers of one hidden size, also behind \
                    convolutions, can be trained here; this can only be played";
         return Err(DescriptionError::invalid("recurrent network", why));
     }
@@ -222,28 +221,31 @@ fn recurrent(
         hidden_size: units[0],
         layers: units.len(),
         skip,
+        front: front_config(&front, layers)?,
         ..RecurrentConfig::default()
     };
     let model = RecurrentNetwork::from_description(sequential, &config, device)?;
-    let config = match (front.as_slice(), lstm) {
-        ([], true) => ModelConfig::Lstm(config),
-        ([], false) => ModelConfig::Gru(config),
-        (front, _) => ModelConfig::ConvLstm(behind(front, layers, config)?),
+    let kind = if lstm {
+        ModelConfig::Lstm
+    } else {
+        ModelConfig::Gru
     };
-    Ok((EffectModel::Recurrent(model), config))
+    Ok((EffectModel::Recurrent(model), kind(config)))
 }
 
-fn behind(
+fn front_config(
     front: &[&network::Conv1d],
     layers: &[Layer],
-    recurrent: RecurrentConfig,
-) -> Result<ConvLstmConfig, DescriptionError> {
+) -> Result<Option<FrontConfig>, DescriptionError> {
+    let Some(first) = front.first() else {
+        return Ok(None);
+    };
     let activations = layers.iter().filter_map(|layer| match layer {
         Layer::Activation(activation) => Some(super::parts::function(activation)),
         _ => None,
     });
     let activations: Vec<_> = activations.collect::<Result<_, _>>()?;
-    let same = |get: fn(&network::Conv1d) -> usize| front.iter().all(|c| get(c) == get(front[0]));
+    let same = |get: fn(&network::Conv1d) -> usize| front.iter().all(|c| get(c) == get(first));
     let uniform = activations.iter().all(|a| *a == activations[0])
         && same(|c| c.out_channels)
         && same(|c| c.kernel_size);
@@ -252,16 +254,10 @@ fn behind(
                    cannot be trained here, only played";
         return Err(DescriptionError::invalid("convolutions", why));
     }
-    Ok(ConvLstmConfig {
-        channels: front[0].out_channels,
-        kernel_size: front[0].kernel_size,
+    Ok(Some(FrontConfig {
+        channels: first.out_channels,
+        kernel_size: first.kernel_size,
         dilations: front.iter().map(|c| c.dilation).collect(),
         activation: activations[0],
-        hidden_size: recurrent.hidden_size,
-        layers: recurrent.layers,
-        skip: recurrent.skip,
-        warm_up: recurrent.warm_up,
-        truncate: recurrent.truncate,
-        ..ConvLstmConfig::default()
-    })
+    }))
 }

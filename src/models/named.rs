@@ -1,10 +1,56 @@
-//! A network's weights by name, as numbers: out of a network, and into one of the same shape.
+//! A network's weights by name: where they are, as numbers, and put into a network of the same
+//! shape.
 
 use super::EffectModel;
+use super::parts::numbers;
 use crate::network::Weights;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
 use std::collections::BTreeMap;
+
+/// A parameter as the user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// `branches.0.encoder`, …
+    pub path: String,
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
+    /// What optimisers know it by.
+    pub id: ParamId,
+}
+
+/// All parameters of a network, in order.
+pub fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
+    let mut found = Vec::new();
+    walk(model, |parameter, _| found.push(parameter));
+    found
+}
+
+/// Calls `meet` with every parameter, and with what reads its numbers, in order.
+fn walk<M: Module>(model: &M, meet: impl FnMut(Parameter, &dyn Fn() -> Vec<f32>)) {
+    struct Walk<F> {
+        place: Place,
+        meet: F,
+    }
+    impl<F: FnMut(Parameter, &dyn Fn() -> Vec<f32>)> ModuleVisitor for Walk<F> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let parameter = Parameter {
+                path: self.place.name(),
+                shape: param.dims().to_vec(),
+                id: param.id,
+            };
+            (self.meet)(parameter, &|| numbers(param));
+        }
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.place.0.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.place.0.pop();
+        }
+    }
+    let place = Place::default();
+    model.visit(&mut Walk { place, meet });
+}
 
 /// Where a walk over a network stands.
 #[derive(Default)]
@@ -20,29 +66,15 @@ impl Place {
 impl EffectModel {
     /// All weights in order.
     pub fn weights(&self) -> Vec<Weights> {
-        #[derive(Default)]
-        struct Collect {
-            place: Place,
-            found: Vec<Weights>,
-        }
-        impl ModuleVisitor for Collect {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                self.found.push(Weights {
-                    name: self.place.name(),
-                    shape: param.dims().to_vec(),
-                    values: super::parts::numbers(param),
-                });
-            }
-            fn enter_module(&mut self, name: &str, _container: &str) {
-                self.place.0.push(name.to_string());
-            }
-            fn exit_module(&mut self, _name: &str, _container: &str) {
-                self.place.0.pop();
-            }
-        }
-        let mut collect = Collect::default();
-        self.visit(&mut collect);
-        collect.found
+        let mut found = Vec::new();
+        walk(self, |Parameter { path, shape, .. }, numbers| {
+            found.push(Weights {
+                name: path,
+                shape,
+                values: numbers(),
+            });
+        });
+        found
     }
 
     /// The same network with these weights: one entry for each of its own, of equal shape.

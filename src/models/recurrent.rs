@@ -5,19 +5,18 @@
 //! memory. Gradients flow back over `truncate` samples, the state over all of them. Prediction
 //! hands the state from block to block, so a stream equals the whole.
 
-mod gru;
-mod lstm;
+mod layer;
 
+use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, latest};
 use super::state::State;
 use super::work::Work;
-use crate::config::{ConvLstmConfig, RecurrentConfig};
-use crate::network::{self, DescriptionError, Layer};
-use burn::module::Param;
+use crate::config::{ModelConfig, RecurrentConfig};
+use crate::kernels::recurrent::Cell;
+use crate::network::{self, Architecture, Control, DescriptionError, Layer};
 use burn::prelude::*;
-use gru::Gru;
-use lstm::Lstm;
+use layer::{RecurrentLayer, Start};
 
 /// Convolutions (where there are any) → recurrent layers → dense head (+ dry sound).
 #[derive(Module, Debug)]
@@ -37,191 +36,37 @@ struct FrontLayer {
     activation: Activation,
 }
 
-/// One layer with memory.
-#[derive(Module, Debug)]
-enum RecurrentLayer {
-    Lstm(Lstm),
-    Gru(Gru),
-}
-
-impl RecurrentLayer {
-    /// Multiply-adds per step that read its input, and that read its state.
-    fn macs(&self) -> (usize, usize) {
-        let (gates, inputs, hidden) = match self {
-            Self::Lstm(lstm) => (4, lstm.inputs(), lstm.hidden()),
-            Self::Gru(gru) => (3, gru.inputs(), gru.hidden()),
-        };
-        (gates * hidden * inputs, gates * hidden * hidden)
-    }
-}
-
-/// Which unit the layers are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Long short-term memory.
-    Lstm,
-    /// Gated recurrent unit.
-    Gru,
-}
-
-/// What a layer is before anything is learned, beside random.
-#[derive(Clone, Copy, Debug)]
-struct Start {
-    /// Samples that the slowest unit remembers; `None`: all about as long.
-    memory: Option<usize>,
-    /// Factor on the weights of the first input.
-    drive: f32,
-}
-
-/// Input weights `[gates · hidden, inputs]`, uniform in ±`bound`, those of the first input
-/// `drive` times larger.
-fn input_weights(
-    [rows, inputs]: [usize; 2],
-    bound: f32,
-    drive: f32,
-    init: &mut WeightInit,
-) -> Param<Tensor<2>> {
-    let mut weights = init.numbers(rows * inputs, bound);
-    weights.iter_mut().step_by(inputs).for_each(|w| *w *= drive);
-    init.given([rows, inputs], weights)
-}
-
-/// For each of `units` the bias with which a forgetting gate keeps σ(bias) of the memory per
-/// sample, so that it lasts 2 samples for the first unit, `longest` for the last, evenly in
-/// octaves between: σ(ln(n − 1)) = 1 − 1/n.
-fn remembering(units: usize, longest: usize) -> impl Iterator<Item = f32> {
-    let octaves = (longest as f32 / 2.0).ln() / units.saturating_sub(1).max(1) as f32;
-    (0..units).map(move |unit| (2.0 * (octaves * unit as f32).exp() - 1.0).ln())
-}
-
 impl RecurrentNetwork {
     /// For inputs of `inputs` channels: sound, then knobs.
-    pub fn new(unit: Unit, config: &RecurrentConfig, inputs: usize, init: &mut WeightInit) -> Self {
+    pub fn new(cell: Cell, config: &RecurrentConfig, inputs: usize, init: &mut WeightInit) -> Self {
         let hidden = config.hidden_size;
-        let layers = (0..config.layers).map(|layer| {
-            let (inputs, drive) = match layer {
-                0 => (inputs, config.drive),
-                _ => (hidden, 1.0),
-            };
-            let start = Start {
-                memory: config.memory,
-                drive,
-            };
-            match unit {
-                Unit::Lstm => RecurrentLayer::Lstm(Lstm::new(inputs, hidden, start, init)),
-                Unit::Gru => RecurrentLayer::Gru(Gru::new(inputs, hidden, start, init)),
+        let (mut before, mut drive) = (inputs, config.drive);
+        let mut front = Vec::new();
+        if let Some(layer) = &config.front {
+            for &dilation in &layer.dilations {
+                let shape = [layer.channels, before, layer.kernel_size];
+                front.push(FrontLayer {
+                    conv: Conv::new(shape, dilation, true, init).driven(drive),
+                    activation: Activation::new(layer.activation, layer.channels, init),
+                });
+                (before, drive) = (layer.channels, 1.0);
             }
-        });
+        }
+        let mut layers = Vec::new();
+        for _ in 0..config.layers {
+            let memory = config.memory;
+            let start = Start { memory, drive };
+            layers.push(RecurrentLayer::new(cell, before, hidden, start, init));
+            (before, drive) = (hidden, 1.0);
+        }
         Self {
-            front: Vec::new(),
-            layers: layers.collect(),
+            front,
+            layers,
             head: Conv::new([1, hidden, 1], 1, true, init),
             skip: config.skip,
             warm_up: config.warm_up,
             truncate: config.truncate,
         }
-    }
-
-    /// An LSTM behind convolutions.
-    pub fn behind_convolutions(
-        config: &ConvLstmConfig,
-        inputs: usize,
-        init: &mut WeightInit,
-    ) -> Self {
-        let channels = config.channels;
-        let mut before = inputs;
-        let mut front = Vec::new();
-        for &dilation in &config.dilations {
-            let shape = [channels, before, config.kernel_size];
-            let drive = if front.is_empty() { config.drive } else { 1.0 };
-            front.push(FrontLayer {
-                conv: Conv::new(shape, dilation, true, init).driven(drive),
-                activation: Activation::new(config.activation, channels, init),
-            });
-            before = channels;
-        }
-        Self {
-            front,
-            ..Self::new(Unit::Lstm, &config.recurrent(), channels, init)
-        }
-    }
-
-    /// `[batch, inputs, lookback + warm_up + n]` → `[batch, 1, n]`, from a zero state.
-    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let [_, _, len] = input.dims();
-        let lookback = self.lookback();
-        let mut state = State::default();
-        let mut at = 0;
-        let mut advance = |count: usize| {
-            let piece = input.clone().narrow(2, at, lookback + count);
-            let (output, next) = self.advance(piece, std::mem::take(&mut state));
-            state = next.detach();
-            at += count;
-            output
-        };
-        if self.warm_up > 0 {
-            advance(self.warm_up);
-        }
-        let wanted = len - lookback - self.warm_up;
-        let full = std::iter::repeat_n(self.truncate, wanted / self.truncate);
-        let rest = wanted % self.truncate;
-        let outputs: Vec<Tensor<3>> = full
-            .chain((rest > 0).then_some(rest))
-            .map(&mut advance)
-            .collect();
-        Tensor::cat(outputs, 2)
-    }
-
-    /// `[batch, inputs, lookback + n]` → `[batch, 1, n]`, from where `state` stands, and where
-    /// it stands afterwards.
-    pub fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let sound = input.clone().narrow(1, 0, 1);
-        let mut x = input;
-        for layer in &self.front {
-            x = layer.activation.forward(layer.conv.forward(x));
-        }
-        let mut before = state;
-        let mut after = State::default();
-        for layer in &self.layers {
-            x = match layer {
-                RecurrentLayer::Lstm(lstm) => lstm.forward(x, &mut before, &mut after),
-                RecurrentLayer::Gru(gru) => gru.forward(x, &mut before, &mut after),
-            };
-        }
-        let len = x.dims()[2];
-        let output = self.head.forward(x);
-        let output = match self.skip {
-            true => output + latest(sound, len),
-            false => output,
-        };
-        (output, after)
-    }
-
-    /// Multiply-adds of a window of `len` output samples. Nothing flows back through the
-    /// samples that only fill the memory.
-    pub fn work(&self, len: usize) -> Work {
-        let per_step: Work = self
-            .front
-            .iter()
-            .enumerate()
-            .map(|(at, layer)| Work::nth(at, layer.conv.macs()))
-            .chain(self.layers.iter().enumerate().map(|(at, layer)| {
-                let (of_input, of_state) = layer.macs();
-                Work::nth(self.front.len() + at, of_input) + Work::inner(of_state)
-            }))
-            .chain([Work::inner(self.head.macs())])
-            .sum();
-        per_step.times(len) + per_step.times(self.warm_up).forward_only()
-    }
-
-    /// Past samples that the convolutions need.
-    pub fn lookback(&self) -> usize {
-        self.front.iter().map(|layer| layer.conv.context()).sum()
-    }
-
-    /// Samples that a window spends on filling the memory.
-    pub fn warm_up(&self) -> usize {
-        self.warm_up
     }
 
     /// Architecture and weights as numbers.
@@ -231,17 +76,11 @@ impl RecurrentNetwork {
             layers.push(Layer::Conv1d(layer.conv.describe()));
             layers.push(Layer::Activation(layer.activation.describe()));
         }
-        for layer in &self.layers {
-            layers.push(match layer {
-                RecurrentLayer::Lstm(lstm) => Layer::Lstm(lstm.describe()),
-                RecurrentLayer::Gru(gru) => Layer::Gru(gru.describe()),
-            });
-        }
+        layers.extend(self.layers.iter().map(RecurrentLayer::describe));
         layers.push(Layer::Conv1d(self.head.describe()));
         let input_channels = match (self.front.first(), self.layers.first()) {
             (Some(front), _) => front.conv.shape()[1],
-            (None, Some(RecurrentLayer::Lstm(lstm))) => lstm.inputs(),
-            (None, Some(RecurrentLayer::Gru(gru))) => gru.inputs(),
+            (None, Some(layer)) => layer.inputs(),
             (None, None) => 1,
         };
         if self.skip {
@@ -288,11 +127,8 @@ impl RecurrentNetwork {
                         )?,
                     });
                 }
-                Layer::Lstm(lstm) => {
-                    recurrent.push(RecurrentLayer::Lstm(Lstm::from_description(lstm, device)))
-                }
-                Layer::Gru(gru) => {
-                    recurrent.push(RecurrentLayer::Gru(Gru::from_description(gru, device)))
+                Layer::Lstm(_) | Layer::Gru(_) => {
+                    recurrent.extend(RecurrentLayer::from_description(layer, device));
                 }
                 Layer::Conv1d(conv) if rest.is_empty() && conv.kernel_size == 1 => {
                     head = Some(Conv::from_description(conv, device)?);
@@ -314,26 +150,103 @@ impl RecurrentNetwork {
     }
 }
 
+impl EffectNetwork for RecurrentNetwork {
+    /// The state begins in silence; gradients end every `truncate` samples.
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let [_, _, len] = input.dims();
+        let lookback = self.lookback();
+        let mut state = State::default();
+        let mut at = 0;
+        let mut advance = |count: usize| {
+            let piece = input.clone().narrow(2, at, lookback + count);
+            let (output, next) = self.advance(piece, std::mem::take(&mut state));
+            state = next.detach();
+            at += count;
+            output
+        };
+        if self.warm_up > 0 {
+            advance(self.warm_up);
+        }
+        let wanted = len - lookback - self.warm_up;
+        let full = std::iter::repeat_n(self.truncate, wanted / self.truncate);
+        let rest = wanted % self.truncate;
+        let outputs: Vec<Tensor<3>> = full
+            .chain((rest > 0).then_some(rest))
+            .map(&mut advance)
+            .collect();
+        Tensor::cat(outputs, 2)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach::Memory(self)
+    }
+
+    /// Nothing flows back through the samples that only fill the memory.
+    fn work(&self, len: usize) -> Work {
+        let per_step: Work = self
+            .front
+            .iter()
+            .enumerate()
+            .map(|(at, layer)| Work::nth(at, layer.conv.macs()))
+            .chain(self.layers.iter().enumerate().map(|(at, layer)| {
+                let (of_input, of_state) = layer.macs();
+                Work::nth(self.front.len() + at, of_input) + Work::inner(of_state)
+            }))
+            .chain([Work::inner(self.head.macs())])
+            .sum();
+        per_step.times(len) + per_step.times(self.warm_up).forward_only()
+    }
+
+    fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
+        Architecture::Sequential(self.describe())
+    }
+}
+
+impl Memory for RecurrentNetwork {
+    fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
+        let sound = input.clone().narrow(1, 0, 1);
+        let mut x = input;
+        for layer in &self.front {
+            x = layer.activation.forward(layer.conv.forward(x));
+        }
+        let mut before = state;
+        let mut after = State::default();
+        for layer in &self.layers {
+            x = layer.forward(x, &mut before, &mut after);
+        }
+        let len = x.dims()[2];
+        let output = self.head.forward(x);
+        let output = match self.skip {
+            true => output + latest(sound, len),
+            false => output,
+        };
+        (output, after)
+    }
+
+    fn warm_up(&self) -> usize {
+        self.warm_up
+    }
+
+    /// Past samples that the convolutions need.
+    fn lookback(&self) -> usize {
+        self.front.iter().map(|layer| layer.conv.context()).sum()
+    }
+}
+
+impl<M: From<RecurrentNetwork>> Build<M> for RecurrentConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        let cell = match site.model {
+            ModelConfig::Gru(_) => Cell::Gru,
+            _ => Cell::Lstm,
+        };
+        RecurrentNetwork::new(cell, self, site.inputs, &mut site.init).into()
+    }
+}
+
 fn unlike(what: &str) -> DescriptionError {
     let why = format!(
         "{what}; convolutions with activations, then LSTM or GRU layers, then one dense layer \
          can be trained here"
     );
     DescriptionError::invalid("recurrent network", why)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::remembering;
-
-    #[test]
-    fn memories_are_spread_in_octaves() {
-        let lasting: Vec<f32> = remembering(5, 32)
-            .map(|bias| 1.0 + bias.exp()) // 1/(1 − σ(bias))
-            .collect();
-        for (found, expected) in lasting.iter().zip([2.0, 4.0, 8.0, 16.0, 32.0]) {
-            assert!((found / expected - 1.0).abs() < 1e-5, "{lasting:?}");
-        }
-        assert_eq!(remembering(1, 100).next(), Some(0.0));
-    }
 }

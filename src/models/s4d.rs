@@ -3,13 +3,14 @@
 //!
 //! The filters themselves are [`super::filter_bank`]'s.
 
+use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, from_silence};
 use super::filter_bank::FilterBank;
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::{Conditioning, S4dConfig};
-use crate::network::{self, Layer};
+use crate::network::{self, Architecture, Control, Layer};
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 
@@ -89,45 +90,8 @@ impl S4dNetwork {
         }
     }
 
-    /// `[batch, inputs, warm_up + n]` → `[batch, 1, n]`, from a zero state.
-    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let (output, _) = self.advance(input, State::default());
-        let len = output.dims()[2] - self.warm_up;
-        output.narrow(2, self.warm_up, len)
-    }
-
-    /// `[batch, inputs, n]` → `[batch, 1, n]`, from where `state` stands, and where it stands
-    /// afterwards.
-    pub fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let (sound, knobs) = sound_and_knobs(input.clone());
-        let has_film = self.layers.iter().any(|layer| layer.film.is_some());
-        let mut x = self.input.forward(if has_film { sound } else { input });
-        let (mut before, mut after) = (state, State::default());
-        for layer in &self.layers {
-            let filtered = layer.filters.forward(x.clone(), &mut before, &mut after);
-            x = layer.respond(filtered, knobs.as_ref()) + x;
-        }
-        (self.head.forward(x), after)
-    }
-
-    /// Multiply-adds of a window of `len` output samples: per state and sample 4 for the
-    /// complex product, 2 for what is heard of it.
-    pub fn work(&self, len: usize) -> Work {
-        let layers = self.layers.iter().map(|layer| {
-            let states = layer.filters.channels() * layer.filters.states();
-            Work::inner(6 * states + layer.filters.channels() + layer.mix.macs())
-        });
-        let ends = Work::first(self.input.macs()) + Work::inner(self.head.macs());
-        (ends + layers.sum()).times(self.warm_up + len)
-    }
-
-    /// Samples that a window spends on filling the memory.
-    pub fn warm_up(&self) -> usize {
-        self.warm_up
-    }
-
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> network::Sequential {
+    fn describe(&self) -> network::Sequential {
         let mut layers = vec![Layer::Conv1d(self.input.describe())];
         for layer in &self.layers {
             let body = layer.describe();
@@ -139,5 +103,54 @@ impl S4dNetwork {
             input_channels: self.input.shape()[1],
             layers,
         }
+    }
+}
+
+impl EffectNetwork for S4dNetwork {
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        from_silence(self, input)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach::Memory(self)
+    }
+
+    /// Multiply-adds of a window of `len` output samples: per state and sample 4 for the
+    /// complex product, 2 for what is heard of it.
+    fn work(&self, len: usize) -> Work {
+        let layers = self.layers.iter().map(|layer| {
+            let states = layer.filters.channels() * layer.filters.states();
+            Work::inner(6 * states + layer.filters.channels() + layer.mix.macs())
+        });
+        let ends = Work::first(self.input.macs()) + Work::inner(self.head.macs());
+        (ends + layers.sum()).times(self.warm_up + len)
+    }
+
+    fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
+        Architecture::Sequential(self.describe())
+    }
+}
+
+impl Memory for S4dNetwork {
+    fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
+        let (sound, knobs) = sound_and_knobs(input.clone());
+        let has_film = self.layers.iter().any(|layer| layer.film.is_some());
+        let mut x = self.input.forward(if has_film { sound } else { input });
+        let (mut before, mut after) = (state, State::default());
+        for layer in &self.layers {
+            let filtered = layer.filters.forward(x.clone(), &mut before, &mut after);
+            x = layer.respond(filtered, knobs.as_ref()) + x;
+        }
+        (self.head.forward(x), after)
+    }
+
+    fn warm_up(&self) -> usize {
+        self.warm_up
+    }
+}
+
+impl<M: From<S4dNetwork>> Build<M> for S4dConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        S4dNetwork::new(self, site.inputs, &mut site.init).into()
     }
 }

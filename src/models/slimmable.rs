@@ -1,12 +1,13 @@
 //! One capture in several sizes that learn side by side from the same windows. Players choose
 //! among them by what the machine can afford; everything else here uses the full size.
 
+use super::effect_network::{Build, EffectNetwork, Reach, Site};
 use super::init::WeightInit;
 use super::parts::latest;
 use super::wavenet::WaveNet;
 use super::work::Work;
 use crate::config::WaveNetConfig;
-use crate::network::{self, Control, Network, Submodel};
+use crate::network::{self, Architecture, Control, Network, Submodel};
 use burn::prelude::*;
 
 /// WaveNets of ascending size.
@@ -34,8 +35,35 @@ impl SlimmableNetwork {
         Self { sizes, limits }
     }
 
+    /// Of the size that hears furthest back.
+    fn receptive_field(&self) -> usize {
+        let fields = self.sizes.iter().map(WaveNet::receptive_field);
+        fields.max().unwrap_or(1)
+    }
+
+    /// The sizes and their limits.
+    pub fn sizes(&self) -> impl Iterator<Item = (f64, &WaveNet)> {
+        self.limits.iter().copied().zip(&self.sizes)
+    }
+
+    /// Architecture and weights as numbers.
+    fn describe(&self, sample_rate: u32, controls: &[Control]) -> network::Slimmable {
+        let submodel = |(max_value, size): (f64, &WaveNet)| Submodel {
+            max_value,
+            network: Box::new(Network {
+                controls: controls.to_vec(),
+                ..Network::new(Architecture::WaveNet(size.describe()), sample_rate)
+            }),
+        };
+        network::Slimmable {
+            submodels: self.sizes().map(submodel).collect(),
+        }
+    }
+}
+
+impl EffectNetwork for SlimmableNetwork {
     /// The full size: `[batch, inputs, context + n]` → `[batch, 1, n]`.
-    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         match self.sizes.last() {
             Some(full) => {
                 let len = input.dims()[2] + 1 - self.receptive_field();
@@ -45,42 +73,35 @@ impl SlimmableNetwork {
         }
     }
 
+    fn reach(&self) -> Reach<'_> {
+        Reach::Samples(self.receptive_field())
+    }
+
+    /// Of all sizes.
+    fn work(&self, window_len: usize) -> Work {
+        self.sizes.iter().map(|size| size.work(window_len)).sum()
+    }
+
+    fn architecture(&self, sample_rate: u32, controls: &[Control]) -> Architecture {
+        Architecture::Slimmable(self.describe(sample_rate, controls))
+    }
+
     /// Every size, smallest first, each `[batch, 1, n]`.
-    pub fn forward_sizes(&self, input: Tensor<3>) -> Vec<Tensor<3>> {
+    fn forward_sizes(&self, input: Tensor<3>) -> Vec<Tensor<3>> {
         let len = input.dims()[2] + 1 - self.receptive_field();
         let sizes = self.sizes.iter();
         sizes
             .map(|size| latest(size.forward(input.clone()), len))
             .collect()
     }
+}
 
-    /// Of the size that hears furthest back.
-    pub fn receptive_field(&self) -> usize {
-        let fields = self.sizes.iter().map(WaveNet::receptive_field);
-        fields.max().unwrap_or(1)
-    }
-
-    /// Multiply-adds of a training window of `window_len` output samples: of all sizes.
-    pub(super) fn work(&self, window_len: usize) -> Work {
-        self.sizes.iter().map(|size| size.work(window_len)).sum()
-    }
-
-    /// The sizes and their limits.
-    pub fn sizes(&self) -> impl Iterator<Item = (f64, &WaveNet)> {
-        self.limits.iter().copied().zip(&self.sizes)
-    }
-
-    /// Architecture and weights as numbers.
-    pub fn describe(&self, sample_rate: u32, controls: &[Control]) -> network::Slimmable {
-        let submodel = |(max_value, size): (f64, &WaveNet)| Submodel {
-            max_value,
-            network: Box::new(Network {
-                controls: controls.to_vec(),
-                ..Network::new(network::Architecture::WaveNet(size.describe()), sample_rate)
-            }),
-        };
-        network::Slimmable {
-            submodels: self.sizes().map(submodel).collect(),
+impl<M: From<WaveNet> + From<SlimmableNetwork>> Build<M> for WaveNetConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        let (inputs, init) = (site.inputs, &mut site.init);
+        match self.is_slimmable() {
+            true => SlimmableNetwork::new(self, inputs, init).into(),
+            false => WaveNet::new(self, inputs, init).into(),
         }
     }
 }

@@ -2,11 +2,12 @@
 //! it, optionally modulated by the knobs (Bai et al. 2018; Steinmetz & Reiss 2021, without
 //! batch normalisation).
 
+use super::effect_network::{Build, EffectNetwork, Reach, Site};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, latest, sound_and_knobs};
 use super::work::Work;
 use crate::config::{Conditioning, TcnConfig};
-use crate::network::{self, Layer};
+use crate::network::{self, Architecture, Control, Layer};
 use burn::prelude::*;
 
 /// Layers `x ← act(film(conv(x))) + shortcut(x)`, then a 1×1 convolution.
@@ -49,43 +50,18 @@ impl Tcn {
         }
     }
 
-    /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
-    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let (sound, knobs) = sound_and_knobs(input.clone());
-        let mut x = if self.has_film() { sound } else { input };
-        for layer in &self.layers {
-            let mut y = layer.conv.forward(x.clone());
-            if let (Some(film), Some(knobs)) = (&layer.film, &knobs) {
-                y = film.forward(y, knobs.clone());
-            }
-            let heard = latest(x, y.dims()[2]);
-            x = layer.activation.forward(y) + layer.shortcut.forward(heard);
-        }
-        self.head.forward(x)
-    }
-
     fn has_film(&self) -> bool {
         self.layers.iter().any(|layer| layer.film.is_some())
     }
 
-    /// Multiply-adds of a window of `len` output samples.
-    pub fn work(&self, len: usize) -> Work {
-        let mut have = len + self.receptive_field() - 1;
-        let layers = self.layers.iter().enumerate().map(|(at, layer)| {
-            have -= layer.conv.context();
-            Work::nth(at, (layer.conv.macs() + layer.shortcut.macs()) * have)
-        });
-        layers.sum::<Work>() + Work::inner(self.head.macs() * len)
-    }
-
     /// Samples of input that one sample of output depends on.
-    pub fn receptive_field(&self) -> usize {
+    fn receptive_field(&self) -> usize {
         let contexts = self.layers.iter().map(|layer| layer.conv.context());
         contexts.sum::<usize>() + 1
     }
 
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> network::Sequential {
+    fn describe(&self) -> network::Sequential {
         let mut layers = Vec::new();
         for layer in &self.layers {
             let mut body = vec![Layer::Conv1d(layer.conv.describe())];
@@ -99,5 +75,45 @@ impl Tcn {
             input_channels: self.layers.first().map_or(1, |l| l.conv.shape()[1]),
             layers,
         }
+    }
+}
+
+impl EffectNetwork for Tcn {
+    /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let (sound, knobs) = sound_and_knobs(input.clone());
+        let mut x = if self.has_film() { sound } else { input };
+        for layer in &self.layers {
+            let mut y = layer.conv.forward(x.clone());
+            if let (Some(film), Some(knobs)) = (&layer.film, &knobs) {
+                y = film.forward(y, knobs.clone());
+            }
+            let heard = latest(x, y.dims()[2]);
+            x = layer.activation.forward(y) + layer.shortcut.forward(heard);
+        }
+        self.head.forward(x)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach::Samples(self.receptive_field())
+    }
+
+    fn work(&self, len: usize) -> Work {
+        let mut have = len + self.receptive_field() - 1;
+        let layers = self.layers.iter().enumerate().map(|(at, layer)| {
+            have -= layer.conv.context();
+            Work::nth(at, (layer.conv.macs() + layer.shortcut.macs()) * have)
+        });
+        layers.sum::<Work>() + Work::inner(self.head.macs() * len)
+    }
+
+    fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
+        Architecture::Sequential(self.describe())
+    }
+}
+
+impl<M: From<Tcn>> Build<M> for TcnConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        Tcn::new(self, site.inputs, &mut site.init).into()
     }
 }

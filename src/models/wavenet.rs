@@ -4,12 +4,15 @@
 //! half act, second half sigmoid, multiplied), head += a, x ← x + W·a + w. The next array starts
 //! from x and the convolved head; the output is the last array's head times `head_scale`.
 
+use super::effect_network::{EffectNetwork, Reach};
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, fused_activation, latest};
 use super::work::Work;
 use crate::config::{Activation as Function, WaveNetArray, WaveNetConfig};
 use crate::kernels::{self, wavenet as fused};
-use crate::network::{self, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer};
+use crate::network::{
+    self, Architecture, Control, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer,
+};
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 
@@ -61,18 +64,7 @@ impl WaveNet {
         }
     }
 
-    /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
-    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        match self.fused() {
-            Some(shape) => {
-                let parts = self.arrays.iter().flat_map(Array::flat).collect();
-                kernels::wavenet(input, Tensor::cat(parts, 0), &shape)
-            }
-            None => self.forward_composed(input),
-        }
-    }
-
-    /// The same layer by layer: for activations that have no fused form, and the oracle of the
+    /// The prediction layer by layer: for activations that have no fused form, and the oracle of the
     /// weights' order.
     pub fn forward_composed(&self, input: Tensor<3>) -> Tensor<3> {
         let mut x = input.clone();
@@ -89,20 +81,6 @@ impl WaveNet {
     /// The shape that the fused operator wants; `None` where it has no such activation.
     fn fused(&self) -> Option<fused::WaveNet> {
         self.shape(fused_activation)
-    }
-
-    /// Multiply-adds of a window of `len` output samples.
-    pub fn work(&self, len: usize) -> Work {
-        // Activations are not counted, so any will do.
-        let shape = self.shape(|_| Some(kernels::activation::Activation::Identity));
-        shape.map_or_else(Work::default, |shape| {
-            let len = len + shape.receptive_field() - 1;
-            let forward = shape.multiply_adds(len);
-            Work {
-                forward,
-                backward: 2 * forward - shape.input_multiply_adds(len),
-            }
-        })
     }
 
     fn shape(
@@ -161,6 +139,40 @@ impl WaveNet {
                 .collect::<Result<_, _>>()?,
             head_scale: wavenet.head_scale,
         })
+    }
+}
+
+impl EffectNetwork for WaveNet {
+    /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        match self.fused() {
+            Some(shape) => {
+                let parts = self.arrays.iter().flat_map(Array::flat).collect();
+                kernels::wavenet(input, Tensor::cat(parts, 0), &shape)
+            }
+            None => self.forward_composed(input),
+        }
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach::Samples(self.receptive_field())
+    }
+
+    fn work(&self, len: usize) -> Work {
+        // Activations are not counted, so any will do.
+        let shape = self.shape(|_| Some(kernels::activation::Activation::Identity));
+        shape.map_or_else(Work::default, |shape| {
+            let len = len + shape.receptive_field() - 1;
+            let forward = shape.multiply_adds(len);
+            Work {
+                forward,
+                backward: 2 * forward - shape.input_multiply_adds(len),
+            }
+        })
+    }
+
+    fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
+        Architecture::WaveNet(self.describe())
     }
 }
 

@@ -7,13 +7,14 @@
 //! Nercessian, Sarroff & Werner 2021. A knob scales the gains, as a potentiometer does. Knows no other
 //! network.
 
+use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, from_silence};
 use super::filter_bank::FilterBank;
 use super::init::WeightInit;
 use super::parts::{numbers, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::WienerHammersteinConfig;
-use crate::network::{self, Layer};
+use crate::network::{self, Architecture, Control, Layer};
 use burn::module::Param;
 use burn::prelude::*;
 
@@ -124,50 +125,12 @@ impl WienerHammerstein {
         }
     }
 
-    /// `[batch, inputs, warm_up + n]` → `[batch, 1, n]`, from a zero state.
-    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let (output, _) = self.advance(input, State::default());
-        let len = output.dims()[2] - self.warm_up;
-        output.narrow(2, self.warm_up, len)
-    }
-
-    /// `[batch, inputs, n]` → `[batch, 1, n]`, from where `state` stands, and where it stands
-    /// afterwards.
-    pub fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let (mut x, knobs) = sound_and_knobs(input);
-        let (mut before, mut after) = (state, State::default());
-        for (at, filter) in self.filters.iter().enumerate() {
-            x = filter.forward(x, knobs.as_ref(), &mut before, &mut after);
-            if at < self.clippers() {
-                let offset = self.offsets.val().narrow(0, at, 1).reshape([1, 1, 1]);
-                x = (x + offset.clone()).tanh() - offset.tanh();
-            }
-        }
-        (x, after)
-    }
-
     fn clippers(&self) -> usize {
         self.filters.len() - 1
     }
 
-    /// Multiply-adds of a window of `len` output samples, counted as those of
-    /// [`super::S4dNetwork`].
-    pub fn work(&self, len: usize) -> Work {
-        let each = |(at, filter): (usize, &GainedFilter)| {
-            let poles = filter.bank.channels() * filter.bank.states();
-            Work::nth(at, 6 * poles + filter.bank.channels())
-        };
-        let filters = self.filters.iter().enumerate().map(each);
-        filters.sum::<Work>().times(self.warm_up + len)
-    }
-
-    /// Samples that a window spends on filling the memory.
-    pub fn warm_up(&self) -> usize {
-        self.warm_up
-    }
-
     /// Architecture and weights as numbers.
-    pub fn describe(&self) -> network::Sequential {
+    fn describe(&self) -> network::Sequential {
         let offsets = numbers(&self.offsets);
         let mut layers = Vec::new();
         for (at, filter) in self.filters.iter().enumerate() {
@@ -182,6 +145,56 @@ impl WienerHammerstein {
             input_channels: 1,
             layers,
         }
+    }
+}
+
+impl EffectNetwork for WienerHammerstein {
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        from_silence(self, input)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach::Memory(self)
+    }
+
+    /// Multiply-adds of a window of `len` output samples, counted as those of
+    /// [`super::S4dNetwork`].
+    fn work(&self, len: usize) -> Work {
+        let each = |(at, filter): (usize, &GainedFilter)| {
+            let poles = filter.bank.channels() * filter.bank.states();
+            Work::nth(at, 6 * poles + filter.bank.channels())
+        };
+        let filters = self.filters.iter().enumerate().map(each);
+        filters.sum::<Work>().times(self.warm_up + len)
+    }
+
+    fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
+        Architecture::Sequential(self.describe())
+    }
+}
+
+impl Memory for WienerHammerstein {
+    fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
+        let (mut x, knobs) = sound_and_knobs(input);
+        let (mut before, mut after) = (state, State::default());
+        for (at, filter) in self.filters.iter().enumerate() {
+            x = filter.forward(x, knobs.as_ref(), &mut before, &mut after);
+            if at < self.clippers() {
+                let offset = self.offsets.val().narrow(0, at, 1).reshape([1, 1, 1]);
+                x = (x + offset.clone()).tanh() - offset.tanh();
+            }
+        }
+        (x, after)
+    }
+
+    fn warm_up(&self) -> usize {
+        self.warm_up
+    }
+}
+
+impl<M: From<WienerHammerstein>> Build<M> for WienerHammersteinConfig {
+    fn build(&self, site: &mut Site<'_>) -> M {
+        WienerHammerstein::new(self, site.inputs, &mut site.init).into()
     }
 }
 

@@ -13,7 +13,7 @@ pub mod run_dir;
 pub mod run_report;
 pub mod schedule;
 pub mod step;
-pub mod walk;
+pub mod truncated;
 
 use crate::config::Config;
 use crate::data::pair::Span;
@@ -27,7 +27,7 @@ use history::{BestEpoch, EpochRow};
 use run_dir::{Progress, RunDir, RunError, State};
 use std::time::Instant;
 use step::Recipe;
-use walk::Walk;
+use truncated::TruncatedBatch;
 
 /// Why training did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -162,9 +162,9 @@ fn train_epoch(
         let batch = session.windows.gather(indices);
         let wet_samples = batch.wet.clone();
         let tensors = batcher::tensors(batch, &device);
-        let mut walk = Walk::begin(&state.model, tensors, training.step_len);
+        let mut batch = TruncatedBatch::begin(&state.model, tensors, training.step_len);
         let (mut predicted, mut losses) = (Vec::new(), Vec::new());
-        while let Some(sides) = walk.advance(&state.model) {
+        while let Some(sides) = batch.advance(&state.model) {
             let stopped = |_| interrupted(run, &state.progress);
             task.go_on().map_err(stopped)?;
             rate = schedule::learning_rate(training, number, steps);

@@ -2,6 +2,7 @@
 //! of all gradients by one norm.
 
 use crate::config::{Optimiser, TrainingConfig};
+use crate::models::parameters;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{
@@ -11,44 +12,6 @@ use burn::prelude::*;
 
 /// Kingma & Ba's ε; burn's own default is 1e-5, which quiet recordings would feel.
 const ADAM_EPSILON: f32 = 1e-8;
-
-/// A parameter as the user sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parameter {
-    /// `branches.0.encoder`, …
-    pub path: String,
-    /// Lengths of its axes.
-    pub shape: Vec<usize>,
-    id: ParamId,
-}
-
-/// All parameters of a network, in order.
-pub fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
-    #[derive(Default)]
-    struct Collect {
-        path: Vec<String>,
-        found: Vec<Parameter>,
-    }
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.push(Parameter {
-                // The first name is the network's kind: the same for all.
-                path: self.path.get(1..).unwrap_or_default().join("."),
-                shape: param.shape().to_vec(),
-                id: param.id,
-            });
-        }
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_string());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-    }
-    let mut collect = Collect::default();
-    model.visit(&mut collect);
-    collect.found
-}
 
 /// The optimiser of `config` for `model`. Weight decay falls on kernels only: parameters of
 /// two or more axes.

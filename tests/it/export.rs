@@ -21,7 +21,6 @@ use effigy::network::{Architecture, Network};
 use effigy::playing::instrument::ENGINE;
 use effigy::playing::playable::{Playable, sized};
 use effigy::progress::Silent;
-use effigy::training::optimiser;
 use effigy::training::run_dir::RunDir;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -102,6 +101,10 @@ fn largest(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
 
 /// The formats that must carry each kind, at its right rate.
 fn carriers(model: &ModelConfig, knobs: bool) -> Vec<Format> {
+    let front = match model {
+        ModelConfig::Lstm(r) | ModelConfig::Gru(r) => r.front.is_some(),
+        _ => false,
+    };
     let shortcut = match model {
         ModelConfig::Lstm(r) | ModelConfig::Gru(r) => r.skip,
         _ => false,
@@ -113,7 +116,7 @@ fn carriers(model: &ModelConfig, knobs: bool) -> Vec<Format> {
     let mut formats = Vec::new();
     let nam = match model {
         ModelConfig::WaveNet(_) => true,
-        ModelConfig::Lstm(_) => !shortcut,
+        ModelConfig::Lstm(_) => !shortcut && !front,
         _ => false,
     };
     if nam && !knobs {
@@ -288,7 +291,7 @@ fn inspect_knows_a_run() {
     assert_eq!(outcome.networks[0].sample_rate, 44_100);
     assert_eq!(outcome.networks[0].controls[0].name, "gain");
     let names: Vec<String> = outcome.parameters.into_iter().map(|p| p.name).collect();
-    let frozen: Vec<String> = optimiser::parameters(&built)
+    let frozen: Vec<String> = models::parameters(&built)
         .into_iter()
         .map(|p| p.path)
         .collect();

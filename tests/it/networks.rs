@@ -7,12 +7,12 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 use effigy::config::{
-    Activation, Conditioning, ConvConfig, ConvLstmConfig, DenseConfig, ModelConfig,
-    MultiscaleConfig, RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray, WaveNetConfig,
-    WienerHammersteinConfig, WindowConfig,
+    Activation, Conditioning, ConvConfig, DenseConfig, FrontConfig, ModelConfig, MultiscaleConfig,
+    RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray, WaveNetConfig, WienerHammersteinConfig,
+    WindowConfig,
 };
 use effigy::models::predict::{Predictor, predict, to_host};
-use effigy::models::{self, EffectModel, RecurrentNetwork, WaveNet};
+use effigy::models::{self, EffectModel, EffectNetwork, RecurrentNetwork, WaveNet};
 use effigy::network::{Architecture, Control};
 use std::rc::Rc;
 
@@ -79,14 +79,17 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         drive: 3.0,
         ..recurrent.clone()
     };
-    let front = ConvLstmConfig {
-        channels: 3,
-        kernel_size: 4,
-        dilations: vec![1, 2],
+    let front = RecurrentConfig {
         hidden_size: 3,
         warm_up,
         truncate,
-        ..ConvLstmConfig::default()
+        front: Some(FrontConfig {
+            channels: 3,
+            kernel_size: 4,
+            dilations: vec![1, 2],
+            ..FrontConfig::default()
+        }),
+        ..RecurrentConfig::default()
     };
     let tcn = TcnConfig {
         channels: 4,
@@ -106,7 +109,8 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         ModelConfig::WaveNet(gated),
         ModelConfig::Lstm(recurrent),
         ModelConfig::Gru(plain),
-        ModelConfig::ConvLstm(front),
+        ModelConfig::Lstm(front.clone()),
+        ModelConfig::Gru(front),
         ModelConfig::Tcn(TcnConfig {
             conditioning: Conditioning::Concat,
             ..tcn.clone()
@@ -139,6 +143,29 @@ fn build(config: &ModelConfig, controls: usize, device: &Device) -> EffectModel 
         hop: 16,
     };
     models::build(config, &windows, controls, 5, device)
+}
+
+/// A kind that has no small network above would go through no test below.
+#[test]
+fn every_kind_is_among_the_small_networks() {
+    let small = [seed_networks(), knob_networks(0, 1)].concat();
+    for network in ModelConfig::every() {
+        let kind = network.kind();
+        assert!(small.iter().any(|small| small.kind() == kind), "{kind}");
+    }
+}
+
+#[test]
+fn settings_and_networks_say_the_same() {
+    for mut config in [seed_networks(), knob_networks(7, 5)].concat() {
+        let model = build(&config, 0, &Device::flex());
+        let remembers = model.receptive_field().is_none();
+        assert_eq!(remembers, config.has_memory(), "{config:?}");
+        let warm_up = config.warm_up().map_or(0, |samples| *samples);
+        assert_eq!(model.warm_up(), warm_up, "{config:?}");
+        let fixed = model.fixed_window().is_some();
+        assert_eq!(fixed, config.has_fixed_window(), "{config:?}");
+    }
 }
 
 /// Every network, without knobs.
@@ -462,10 +489,7 @@ fn descriptions_play_what_the_network_predicts() {
                 let again = WaveNet::from_description(wavenet, &device).unwrap();
                 assert_eq!(again.describe(), *wavenet);
             }
-            (
-                Architecture::Sequential(sequential),
-                ModelConfig::Lstm(_) | ModelConfig::Gru(_) | ModelConfig::ConvLstm(_),
-            ) => {
+            (Architecture::Sequential(sequential), ModelConfig::Lstm(_) | ModelConfig::Gru(_)) => {
                 let defaults = RecurrentConfig::default();
                 let again = RecurrentNetwork::from_description(sequential, &defaults, &device);
                 assert_eq!(again.unwrap().describe(), *sequential);

@@ -1,8 +1,7 @@
 //! Which classical models to put beside a network: their settings, limits and names. Knows
 //! nothing of fitting.
 
-use super::ConfigError;
-use super::data::check_range;
+use super::error::{ConfigError, check_range};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Which recordings or generated signals a run uses, and how they are cut.
 
-use super::ConfigError;
+use super::error::{ConfigError, check_range};
 use crate::effects::{Effect, signals::Signal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeMap;
@@ -137,18 +137,6 @@ impl WindowConfig {
         check_range("windows.window_len", self.window_len, 1, 1 << 24)?;
         check_range("windows.hop", self.hop, 1, 1 << 24)
     }
-}
-
-pub(super) fn check_range(
-    key: &str,
-    value: usize,
-    low: usize,
-    high: usize,
-) -> Result<(), ConfigError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigError::value(key, value, format!("{low} to {high}")))
 }
 
 impl DataConfig {

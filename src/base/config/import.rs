@@ -1,32 +1,25 @@
 //! The `[model]` table of a run that starts from a model file: the file says what the network
 //! is, the config may leave it out or agree.
 
+use super::networks::former;
 use super::{ConfigError, ModelConfig, WaveNetArray, WaveNetConfig, WaveNetPreset};
 use toml::{Table, Value};
 
 /// Keys that a file decides; the others say how to train and are the config's alone.
-const HELD: [&str; 7] = [
-    "activation",
-    "channels",
-    "dilations",
-    "hidden_size",
-    "kernel_size",
-    "layers",
-    "skip",
-];
+const HELD: [&str; 4] = ["front", "hidden_size", "layers", "skip"];
 
 /// Completes `root.model` from `imported`, the network of the file.
 ///
 /// # Errors
 /// Names the first key that says something else than the file.
 pub(super) fn complete(root: &mut Table, imported: &ModelConfig) -> Result<(), ConfigError> {
-    let whole = || Table::try_from(imported).map_err(|e| conflict("model", e, "none"));
     let model = root
         .entry("model")
         .or_insert_with(|| Value::Table(Table::new()));
     let Some(given) = model.as_table_mut() else {
         return Err(conflict("model", "no table", "left out"));
     };
+    former::renew(given);
     let kind = imported.kind();
     match given.get("kind").and_then(Value::as_str) {
         Some(other) if other != kind => return Err(conflict("model.kind", other, kind)),
@@ -36,16 +29,25 @@ pub(super) fn complete(root: &mut Table, imported: &ModelConfig) -> Result<(), C
     if let ModelConfig::WaveNet(wavenet) = imported {
         return complete_wavenet(given, wavenet);
     }
-    for (key, value) in whole()? {
-        if !HELD.contains(&key.as_str()) {
-            continue;
-        }
-        match given.get(&key) {
-            Some(other) if !same(other, &value) => {
-                return Err(conflict(&format!("model.{key}"), other, value));
+    let mut file = Table::try_from(imported).map_err(|e| conflict("model", e, "none"))?;
+    file.retain(|key, _| HELD.contains(&key));
+    if given.contains_key("front") && !file.contains_key("front") {
+        return Err(conflict("model.front", "given", "left out"));
+    }
+    agree("model", given, file)
+}
+
+/// Adds to `given`, the table at `place`, what it leaves out of `file`.
+fn agree(place: &str, given: &mut Table, file: Table) -> Result<(), ConfigError> {
+    for (key, value) in file {
+        let place = format!("{place}.{key}");
+        match (given.get_mut(&key), value) {
+            (None, value) => drop(given.insert(key, value)),
+            (Some(Value::Table(given)), Value::Table(file)) => agree(&place, given, file)?,
+            (Some(other), value) if !same(other, &value) => {
+                return Err(conflict(&place, other, value));
             }
-            Some(_) => {}
-            None => drop(given.insert(key, value)),
+            _ => {}
         }
     }
     Ok(())

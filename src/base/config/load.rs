@@ -1,63 +1,8 @@
 //! From a TOML file and `--set` overrides to a checked [`Config`].
 
-use super::{Config, ModelConfig, import};
-use std::path::{Path, PathBuf};
+use super::{Config, ConfigError, ModelConfig, import};
+use std::path::Path;
 use toml::{Table, Value};
-
-/// What can be wrong with a config.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{}: {source}; name an existing config, such as configs/conv.toml", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not the TOML that is expected.
-    #[error("{}{line}: {message}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// `":12"`, or empty when the place is unknown.
-        line: String,
-        /// What is wrong, in one line.
-        message: String,
-    },
-    /// An override cannot be applied.
-    #[error("--set {given}: {reason}; the form is --set table.key=value")]
-    Override {
-        /// The override as typed.
-        given: String,
-        /// Why not.
-        reason: String,
-    },
-    /// A value is out of range.
-    #[error("config key {key} is {value}; allowed: {allowed}")]
-    Value {
-        /// Dotted path of the key.
-        key: String,
-        /// What it holds.
-        value: String,
-        /// What it may hold.
-        allowed: String,
-    },
-}
-
-impl ConfigError {
-    pub(super) fn value(
-        key: impl Into<String>,
-        value: impl ToString,
-        allowed: impl Into<String>,
-    ) -> Self {
-        Self::Value {
-            key: key.into(),
-            value: value.to_string(),
-            allowed: allowed.into(),
-        }
-    }
-}
 
 /// Reads `path`, applies `overrides` (`a.b=c`) in order, makes paths absolute, checks.
 ///

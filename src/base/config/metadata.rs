@@ -1,8 +1,7 @@
 //! What users say about a capture: written into the model files of other programs, used by
 //! nothing here.
 
-use super::ConfigError;
-use super::training::check_number;
+use super::error::{ConfigError, check_range};
 use serde::{Deserialize, Serialize};
 
 /// The gear types that players know.
@@ -102,7 +101,7 @@ impl MetadataConfig {
             ("metadata.output_level_dbu", self.output_level_dbu),
         ] {
             if let Some(level) = level {
-                check_number(key, level, -100.0, 100.0)?;
+                check_range(key, level, -100.0, 100.0)?;
             }
         }
         Ok(())

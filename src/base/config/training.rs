@@ -1,7 +1,7 @@
 //! Loss, optimiser, schedule and length of training.
 
-use super::data::check_range;
-use super::{ConfigError, ModelConfig, WindowConfig};
+use super::error::{ConfigError, check_range};
+use super::{ModelConfig, WindowConfig};
 use serde::{Deserialize, Serialize};
 
 /// The `[loss]` table: weights of the terms that are added up. Absent altogether: ESR alone.
@@ -75,7 +75,7 @@ impl LossConfig {
 
     /// `step`: the key that says how many samples one loss is taken of, and its value.
     pub(super) fn check(&self, step: (&str, usize)) -> Result<(), ConfigError> {
-        check_number("loss.pre_emphasis", self.pre_emphasis, 0.0, 1.0)?;
+        check_range("loss.pre_emphasis", self.pre_emphasis, 0.0, 1.0)?;
         let stft = self.multi_resolution_stft + self.pre_emphasised_multi_resolution_stft;
         // One sample more: pre-emphasis shortens the window by one.
         let (key, len) = step;
@@ -84,7 +84,7 @@ impl LossConfig {
             return Err(ConfigError::value(key, len, allowed));
         }
         for (name, weight) in self.terms() {
-            check_number(&format!("loss.{name}"), weight, 0.0, 1e9)?;
+            check_range(&format!("loss.{name}"), weight, 0.0, 1e9)?;
         }
         let sum: f64 = self.terms().iter().map(|(_, weight)| weight).sum();
         if sum > 0.0 {
@@ -224,8 +224,8 @@ impl TrainingConfig {
         };
         let key = "training.step_len";
         if !model.has_memory() {
-            let allowed =
-                "absent; only lstm, gru, conv-lstm, s4d and wiener-hammerstein carry a memory on";
+            let kinds = ModelConfig::kinds(|network| network.has_memory(), "and");
+            let allowed = format!("absent; only {kinds} carry a memory on");
             return Err(ConfigError::value(key, step_len, allowed));
         }
         if !windows.window_len.is_multiple_of(step_len) {
@@ -244,16 +244,16 @@ impl TrainingConfig {
         check_range("training.batch_size", self.batch_size, 1, 65_536)?;
         self.check_step_len(windows, model)?;
         if let Some(decay) = self.average {
-            check_number("training.average", decay, 0.0, 0.999_999)?;
+            check_range("training.average", decay, 0.0, 0.999_999)?;
         }
         if let Some(level) = self.target_level_dbfs {
-            check_number("training.target_level_dbfs", level, -120.0, 20.0)?;
+            check_range("training.target_level_dbfs", level, -120.0, 20.0)?;
         }
         check_range("training.warm_up_steps", self.warm_up_steps, 0, 1 << 40)?;
-        check_number("training.learning_rate", self.learning_rate, 1e-12, 1e3)?;
-        check_number("training.weight_decay", self.weight_decay, 0.0, 1e3)?;
+        check_range("training.learning_rate", self.learning_rate, 1e-12, 1e3)?;
+        check_range("training.weight_decay", self.weight_decay, 0.0, 1e3)?;
         if let Some(norm) = self.clip_norm {
-            check_number("training.clip_norm", norm, 1e-12, 1e12)?;
+            check_range("training.clip_norm", norm, 1e-12, 1e12)?;
         }
         if self.patience == Some(0) {
             return Err(ConfigError::value("training.patience", 0, "1 or more"));
@@ -261,19 +261,12 @@ impl TrainingConfig {
         match self.schedule {
             Schedule::Constant => Ok(()),
             Schedule::Cosine { final_factor: f } => {
-                check_number("training.schedule.final_factor", f, 0.0, 1.0)
+                check_range("training.schedule.final_factor", f, 0.0, 1.0)
             }
             Schedule::Exponential { factor } => {
-                check_number("training.schedule.factor", factor, 1e-6, 1.0)
+                check_range("training.schedule.factor", factor, 1e-6, 1.0)
             }
-            Schedule::OneCycle { rise } => check_number("training.schedule.rise", rise, 0.0, 1.0),
+            Schedule::OneCycle { rise } => check_range("training.schedule.rise", rise, 0.0, 1.0),
         }
     }
-}
-
-pub(super) fn check_number(key: &str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigError::value(key, value, format!("{low} to {high}")))
 }

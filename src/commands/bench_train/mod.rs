@@ -6,10 +6,10 @@ mod rival;
 mod subject;
 mod timing;
 
-pub use subject::{PRESETS, Subject};
+pub use subject::{Subject, preset_names};
 pub use timing::StepSeconds;
 
-use crate::config::{LossConfig, ModelConfig};
+use crate::config::LossConfig;
 use crate::device::{self, Selected};
 use crate::kernels;
 use crate::models::Work;
@@ -169,7 +169,7 @@ fn subjects(request: &Request) -> Result<Vec<Subject>> {
     }
     let everything = request.config.is_none() && request.presets.is_empty();
     if everything || request.presets.iter().any(|name| name == "all") {
-        for name in PRESETS {
+        for (name, _) in subject::presets() {
             subjects.push(subject::preset(name)?);
         }
     } else {
@@ -214,11 +214,7 @@ fn check(subject: &Subject) -> Result<()> {
         let least = LossConfig::STFT_WINDOW_LEN + 1;
         bail!("--window {window}: the config's STFT loss needs at least {least} samples");
     }
-    let dense = matches!(
-        subject.model,
-        ModelConfig::Linear(_) | ModelConfig::Nonlinear(_)
-    );
-    if dense && window % 2 == 1 {
+    if subject.model.has_fixed_window() && window % 2 == 1 {
         bail!(
             "--window {window}: a {} network needs an even length",
             subject.model.kind()

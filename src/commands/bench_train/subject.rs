@@ -2,9 +2,8 @@
 //! sweep.
 
 use crate::config::{
-    self, Config, ConvConfig, ConvLstmConfig, LossConfig, ModelConfig, RecurrentConfig, S4dConfig,
-    TcnConfig, TrainingConfig, WaveNetArray, WaveNetConfig, WaveNetPreset, WienerHammersteinConfig,
-    WindowConfig,
+    self, Config, ConvConfig, FrontConfig, LossConfig, ModelConfig, RecurrentConfig,
+    TrainingConfig, WaveNetConfig, WaveNetPreset, WindowConfig,
 };
 use anyhow::bail;
 use std::path::Path;
@@ -28,80 +27,67 @@ pub struct Subject {
     pub seed: u64,
 }
 
-/// Every preset, in the order of the table.
-pub const PRESETS: [&str; 10] = [
-    "a1-standard",
-    "a2-full",
-    "lstm-32",
-    "gru-32",
-    "lstm-24",
-    "conv",
-    "conv-lstm",
-    "tcn",
-    "s4d",
-    "wiener-hammerstein",
-];
-
-/// The preset called `name`.
-///
-/// # Errors
-/// There is none; the names there are.
-pub fn preset(name: &str) -> anyhow::Result<Subject> {
+/// Every preset by name, in the order of the table: shapes worth a name of their own, then the
+/// networks that take knobs and have no such shape, each as its defaults are.
+pub fn presets() -> Vec<(&'static str, ModelConfig)> {
     let wavenet = |preset| {
         ModelConfig::WaveNet(WaveNetConfig {
             preset: Some(preset),
             ..WaveNetConfig::default()
         })
     };
-    // The whole window in one piece, nothing before it: the sequence alone is measured.
     let recurrent = |hidden_size| RecurrentConfig {
         hidden_size,
-        warm_up: 0,
-        truncate: 2048,
         ..RecurrentConfig::default()
     };
-    let (model, batch_size, window_len) = match name {
-        "a1-standard" => (wavenet(WaveNetPreset::A1Standard), 16, 8192),
-        "a2-full" => (wavenet(WaveNetPreset::A2Full), 16, 8192),
-        "lstm-32" => (ModelConfig::Lstm(recurrent(32)), 40, 2048),
-        "gru-32" => (ModelConfig::Gru(recurrent(32)), 40, 2048),
-        "lstm-24" => (ModelConfig::Lstm(recurrent(24)), 40, 2048),
-        "conv" => {
-            let conv = ConvConfig {
-                channels: 50,
-                kernel_size: 51,
-                lookahead: None,
-            };
-            (ModelConfig::Conv(conv), 50, 22_050)
-        }
-        "conv-lstm" => {
-            let network = ConvLstmConfig {
-                warm_up: 0,
-                truncate: 2048,
-                ..ConvLstmConfig::default()
-            };
-            (ModelConfig::ConvLstm(network), 40, 2048)
-        }
-        "tcn" => (ModelConfig::Tcn(TcnConfig::default()), 16, 8192),
-        "s4d" => {
-            let network = S4dConfig {
-                warm_up: 0,
-                ..S4dConfig::default()
-            };
-            (ModelConfig::S4d(network), 16, 8192)
-        }
-        "wiener-hammerstein" => {
-            let network = WienerHammersteinConfig {
-                warm_up: 0,
-                ..WienerHammersteinConfig::default()
-            };
-            (ModelConfig::WienerHammerstein(network), 16, 8192)
-        }
-        _ => bail!(
-            "preset '{name}' is unknown; choose all, or any of {}",
-            PRESETS.join(", ")
-        ),
+    let conv = ConvConfig {
+        channels: 50,
+        kernel_size: 51,
+        lookahead: None,
     };
+    let front = RecurrentConfig {
+        front: Some(FrontConfig::default()),
+        ..RecurrentConfig::default()
+    };
+    let mut presets = vec![
+        ("a1-standard", wavenet(WaveNetPreset::A1Standard)),
+        ("a2-full", wavenet(WaveNetPreset::A2Full)),
+        ("lstm-32", ModelConfig::Lstm(recurrent(32))),
+        ("gru-32", ModelConfig::Gru(recurrent(32))),
+        ("lstm-24", ModelConfig::Lstm(recurrent(24))),
+        ("conv", ModelConfig::Conv(conv)),
+        ("conv-lstm", ModelConfig::Lstm(front)),
+    ];
+    let has_shape = |kind| presets.iter().any(|(_, shape)| shape.kind() == kind);
+    let mut others = ModelConfig::every();
+    others.retain(|network| network.takes_controls() && !has_shape(network.kind()));
+    presets.extend(others.into_iter().map(|network| (network.kind(), network)));
+    presets
+}
+
+/// The presets' names, separated by commas.
+pub fn preset_names() -> String {
+    let names: Vec<&str> = presets().iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
+/// The preset called `name`.
+///
+/// # Errors
+/// There is none; the names there are.
+pub fn preset(name: &str) -> anyhow::Result<Subject> {
+    let Some((_, mut model)) = presets().into_iter().find(|(known, _)| *known == name) else {
+        let names = preset_names();
+        bail!("preset '{name}' is unknown; choose all, or any of {names}");
+    };
+    let (batch_size, window_len) = model.benchmark();
+    // The whole window in one piece, nothing before it: the sequence alone is measured.
+    if let Some(warm_up) = model.warm_up() {
+        *warm_up = 0;
+    }
+    if let Some(truncate) = model.truncate() {
+        *truncate = window_len;
+    }
     Ok(Subject {
         name: name.to_string(),
         model,
@@ -149,15 +135,8 @@ impl Subject {
     #[must_use]
     pub fn with_window(mut self, window_len: usize) -> Self {
         let before = self.windows.window_len;
-        let follow = |truncate: &mut usize| {
-            if *truncate == before {
-                *truncate = window_len;
-            }
-        };
-        match &mut self.model {
-            ModelConfig::Lstm(network) | ModelConfig::Gru(network) => follow(&mut network.truncate),
-            ModelConfig::ConvLstm(network) => follow(&mut network.truncate),
-            _ => {}
+        if let Some(truncate) = self.model.truncate().filter(|t| **t == before) {
+            *truncate = window_len;
         }
         self.windows = WindowConfig {
             window_len,
@@ -166,65 +145,10 @@ impl Subject {
         self
     }
 
-    /// The width of the network: channels of the first layers, units of a recurrent one.
-    pub fn width(&self) -> usize {
-        match &self.model {
-            ModelConfig::WaveNet(network) => {
-                let (arrays, _) = network.resolve();
-                arrays.first().map_or(0, |array| array.channels)
-            }
-            ModelConfig::Lstm(network) | ModelConfig::Gru(network) => network.hidden_size,
-            ModelConfig::ConvLstm(network) => network.hidden_size,
-            ModelConfig::Tcn(network) => network.channels,
-            ModelConfig::S4d(network) => network.channels,
-            ModelConfig::WienerHammerstein(network) => network.poles,
-            ModelConfig::Linear(network) | ModelConfig::Nonlinear(network) => network.hidden_size,
-            ModelConfig::ConvMultiscale(network) => network.channels,
-            ModelConfig::Conv(network)
-            | ModelConfig::ConvTied(network)
-            | ModelConfig::ConvNoMiddle(network)
-            | ModelConfig::ConvDenseMiddle(network) => network.channels,
-        }
-    }
-
-    /// With another width; the arrays of a WaveNet keep their proportions.
+    /// With another width of the network.
     #[must_use]
     pub fn with_width(mut self, width: usize) -> Self {
-        let before = self.width().max(1);
-        let scaled = |channels: usize| (channels * width / before).max(1);
-        match &mut self.model {
-            ModelConfig::WaveNet(network) => {
-                let (arrays, head_scale) = network.resolve();
-                let last = arrays.len().saturating_sub(1);
-                let scale = |(at, array): (usize, WaveNetArray)| WaveNetArray {
-                    channels: scaled(array.channels),
-                    head_size: match at == last {
-                        true => array.head_size,
-                        false => scaled(array.head_size),
-                    },
-                    ..array
-                };
-                *network = WaveNetConfig {
-                    preset: None,
-                    head_scale: Some(head_scale),
-                    arrays: arrays.into_iter().enumerate().map(scale).collect(),
-                    ..WaveNetConfig::default()
-                };
-            }
-            ModelConfig::Lstm(network) | ModelConfig::Gru(network) => network.hidden_size = width,
-            ModelConfig::ConvLstm(network) => network.hidden_size = width,
-            ModelConfig::Tcn(network) => network.channels = width,
-            ModelConfig::S4d(network) => network.channels = width,
-            ModelConfig::WienerHammerstein(network) => network.poles = width,
-            ModelConfig::Linear(network) | ModelConfig::Nonlinear(network) => {
-                network.hidden_size = width;
-            }
-            ModelConfig::ConvMultiscale(network) => network.channels = width,
-            ModelConfig::Conv(network)
-            | ModelConfig::ConvTied(network)
-            | ModelConfig::ConvNoMiddle(network)
-            | ModelConfig::ConvDenseMiddle(network) => network.channels = width,
-        }
+        self.model.set_width(width);
         self
     }
 
@@ -255,7 +179,7 @@ impl Subject {
         for value in around(window) {
             all.push(named("window", value, self.clone().with_window(value)));
         }
-        for value in around(self.width()) {
+        for value in around(self.model.width()) {
             all.push(named("channels", value, self.clone().with_width(value)));
         }
         all

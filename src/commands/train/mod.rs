@@ -181,7 +181,7 @@ pub fn train(
     // Weights that are there already stand at the level that they were trained at.
     if request.resume {
         let saved = RunDir::open(&wanted_folder(request, &config))?.config()?;
-        config.model.take_output_scale(&saved.model);
+        config.model.take_output_scale(saved.model.output_scale());
     } else if start.is_none() {
         level::fit_output(&mut config, &load::spans(&recordings.train));
     }

@@ -53,7 +53,9 @@ impl Start {
         match self {
             Self::Run(run) => {
                 let mut config = config::load(path, overrides)?;
-                config.model.take_output_scale(&run.config.model);
+                config
+                    .model
+                    .take_output_scale(run.config.model.output_scale());
                 Ok(config)
             }
             Self::File {

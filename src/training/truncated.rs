@@ -1,5 +1,5 @@
-//! The stretches of a batch of windows that optimiser steps are taken on: the whole windows, or
-//! one piece after another with the network's memory carried on.
+//! Truncated back-propagation: the stretches of a batch of windows that optimiser steps are taken
+//! on, the whole windows, or one piece after another with the network's memory carried on.
 //!
 //! A window's memory begins at zero, hears the warm-up, then keeps what it heard through all
 //! pieces; only gradients end where a piece begins. So most steps start from a memory that a
@@ -11,7 +11,7 @@ use burn::prelude::*;
 
 /// A batch under way.
 #[derive(Debug)]
-pub struct Walk {
+pub struct TruncatedBatch {
     /// `[batch, 1 + controls, context + window + lookahead]`
     dry: Tensor<3>,
     /// `[batch, 1, window]`
@@ -22,7 +22,7 @@ pub struct Walk {
     state: State,
 }
 
-impl Walk {
+impl TruncatedBatch {
     /// Starts on dry `[batch, 1 + controls, context + window + lookahead]` and wet `[batch, 1,
     /// window]`; pieces of `step_len` samples, which divides the window, for a network with
     /// memory.
@@ -76,33 +76,41 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ModelConfig, WindowConfig};
+    use crate::config::{FrontConfig, ModelConfig, RecurrentConfig, WindowConfig};
     use crate::models;
 
     /// As long as nothing is learned, pieces say what the whole window says.
     #[test]
     fn pieces_carry_the_memory_of_the_whole() {
         let device = Device::flex().autodiff();
-        for kind in ["lstm", "gru", "conv-lstm", "s4d", "wiener-hammerstein"] {
-            let text = format!("kind = \"{kind}\"\nwarm_up = 20");
-            let config: ModelConfig = toml::from_str(&text).unwrap();
+        let mut networks = ModelConfig::every();
+        networks.retain(|network| network.has_memory());
+        networks.push(ModelConfig::Lstm(RecurrentConfig {
+            front: Some(FrontConfig::default()),
+            ..RecurrentConfig::default()
+        }));
+        for mut config in networks {
+            let kind = config.kind();
+            if let Some(warm_up) = config.warm_up() {
+                *warm_up = 20;
+            }
             let model = models::build(&config, &WindowConfig::default(), 0, 3, &device);
             let len = model.context() + 96;
             let sound: Vec<f32> = (0..2 * len).map(|i| (0.1 * i as f32).sin()).collect();
             let dry = Tensor::from_data(TensorData::new(sound, [2, 1, len]), &device);
             let wet = dry.clone().narrow(2, 0, 96);
-            let walked = |step_len| {
+            let answers = |step_len| {
                 let both = (dry.clone(), wet.clone());
-                let mut walk = Walk::begin(&model, both, step_len);
-                let mut answers: [Vec<Tensor<3>>; 2] = Default::default();
-                while let Some((wet, predicted)) = walk.advance(&model) {
-                    answers[0].push(wet);
-                    answers[1].extend(predicted);
+                let mut batch = TruncatedBatch::begin(&model, both, step_len);
+                let mut sides: [Vec<Tensor<3>>; 2] = Default::default();
+                while let Some((wet, predicted)) = batch.advance(&model) {
+                    sides[0].push(wet);
+                    sides[1].extend(predicted);
                 }
-                (answers[0].len(), answers.map(|side| Tensor::cat(side, 2)))
+                (sides[0].len(), sides.map(|side| Tensor::cat(side, 2)))
             };
-            let (one, whole) = walked(None);
-            let (several, pieces) = walked(Some(32));
+            let (one, whole) = answers(None);
+            let (several, pieces) = answers(Some(32));
             assert_eq!((one, several), (1, 3), "{kind}");
             for (a, b) in whole.into_iter().zip(pieces) {
                 let apart = (a - b).abs().max().into_scalar::<f32>();

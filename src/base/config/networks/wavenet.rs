@@ -1,50 +1,10 @@
-//! The field's convolutional networks: WaveNet with its presets, and TCN. Sizes only;
-//! [`crate::models`] builds them.
+//! Settings of the field's WaveNet: its presets, or arrays spelled out. Knows no other network.
 
-use super::ConfigError;
-use super::data::check_range;
-use super::training::check_number;
+use super::parts::{Activation, check_drive};
+use super::settings::NetworkConfig;
+use crate::config::WindowConfig;
+use crate::config::error::{ConfigError, check_range};
 use serde::{Deserialize, Serialize};
-
-/// A function applied to every sample between layers, `"tanh"` or
-/// `{ leaky-relu = { slope = 0.01 } }`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Activation {
-    /// x
-    Identity,
-    /// tanh x
-    #[default]
-    Tanh,
-    /// x limited to ±1
-    HardTanh,
-    /// max(x, 0)
-    Relu,
-    /// x above 0, `slope`·x below
-    LeakyRelu {
-        /// Slope below 0, above 0 itself: a layer must be able to tell outputs apart.
-        slope: f32,
-    },
-    /// x above 0, a learned slope per channel below, 0.25 at first
-    PRelu,
-    /// 1 / (1 + e^−x)
-    Sigmoid,
-    /// x · sigmoid x
-    Silu,
-    /// x · clamp(x + 3, 0, 6) / 6
-    HardSwish,
-    /// x / (1 + |x|)
-    Softsign,
-}
-
-impl Activation {
-    pub(super) fn check(self, key: &str) -> Result<(), ConfigError> {
-        match self {
-            Self::LeakyRelu { slope } => check_number(key, f64::from(slope), 1e-6, 1.0),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// Shapes that players of `.nam` files have fast paths for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,8 +228,10 @@ impl WaveNetConfig {
         };
         (arrays, self.head_scale.unwrap_or(usual))
     }
+}
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+impl NetworkConfig for WaveNetConfig {
+    fn check(&self, _: &WindowConfig) -> Result<(), ConfigError> {
         let spelled_out = !self.arrays.is_empty();
         if self.preset.is_some() && spelled_out {
             let allowed = "either preset or arrays";
@@ -285,7 +247,7 @@ impl WaveNetConfig {
         }
         check_drive(self.drive)?;
         if let Some(scale) = self.head_scale {
-            check_number("model.head_scale", f64::from(scale), 1e-6, 1e6)?;
+            check_range("model.head_scale", f64::from(scale), 1e-6, 1e6)?;
         }
         for (index, array) in self.arrays.iter().enumerate() {
             let key = format!("model.arrays.{index}");
@@ -302,81 +264,46 @@ impl WaveNetConfig {
         }
         Ok(())
     }
-}
 
-pub(super) fn check_drive(drive: f32) -> Result<(), ConfigError> {
-    check_number("model.drive", f64::from(drive), 1e-3, 1e4)
-}
-
-/// How knobs enter a network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Conditioning {
-    /// Every layer is scaled and shifted, per channel, by values computed from the knobs.
-    #[default]
-    Film,
-    /// As further inputs beside the sound.
-    Concat,
-}
-
-/// `kind = "tcn"`: temporal convolution network (Bai et al. 2018; Steinmetz & Reiss 2021).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TcnConfig {
-    /// Width of the layers.
-    pub channels: usize,
-    /// Taps of each layer.
-    pub kernel_size: usize,
-    /// Layers.
-    pub layers: usize,
-    /// Each layer's dilation is this many times the one before; the first one's is 1.
-    pub dilation_growth: usize,
-    /// Of every layer.
-    pub activation: Activation,
-    /// How knobs enter, where there are any.
-    pub conditioning: Conditioning,
-    /// As [`RecurrentConfig::drive`](super::RecurrentConfig::drive).
-    pub drive: f32,
-}
-
-impl Default for TcnConfig {
-    fn default() -> Self {
-        Self {
-            channels: 16,
-            kernel_size: 5,
-            layers: 8,
-            dilation_growth: 3,
-            activation: Activation::PRelu,
-            conditioning: Conditioning::Film,
-            drive: 1.0,
-        }
-    }
-}
-
-impl TcnConfig {
-    /// Each layer's dilation; `None` where it grows beyond 2^20.
-    pub fn dilations(&self) -> Option<Vec<usize>> {
-        (0..self.layers)
-            .map(|layer| {
-                let exponent = u32::try_from(layer).ok()?;
-                let dilation = self.dilation_growth.checked_pow(exponent)?;
-                (dilation <= 1 << 20).then_some(dilation)
-            })
-            .collect()
+    fn takes_controls(&self) -> bool {
+        true
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        check_range("model.channels", self.channels, 1, 4096)?;
-        check_range("model.kernel_size", self.kernel_size, 1, 65_536)?;
-        check_range("model.layers", self.layers, 1, 1024)?;
-        check_range("model.dilation_growth", self.dilation_growth, 1, 1024)?;
-        check_drive(self.drive)?;
-        self.activation.check("model.activation")?;
-        if self.dilations().is_none() {
-            let got = format!("{} over {} layers", self.dilation_growth, self.layers);
-            let allowed = "a last dilation, growth^(layers − 1), of at most 1048576";
-            return Err(ConfigError::value("model.dilation_growth", got, allowed));
+    fn width(&self) -> usize {
+        let (arrays, _) = self.resolve();
+        arrays.first().map_or(0, |array| array.channels)
+    }
+
+    /// The arrays keep their proportions.
+    fn set_width(&mut self, width: usize) {
+        let before = self.width().max(1);
+        let scaled = |channels: usize| (channels * width / before).max(1);
+        let (mut arrays, head_scale) = self.resolve();
+        let last = arrays.len().saturating_sub(1);
+        for (at, array) in arrays.iter_mut().enumerate() {
+            array.channels = scaled(array.channels);
+            if at < last {
+                array.head_size = scaled(array.head_size);
+            }
         }
-        Ok(())
+        *self = Self {
+            preset: None,
+            head_scale: Some(head_scale),
+            arrays,
+            ..Self::default()
+        };
+    }
+
+    fn output_scale(&self) -> Option<f32> {
+        self.head_scale
+    }
+
+    fn take_output_scale(&mut self, scale: Option<f32>) {
+        self.head_scale = self.head_scale.or(scale);
+    }
+
+    fn scale_output(&mut self, factor: f32) {
+        let (_, usual) = self.resolve();
+        self.head_scale.get_or_insert(usual * factor);
     }
 }

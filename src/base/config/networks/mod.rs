@@ -1,0 +1,173 @@
+//! Which network, and how large: one file per network, one line per network in the list below.
+//! `crate::models` of the package above builds them.
+
+mod conv;
+mod dense;
+pub(super) mod former;
+mod parts;
+mod recurrent;
+mod s4d;
+mod settings;
+mod tcn;
+mod wavenet;
+mod wiener_hammerstein;
+
+pub use conv::{ConvConfig, MultiscaleConfig};
+pub use dense::DenseConfig;
+pub use parts::{Activation, Conditioning};
+pub use recurrent::{FrontConfig, RecurrentConfig};
+pub use s4d::S4dConfig;
+pub use settings::NetworkConfig;
+pub use tcn::TcnConfig;
+pub use wavenet::{WaveNetArray, WaveNetConfig, WaveNetPreset};
+pub use wiener_hammerstein::WienerHammersteinConfig;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::ops::{Deref, DerefMut};
+
+/// Hands the list of networks to the macro `$then`: per network the variant of [`ModelConfig`],
+/// its settings, and the `kind` that configs give it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! for_each_network {
+    ($then:ident) => {
+        $then! {
+            /// Window → hidden → hidden → window, no activation.
+            Linear(DenseConfig) = "linear",
+            /// The same with ReLU between the layers.
+            Nonlinear(DenseConfig) = "nonlinear",
+            /// Convolution → ReLU → scale and shift per channel → ReLU → transposed convolution,
+            /// own filters on each side.
+            Conv(ConvConfig) = "conv",
+            /// The seed's own: both sides share one set of filters.
+            ConvTied(ConvConfig) = "conv-tied",
+            /// Convolution → ReLU → transposed convolution.
+            ConvNoMiddle(ConvConfig) = "conv-no-middle",
+            /// A fully connected layer over the channels in the middle.
+            ConvDenseMiddle(ConvConfig) = "conv-dense-middle",
+            /// Several filter sizes side by side, outputs summed.
+            ConvMultiscale(MultiscaleConfig) = "conv-multiscale",
+            /// Stacks of dilated convolutions whose layers all feed one head: what players of
+            /// `.nam` files run.
+            WaveNet(WaveNetConfig) = "wavenet",
+            /// Long short-term memory.
+            Lstm(RecurrentConfig) = "lstm",
+            /// Gated recurrent units.
+            Gru(RecurrentConfig) = "gru",
+            /// Dilated convolutions with a shortcut around each.
+            Tcn(TcnConfig) = "tcn",
+            /// Diagonal state-space layers.
+            S4d(S4dConfig) = "s4d",
+            /// Filters and clippers in a chain.
+            WienerHammerstein(WienerHammersteinConfig) = "wiener-hammerstein",
+        }
+    };
+}
+
+macro_rules! model_config {
+    ($($(#[$doc:meta])* $network:ident($settings:ident) = $kind:literal,)*) => {
+        /// The `[model]` table, told apart by `kind`. Answers every [`NetworkConfig`] question by
+        /// its network's settings.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", remote = "Self")]
+        pub enum ModelConfig {
+            $($(#[$doc])* #[serde(rename = $kind)] $network($settings),)*
+        }
+
+        impl ModelConfig {
+            /// Every kind of network, with the defaults of its settings.
+            pub fn every() -> Vec<Self> {
+                vec![$(Self::$network($settings::default()),)*]
+            }
+
+            /// The `kind` this was read from.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$network(_) => $kind,)*
+                }
+            }
+        }
+
+        impl Deref for ModelConfig {
+            type Target = dyn NetworkConfig;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$network(settings) => settings,)*
+                }
+            }
+        }
+
+        impl DerefMut for ModelConfig {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                match self {
+                    $(Self::$network(settings) => settings,)*
+                }
+            }
+        }
+    };
+}
+
+for_each_network!(model_config);
+
+impl ModelConfig {
+    /// The kinds of `such` networks as a sentence lists them, `conjunction` before the last.
+    pub(super) fn kinds(such: impl Fn(&Self) -> bool, conjunction: &str) -> String {
+        let every = Self::every();
+        let kinds: Vec<&str> = every.iter().filter(|n| such(n)).map(Self::kind).collect();
+        match kinds.split_last() {
+            Some((last, before)) if !before.is_empty() => {
+                format!("{} {conjunction} {last}", before.join(", "))
+            }
+            _ => kinds.concat(),
+        }
+    }
+}
+
+impl Serialize for ModelConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut table = toml::Table::deserialize(deserializer)?;
+        former::renew(&mut table);
+        let wrong = |error: toml::de::Error| D::Error::custom(error.message());
+        Self::deserialize(table).map_err(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_with_memory_say_how_they_fill_it() {
+        for mut network in ModelConfig::every() {
+            let (kind, has_memory) = (network.kind(), network.has_memory());
+            assert_eq!(network.warm_up().is_some(), has_memory, "{kind}");
+            assert!(has_memory || network.truncate().is_none(), "{kind}");
+        }
+        let kinds = ModelConfig::kinds(|network| network.has_memory(), "and");
+        assert_eq!(kinds, "lstm, gru, s4d and wiener-hammerstein");
+    }
+
+    #[test]
+    fn a_conv_lstm_is_an_lstm_with_a_front() {
+        let read = |text: &str| toml::from_str::<ModelConfig>(text).unwrap();
+        let former = "kind = \"conv-lstm\"\nchannels = 3\nwarm_up = 5\nactivation = \"relu\"";
+        let today = "kind = \"lstm\"\nwarm_up = 5\nfront = {channels = 3, activation = \"relu\"}";
+        assert_eq!(read(former), read(today));
+        assert_eq!(
+            read("kind = \"conv-lstm\"\nfront.channels = 4\nchannels = 3"),
+            read("kind = \"lstm\"\nfront.channels = 4")
+        );
+        let saved = toml::to_string(&read(former)).unwrap();
+        assert_eq!(read(&saved), read(today));
+        let plain = toml::to_string(&read("kind = \"lstm\"")).unwrap();
+        assert!(!plain.contains("front"), "{plain}");
+    }
+}

@@ -1,0 +1,83 @@
+//! One training run, complete, and the checks that need more than one table.
+
+use super::{
+    Baselines, ConfigError, DataConfig, LossConfig, MetadataConfig, ModelConfig, TrainingConfig,
+    WindowConfig,
+};
+use serde::{Deserialize, Serialize};
+
+/// One training run, complete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names the run and its folder `checkpoints/<name>`: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Seeds weights, window order and generated signals.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// `auto`, `flex`, `ndarray`, `wgpu[:n]` or `cuda[:n]`; the command line's `--device`
+    /// wins over it.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// Which recordings or generated signals to learn from and to test on.
+    pub data: DataConfig,
+    /// How spans are cut into training windows.
+    #[serde(default)]
+    pub windows: WindowConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// What training minimises.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// Optimiser, schedule, length.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// Classical rows shown beside the network.
+    #[serde(default)]
+    pub baselines: Baselines,
+    /// What an exported file says about the capture.
+    #[serde(default, skip_serializing_if = "MetadataConfig::is_empty")]
+    pub metadata: MetadataConfig,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn auto() -> String {
+    "auto".to_string()
+}
+
+impl Config {
+    /// Checks every value against what is allowed.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] names the first key that is out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let named = !self.name.is_empty()
+            && !self.name.starts_with('.')
+            && self
+                .name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !named {
+            return Err(ConfigError::value(
+                "name",
+                &self.name,
+                "letters, digits, '-', '_' and '.', not starting with '.'",
+            ));
+        }
+        self.data.check()?;
+        self.windows.check()?;
+        self.model.check(&self.windows)?;
+        if !self.model.takes_controls() && !self.data.knobs().is_empty() {
+            let kinds = ModelConfig::kinds(|network| network.takes_controls(), "or");
+            let allowed = format!("{kinds} when pairs name controls");
+            return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
+        }
+        self.training.check(&self.windows, &self.model)?;
+        self.loss.check(self.training.step(&self.windows))?;
+        self.baselines.check()?;
+        self.metadata.check()
+    }
+}

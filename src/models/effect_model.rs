@@ -1,0 +1,117 @@
+//! All networks as one type: one line per network in the list below. Every question goes to the
+//! network that is there.
+
+use super::dense::DenseNetwork;
+use super::effect_network::{Build, EffectNetwork, Site};
+use super::encoder_decoder::EncoderDecoder;
+use super::init::WeightInit;
+use super::recurrent::RecurrentNetwork;
+use super::s4d::S4dNetwork;
+use super::slimmable::SlimmableNetwork;
+use super::tcn::Tcn;
+use super::wavenet::WaveNet;
+use super::wiener_hammerstein::WienerHammerstein;
+use crate::config::{ModelConfig, WindowConfig};
+use crate::network::{Control, Network};
+use burn::prelude::*;
+use std::ops::Deref;
+
+macro_rules! effect_model {
+    ($($(#[$doc:meta])* $variant:ident($network:ident),)*) => {
+        /// One of the networks. Answers every [`EffectNetwork`] question by it.
+        #[derive(Module, Debug)]
+        pub enum EffectModel {
+            $($(#[$doc])* $variant($network),)*
+        }
+
+        impl Deref for EffectModel {
+            type Target = dyn EffectNetwork;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$variant(network) => network,)*
+                }
+            }
+        }
+
+        $(impl From<$network> for EffectModel {
+            fn from(network: $network) -> Self {
+                Self::$variant(network)
+            }
+        })*
+    };
+}
+
+// The variants' names are part of saved weights.
+effect_model! {
+    /// Fully connected over a window.
+    Dense(DenseNetwork),
+    /// Convolution and transposed convolution.
+    EncoderDecoder(EncoderDecoder),
+    /// Stacks of dilated convolutions that feed one head.
+    WaveNet(WaveNet),
+    /// LSTM or GRU, with or without convolutions in front.
+    Recurrent(RecurrentNetwork),
+    /// Dilated convolutions with shortcuts.
+    Tcn(Tcn),
+    /// Diagonal state-space layers.
+    S4d(S4dNetwork),
+    /// Filters and clippers in a chain.
+    WienerHammerstein(WienerHammerstein),
+    /// WaveNets of several sizes that learn together.
+    Slimmable(SlimmableNetwork),
+}
+
+macro_rules! build_network {
+    ($($(#[$doc:meta])* $kind:ident($settings:ident) = $name:literal,)*) => {
+        fn build_network(model: &ModelConfig, site: &mut Site<'_>) -> EffectModel {
+            match model {
+                $(ModelConfig::$kind(settings) => settings.build(site),)*
+            }
+        }
+    };
+}
+
+effigy_base::for_each_network!(build_network);
+
+/// Builds the network of `config` for that many knobs, with weights drawn from `seed`: the same
+/// on every device. Networks that take no knobs
+/// ([`takes_controls`](crate::config::NetworkConfig::takes_controls)) ignore them.
+pub fn build(
+    config: &ModelConfig,
+    windows: &WindowConfig,
+    controls: usize,
+    seed: u64,
+    device: &Device,
+) -> EffectModel {
+    let mut site = Site {
+        model: config,
+        windows,
+        inputs: 1 + controls,
+        init: WeightInit::new(seed, device),
+    };
+    build_network(config, &mut site)
+}
+
+impl EffectModel {
+    /// The sizes of a slimmable network as networks of their own, smallest first; else itself.
+    pub fn sizes(&self) -> Vec<Self> {
+        match self {
+            Self::Slimmable(network) => network
+                .sizes()
+                .map(|(_, size)| Self::WaveNet(size.clone()))
+                .collect(),
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// The network as numbers: what the engine plays and the file formats write.
+    pub fn describe(&self, sample_rate: u32, controls: Vec<Control>) -> Network {
+        let architecture = self.architecture(sample_rate, &controls);
+        Network {
+            controls,
+            delay_samples: self.lookahead(),
+            ..Network::new(architecture, sample_rate)
+        }
+    }
+}
