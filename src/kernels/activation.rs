@@ -4,47 +4,69 @@
 use super::products::rows::{Rows, RowsMut, each_vector, load, store};
 use crate::simd::{Isa, Kernel, Simd, math};
 
-/// A function applied to every sample. Each is monotonic, so that its slope can be told from its
-/// output.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
-    /// x.
-    Identity,
-    /// tanh x.
-    Tanh,
-    /// 1 / (1 + e⁻ˣ).
-    Sigmoid,
-    /// max(x, 0).
-    Relu,
-    /// x where positive, else `slope · x`, slope > 0.
-    LeakyRelu {
-        /// The slope left of 0.
-        slope: f32,
-    },
-    /// x held to −1..1.
-    HardTanh,
+pub use crate::network::Function as Activation;
+
+/// Runs `$run` with `$one` the activation spelled out, so that each loop in it holds one function
+/// only. An activation without a fused form has no business here, and does nothing.
+macro_rules! spelled_out {
+    ($activation:expr, |$one:ident| $run:expr) => {
+        match $activation {
+            Activation::Tanh => {
+                let $one = Activation::Tanh;
+                $run
+            }
+            Activation::Sigmoid => {
+                let $one = Activation::Sigmoid;
+                $run
+            }
+            Activation::Relu => {
+                let $one = Activation::Relu;
+                $run
+            }
+            Activation::LeakyRelu { slope } => {
+                let $one = Activation::LeakyRelu { slope };
+                $run
+            }
+            Activation::HardTanh => {
+                let $one = Activation::HardTanh;
+                $run
+            }
+            _ => {
+                let $one = Activation::Identity;
+                $run
+            }
+        }
+    };
 }
 
-impl Activation {
+pub(super) use spelled_out;
+
+/// The functions of the fused operators ([`Activation::is_fused`]) on vectors.
+pub(super) trait OnVectors {
     /// Its value.
+    fn apply<S: Simd>(self, s: S, x: S::V) -> S::V;
+
+    /// Its slope where its value is y.
+    fn slope<S: Simd>(self, s: S, y: S::V) -> S::V;
+}
+
+impl OnVectors for Activation {
     #[inline(always)]
-    pub(super) fn apply<S: Simd>(self, s: S, x: S::V) -> S::V {
+    fn apply<S: Simd>(self, s: S, x: S::V) -> S::V {
         match self {
-            Activation::Identity => x,
             Activation::Tanh => math::tanh(s, x),
             Activation::Sigmoid => math::sigmoid(s, x),
             Activation::Relu => s.max(s.zero(), x),
             Activation::LeakyRelu { slope } => s.select_positive(x, x, s.mul(x, s.splat(slope))),
             Activation::HardTanh => s.max(s.splat(-1.0), s.min(s.splat(1.0), x)),
+            _ => x,
         }
     }
 
-    /// Its slope where its value is y.
     #[inline(always)]
-    pub(super) fn slope<S: Simd>(self, s: S, y: S::V) -> S::V {
+    fn slope<S: Simd>(self, s: S, y: S::V) -> S::V {
         let one = s.splat(1.0);
         match self {
-            Activation::Identity => one,
             Activation::Tanh => s.fnma(y, y, one),
             Activation::Sigmoid => s.fnma(y, y, y),
             Activation::Relu => s.select_positive(y, one, s.zero()),
@@ -54,32 +76,7 @@ impl Activation {
                 let inside = s.sub(one, s.max(y, s.sub(s.zero(), y)));
                 s.select_positive(inside, one, s.zero())
             }
-        }
-    }
-
-    /// Its value in double precision, for the slow forms.
-    pub fn value(self, x: f64) -> f64 {
-        match self {
-            Activation::Identity => x,
-            Activation::Tanh => x.tanh(),
-            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            Activation::Relu => x.max(0.0),
-            Activation::LeakyRelu { slope } if x < 0.0 => f64::from(slope) * x,
-            Activation::LeakyRelu { .. } => x,
-            Activation::HardTanh => x.clamp(-1.0, 1.0),
-        }
-    }
-
-    /// Its slope where its value is y, in double precision.
-    pub fn slope_at(self, y: f64) -> f64 {
-        match self {
-            Activation::Identity => 1.0,
-            Activation::Tanh => 1.0 - y * y,
-            Activation::Sigmoid => y * (1.0 - y),
-            Activation::Relu => f64::from(u8::from(y > 0.0)),
-            Activation::LeakyRelu { slope } if y <= 0.0 => f64::from(slope),
-            Activation::LeakyRelu { .. } => 1.0,
-            Activation::HardTanh => f64::from(u8::from(y.abs() < 1.0)),
+            _ => one,
         }
     }
 }
@@ -111,15 +108,7 @@ impl Kernel for &mut Activate<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // The match outside the loops, so that each loop holds one function only.
-        match self.activation {
-            Activation::Identity => self.rows_of(s, Activation::Identity),
-            Activation::Tanh => self.rows_of(s, Activation::Tanh),
-            Activation::Sigmoid => self.rows_of(s, Activation::Sigmoid),
-            Activation::Relu => self.rows_of(s, Activation::Relu),
-            Activation::LeakyRelu { slope } => self.rows_of(s, Activation::LeakyRelu { slope }),
-            Activation::HardTanh => self.rows_of(s, Activation::HardTanh),
-        }
+        spelled_out!(self.activation, |one| self.rows_of(s, one));
     }
 }
 
@@ -201,13 +190,8 @@ impl Kernel for &mut Deactivate<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match self.activation {
-            Activation::Identity => {}
-            Activation::Tanh => self.rows_of(s, Activation::Tanh),
-            Activation::Sigmoid => self.rows_of(s, Activation::Sigmoid),
-            Activation::Relu => self.rows_of(s, Activation::Relu),
-            Activation::LeakyRelu { slope } => self.rows_of(s, Activation::LeakyRelu { slope }),
-            Activation::HardTanh => self.rows_of(s, Activation::HardTanh),
+        if self.activation != Activation::Identity {
+            spelled_out!(self.activation, |one| self.rows_of(s, one));
         }
     }
 }
@@ -359,7 +343,7 @@ mod tests {
                         "{activation:?} {z}"
                     );
                     assert!((f64::from(head[at]) - value - 1.0).abs() < 2e-6);
-                    let exact = 2.0 * activation.slope_at(f64::from(a[at]));
+                    let exact = 2.0 * activation.slope_at(f64::from(a[at])).unwrap();
                     assert!(
                         (f64::from(slope[at]) - exact).abs() < 1e-6,
                         "{activation:?} {z}"
@@ -377,7 +361,7 @@ mod tests {
                 let z = (f64::from(i) - 20.0) * 0.17 + 0.01;
                 let slope =
                     (activation.value(z + STEP) - activation.value(z - STEP)) / (2.0 * STEP);
-                let at = activation.slope_at(activation.value(z));
+                let at = activation.slope_at(activation.value(z)).unwrap();
                 assert!(
                     (slope - at).abs() < 1e-6,
                     "{activation:?} at {z}: {at} for {slope}"

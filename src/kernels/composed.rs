@@ -2,7 +2,7 @@
 //! oracle the fused forms are held to, gradients included.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
+use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu, tanh};
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
@@ -71,6 +71,10 @@ pub fn activate(x: Tensor<3>, activation: Activation) -> Tensor<3> {
         Activation::Relu => relu(x),
         Activation::LeakyRelu { slope } => leaky_relu(x, f64::from(slope)),
         Activation::HardTanh => x.clamp(-1.0, 1.0),
+        Activation::PRelu => leaky_relu(x, f64::from(Activation::FIRST_SLOPE)),
+        Activation::Silu => silu(x),
+        Activation::HardSwish => x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+        Activation::Softsign => x.clone() / (x.abs() + 1.0),
     }
 }
 

@@ -6,7 +6,7 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::activation::Activation;
+use super::activation::{Activation, OnVectors, spelled_out};
 use super::bridge::{BackwardPass, Gradient, Inputs, Operator, Output, is_fused, run};
 use super::composed;
 use super::products::rows::{each_vector, load, store};
@@ -17,7 +17,7 @@ pub fn activate(x: Tensor<3>, activation: Activation) -> Tensor<3> {
     if activation == Activation::Identity {
         return x;
     }
-    if !is_fused(&x) {
+    if !activation.is_fused() || !is_fused(&x) {
         return composed::activate(x, activation);
     }
     run(ActivateOperator(activation), vec![x.into_dispatch()])
@@ -150,15 +150,7 @@ impl Kernel for ForwardRow<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // The match outside the loops, so that each loop holds one function only.
-        match self.activation {
-            Activation::Identity => self.with(s, Activation::Identity),
-            Activation::Tanh => self.with(s, Activation::Tanh),
-            Activation::Sigmoid => self.with(s, Activation::Sigmoid),
-            Activation::Relu => self.with(s, Activation::Relu),
-            Activation::LeakyRelu { slope } => self.with(s, Activation::LeakyRelu { slope }),
-            Activation::HardTanh => self.with(s, Activation::HardTanh),
-        }
+        spelled_out!(self.activation, |one| self.with(s, one))
     }
 }
 
@@ -202,13 +194,6 @@ impl Kernel for BackwardRow<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f32 {
-        match self.activation {
-            Activation::Identity => self.with(s, Activation::Identity),
-            Activation::Tanh => self.with(s, Activation::Tanh),
-            Activation::Sigmoid => self.with(s, Activation::Sigmoid),
-            Activation::Relu => self.with(s, Activation::Relu),
-            Activation::LeakyRelu { slope } => self.with(s, Activation::LeakyRelu { slope }),
-            Activation::HardTanh => self.with(s, Activation::HardTanh),
-        }
+        spelled_out!(self.activation, |one| self.with(s, one))
     }
 }

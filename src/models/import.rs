@@ -161,9 +161,9 @@ fn array(array: &network::LayerArray) -> Result<WaveNetArray, DescriptionError> 
     let Some(first) = array.layers.first() else {
         return Err(DescriptionError::invalid("layers", "there is none"));
     };
-    let activation = super::parts::function(&first.activation)?;
+    let activation = first.activation.function()?;
     for layer in &array.layers {
-        if super::parts::function(&layer.activation)? != activation {
+        if layer.activation.function()? != activation {
             return Err(differ("activation"));
         }
         if layer.gating != first.gating {
@@ -241,7 +241,7 @@ fn front_config(
         return Ok(None);
     };
     let activations = layers.iter().filter_map(|layer| match layer {
-        Layer::Activation(activation) => Some(super::parts::function(activation)),
+        Layer::Activation(activation) => Some(activation.function()),
         _ => None,
     });
     let activations: Vec<_> = activations.collect::<Result<_, _>>()?;

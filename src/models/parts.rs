@@ -4,12 +4,10 @@
 //! Knows no network. Signals are `[batch, channel, time]`; everything is aligned at the end.
 
 use super::init::{WeightInit, parameter};
-use crate::config::Activation as Function;
 use crate::kernels;
-use crate::network::{self, DescriptionError, Layer};
+use crate::network::{self, DescriptionError, Function, Layer};
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::silu;
 
 /// The newest `len` samples of a signal.
 pub(super) fn latest(x: Tensor<3>, len: usize) -> Tensor<3> {
@@ -137,20 +135,6 @@ impl Conv {
     }
 }
 
-/// The fused operators' name for a function, if they have it.
-pub(super) fn fused_activation(function: Function) -> Option<kernels::activation::Activation> {
-    use kernels::activation::Activation as Fused;
-    match function {
-        Function::Identity => Some(Fused::Identity),
-        Function::Tanh => Some(Fused::Tanh),
-        Function::Sigmoid => Some(Fused::Sigmoid),
-        Function::Relu => Some(Fused::Relu),
-        Function::LeakyRelu { slope } => Some(Fused::LeakyRelu { slope }),
-        Function::HardTanh => Some(Fused::HardTanh),
-        Function::PRelu | Function::Silu | Function::HardSwish | Function::Softsign => None,
-    }
-}
-
 /// An element-wise function, with its slopes where these are learned.
 #[derive(Module, Debug)]
 pub(super) struct Activation {
@@ -165,7 +149,7 @@ impl Activation {
     pub fn new(function: Function, channels: usize, init: &WeightInit) -> Self {
         let learned = function == Function::PRelu;
         Self {
-            slopes: learned.then(|| init.constant([channels], 0.25)),
+            slopes: learned.then(|| init.constant([channels], Function::FIRST_SLOPE)),
             function,
         }
     }
@@ -175,40 +159,15 @@ impl Activation {
     }
 
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        if let Some(fused) = fused_activation(self.function) {
-            return kernels::activate(x, fused);
-        }
-        match self.function {
-            Function::PRelu => match &self.slopes {
-                Some(slopes) => kernels::p_relu(x, slopes.val()),
-                None => x,
-            },
-            Function::Silu => silu(x),
-            Function::HardSwish => x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0,
-            // Softsign; the others are fused.
-            _ => x.clone() / (x.abs() + 1.0),
+        match &self.slopes {
+            Some(slopes) => kernels::p_relu(x, slopes.val()),
+            None => kernels::activate(x, self.function),
         }
     }
 
     pub fn describe(&self) -> network::Activation {
-        use network::Activation as Plain;
-        match self.function {
-            Function::Identity => Plain::Identity,
-            Function::Tanh => Plain::Tanh,
-            Function::HardTanh => Plain::HardTanh {
-                min: -1.0,
-                max: 1.0,
-            },
-            Function::Relu => Plain::Relu,
-            Function::LeakyRelu { slope } => Plain::LeakyRelu { slope },
-            Function::PRelu => Plain::PRelu {
-                slopes: self.slopes.as_ref().map(numbers).unwrap_or_default(),
-            },
-            Function::Sigmoid => Plain::Sigmoid,
-            Function::Silu => Plain::Silu,
-            Function::HardSwish => Plain::HardSwish,
-            Function::Softsign => Plain::Softsign,
-        }
+        let slopes = self.slopes.as_ref().map(numbers).unwrap_or_default();
+        network::Activation::new(self.function, slopes)
     }
 
     /// From a validated description.
@@ -218,7 +177,7 @@ impl Activation {
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         use network::Activation as Plain;
-        let function = function(activation)?;
+        let function = activation.function()?;
         let slopes = match activation {
             Plain::PRelu { slopes } if slopes.len() == 1 => Some(vec![slopes[0]; channels]),
             Plain::PRelu { slopes } => Some(slopes.clone()),
@@ -229,30 +188,6 @@ impl Activation {
             function,
         })
     }
-}
-
-/// The config's name of a described function.
-///
-/// # Errors
-/// It has none, so it cannot be trained here.
-pub(super) fn function(activation: &network::Activation) -> Result<Function, DescriptionError> {
-    use network::Activation as Plain;
-    Ok(match activation {
-        Plain::Identity => Function::Identity,
-        Plain::Tanh => Function::Tanh,
-        Plain::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
-        Plain::Relu => Function::Relu,
-        Plain::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
-        Plain::PRelu { .. } => Function::PRelu,
-        Plain::Sigmoid => Function::Sigmoid,
-        Plain::Silu => Function::Silu,
-        Plain::HardSwish => Function::HardSwish,
-        Plain::Softsign => Function::Softsign,
-        other => {
-            let why = format!("{other:?} cannot be trained here, only played");
-            return Err(DescriptionError::invalid("activation", why));
-        }
-    })
 }
 
 /// Scale and shift per channel, computed from the knobs by a small dense network.

@@ -6,9 +6,9 @@
 
 use super::effect_network::{EffectNetwork, Reach};
 use super::init::WeightInit;
-use super::parts::{Activation, Conv, fused_activation, latest};
+use super::parts::{Activation, Conv, latest};
 use super::work::Work;
-use crate::config::{Activation as Function, WaveNetArray, WaveNetConfig};
+use crate::config::{WaveNetArray, WaveNetConfig};
 use crate::kernels::{self, wavenet as fused};
 use crate::network::{
     self, Architecture, Control, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer,
@@ -78,24 +78,19 @@ impl WaveNet {
         head.unwrap_or(input) * self.head_scale
     }
 
-    /// The shape that the fused operator wants; `None` where it has no such activation.
-    fn fused(&self) -> Option<fused::WaveNet> {
-        self.shape(fused_activation)
-    }
-
-    fn shape(
-        &self,
-        activation: impl Fn(Function) -> Option<kernels::activation::Activation>,
-    ) -> Option<fused::WaveNet> {
+    /// The shape as the fused operator wants it; `None` without arrays.
+    fn shape(&self) -> Option<fused::WaveNet> {
         Some(fused::WaveNet {
             in_channels: self.arrays.first()?.rechannel.shape()[1],
-            arrays: self
-                .arrays
-                .iter()
-                .map(|array| array.shape(&activation))
-                .collect::<Option<_>>()?,
+            arrays: self.arrays.iter().map(Array::shape).collect(),
             head_scale: self.head_scale,
         })
+    }
+
+    /// Whether the fused operator knows all activations.
+    fn is_fused(&self) -> bool {
+        let mut layers = self.arrays.iter().flat_map(|array| &array.layers);
+        layers.all(|layer| layer.activation.function().is_fused())
     }
 
     /// Samples of input that one sample of output depends on.
@@ -145,12 +140,12 @@ impl WaveNet {
 impl EffectNetwork for WaveNet {
     /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        match self.fused() {
-            Some(shape) => {
+        match self.shape() {
+            Some(shape) if self.is_fused() => {
                 let parts = self.arrays.iter().flat_map(Array::flat).collect();
                 kernels::wavenet(input, Tensor::cat(parts, 0), &shape)
             }
-            None => self.forward_composed(input),
+            _ => self.forward_composed(input),
         }
     }
 
@@ -159,9 +154,7 @@ impl EffectNetwork for WaveNet {
     }
 
     fn work(&self, len: usize) -> Work {
-        // Activations are not counted, so any will do.
-        let shape = self.shape(|_| Some(kernels::activation::Activation::Identity));
-        shape.map_or_else(Work::default, |shape| {
+        self.shape().map_or_else(Work::default, |shape| {
             let len = len + shape.receptive_field() - 1;
             let forward = shape.multiply_adds(len);
             Work {
@@ -251,26 +244,21 @@ impl Array {
         parts
     }
 
-    fn shape(
-        &self,
-        activation: impl Fn(Function) -> Option<kernels::activation::Activation>,
-    ) -> Option<fused::LayerArray> {
-        let layer = |layer: &DilatedLayer| {
-            Some(fused::Layer {
-                kernel_size: layer.conv.shape()[2],
-                dilation: layer.conv.dilation(),
-                activation: activation(layer.activation.function())?,
-                gated: layer.gated,
-            })
+    fn shape(&self) -> fused::LayerArray {
+        let layer = |layer: &DilatedLayer| fused::Layer {
+            kernel_size: layer.conv.shape()[2],
+            dilation: layer.conv.dilation(),
+            activation: layer.activation.function(),
+            gated: layer.gated,
         };
         let [head_channels, channels, head_kernel_size] = self.head.shape();
-        Some(fused::LayerArray {
+        fused::LayerArray {
             channels,
-            layers: self.layers.iter().map(layer).collect::<Option<_>>()?,
+            layers: self.layers.iter().map(layer).collect(),
             head_channels,
             head_kernel_size,
             head_bias: self.head.has_bias(),
-        })
+        }
     }
 
     fn describe(&self) -> LayerArray {

@@ -56,6 +56,10 @@ fn a_model_file_is_where_training_goes_on() {
         ("kind = \"lstm\"\nhidden_size = 6\nskip = false", "a.nam"),
         ("kind = \"lstm\"\nhidden_size = 8", "a.aidax"),
         ("kind = \"gru\"\nhidden_size = 8", "a.aidax"),
+        (
+            "kind = \"conv-lstm\"\nchannels = 3\nhidden_size = 5",
+            "a.safetensors",
+        ),
         ("kind = \"tcn\"\nchannels = 3\nlayers = 2", "a.safetensors"),
         (
             "kind = \"conv\"\nchannels = 3\nkernel_size = 4",

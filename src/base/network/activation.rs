@@ -1,6 +1,7 @@
 //! Activation functions by name and parameter.
 
 use super::error::DescriptionError;
+use super::function::Function;
 use serde::{Deserialize, Serialize};
 
 /// An element-wise function. Formulas as in the field's trainer.
@@ -63,6 +64,48 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// `function` as players know it; `slopes` are those of [`Function::PRelu`].
+    pub fn new(function: Function, slopes: Vec<f32>) -> Self {
+        match function {
+            Function::Identity => Self::Identity,
+            Function::Tanh => Self::Tanh,
+            Function::HardTanh => Self::HardTanh {
+                min: -1.0,
+                max: 1.0,
+            },
+            Function::Relu => Self::Relu,
+            Function::LeakyRelu { slope } => Self::LeakyRelu { slope },
+            Function::PRelu => Self::PRelu { slopes },
+            Function::Sigmoid => Self::Sigmoid,
+            Function::Silu => Self::Silu,
+            Function::HardSwish => Self::HardSwish,
+            Function::Softsign => Self::Softsign,
+        }
+    }
+
+    /// The function that can be trained here.
+    ///
+    /// # Errors
+    /// There is none such, only one that can be played.
+    pub fn function(&self) -> Result<Function, DescriptionError> {
+        Ok(match self {
+            Self::Identity => Function::Identity,
+            Self::Tanh => Function::Tanh,
+            Self::HardTanh { min, max } if (*min, *max) == (-1.0, 1.0) => Function::HardTanh,
+            Self::Relu => Function::Relu,
+            Self::LeakyRelu { slope } => Function::LeakyRelu { slope: *slope },
+            Self::PRelu { .. } => Function::PRelu,
+            Self::Sigmoid => Function::Sigmoid,
+            Self::Silu => Function::Silu,
+            Self::HardSwish => Function::HardSwish,
+            Self::Softsign => Function::Softsign,
+            other => {
+                let why = format!("{other:?} cannot be trained here, only played");
+                return Err(DescriptionError::invalid("activation", why));
+            }
+        })
+    }
+
     /// Checks parameters and, for one slope per channel, the channel count.
     pub(crate) fn check(&self, channels: usize) -> Result<(), DescriptionError> {
         let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());

@@ -10,6 +10,7 @@
 mod activation;
 mod bounds;
 mod error;
+mod function;
 mod layer;
 mod part;
 mod sequential;
@@ -20,6 +21,7 @@ mod window;
 pub use activation::Activation;
 pub use bounds::{MAX_CHANNELS, MAX_DEPTH, MAX_HISTORY, MAX_LAYERS, MAX_WEIGHTS};
 pub use error::DescriptionError;
+pub use function::Function;
 pub use layer::{
     Affine, Branches, Conv1d, Delay, Film, Gru, Join, Layer, Lstm, Residual, S4d, Split,
     TemporalFilm,

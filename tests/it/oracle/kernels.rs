@@ -368,7 +368,7 @@ pub fn wavenet_gradients(
                 for (at_z, (value, gate)) in parts.iter().enumerate() {
                     let da = da[item * c * len + at_z];
                     let start = item * at.width * len;
-                    dz[start + at_z] = da * gate * layer.activation.slope_at(*value);
+                    dz[start + at_z] = da * gate * layer.activation.slope_at(*value).unwrap();
                     if layer.gated {
                         dz[start + c * len + at_z] = da * value * gate * (1.0 - gate);
                     }

@@ -12,9 +12,10 @@ mod tcn;
 mod wavenet;
 mod wiener_hammerstein;
 
+pub use crate::network::Function as Activation;
 pub use conv::{ConvConfig, MultiscaleConfig};
 pub use dense::DenseConfig;
-pub use parts::{Activation, Conditioning};
+pub use parts::Conditioning;
 pub use recurrent::{FrontConfig, RecurrentConfig};
 pub use s4d::S4dConfig;
 pub use settings::NetworkConfig;

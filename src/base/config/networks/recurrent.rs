@@ -1,10 +1,11 @@
 //! Settings of the recurrent networks, LSTM and GRU, and of the convolutions before them. Knows no
 //! other network.
 
-use super::parts::{Activation, check_drive, check_warm_up};
+use super::parts::{check_activation, check_drive, check_warm_up};
 use super::settings::NetworkConfig;
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
+use crate::network::Function;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "lstm"` and `kind = "gru"`.
@@ -63,7 +64,7 @@ pub struct FrontConfig {
     /// Samples between taps; one convolution for each entry.
     pub dilations: Vec<usize>,
     /// After each convolution.
-    pub activation: Activation,
+    pub activation: Function,
 }
 
 impl Default for FrontConfig {
@@ -72,7 +73,7 @@ impl Default for FrontConfig {
             channels: 8,
             kernel_size: 12,
             dilations: vec![1, 8],
-            activation: Activation::Tanh,
+            activation: Function::Tanh,
         }
     }
 }
@@ -86,7 +87,7 @@ impl FrontConfig {
         for &dilation in &self.dilations {
             check_range("model.front.dilations", dilation, 1, 1 << 20)?;
         }
-        self.activation.check("model.front.activation")
+        check_activation("model.front.activation", self.activation)
     }
 }
 

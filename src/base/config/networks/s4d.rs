@@ -1,9 +1,10 @@
 //! Settings of the diagonal state-space network. Knows no other network.
 
-use super::parts::{Activation, Conditioning, check_drive, check_warm_up};
+use super::parts::{Conditioning, check_activation, check_drive, check_warm_up};
 use super::settings::NetworkConfig;
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
+use crate::network::Function;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "s4d"`: diagonal state-space layers (Gu et al. 2022).
@@ -17,7 +18,7 @@ pub struct S4dConfig {
     /// Layers.
     pub layers: usize,
     /// After each layer's mix; with `gated`, before it.
-    pub activation: Activation,
+    pub activation: Function,
     /// The mix gives twice as many channels, whose second half, through a sigmoid, gates the
     /// first: one layer can then multiply, as a compressor does.
     pub gated: bool,
@@ -38,7 +39,7 @@ impl Default for S4dConfig {
             channels: 16,
             states: 4,
             layers: 4,
-            activation: Activation::Tanh,
+            activation: Function::Tanh,
             gated: false,
             memory: 1000,
             conditioning: Conditioning::Film,
@@ -55,7 +56,7 @@ impl NetworkConfig for S4dConfig {
         check_range("model.layers", self.layers, 1, 256)?;
         check_range("model.memory", self.memory, 10, 1 << 22)?;
         check_drive(self.drive)?;
-        self.activation.check("model.activation")?;
+        check_activation("model.activation", self.activation)?;
         check_warm_up(self.warm_up)
     }
 

@@ -1,9 +1,10 @@
 //! Settings of the temporal convolution network. Knows no other network.
 
-use super::parts::{Activation, Conditioning, check_drive};
+use super::parts::{Conditioning, check_activation, check_drive};
 use super::settings::NetworkConfig;
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
+use crate::network::Function;
 use serde::{Deserialize, Serialize};
 
 /// `kind = "tcn"`: temporal convolution network (Bai et al. 2018; Steinmetz & Reiss 2021).
@@ -19,7 +20,7 @@ pub struct TcnConfig {
     /// Each layer's dilation is this many times the one before; the first one's is 1.
     pub dilation_growth: usize,
     /// Of every layer.
-    pub activation: Activation,
+    pub activation: Function,
     /// How knobs enter, where there are any.
     pub conditioning: Conditioning,
     /// As [`RecurrentConfig::drive`](super::RecurrentConfig::drive).
@@ -33,7 +34,7 @@ impl Default for TcnConfig {
             kernel_size: 5,
             layers: 8,
             dilation_growth: 3,
-            activation: Activation::PRelu,
+            activation: Function::PRelu,
             conditioning: Conditioning::Film,
             drive: 1.0,
         }
@@ -60,7 +61,7 @@ impl NetworkConfig for TcnConfig {
         check_range("model.layers", self.layers, 1, 1024)?;
         check_range("model.dilation_growth", self.dilation_growth, 1, 1024)?;
         check_drive(self.drive)?;
-        self.activation.check("model.activation")?;
+        check_activation("model.activation", self.activation)?;
         if self.dilations().is_none() {
             let got = format!("{} over {} layers", self.dilation_growth, self.layers);
             let allowed = "a last dilation, growth^(layers − 1), of at most 1048576";

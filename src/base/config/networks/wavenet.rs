@@ -1,9 +1,10 @@
 //! Settings of the field's WaveNet: its presets, or arrays spelled out. Knows no other network.
 
-use super::parts::{Activation, check_drive};
+use super::parts::{check_activation, check_drive};
 use super::settings::NetworkConfig;
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
+use crate::network::Function;
 use serde::{Deserialize, Serialize};
 
 /// Shapes that players of `.nam` files have fast paths for.
@@ -66,7 +67,7 @@ pub struct WaveNetArray {
     /// Samples between taps; one layer for each entry.
     pub dilations: Vec<usize>,
     /// Of every layer.
-    pub activation: Activation,
+    pub activation: Function,
     /// Twice as many convolution outputs, whose second half, through a sigmoid, gates the first.
     pub gated: bool,
     /// Outputs of the head; 1 in the last array.
@@ -84,7 +85,7 @@ impl Default for WaveNetArray {
             kernel_size: 3,
             kernel_sizes: Vec::new(),
             dilations: doubling(1, 512),
-            activation: Activation::Tanh,
+            activation: Function::Tanh,
             gated: false,
             head_size: 1,
             head_kernel_size: 1,
@@ -125,8 +126,8 @@ impl WaveNetArray {
         }
         check_range(&at("head_size"), self.head_size, 1, 4096)?;
         check_range(&at("head_kernel_size"), self.head_kernel_size, 1, 65_536)?;
-        self.activation.check(&at("activation"))?;
-        if self.activation == Activation::PRelu && self.gated {
+        check_activation(&at("activation"), self.activation)?;
+        if self.activation == Function::PRelu && self.gated {
             // The field's file format has no learned slopes beside a gate.
             let allowed = "an activation without learned slopes beside gated = true";
             return Err(ConfigError::value(at("activation"), "p-relu", allowed));
@@ -186,7 +187,7 @@ fn a2(channels: usize) -> WaveNetArray {
         channels,
         kernel_sizes: [&[6; 14][..], &[15; 2], &[6; 7]].concat(),
         dilations: [&CYCLE[..], &CYCLE, &[1, 13], &CYCLE].concat(),
-        activation: Activation::LeakyRelu { slope: 0.01 },
+        activation: Function::LeakyRelu { slope: 0.01 },
         head_kernel_size: 16,
         ..WaveNetArray::default()
     }
