@@ -215,23 +215,6 @@ impl EncoderDecoder {
         let largest = self.branches.iter().map(Branch::kernel_size).max();
         2 * largest.unwrap_or(1) - 1
     }
-
-    /// Architecture and weights as numbers, causal: the look-ahead becomes latency.
-    fn describe(&self) -> network::Sequential {
-        let mut branches: Vec<Vec<Layer>> = self.branches.iter().map(Branch::describe).collect();
-        let layers = match branches.len() {
-            1 => branches.swap_remove(0),
-            _ => vec![Layer::Branches(Branches {
-                split: Split::Copy,
-                branches,
-                join: Join::Sum,
-            })],
-        };
-        network::Sequential {
-            input_channels: 1,
-            layers,
-        }
-    }
 }
 
 impl EffectNetwork for EncoderDecoder {
@@ -259,8 +242,21 @@ impl EffectNetwork for EncoderDecoder {
         branches.map(|branch| branch.work(len)).sum()
     }
 
+    /// Causal: the look-ahead becomes latency.
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
-        Architecture::Sequential(self.describe())
+        let mut branches: Vec<Vec<Layer>> = self.branches.iter().map(Branch::describe).collect();
+        let layers = match branches.len() {
+            1 => branches.swap_remove(0),
+            _ => vec![Layer::Branches(Branches {
+                split: Split::Copy,
+                branches,
+                join: Join::Sum,
+            })],
+        };
+        Architecture::Sequential(network::Sequential {
+            input_channels: 1,
+            layers,
+        })
     }
 
     fn lookahead(&self) -> usize {

@@ -89,21 +89,6 @@ impl S4dNetwork {
             warm_up: config.warm_up,
         }
     }
-
-    /// Architecture and weights as numbers.
-    fn describe(&self) -> network::Sequential {
-        let mut layers = vec![Layer::Conv1d(self.input.describe())];
-        for layer in &self.layers {
-            let body = layer.describe();
-            let shortcut = None;
-            layers.push(Layer::Residual(network::Residual { body, shortcut }));
-        }
-        layers.push(Layer::Conv1d(self.head.describe()));
-        network::Sequential {
-            input_channels: self.input.shape()[1],
-            layers,
-        }
-    }
 }
 
 impl EffectNetwork for S4dNetwork {
@@ -127,7 +112,17 @@ impl EffectNetwork for S4dNetwork {
     }
 
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
-        Architecture::Sequential(self.describe())
+        let mut layers = vec![Layer::Conv1d(self.input.describe())];
+        for layer in &self.layers {
+            let body = layer.describe();
+            let shortcut = None;
+            layers.push(Layer::Residual(network::Residual { body, shortcut }));
+        }
+        layers.push(Layer::Conv1d(self.head.describe()));
+        Architecture::Sequential(network::Sequential {
+            input_channels: self.input.shape()[1],
+            layers,
+        })
     }
 }
 

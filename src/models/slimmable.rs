@@ -45,20 +45,6 @@ impl SlimmableNetwork {
     pub fn sizes(&self) -> impl Iterator<Item = (f64, &WaveNet)> {
         self.limits.iter().copied().zip(&self.sizes)
     }
-
-    /// Architecture and weights as numbers.
-    fn describe(&self, sample_rate: u32, controls: &[Control]) -> network::Slimmable {
-        let submodel = |(max_value, size): (f64, &WaveNet)| Submodel {
-            max_value,
-            network: Box::new(Network {
-                controls: controls.to_vec(),
-                ..Network::new(Architecture::WaveNet(size.describe()), sample_rate)
-            }),
-        };
-        network::Slimmable {
-            submodels: self.sizes().map(submodel).collect(),
-        }
-    }
 }
 
 impl EffectNetwork for SlimmableNetwork {
@@ -83,7 +69,16 @@ impl EffectNetwork for SlimmableNetwork {
     }
 
     fn architecture(&self, sample_rate: u32, controls: &[Control]) -> Architecture {
-        Architecture::Slimmable(self.describe(sample_rate, controls))
+        let submodel = |(max_value, size): (f64, &WaveNet)| Submodel {
+            max_value,
+            network: Box::new(Network {
+                controls: controls.to_vec(),
+                ..Network::new(Architecture::WaveNet(size.describe()), sample_rate)
+            }),
+        };
+        Architecture::Slimmable(network::Slimmable {
+            submodels: self.sizes().map(submodel).collect(),
+        })
     }
 
     /// Every size, smallest first, each `[batch, 1, n]`.

@@ -59,23 +59,6 @@ impl Tcn {
         let contexts = self.layers.iter().map(|layer| layer.conv.context());
         contexts.sum::<usize>() + 1
     }
-
-    /// Architecture and weights as numbers.
-    fn describe(&self) -> network::Sequential {
-        let mut layers = Vec::new();
-        for layer in &self.layers {
-            let mut body = vec![Layer::Conv1d(layer.conv.describe())];
-            body.extend(layer.film.as_ref().map(|film| Layer::Film(film.describe())));
-            body.push(Layer::Activation(layer.activation.describe()));
-            let shortcut = Some(layer.shortcut.describe());
-            layers.push(Layer::Residual(network::Residual { body, shortcut }));
-        }
-        layers.push(Layer::Conv1d(self.head.describe()));
-        network::Sequential {
-            input_channels: self.layers.first().map_or(1, |l| l.conv.shape()[1]),
-            layers,
-        }
-    }
 }
 
 impl EffectNetwork for Tcn {
@@ -108,7 +91,19 @@ impl EffectNetwork for Tcn {
     }
 
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
-        Architecture::Sequential(self.describe())
+        let mut layers = Vec::new();
+        for layer in &self.layers {
+            let mut body = vec![Layer::Conv1d(layer.conv.describe())];
+            body.extend(layer.film.as_ref().map(|film| Layer::Film(film.describe())));
+            body.push(Layer::Activation(layer.activation.describe()));
+            let shortcut = Some(layer.shortcut.describe());
+            layers.push(Layer::Residual(network::Residual { body, shortcut }));
+        }
+        layers.push(Layer::Conv1d(self.head.describe()));
+        Architecture::Sequential(network::Sequential {
+            input_channels: self.layers.first().map_or(1, |l| l.conv.shape()[1]),
+            layers,
+        })
     }
 }
 

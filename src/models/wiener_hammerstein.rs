@@ -128,24 +128,6 @@ impl WienerHammerstein {
     fn clippers(&self) -> usize {
         self.filters.len() - 1
     }
-
-    /// Architecture and weights as numbers.
-    fn describe(&self) -> network::Sequential {
-        let offsets = numbers(&self.offsets);
-        let mut layers = Vec::new();
-        for (at, filter) in self.filters.iter().enumerate() {
-            let offset = offsets.get(at).copied();
-            layers.extend(filter.describe(offset));
-            if let Some(offset) = offset {
-                layers.push(Layer::Activation(network::Activation::Tanh));
-                layers.push(shift(-offset.tanh()));
-            }
-        }
-        network::Sequential {
-            input_channels: 1,
-            layers,
-        }
-    }
 }
 
 impl EffectNetwork for WienerHammerstein {
@@ -169,7 +151,20 @@ impl EffectNetwork for WienerHammerstein {
     }
 
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
-        Architecture::Sequential(self.describe())
+        let offsets = numbers(&self.offsets);
+        let mut layers = Vec::new();
+        for (at, filter) in self.filters.iter().enumerate() {
+            let offset = offsets.get(at).copied();
+            layers.extend(filter.describe(offset));
+            if let Some(offset) = offset {
+                layers.push(Layer::Activation(network::Activation::Tanh));
+                layers.push(shift(-offset.tanh()));
+            }
+        }
+        Architecture::Sequential(network::Sequential {
+            input_channels: 1,
+            layers,
+        })
     }
 }
 

@@ -146,7 +146,7 @@ fn same_array(place: &str, given: &WaveNetArray, file: &WaveNetArray) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::RecurrentConfig;
+    use super::super::{FrontConfig, RecurrentConfig};
     use super::*;
 
     fn completed(model: &str, imported: &ModelConfig) -> Result<ModelConfig, String> {
@@ -184,6 +184,36 @@ mod tests {
         let error = completed("[model]\nkind = \"gru\"", &lstm()).unwrap_err();
         assert!(
             error.contains("model.kind is gru; allowed: lstm"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_front_agrees_key_by_key() {
+        let front = FrontConfig {
+            channels: 4,
+            ..FrontConfig::default()
+        };
+        let file = ModelConfig::Lstm(RecurrentConfig {
+            front: Some(front),
+            ..RecurrentConfig::default()
+        });
+        for model in [
+            "",
+            "[model.front]\nchannels = 4",
+            "[model]\nkind = \"conv-lstm\"",
+        ] {
+            assert_eq!(completed(model, &file).unwrap(), file, "{model}");
+        }
+        let former = "[model]\nkind = \"conv-lstm\"\nchannels = 5";
+        let error = completed(former, &file).unwrap_err();
+        assert!(
+            error.contains("model.front.channels is 5; allowed: 4"),
+            "{error}"
+        );
+        let error = completed("[model.front]", &lstm()).unwrap_err();
+        assert!(
+            error.contains("model.front is given; allowed: left out"),
             "{error}"
         );
     }
