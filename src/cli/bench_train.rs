@@ -4,75 +4,13 @@ use super::Status;
 use super::ui::Ui;
 use crate::commands::bench_train::{self, Outcome, Request, Row};
 use crate::report::table::{Table, figure};
-use std::path::PathBuf;
-
-/// Measure how fast networks train on this machine
-///
-/// Times whole training steps (forward, backward, optimiser): seconds, samples per second, GFLOP/s
-/// and their fraction of this machine's multiply-add peak, measured in the same run, and the
-/// peak of memory. The sound is generated; no recordings are read.
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Args {
-    #[arg(long, value_delimiter = ',', help = preset_help())]
-    preset: Vec<String>,
-    /// Measure this config's network, windows, batch size and loss.
-    #[arg(long)]
-    config: Option<PathBuf>,
-    /// Change a value of the config, such as model.hidden_size=16.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Windows per step, instead of the preset's or config's.
-    #[arg(long)]
-    batch: Option<usize>,
-    /// Output samples per window, instead of the preset's or config's.
-    #[arg(long)]
-    window: Option<usize>,
-    /// Steps to measure, after two that warm up; the figures are medians.
-    #[arg(long, default_value_t = 9)]
-    steps: usize,
-    /// Also time the same step composed of the tensor library's own operators (slow).
-    #[arg(long)]
-    composed: bool,
-    /// Vary batch size, window length and channels, one at a time.
-    #[arg(long)]
-    sweep: bool,
-    /// Alternate with another trainer, such as "python3 benches/pytorch_step.py".
-    #[arg(long, value_name = "PROGRAM")]
-    against: Option<String>,
-    /// flex, ndarray, wgpu[:n], cuda[:n] or auto.
-    #[arg(long, default_value = "flex")]
-    device: String,
-}
-
-fn preset_help() -> String {
-    format!(
-        "Networks, separated by commas: all, {} [default: all, or the config's alone]",
-        bench_train::preset_names()
-    )
-}
 
 /// Runs the command.
 ///
 /// # Errors
 /// A preset, config or device that does not exist; a failing other trainer; an interrupt.
-pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<Status> {
-    if args.steps == 0 {
-        anyhow::bail!("--steps 0: at least 1 step must be measured");
-    }
-    let request = Request {
-        presets: args.preset.clone(),
-        config: args.config.clone(),
-        overrides: args.overrides.clone(),
-        batch: args.batch,
-        window: args.window,
-        steps: args.steps,
-        composed: args.composed,
-        sweep: args.sweep,
-        against: args.against.clone(),
-        device: Some(args.device.clone()),
-    };
-    let outcome = bench_train::bench_train(&request, ui)?;
+pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
+    let outcome = bench_train::bench_train(request, ui)?;
     ui.report(&outcome, prose)?;
     Ok(Status::Done)
 }

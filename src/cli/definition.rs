@@ -1,9 +1,9 @@
 //! All commands and options. What each says of itself stands with its arguments.
 
-use super::{bench_train, completions, man};
+use super::{completions, man};
 use crate::commands::{
-    baseline, bench_infer, check, collage, compare, convolve, devices, evaluate, export, infer,
-    inspect, new, recover, reorder, report, runs, spectrum, stretch, synth, train,
+    baseline, bench_infer, bench_train, check, collage, compare, convolve, devices, evaluate,
+    export, infer, inspect, new, recover, reorder, report, runs, spectrum, stretch, synth, train,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -53,7 +53,7 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum Bench {
     Infer(bench_infer::Request),
-    Train(bench_train::Args),
+    Train(bench_train::Request),
 }
 
 /// All commands and options, for what is generated from them.

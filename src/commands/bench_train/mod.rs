@@ -24,29 +24,51 @@ use std::path::PathBuf;
 use std::time::Instant;
 use timing::Trainer;
 
-/// What to measure.
-#[derive(Clone, Debug, Default)]
+/// Measure how fast networks train on this machine
+///
+/// Times whole training steps (forward, backward, optimiser): seconds, samples per second, GFLOP/s
+/// and their fraction of this machine's multiply-add peak, measured in the same run, and the
+/// peak of memory. The sound is generated; no recordings are read.
+#[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Request {
     /// Presets; `all` stands for every one. Empty: the config, or every preset without one.
-    pub presets: Vec<String>,
-    /// A config whose network, windows, loss and recipe are measured.
+    #[arg(long, value_delimiter = ',', help = preset_help())]
+    pub preset: Vec<String>,
+    /// Measure this config's network, windows, batch size and loss.
+    #[arg(long)]
     pub config: Option<PathBuf>,
-    /// `a.b=c`, applied to the config in order.
+    /// Change a value of the config, such as model.hidden_size=16.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Another batch size than the preset's or the config's.
+    /// Windows per step, instead of the preset's or config's.
+    #[arg(long)]
     pub batch: Option<usize>,
-    /// Another window length.
+    /// Output samples per window, instead of the preset's or config's.
+    #[arg(long)]
     pub window: Option<usize>,
-    /// Steps that are measured, after two that are not; 0: 9.
+    /// Steps to measure, after two that warm up; the figures are medians.
+    #[arg(long, default_value_t = 9)]
     pub steps: usize,
-    /// Measure the composition of the tensor library's own operators too.
+    /// Also time the same step composed of the tensor library's own operators (slow).
+    #[arg(long)]
     pub composed: bool,
-    /// Vary batch size, window length and width, one at a time.
+    /// Vary batch size, window length and channels, one at a time.
+    #[arg(long)]
     pub sweep: bool,
-    /// Another trainer to alternate with, see the module `rival`.
+    /// Alternate with another trainer, such as "python3 benches/pytorch_step.py".
+    #[arg(long, value_name = "PROGRAM")]
     pub against: Option<String>,
-    /// Where to train; absent: `flex`.
-    pub device: Option<String>,
+    /// flex, ndarray, wgpu[:n], cuda[:n] or auto.
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+}
+
+fn preset_help() -> String {
+    format!(
+        "Networks, separated by commas: all, {} [default: all, or the config's alone]",
+        preset_names()
+    )
 }
 
 /// What was measured.
@@ -130,10 +152,14 @@ pub struct Other {
 /// A preset, config or device that does not exist, a loss that is not a number, a failing
 /// `against`, an interrupt.
 pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
+    ensure!(
+        request.steps > 0,
+        "--steps 0: at least 1 step must be measured"
+    );
     let subjects = subjects(request)?;
     // As `train` does.
     kernels::hold_freed_memory();
-    let choice = request.device.as_deref().unwrap_or("flex").parse()?;
+    let choice = request.device.parse()?;
     let selected = device::select(choice)?;
     let isa = Isa::detect();
     let peak = peak::measure(isa);
@@ -167,13 +193,13 @@ fn subjects(request: &Request) -> Result<Vec<Subject>> {
     } else if !request.overrides.is_empty() {
         bail!("--set changes a config; give one with --config FILE");
     }
-    let everything = request.config.is_none() && request.presets.is_empty();
-    if everything || request.presets.iter().any(|name| name == "all") {
+    let everything = request.config.is_none() && request.preset.is_empty();
+    if everything || request.preset.iter().any(|name| name == "all") {
         for (name, _) in subject::presets() {
             subjects.push(subject::preset(name)?);
         }
     } else {
-        for name in &request.presets {
+        for name in &request.preset {
             subjects.push(subject::preset(name)?);
         }
     }
@@ -231,7 +257,7 @@ fn measure(
     task: &Task<'_>,
 ) -> Result<Row> {
     const UNMEASURED: usize = 2;
-    let steps = if request.steps == 0 { 9 } else { request.steps };
+    let steps = request.steps;
     kernels::release_memory();
     memory::reset();
     let mut trainer = Trainer::new(subject, &selected.device);
