@@ -72,6 +72,8 @@ impl Plannable for WaveNet {
         }
         let outputs = self.output_channels();
         let arrays_outputs = arrays.last().map_or(1, |a| a.head_rechannel.outputs());
+        let post = self.head.iter().flat_map(|head| &head.convs);
+        let post_outputs = post.map(|conv| conv.out_channels).max().unwrap_or(1);
         let cond = condition.as_ref().map_or(0, |c| c.widest());
         let cond = cond.max(self.condition_channels()).max(self.input_channels);
         Ok(Box::new(WaveNetNode {
@@ -80,7 +82,7 @@ impl Plannable for WaveNet {
             condition,
             cond: Block::new(cond, plan)?,
             arrays,
-            result: Block::new(arrays_outputs.max(outputs), plan)?,
+            result: Block::new(arrays_outputs.max(post_outputs), plan)?,
             outputs,
             head_scale: self.head_scale,
             post: self.head.as_ref().map_or(Ok(vec![]), |h| post(h, plan))?,
