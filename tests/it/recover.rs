@@ -40,7 +40,7 @@ fn scikit_learns_figures_and_samples_are_reproduced() {
         let samples = clips.row(k).iter().map(|x| (x / 32_768.0) as f32);
         let audio = Audio::mono(SampleRate::new(8000).unwrap(), samples.collect());
         let path = dir.path().join(format!("0_jackson_{k:02}.wav"));
-        encode::write(&path, &audio, SampleFormat::Int(16)).unwrap();
+        encode::write(&path, &audio, SampleFormat::Float(32)).unwrap();
     }
     for (portion, label, stored) in [
         (0.5, "50", "classical/recovered_50.npy"),
