@@ -72,8 +72,8 @@ impl Plannable for WaveNet {
         }
         let outputs = self.output_channels();
         let arrays_outputs = arrays.last().map_or(1, |a| a.head_rechannel.outputs());
-        let post = self.head.iter().flat_map(|head| &head.convs);
-        let post_outputs = post.map(|conv| conv.out_channels).max().unwrap_or(1);
+        let behind = self.head.iter().flat_map(|head| &head.convs);
+        let post_outputs = behind.map(|conv| conv.out_channels).max().unwrap_or(1);
         let cond = condition.as_ref().map_or(0, |c| c.widest());
         let cond = cond.max(self.condition_channels()).max(self.input_channels);
         Ok(Box::new(WaveNetNode {
