@@ -1,27 +1,20 @@
 //! All networks as one type: one line per network in the list below. Every question goes to the
 //! network that is there.
 
-use super::dense::DenseNetwork;
 use super::effect_network::{Build, EffectNetwork, Site};
-use super::encoder_decoder::EncoderDecoder;
 use super::init::WeightInit;
-use super::recurrent::RecurrentNetwork;
-use super::s4d::S4dNetwork;
-use super::slimmable::SlimmableNetwork;
-use super::tcn::Tcn;
-use super::wavenet::WaveNet;
-use super::wiener_hammerstein::WienerHammerstein;
 use crate::config::{ModelConfig, WindowConfig};
 use crate::network::{Control, Network};
 use burn::prelude::*;
 use std::ops::Deref;
 
 macro_rules! effect_model {
-    ($($(#[$doc:meta])* $variant:ident($network:ident),)*) => {
+    ($($variant:ident($network:path),)*) => {
         /// One of the networks. Answers every [`EffectNetwork`] question by it.
         #[derive(Module, Debug)]
+        #[allow(missing_docs, reason = "what a network is stands at its type")]
         pub enum EffectModel {
-            $($(#[$doc])* $variant($network),)*
+            $($variant($network),)*
         }
 
         impl Deref for EffectModel {
@@ -44,22 +37,14 @@ macro_rules! effect_model {
 
 // The variants' names are part of saved weights.
 effect_model! {
-    /// Fully connected over a window.
-    Dense(DenseNetwork),
-    /// Convolution and transposed convolution.
-    EncoderDecoder(EncoderDecoder),
-    /// Stacks of dilated convolutions that feed one head.
-    WaveNet(WaveNet),
-    /// LSTM or GRU, with or without convolutions in front.
-    Recurrent(RecurrentNetwork),
-    /// Dilated convolutions with shortcuts.
-    Tcn(Tcn),
-    /// Diagonal state-space layers.
-    S4d(S4dNetwork),
-    /// Filters and clippers in a chain.
-    WienerHammerstein(WienerHammerstein),
-    /// WaveNets of several sizes that learn together.
-    Slimmable(SlimmableNetwork),
+    Dense(super::dense::DenseNetwork),
+    EncoderDecoder(super::encoder_decoder::EncoderDecoder),
+    WaveNet(super::wavenet::WaveNet),
+    Recurrent(super::recurrent::RecurrentNetwork),
+    Tcn(super::tcn::Tcn),
+    S4d(super::s4d::S4dNetwork),
+    WienerHammerstein(super::wiener_hammerstein::WienerHammerstein),
+    Slimmable(super::slimmable::SlimmableNetwork),
 }
 
 macro_rules! build_network {

@@ -49,18 +49,11 @@ macro_rules! for_each_network {
             ConvDenseMiddle(ConvConfig) = "conv-dense-middle",
             /// Several filter sizes side by side, outputs summed.
             ConvMultiscale(MultiscaleConfig) = "conv-multiscale",
-            /// Stacks of dilated convolutions whose layers all feed one head: what players of
-            /// `.nam` files run.
             WaveNet(WaveNetConfig) = "wavenet",
-            /// Long short-term memory.
             Lstm(RecurrentConfig) = "lstm",
-            /// Gated recurrent units.
             Gru(RecurrentConfig) = "gru",
-            /// Dilated convolutions with a shortcut around each.
             Tcn(TcnConfig) = "tcn",
-            /// Diagonal state-space layers.
             S4d(S4dConfig) = "s4d",
-            /// Filters and clippers in a chain.
             WienerHammerstein(WienerHammersteinConfig) = "wiener-hammerstein",
         }
     };
@@ -72,6 +65,7 @@ macro_rules! model_config {
         /// its network's settings.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind", remote = "Self")]
+        #[allow(missing_docs, reason = "what a network is stands at its settings")]
         pub enum ModelConfig {
             $($(#[$doc])* #[serde(rename = $kind)] $network($settings),)*
         }
