@@ -43,6 +43,7 @@ effect_model! {
     Recurrent(super::recurrent::RecurrentNetwork),
     Tcn(super::tcn::Tcn),
     S4d(super::s4d::S4dNetwork),
+    S4Tf(super::s4_tf::S4TfNetwork),
     WienerHammerstein(super::wiener_hammerstein::WienerHammerstein),
     Slimmable(super::slimmable::SlimmableNetwork),
 }

@@ -16,6 +16,7 @@ mod named;
 mod parts;
 pub mod predict;
 mod recurrent;
+mod s4_tf;
 mod s4d;
 mod slimmable;
 mod state;

@@ -8,8 +8,8 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use effigy::config::{
     Activation, Conditioning, ConvConfig, DenseConfig, FrontConfig, ModelConfig, MultiscaleConfig,
-    RecurrentConfig, S4dConfig, TcnConfig, WaveNetArray, WaveNetConfig, WienerHammersteinConfig,
-    WindowConfig,
+    RecurrentConfig, S4TfConfig, S4dConfig, TcnConfig, WaveNetArray, WaveNetConfig,
+    WienerHammersteinConfig, WindowConfig,
 };
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, EffectNetwork, RecurrentNetwork, WaveNet};
@@ -104,6 +104,15 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         warm_up,
         ..S4dConfig::default()
     };
+    let s4_tf = S4TfConfig {
+        channels: 3,
+        states: 2,
+        layers: 2,
+        block_size: 5,
+        hidden_size: 3,
+        warm_up,
+        ..S4TfConfig::default()
+    };
     vec![
         ModelConfig::WaveNet(two),
         ModelConfig::WaveNet(gated),
@@ -127,6 +136,11 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
             ..s4d.clone()
         }),
         ModelConfig::S4d(s4d),
+        ModelConfig::S4Tf(S4TfConfig {
+            conditioning: Conditioning::Concat,
+            ..s4_tf.clone()
+        }),
+        ModelConfig::S4Tf(s4_tf),
         ModelConfig::WienerHammerstein(WienerHammersteinConfig {
             clippers: 2,
             poles: 3,

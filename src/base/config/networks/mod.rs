@@ -6,6 +6,7 @@ mod dense;
 pub(super) mod former;
 mod parts;
 mod recurrent;
+mod s4_tf;
 mod s4d;
 mod settings;
 mod tcn;
@@ -17,6 +18,7 @@ pub use conv::{ConvConfig, MultiscaleConfig};
 pub use dense::DenseConfig;
 pub use parts::Conditioning;
 pub use recurrent::{FrontConfig, RecurrentConfig};
+pub use s4_tf::S4TfConfig;
 pub use s4d::S4dConfig;
 pub use settings::NetworkConfig;
 pub use tcn::TcnConfig;
@@ -54,6 +56,7 @@ macro_rules! for_each_network {
             Gru(RecurrentConfig) = "gru",
             Tcn(TcnConfig) = "tcn",
             S4d(S4dConfig) = "s4d",
+            S4Tf(S4TfConfig) = "s4-tf",
             WienerHammerstein(WienerHammersteinConfig) = "wiener-hammerstein",
         }
     };
