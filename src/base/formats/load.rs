@@ -25,7 +25,7 @@ impl Engine {
     /// [`Engine::prewarm`], and hand the engine over.
     ///
     /// ```no_run
-    /// use effigy::engine::Engine;
+    /// use effigy_base::engine::Engine;
     /// use std::path::Path;
     ///
     /// let mut engine = Engine::load(Path::new("amp.nam"))?;
@@ -34,7 +34,7 @@ impl Engine {
     /// // In the audio callback, with blocks of any length:
     /// let (input, mut output) = ([0.1f32; 64], [0.0f32; 64]);
     /// engine.process(&input, &mut output);
-    /// # Ok::<(), effigy::formats::LoadError>(())
+    /// # Ok::<(), effigy_base::formats::LoadError>(())
     /// ```
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! set, so everything marked `#[inline(always)]` below it becomes vector code:
 //!
 //! ```
-//! use effigy::simd::{Isa, Kernel, Simd};
+//! use effigy_base::simd::{Isa, Kernel, Simd};
 //!
 //! /// Adds `b` to `a`, element by element.
 //! struct Add<'a> {
