@@ -10,7 +10,7 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 # One thread: sums of several are added in an order of their own.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
-for script in classical spectra captures sequences pytorch; do
+for script in classical spectra captures sequences pytorch s4_tf; do
     echo "== $script"
     "$venv/bin/python" "$script.py"
 done

@@ -27,6 +27,7 @@ mod recover;
 mod regress;
 mod report;
 mod resynth;
+mod s4_tf;
 mod stft;
 mod support;
 mod training;
