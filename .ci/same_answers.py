@@ -248,7 +248,7 @@ def still(value, key=""):
 def steady(text, place):
     text = text.replace(str(place), "PLACE")
     try:
-        return json.dumps(still(json.loads(text)), indent=1)
+        return json.dumps(still(json.loads(text)), indent=1, sort_keys=True)
     except ValueError:
         pass
     text = re.sub(r"\d+(\.\d+)?(e-?\d+)?\s?(s|ms|ns|min|×|MB|GFLOP/s)\b", "T", text)
