@@ -161,7 +161,7 @@ NETWORKS = {
         1.5,
         2048,
     ),
-    "lstm": ("LSTM", {"hidden_size": 8, "num_layers": 2}, 1.5, 2048),
+    "lstm": ("LSTM", {"hidden_size": 8, "num_layers": 2}, 1.0, 2048),
     "linear": ("Linear", {"receptive_field": 32, "bias": True}, 1.5, 2048),
 }
 
@@ -173,8 +173,8 @@ def rounded(net, size=1.0):
         if value.is_floating_point() and value.numel() > 0 and name != "_sample_rate":
             if "running" in name or "_activation" in name:
                 value.copy_(torch.rand_like(value) / size + 0.25)
-            # An LSTM that comes to rest in silence is not loud.
-            larger = 4 * size if name == "_head.weight" else size
+            # An LSTM that soon comes to rest in silence is not loud.
+            larger = 32 * size if name == "_head.weight" else size
             value.copy_(torch.round(value * larger * STEP) / STEP)
     return net.eval()
 

@@ -150,7 +150,7 @@ mod tests {
             assert!(has_memory || network.truncate().is_none(), "{kind}");
         }
         let kinds = ModelConfig::kinds(|network| network.has_memory(), "and");
-        assert_eq!(kinds, "lstm, gru, s4d and wiener-hammerstein");
+        assert_eq!(kinds, "lstm, gru, s4d, s4-tf and wiener-hammerstein");
     }
 
     #[test]
