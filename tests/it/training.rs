@@ -219,7 +219,11 @@ fn steps_inside_a_window_are_steps() {
 #[test]
 fn steps_inside_a_window_need_memory_and_must_fit() {
     for (model, step_len, said) in [
-        (CONV, 16, "only lstm, gru, s4d, s4-tf and wiener-hammerstein"),
+        (
+            CONV,
+            16,
+            "only lstm, gru, s4d, s4-tf and wiener-hammerstein",
+        ),
         (LSTM, 0, "a divisor of windows.window_len, 64"),
         (LSTM, 24, "a divisor of windows.window_len, 64"),
     ] {
