@@ -56,13 +56,10 @@ MODELS = {
     "s4d": 'kind = "s4d"\nchannels = 4\nlayers = 2\nwarm_up = 64',
     "chain": 'kind = "wiener-hammerstein"\nclippers = 2\nwarm_up = 64',
 }
-# Each call sees what the calls before it left behind.
-PREPARE = [
-    "synth -c short.toml -o . --format s16",
-]
 
 
 def calls():
+    """Each call sees what the calls before it left behind."""
     yield from (["--help"], ["--version"], [], ["nonsense"], ["--nonsense"], ["train", "--nonsense"])
     for verb in VERBS:
         yield [verb, "--help"]
@@ -252,13 +249,15 @@ def steady(text, place):
     except ValueError:
         pass
     text = re.sub(r"\d+(\.\d+)?(e-?\d+)?\s?(s|ms|ns|min|×|MB|GFLOP/s)\b", "T", text)
+    text = re.sub(r"\| +\d+\.\d( \*)?$", "| T", text, flags=re.M)
+    text = re.sub(r"date\.second +\d+", "DATE", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?Z?", "DATE", text)
     return text
 
 
 def digest(path, place):
     data = path.read_bytes()
-    if path.suffix in (".json", ".jsonl", ".nam", ".aidax", ".html", ".svg"):
+    if path.suffix in (".json", ".jsonl", ".nam", ".aidax", ".html", ".svg", ".toml"):
         text = data.decode("utf-8", "replace")
         if path.suffix == ".html":
             return f"page of {len(re.sub(r'[0-9.e+-]+', '', text)) // 2000}"
@@ -268,17 +267,21 @@ def digest(path, place):
 
 
 # Written with the time of day or in no fixed order.
-LOOSE = re.compile(r"(^|/)epoch-\d+/|\.bpk$|\.png$")
+LOOSE = re.compile(r"(^|/)epoch-\d+/|\.(bpk|png|safetensors)$")
 
 
 def answers(binary):
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder).resolve()
+        # Both are called alike, as their help says their name.
+        called = Path(folder) / "effigy"
+        called.symlink_to(Path(binary).resolve())
+        place = Path(folder).resolve() / "place"
+        place.mkdir()
         prepare(place)
         for call in calls():
             ran = subprocess.run(
-                [binary, *call], cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL
+                [called, *call], cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL
             )
             said = {
                 "exit code": str(ran.returncode),
