@@ -3,8 +3,8 @@
 //! resynthesis, reports.
 //!
 //! A package of its own, so that it compiles beside the tensor library instead of after it, and
-//! so that a plugin can embed the engine without it: [`formats::load`] reads a model file,
-//! [`engine::Engine`] plays it.
+//! so that a plugin can embed the engine without it: [`engine::Engine::load`] reads a model file,
+//! [`engine::Engine::process`] plays it.
 
 pub mod audio;
 pub mod calendar;

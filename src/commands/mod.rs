@@ -1,4 +1,5 @@
-//! One verb, one file, one public function a test can call: request in, typed outcome out.
+//! One verb, one file or folder, one public function a test can call: request in, typed outcome
+//! out.
 //!
 //! Commands report through [`crate::progress::Observer`] and never print.
 

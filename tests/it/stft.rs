@@ -1,7 +1,8 @@
 //! The STFT, mel bank and decibels against librosa 0.11 (`tests/golden/spectra.py`), and the
 //! inverse against the sound it came from.
 //!
-//! librosa computes in single precision, whose rounding (6e-8) over a 2048-point transform is what separates it from double precision.
+//! librosa computes in single precision, whose rounding (6e-8) over a 2048-point transform is
+//! what separates it from double precision.
 
 use crate::golden;
 use effigy::audio::SampleRate;

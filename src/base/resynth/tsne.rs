@@ -2,8 +2,9 @@
 //!
 //! The optimiser is the crate `bhtsne`: in one dimension with interpolated repulsion (FIt-SNE,
 //! Linderman et al., Nature Methods 2019), in two with a Barnes-Hut tree (van der Maaten, JMLR
-//! 2014), whose cost does not grow with the map. Neighbours are exact and the start is the principal components,
-//! scaled as scikit-learn does it, so nothing is random. Knows nothing of sound.
+//! 2014), whose cost does not grow with the map. Neighbours are exact and the start is the
+//! principal components, scaled as scikit-learn does it, so nothing is random. Knows nothing of
+//! sound.
 
 use super::ResynthError;
 use super::neighbours::Neighbour;

@@ -11,7 +11,8 @@ use crate::kernels::composed;
 
 /// Convolution 1 → channels, ReLU, the middle stage, transposed convolution channels → 1, on x
 /// `[batch, 1, time]`, in one pass that never holds the channels of more than a block of time.
-/// `padding` as in [`conv1d`](crate::kernels::conv1d), `crop` as in [`conv_transpose1d`](crate::kernels::conv_transpose1d).
+/// `padding` as in [`conv1d`](crate::kernels::conv1d), `crop` as in
+/// [`conv_transpose1d`](crate::kernels::conv_transpose1d).
 ///
 /// # Panics
 /// x has more than one channel, the filters' channels differ, or nothing is left of the output.

@@ -9,7 +9,8 @@
 //!
 //! A step cannot begin before the last has ended, so there is no time to work on at once: vectors
 //! run over the units, and a few items of the batch share each weight loaded. The sums into all
-//! gates of a vector of units are made in registers and go through the cell there. Items are independent: a group of them is one task and goes through all of time.
+//! gates of a vector of units are made in registers and go through the cell there. Items are
+//! independent: a group of them is one task and goes through all of time.
 //!
 //! The backward pass (through the whole of the sequence it was given; truncation is the caller's,
 //! who hands over the state without its history) works block by block, the last first. y holds h at

@@ -1,5 +1,5 @@
 //! Which network, and how large: one file per network, one line per network in the list below.
-//! `crate::models` of the package above builds them.
+//! `effigy::models`, in the package above, builds them.
 
 mod conv;
 mod dense;

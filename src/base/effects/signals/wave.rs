@@ -2,8 +2,9 @@
 //!
 //! Jumps and corners are rounded over the two samples beside them (polyBLEP: Välimäki and
 //! Huovilainen, "Antialiasing Oscillators in Subtractive Synthesis", IEEE Signal Processing
-//! Magazine 24, 2007). What aliasing is left, 13 to 16 dB below the unrounded wave's, is in the dry sound, which the wet is made from: it misleads nobody. Additive
-//! synthesis would have none and cost a sine per harmonic and sample.
+//! Magazine 24, 2007). What aliasing is left, 13 to 16 dB below the unrounded wave's, is in
+//! the dry sound, which the wet is made from: it misleads nobody. Additive synthesis would have
+//! none and cost a sine per harmonic and sample.
 
 use std::f64::consts::TAU;
 
