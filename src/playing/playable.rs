@@ -81,7 +81,7 @@ impl Playable {
                 training_seconds: None,
             });
         }
-        let model = formats::read(path).with_context(|| path.display().to_string())?;
+        let model = formats::read(path)?;
         let stem = path.file_stem().unwrap_or(path.as_os_str());
         Ok(Self {
             name: stem.to_string_lossy().into_owned(),

@@ -20,7 +20,7 @@ pub enum AudioError {
         other: usize,
     },
     /// The file cannot be opened, read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: {source}; name an existing config, such as configs/conv.toml", path.display())]
+    #[error("{}: no config to read (name an existing one, such as configs/conv.toml)", path.display())]
     Read {
         /// The file.
         path: PathBuf,

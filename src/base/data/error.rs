@@ -17,7 +17,7 @@ pub enum DataError {
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     /// The latency cannot be measured.
-    #[error("{label}: {source}")]
+    #[error("{label}")]
     Align {
         /// The pair.
         label: String,

@@ -7,14 +7,17 @@ use std::path::PathBuf;
 /// Why a model file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    /// The file cannot be opened or read.
-    #[error("{}: {source}", path.display())]
-    Io {
+    /// What follows is wrong with this file.
+    #[error("{}", path.display())]
+    File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What is wrong with it.
+        source: Box<FormatError>,
     },
+    /// The file cannot be opened or read.
+    #[error("cannot be read")]
+    Io(#[from] std::io::Error),
     /// The file is larger than any model in the field by far.
     #[error("model file of more than {allowed} bytes; at most that many are read")]
     TooLong {
@@ -22,7 +25,7 @@ pub enum FormatError {
         allowed: usize,
     },
     /// The text is not JSON.
-    #[error("not a model file, since it is not JSON: {0}")]
+    #[error("not a model file, since it is not JSON")]
     Json(#[from] serde_json::Error),
     /// The text is JSON, but of none of the known kinds.
     #[error(

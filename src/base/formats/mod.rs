@@ -30,6 +30,7 @@ pub use verify::{
     Agreement, PREDICTION_TOLERANCE, TOLERANCE, VerifyError, agree, test_signal, verify,
 };
 
+use std::io::Read;
 use std::path::Path;
 
 /// Reads a model file of any known kind.
@@ -37,17 +38,20 @@ use std::path::Path;
 /// # Errors
 /// The file cannot be read, is of no known kind, or uses something not supported.
 pub fn read(path: &Path) -> Result<Model, FormatError> {
-    use std::io::Read;
-    let io = |source| FormatError::Io {
+    let model = contents(path).and_then(|bytes| read_bytes(&bytes));
+    model.map_err(|why| FormatError::File {
         path: path.to_path_buf(),
-        source,
-    };
-    let file = std::fs::File::open(path).map_err(io)?;
+        source: Box::new(why),
+    })
+}
+
+/// The file's bytes; too long ones cut off behind what tells that they are.
+fn contents(path: &Path) -> Result<Vec<u8>, FormatError> {
+    let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
     file.take(safetensors::MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    read_bytes(&bytes)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads the contents of a model file of any known kind.

@@ -87,7 +87,7 @@ pub enum RegressError {
         task: String,
     },
     /// A model file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum RegressError {
         source: std::io::Error,
     },
     /// A file is not a model that this program wrote.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,

@@ -14,7 +14,7 @@ pub enum FigureError {
     #[error("{0}: pictures are written as .png or .svg; give the file one of these endings")]
     Ending(PathBuf),
     /// The file cannot be written.
-    #[error("{path}: {source}")]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

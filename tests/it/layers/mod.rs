@@ -2,9 +2,11 @@
 //! the tensor library, who prints. The tables below are the architecture; change them with care.
 
 mod circles;
+mod errors;
 mod uses;
 
 use circles::circles;
+use errors::{repeats, repeats_in};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -86,9 +88,14 @@ const CIRCLES: [&[&str]; 1] = [
 
 /// The two packages of the house.
 static PACKAGES: LazyLock<[Vec<Source>; 2]> = LazyLock::new(|| {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = root().join("src");
     [sources(&src.join("base"), &[]), sources(&src, &["base"])]
 });
+
+/// The house's root.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 /// The room a file stands in; `None` for the crate's own root.
 fn room(source: &Source) -> Option<&str> {
@@ -152,7 +159,7 @@ fn no_room_has_a_circle() {
 fn only_these_rooms_know_tensors() {
     let wrong: Vec<String> = PACKAGES.iter().flatten().flat_map(trespasses).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/base/Cargo.toml");
+    let base = root().join("src/base/Cargo.toml");
     let base: toml::Table = toml::from_str(&std::fs::read_to_string(base).unwrap()).unwrap();
     let named = base["dependencies"].as_table().unwrap();
     let burn: Vec<_> = named
@@ -260,4 +267,28 @@ fn only_the_command_line_prints() {
         let may = room(source) == Some("cli");
         assert!(may || prints.is_none(), "src/{file} calls {prints:?}");
     }
+}
+
+/// An error's text leaves its reason to the chain, which the command line prints: else the reason
+/// is said twice.
+#[test]
+fn no_error_says_its_source() {
+    let wrong = repeats_in(&root().join("src"));
+    assert!(
+        wrong.is_empty(),
+        "errors that say their reason twice: {wrong:#?}"
+    );
+}
+
+#[test]
+fn an_error_that_says_its_source_is_found() {
+    let named = "enum E { #[error(\"{path}: {source}\")] A { path: u8, source: std::io::Error } }";
+    assert_eq!(repeats(named), ["E::A"]);
+    let by_place =
+        "enum E { #[error(\"no: {0}\")] A(#[from] std::io::Error), #[error(\"{0}\")] B(u8) }";
+    assert_eq!(repeats(by_place), ["E::A"]);
+    let passed = "#[error(\"{}: no\", why)] struct E { #[source] why: F }";
+    assert_eq!(repeats(passed), ["E"]);
+    let fine = "enum E { #[error(transparent)] A(#[from] F), #[error(\"no\")] B(#[source] F) }";
+    assert!(repeats(fine).is_empty());
 }

@@ -43,7 +43,8 @@ pub fn sources(root: &Path, apart: &[&str]) -> Vec<Source> {
         .collect()
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// Adds every `.rs` file below `folder`.
+pub fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
