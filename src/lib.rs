@@ -15,5 +15,5 @@ pub mod training;
 
 pub use effigy_base::{
     audio, calendar, config, data, dsp, effects, engine, files, formats, linalg, network, progress,
-    random, regress, report, resynth, simd,
+    random, regress, report, resynth, simd, survey,
 };

@@ -23,3 +23,4 @@ pub mod regress;
 pub mod report;
 pub mod resynth;
 pub mod simd;
+pub mod survey;

@@ -2,9 +2,10 @@
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::check::{self, LatencyFacts, Outcome, Request, Side};
+use crate::commands::check::{self, Outcome, Request, Side};
 use crate::regress::diagnosis::{Diagnosis, FILTER_TAPS, Kind};
 use crate::report::table::{Table, figure};
+use crate::survey::LatencyFacts;
 
 /// Prints what was found; code 1 when the pair is unfit.
 ///

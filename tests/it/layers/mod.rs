@@ -51,6 +51,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "audio", "calendar", "config", "engine", "files", "network", "random",
         ],
     ),
+    // What two recordings are to each other.
+    (
+        "survey",
+        &["audio", "data", "dsp", "progress", "regress"],
+    ),
     // 4
     (
         "training",

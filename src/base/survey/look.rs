@@ -8,8 +8,8 @@ use crate::data::aligned::{self, Motion};
 use crate::data::check::{Fact, Finding};
 use crate::dsp::align::{self, AlignOptions, Alignment};
 use crate::progress::{Observer, Task};
+use crate::regress::RegressError;
 use crate::regress::diagnosis::{self, Diagnosis, Kind, Movement};
-use anyhow::Result;
 use serde::Serialize;
 
 /// A latency from here on is a delay that is heard (or felt) as one.
@@ -61,7 +61,7 @@ impl Look {
         channel: usize,
         given: Option<i64>,
         observer: &dyn Observer,
-    ) -> Result<Self> {
+    ) -> Result<Self, RegressError> {
         let rate = dry.sample_rate();
         let channels = dry.channels();
         let beside = |channel: usize| channels[channel.min(channels.len() - 1)].as_slice();
@@ -105,7 +105,7 @@ impl Look {
         latency_samples: i64,
         rate: SampleRate,
         observer: &dyn Observer,
-    ) -> Result<Self> {
+    ) -> Result<Self, RegressError> {
         let (dry, wet) = shared(dry, wet, latency_samples - LEAD);
         if dry.is_empty() {
             return Ok(Self {

@@ -1,20 +1,12 @@
 //! Looks at a dry and a wet recording as training would, and says whether they are fit for it and
 //! what kind of effect lies between them.
 
-mod judge;
-mod look;
-
-pub use look::LatencyFacts;
-
 use crate::audio::{Audio, decode};
-use crate::data::check::{self, Expectations, Finding, Severity};
-use crate::dsp::align::{Drift, TimeVariation, Tremolo};
 use crate::progress::Observer;
-use crate::regress::diagnosis::{Diagnosis, Kind};
+use crate::survey::{Survey, survey};
 use anyhow::{Result, ensure};
-use judge::judge;
-use look::Look;
 use serde::Serialize;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -66,38 +58,23 @@ pub struct Side {
 /// All that was found out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// Whether training on these files makes sense as they are.
-    pub fit: bool,
-    /// Why not, one reason each.
-    pub problems: Vec<String>,
-    /// What limits the result.
-    pub cautions: Vec<String>,
-    /// The kind of effect; `None` where nothing could be fitted.
-    pub kind: Option<Kind>,
-    /// Whether wet comes later by a millisecond or more, or in repeats.
-    pub delayed: bool,
+    /// What the two are to each other.
+    #[serde(flatten)]
+    pub survey: Survey,
     /// The recording without the effect.
     pub dry: Side,
     /// The recording through it.
     pub wet: Side,
-    /// Facts about the recordings, worst first.
-    pub findings: Vec<Finding>,
-    /// Where wet lies against dry.
-    pub latency: Option<LatencyFacts>,
-    /// How much louder wet is than dry (RMS).
-    pub gain_db: Option<f64>,
-    /// Noise of the wet side while dry is silent, relative to the wet side's RMS.
-    pub noise_db: Option<f64>,
-    /// Of the two clocks.
-    pub drift: Option<Drift>,
-    /// Of the effect's filter over time.
-    pub time_variation: Option<TimeVariation>,
-    /// Of the effect's gain over time.
-    pub gain_sway: Option<Tremolo>,
-    /// The guess of the kind, with its figures.
-    pub diagnosis: Option<Diagnosis>,
     /// Wall time of the command.
     pub seconds: f64,
+}
+
+impl Deref for Outcome {
+    type Target = Survey;
+
+    fn deref(&self) -> &Survey {
+        &self.survey
+    }
 }
 
 /// Looks at a pair.
@@ -117,32 +94,10 @@ pub fn check(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         request.channel,
         wet.channels().len()
     );
-    let mut findings = check::check_pair(&dry, &wet, Expectations::default());
-    let look = if findings.iter().any(|f| f.severity == Severity::Error) {
-        Look::default()
-    } else {
-        Look::at(&dry, &wet, channel, request.latency_samples, observer)?
-    };
-    findings.extend(look.findings.iter().cloned());
-    let (dry, wet) = (side(&request.dry, &dry), side(&request.wet, &wet));
-    let (problems, cautions) = judge(&look, &findings, dry.seconds.min(wet.seconds));
-    let motion = look.motion.as_ref();
     Ok(Outcome {
-        fit: problems.is_empty(),
-        problems,
-        cautions,
-        kind: look.kind(),
-        delayed: look.delayed,
-        dry,
-        wet,
-        findings,
-        gain_db: look.gain_db,
-        noise_db: look.noise_db,
-        drift: motion.and_then(|m| m.drift),
-        time_variation: motion.and_then(|m| m.variation),
-        gain_sway: motion.and_then(|m| m.tremolo),
-        latency: look.latency,
-        diagnosis: look.diagnosis,
+        survey: survey(&dry, &wet, channel, request.latency_samples, observer)?,
+        dry: side(&request.dry, &dry),
+        wet: side(&request.wet, &wet),
         seconds: started.elapsed().as_secs_f64(),
     })
 }
