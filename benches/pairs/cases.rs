@@ -4,8 +4,8 @@
 //! Deterministic: a case is its number. Knows nothing of how a pair is judged.
 
 use effigy_base::audio::SampleRate;
-use effigy_base::effects::signals::{self, Signal};
 use effigy_base::effects::Effect;
+use effigy_base::effects::signals::{self, Signal};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::{PI, TAU};
@@ -131,9 +131,15 @@ pub const EFFECTS: [(&str, &str); 14] = [
     ("gain", "kind = \"gain\"\ngain_db = -3.0"),
     ("low-pass 1.2k", "kind = \"low-pass\"\ncutoff_hz = 1200.0"),
     ("low-pass 6k", "kind = \"low-pass\"\ncutoff_hz = 6000.0"),
-    ("overdrive soft", "kind = \"overdrive\"\ngain = 0.3\ntone = 0.9"),
+    (
+        "overdrive soft",
+        "kind = \"overdrive\"\ngain = 0.3\ntone = 0.9",
+    ),
     ("overdrive", "kind = \"overdrive\"\ngain = 0.6"),
-    ("overdrive hard", "kind = \"overdrive\"\ngain = 0.9\ntone = 0.2"),
+    (
+        "overdrive hard",
+        "kind = \"overdrive\"\ngain = 0.9\ntone = 0.2",
+    ),
     ("fuzz", "kind = \"fuzz\"\ngain = 0.2"),
     ("fuzz hard", "kind = \"fuzz\"\ngain = 0.6\nbias = 0.1"),
     (
@@ -142,7 +148,10 @@ pub const EFFECTS: [(&str, &str); 14] = [
     ),
     ("telephone", "kind = \"telephone\"\ndrive_db = 20.0"),
     ("echo", "kind = \"echo\"\ndelay_ms = 170.0\nfeedback = 0.4"),
-    ("reverb", "kind = \"reverb\"\ndecay_seconds = 0.3\nmix = 0.4"),
+    (
+        "reverb",
+        "kind = \"reverb\"\ndecay_seconds = 0.3\nmix = 0.4",
+    ),
     (
         "fuzz, low-pass",
         "kind = \"chain\"\neffects = [{kind = \"fuzz\", gain = 0.5}, {kind = \"low-pass\", cutoff_hz = 4000.0}]",
@@ -198,7 +207,9 @@ pub fn belonging(n: u64) -> Case {
     let peak = wet.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
     let hiss = hiss(len, after, n + 7);
     let level = if material_name == "soft" { 0.1 } else { 0.8 };
-    wet.iter_mut().zip(hiss).for_each(|(v, h)| *v = level * *v / peak + level * h);
+    wet.iter_mut()
+        .zip(hiss)
+        .for_each(|(v, h)| *v = level * *v / peak + level * h);
     let bits = if n % 5 < 2 { 15 } else { 23 };
     Case {
         name: format!(
@@ -227,14 +238,21 @@ pub fn apart(n: u64) -> Case {
     let running = |kind: &str, seed: u64| -> Vec<f32> {
         let whole = material(kind, rate, len + MARGIN, seed);
         // Half of them cut in running sound, half from the first note on.
-        if n.is_multiple_of(4) { whole[..len].to_vec() } else { whole[MARGIN..].to_vec() }
+        if n.is_multiple_of(4) {
+            whole[..len].to_vec()
+        } else {
+            whole[MARGIN..].to_vec()
+        }
     };
     let dry = running(kind, n);
     let (what, played) = match n % 4 {
         0 | 1 => ("another take", running(kind, n + 1_000_000)),
         2 => {
             let by = [0.5, 0.94, 0.98, 0.995, 1.002, 1.01, 1.03, 1.5][(n / 4) as usize % 8];
-            ("another speed", (0..len).map(|t| read(&dry, t as f64 * by)).collect())
+            (
+                "another speed",
+                (0..len).map(|t| read(&dry, t as f64 * by)).collect(),
+            )
         }
         _ => {
             let other = MATERIALS[(n as usize + 1 + n as usize / 4) % MATERIALS.len()];
@@ -250,7 +268,9 @@ pub fn apart(n: u64) -> Case {
     let mut wet = effect.process(&played, rate).unwrap();
     let peak = wet.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
     let noise = hiss(len, 1e-4, n);
-    wet.iter_mut().zip(noise).for_each(|(v, h)| *v = 0.8 * *v / peak + h);
+    wet.iter_mut()
+        .zip(noise)
+        .for_each(|(v, h)| *v = 0.8 * *v / peak + h);
     Case {
         name: format!("{n} {what}: {kind}, {effect_name}"),
         rate,
@@ -262,14 +282,21 @@ pub fn apart(n: u64) -> Case {
 
 fn quantised(x: Vec<f32>, bits: i32) -> Vec<f32> {
     let steps = 2f32.powi(bits);
-    x.iter().map(|v| (v * steps).round().clamp(-steps, steps - 1.0) / steps).collect()
+    x.iter()
+        .map(|v| (v * steps).round().clamp(-steps, steps - 1.0) / steps)
+        .collect()
 }
 
 /// The sound at a place between samples, by a windowed sinc.
 pub fn read(x: &[f32], place: f64) -> f32 {
     let whole = place.floor();
     let fraction = place - whole;
-    let at = |k: i64| usize::try_from(k).ok().and_then(|k| x.get(k)).map_or(0.0, |v| f64::from(*v));
+    let at = |k: i64| {
+        usize::try_from(k)
+            .ok()
+            .and_then(|k| x.get(k))
+            .map_or(0.0, |v| f64::from(*v))
+    };
     if fraction == 0.0 {
         return at(whole as i64) as f32;
     }

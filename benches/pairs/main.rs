@@ -18,9 +18,15 @@ fn look(case: &Case) -> Survey {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with("--"))
+        .collect();
     let number = |index: usize, default: u64| {
-        arguments.get(index).and_then(|a| a.parse().ok()).unwrap_or(default)
+        arguments
+            .get(index)
+            .and_then(|a| a.parse().ok())
+            .unwrap_or(default)
     };
     let (mode, first, count) = (
         arguments.first().map_or("table", String::as_str),
@@ -36,7 +42,13 @@ fn main() {
 fn table(first: u64, count: u64) {
     let rows: Vec<(Case, Survey)> = (0..2 * count)
         .into_par_iter()
-        .map(|n| if n < count { belonging(first + n) } else { apart(first + n - count) })
+        .map(|n| {
+            if n < count {
+                belonging(first + n)
+            } else {
+                apart(first + n - count)
+            }
+        })
         .map(|mut case| {
             let found = look(&case);
             case.dry = Vec::new();
@@ -47,25 +59,60 @@ fn table(first: u64, count: u64) {
     for (case, found) in &rows {
         let latency = found.latency.as_ref();
         let (samples, confidence) = latency.map_or((0, 0.0), |l| {
-            (l.latency_samples, l.measured.as_ref().map_or(0.0, |m| m.confidence))
+            (
+                l.latency_samples,
+                l.measured.as_ref().map_or(0.0, |m| m.confidence),
+            )
         });
         let mut marks = String::new();
         if let (Some(truth), Some((low, high))) = (case.truth, case.lags()) {
             let drifts = truth.drift_ppm != 0.0;
-            let named = found.drift.is_some_and(|d| (d.ppm - truth.drift_ppm).abs() < 3.0 && d.confidence > 0.3);
+            let named = found
+                .drift
+                .is_some_and(|d| (d.ppm - truth.drift_ppm).abs() < 3.0 && d.confidence > 0.3);
             let only_drift = drifts && named && found.problems.iter().all(|p| p.contains("drift"));
-            if !(found.fit || only_drift) { refused += 1; marks += " REFUSED"; }
-            if drifts && !named { marks += " DRIFT-UNNAMED"; }
-            if confidence >= 0.3 && !(low - 1..=high).contains(&samples) { late += 1; marks += " WRONG"; }
-            println!("{:60} truth {:>7} {:>5.0} ppm found {samples:>7} conf {confidence:.2}{marks} kind {:?} drift {:.1?} | {}", case.name, truth.latency, truth.drift_ppm, found.kind, found.drift.map(|d| (d.ppm, d.confidence)), found.problems.first().map_or("", |p| &p[..p.len().min(90)]));
+            if !(found.fit || only_drift) {
+                refused += 1;
+                marks += " REFUSED";
+            }
+            if drifts && !named {
+                marks += " DRIFT-UNNAMED";
+            }
+            if confidence >= 0.3 && !(low - 1..=high).contains(&samples) {
+                late += 1;
+                marks += " WRONG";
+            }
+            println!(
+                "{:60} truth {:>7} {:>5.0} ppm found {samples:>7} conf {confidence:.2}{marks} kind {:?} drift {:.1?} | {}",
+                case.name,
+                truth.latency,
+                truth.drift_ppm,
+                found.kind,
+                found.drift.map(|d| (d.ppm, d.confidence)),
+                found.problems.first().map_or("", |p| &p[..p.len().min(90)])
+            );
         } else {
-            if found.fit { called_fit += 1; marks += " FALSE-FIT"; }
-            println!("{:60} found {samples:>7} conf {confidence:.2}{marks} kind {:?} | {}", case.name, found.kind, found.problems.first().map_or("", |p| &p[..p.len().min(90)]));
+            if found.fit {
+                called_fit += 1;
+                marks += " FALSE-FIT";
+            }
+            println!(
+                "{:60} found {samples:>7} conf {confidence:.2}{marks} kind {:?} | {}",
+                case.name,
+                found.kind,
+                found.problems.first().map_or("", |p| &p[..p.len().min(90)])
+            );
         }
     }
     println!("{refused} refused, {late} wrong of {count}; {called_fit} called fit of {count}");
 }
 
 fn features(first: u64, count: u64) {
-    let _ = (first, count, AlignOptions::default(), align::TRUSTED_CONFIDENCE, SampleRate::new(1));
+    let _ = (
+        first,
+        count,
+        AlignOptions::default(),
+        align::TRUSTED_CONFIDENCE,
+        SampleRate::new(1),
+    );
 }

@@ -52,10 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // What two recordings are to each other.
-    (
-        "survey",
-        &["audio", "data", "dsp", "progress", "regress"],
-    ),
+    ("survey", &["audio", "data", "dsp", "progress", "regress"]),
     // 4
     (
         "training",
