@@ -9,6 +9,7 @@ pub mod history;
 pub mod level;
 pub mod optimiser;
 pub mod provenance;
+pub mod recordings;
 pub mod run_dir;
 pub mod run_report;
 pub mod schedule;
@@ -118,7 +119,7 @@ pub fn train(
         }
         on_epoch(&row, better);
         state.progress.history.push(row);
-        run.save_state(&state)?;
+        run.save_state(&mut state)?;
         task.advance(1);
     }
     Ok(state.progress)

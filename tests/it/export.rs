@@ -21,6 +21,7 @@ use effigy::network::{Architecture, Network};
 use effigy::playing::instrument::ENGINE;
 use effigy::playing::playable::{Playable, sized};
 use effigy::progress::Silent;
+use effigy::files::checksums::Checksums;
 use effigy::training::run_dir::RunDir;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ fn run(place: &Place, name: &str, config: &Config) -> (PathBuf, EffectModel) {
     let device = Device::flex();
     let model = models::build(&config.model, &config.windows, knobs, 5, &device);
     let path = place.path(name);
-    let folder = RunDir::create(&path, config).unwrap();
+    let folder = RunDir::create(&path, config, &Checksums::default()).unwrap();
     folder.save_best(&model).unwrap();
     (path, model)
 }

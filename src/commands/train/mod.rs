@@ -21,9 +21,9 @@ use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::level;
 use crate::training::optimiser;
 use crate::training::provenance::Provenance;
-use crate::training::run_dir::{Progress, RunDir};
-use crate::training::{self, Session, TrainingError, evaluate, run_report};
-use anyhow::{Result, bail};
+use crate::training::run_dir::{Progress, RunDir, RunError};
+use crate::training::{self, Session, TrainingError, evaluate, recordings, run_report};
+use anyhow::{Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
@@ -173,14 +173,14 @@ pub fn train(
     let note = format!("device: {} ({})", selected.id, selected.name);
     observer.event(Event::Note(&note));
 
+    let resumed = resumed(request, &config)?;
     let recordings = load::load(&config.data, config.seed, observer)?;
     for latency in &recordings.latencies {
         observer.event(Event::Note(&describe(latency)));
     }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
     // Weights that are there already stand at the level that they were trained at.
-    if request.resume {
-        let saved = RunDir::open(&wanted_folder(request, &config))?.config()?;
+    if let Some((_, saved)) = &resumed {
         config.model.take_output_scale(saved.model.output_scale());
     } else if start.is_none() {
         level::fit_output(&mut config, &load::spans(&recordings.train));
@@ -188,7 +188,14 @@ pub fn train(
     let model = new_model(start, &config, &selected.device, observer)?;
     let weights = model.num_params();
     let windows = cut(&config, &recordings, &model)?;
-    let run = open_run(request, &config)?;
+    let run = match resumed {
+        Some((run, saved)) => {
+            refuse_other_config(&saved, &config)?;
+            run.check_recordings(&recordings::checksums(&config.data)?)?;
+            run
+        }
+        None => begin_run(request, &config)?,
+    };
     let note = format!(
         "{}: {weights} weights, {} windows of {} samples; run folder {}",
         config.model.kind(),
@@ -206,7 +213,7 @@ pub fn train(
         valid: &valid,
     };
     // Parameters are created where gradients can reach them.
-    let state = run.load_state(model.train(), &config)?;
+    let state = run.load_state(model.train(), &config, observer)?;
     let progress = training::train(&session, &run, state, observer, on_epoch);
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
     let best = Playable::of_run(run.clone(), &selected.device)?;
@@ -395,22 +402,37 @@ fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<
     Ok(windows)
 }
 
-fn open_run(request: &Request, config: &Config) -> Result<RunDir> {
+/// The run that is to be continued, with its own config. Taken before anything else is done: two
+/// processes on one run would only find out at the end of their work.
+fn resumed(request: &Request, config: &Config) -> Result<Option<(RunDir, Config)>> {
     let wanted = wanted_folder(request, config);
-    if request.resume {
-        let run = RunDir::open(&wanted)?;
-        refuse_other_config(&run.config()?, config)?;
-        return Ok(run);
+    // One that was ended before it had begun is begun.
+    if !request.resume || (wanted.is_dir() && RunDir::is_free(&wanted)) {
+        return Ok(None);
     }
-    let path = match &request.run {
-        Some(path) if path.exists() => bail!(
+    let run = RunDir::resume(&wanted)?;
+    let saved = run.config()?;
+    Ok(Some((run, saved)))
+}
+
+fn begin_run(request: &Request, config: &Config) -> Result<RunDir> {
+    let wanted = wanted_folder(request, config);
+    let recordings = recordings::checksums(&config.data)?;
+    if request.run.is_some() {
+        ensure!(
+            RunDir::is_free(&wanted),
             "{} exists; add --resume to continue it, or name another folder",
-            path.display()
-        ),
-        Some(path) => path.clone(),
-        None => first_free(&wanted),
-    };
-    Ok(RunDir::create(&path, config)?)
+            wanted.display()
+        );
+        return Ok(RunDir::create(&wanted, config, &recordings)?);
+    }
+    loop {
+        match RunDir::create(&first_free(&wanted), config, &recordings) {
+            // Another process was faster with the same name.
+            Err(RunError::Busy(_)) => {}
+            created => return Ok(created?),
+        }
+    }
 }
 
 /// The folder that was asked for, or that the run's name stands for.
@@ -419,15 +441,16 @@ fn wanted_folder(request: &Request, config: &Config) -> PathBuf {
     request.run.clone().unwrap_or(first)
 }
 
-/// `wanted`, or the first of `wanted-2`, `wanted-3`, … that does not exist.
+/// `wanted`, or the first of `wanted-2`, `wanted-3`, … in which no run was begun.
 pub(super) fn first_free(wanted: &Path) -> PathBuf {
-    if !wanted.exists() {
-        return wanted.to_path_buf();
-    }
-    let name = wanted.display();
-    (2_u64..)
-        .map(|n| PathBuf::from(format!("{name}-{n}")))
-        .find(|path| !path.exists())
+    let numbered = |n: u64| {
+        let mut name = wanted.as_os_str().to_owned();
+        name.push(format!("-{n}"));
+        PathBuf::from(name)
+    };
+    std::iter::once(wanted.to_path_buf())
+        .chain((2..).map(numbered))
+        .find(|path| RunDir::is_free(path))
         .unwrap_or_else(|| wanted.to_path_buf())
 }
 

@@ -1,0 +1,51 @@
+//! Advisory locks: one process at a time, and none after its holder died, however it died.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+/// A folder that this process alone may change, until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    /// Absent where the file system knows no locks.
+    _held: Option<File>,
+}
+
+impl Lock {
+    /// Takes an existing folder; `None` while another process, or another part of this one, has
+    /// it. File systems without locks let everyone in.
+    ///
+    /// # Errors
+    /// The folder cannot be opened.
+    pub fn take(folder: &Path) -> io::Result<Option<Self>> {
+        let file = handle(folder)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _held: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(_)) => Ok(Some(Self { _held: None })),
+        }
+    }
+}
+
+/// Folders are files here, so that no file of its own stays behind.
+#[cfg(unix)]
+fn handle(folder: &Path) -> io::Result<File> {
+    File::open(folder)
+}
+
+#[cfg(not(unix))]
+fn handle(folder: &Path) -> io::Result<File> {
+    let options = File::options().write(true).create(true).truncate(false);
+    options.open(folder.join("lock"))
+}
+
+/// Whether a scratch file's or folder's process is gone: living ones hold it.
+pub(super) fn is_abandoned(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// Marks a scratch folder as one of a living process, until dropped.
+pub(super) fn hold(path: &Path) -> Option<File> {
+    let file = File::open(path).ok()?;
+    file.lock().ok().map(|()| file)
+}
