@@ -24,6 +24,7 @@ pub struct Args {
 
 #[derive(Debug, Serialize)]
 struct Pages {
+    #[serde(serialize_with = "crate::files::paths_text")]
     files: Vec<PathBuf>,
     page: Option<String>,
 }

@@ -17,6 +17,7 @@ mod evaluate;
 mod export;
 mod infer;
 mod inspect;
+mod interrupts;
 mod man;
 mod new;
 mod readme;
@@ -25,6 +26,7 @@ mod reorder;
 mod report;
 mod rows;
 mod runs;
+mod screen;
 mod spectrum;
 mod status;
 mod stretch;
@@ -49,14 +51,14 @@ pub fn main() -> ExitCode {
     let (cli, verb) = match typed() {
         Ok(typed) => typed,
         Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error.to_string()));
+            screen::say(&one_line(&error.to_string()));
             return ExitCode::from(2);
         }
         // --help and --version.
         Err(text) => text.exit(),
     };
     let ui = Ui::new(cli.json, cli.quiet);
-    ui::catch_interrupts();
+    interrupts::catch();
     match std::panic::catch_unwind(|| run(&cli.command, &ui)) {
         Ok(Ok(Status::Done)) => ExitCode::SUCCESS,
         Ok(Ok(Status::CriterionMissed)) => ExitCode::from(1),

@@ -44,6 +44,13 @@ fn many(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
         }
     })?;
     ui.report(&outcome, summary)?;
+    if outcome
+        .runs
+        .iter()
+        .any(|run| run.state == State::NotStarted)
+    {
+        ui.say("the same command with --resume goes on where this one was stopped");
+    }
     let mut trained = outcome.runs.iter().filter_map(|run| run.outcome.as_ref());
     Ok(if outcome.failed > 0 {
         Status::SomeFailed

@@ -3,37 +3,15 @@
 //! stdout carries the result (a table, or one JSON object with `--json`); progress, notes and
 //! warnings go to stderr.
 
+use super::interrupts;
+use super::screen::{self, Screen};
 use crate::progress::{Event, Observer};
 use crate::report::verdict::Grade;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// Set by the Ctrl-C handler; long work asks for it once per step.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// The bars on the screen, for the Ctrl-C handler to speak above them.
-static SHOWN: OnceLock<MultiProgress> = OnceLock::new();
-
-/// Makes the first Ctrl-C ask long work to stop and the second one end the process.
-pub fn catch_interrupts() {
-    let installed = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-        let text = "stopping after this step; press Ctrl-C again to end at once";
-        match SHOWN.get() {
-            // The terminal has echoed ^C: leave that line alone.
-            Some(bars) => drop(bars.println(format!("\n{text}"))),
-            None => eprintln!("\n{text}"),
-        }
-    });
-    // A second handler in one process (tests) is no fault: the first one serves.
-    drop(installed);
-}
 
 /// A task's bar; kept when its task ends so that the next one at its place (the next epoch's
 /// steps) does not make the screen jump.
@@ -66,14 +44,13 @@ impl Ui {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let live = !quiet && !dumb && std::io::stderr().is_terminal();
         let target = if live {
-            ProgressDrawTarget::stderr_with_hz(REDRAWS)
+            ProgressDrawTarget::term_like_with_hz(Box::new(Screen::new()), REDRAWS)
         } else {
             ProgressDrawTarget::hidden()
         };
         let bars = MultiProgress::with_draw_target(target);
         if live {
-            // Only a second Ui in one process finds it taken, and then either serves.
-            drop(SHOWN.set(bars.clone()));
+            interrupts::show(&bars);
         }
         Self {
             json,
@@ -123,7 +100,7 @@ impl Ui {
 
     fn above_bars(&self, line: &str) {
         if self.bars.is_hidden() || self.bars.println(line).is_err() {
-            eprintln!("{line}");
+            screen::say(line);
         }
     }
 
@@ -237,7 +214,7 @@ impl Observer for Ui {
     }
 
     fn stop_requested(&self) -> bool {
-        STOP.load(Ordering::SeqCst)
+        interrupts::stop_requested()
     }
 }
 
@@ -245,7 +222,9 @@ impl Observer for Ui {
 pub fn report_panics_in_one_line() {
     std::panic::set_hook(Box::new(|info| {
         let what = info.to_string().replace('\n', " ");
-        eprintln!("error: internal fault ({what}); please report it with the command you ran");
+        screen::say(&format!(
+            "error: internal fault ({what}); please report it with the command you ran"
+        ));
     }));
 }
 
@@ -253,6 +232,6 @@ impl Ui {
     /// Prints an error, one line, after clearing all bars.
     pub fn fail(&self, message: &str) {
         self.clear();
-        eprintln!("error: {}", message.replace('\n', " "));
+        screen::say(&format!("error: {}", message.replace('\n', " ")));
     }
 }

@@ -33,6 +33,7 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The run's folder or the model file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub model: PathBuf,
     /// The network, or every size of a slimmable one, smallest first.
     pub networks: Vec<Row>,

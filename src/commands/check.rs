@@ -40,6 +40,7 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Side {
     /// The file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub file: PathBuf,
     /// Its rate.
     pub sample_rate_hz: u32,

@@ -70,6 +70,7 @@ pub struct Join {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// The recordings.
+    #[serde(serialize_with = "crate::files::paths_text")]
     pub inputs: Vec<PathBuf>,
     /// Segments per recording.
     pub segments: usize,

@@ -139,10 +139,13 @@ fn estimators() -> impl TypedValueParser<Value = Estimator> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Rendered {
     /// The file learnt from.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub a: PathBuf,
     /// The file predicted from.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub b: PathBuf,
     /// The file written.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub output: PathBuf,
     /// Its rate.
     pub sample_rate_hz: u32,

@@ -63,6 +63,7 @@ fn latency(text: &str) -> Result<Latency, String> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The run's folder or the model's file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub model: PathBuf,
     /// Wall time of the command.
     pub seconds: f64,

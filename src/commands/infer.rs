@@ -57,6 +57,7 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The run's folder or the model file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub model: PathBuf,
     /// What played: the engine or one of burn's devices.
     pub device: String,
@@ -70,8 +71,10 @@ pub struct Outcome {
 #[derive(Clone, Debug, Serialize)]
 pub struct InferredFile {
     /// Read.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub input: PathBuf,
     /// Written.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub output: PathBuf,
     /// Samples per channel.
     pub frames: u64,
@@ -114,13 +117,10 @@ pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     })
 }
 
-/// Where each input's result goes; refuses to overwrite an input or to write two results to
+/// Where each input's result goes; refuses to overwrite what is read and to write two results to
 /// one file.
 fn targets(request: &Request) -> Result<Vec<PathBuf>> {
-    let is_file = request
-        .output
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    let is_file = is_file(&request.output)?;
     if is_file && request.inputs.len() > 1 {
         bail!(
             "{} inputs cannot go to the one file {}; name a folder",
@@ -133,11 +133,15 @@ fn targets(request: &Request) -> Result<Vec<PathBuf>> {
         let target = if is_file {
             request.output.clone()
         } else {
-            let stem = input.file_stem().unwrap_or(input.as_os_str());
-            request.output.join(stem).with_extension("wav")
+            let mut name = input.file_stem().unwrap_or(input.as_os_str()).to_owned();
+            name.push(".wav");
+            request.output.join(name)
         };
         if request.inputs.iter().any(|i| files::same(i, &target)) {
             bail!("{} is an input; name another output", target.display());
+        }
+        if files::same(&request.model, &target) {
+            bail!("{} is the model; name another output", target.display());
         }
         if targets.contains(&target) {
             bail!(
@@ -148,6 +152,33 @@ fn targets(request: &Request) -> Result<Vec<PathBuf>> {
         targets.push(target);
     }
     Ok(targets)
+}
+
+/// Whether the output is one file, or a folder of them.
+///
+/// # Errors
+/// The name is that of another kind of file.
+fn is_file(output: &Path) -> Result<bool> {
+    let is_wav = output
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    let text = output.to_string_lossy();
+    let ends_as_folder = text.ends_with(std::path::is_separator);
+    match output.metadata() {
+        Ok(found) if found.is_dir() => Ok(false),
+        // A device takes anything.
+        Ok(found) if !found.is_file() => Ok(true),
+        Ok(_) if !is_wav => bail!(
+            "{}: is a file of another kind; sounds are written as WAV: name a .wav file, or a \
+             folder",
+            output.display()
+        ),
+        Err(_) if !is_wav && !ends_as_folder && output.extension().is_some() => bail!(
+            "{}: sounds are written as WAV: name a .wav file, or a folder without a dot in its name",
+            output.display()
+        ),
+        _ => Ok(is_wav),
+    }
 }
 
 /// What a result is stored as when nothing else is asked for: the input's format where WAV

@@ -39,6 +39,7 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The run's folder or the file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub file: PathBuf,
     /// The kind of file; none for a run.
     pub format: Option<Format>,

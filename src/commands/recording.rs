@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Written {
     /// The file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub file: PathBuf,
     /// Length in seconds.
     pub seconds: f64,

@@ -116,6 +116,7 @@ pub struct Recovered {
     /// Its place in the sorted list.
     pub index: usize,
     /// Its file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub clip: PathBuf,
     /// Methods, then the null rows.
     pub rows: Vec<Row>,
@@ -159,6 +160,7 @@ pub struct Outcome {
     pub summary: Vec<Summary>,
     /// The stitched file.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub output: Option<PathBuf>,
     /// Samples of it that did not fit 16 bits.
     pub beyond_16_bits: usize,

@@ -24,6 +24,7 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct RunSummary {
     /// Its folder.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub run: PathBuf,
     /// Kind of network.
     pub model: String,

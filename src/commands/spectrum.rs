@@ -86,12 +86,14 @@ const EFFECTS: &[(&str, &str, Effect)] = &[
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// The recording.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub input: PathBuf,
     /// The effect.
     pub effect: &'static str,
     /// The sound.
     pub sound: Written,
     /// The picture.
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub picture: Option<PathBuf>,
 }
 

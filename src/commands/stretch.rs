@@ -78,6 +78,7 @@ impl Request {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// The recording.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub input: PathBuf,
     /// New length in terms of the old one; negative plays backwards.
     pub factor: f64,

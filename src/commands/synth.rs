@@ -38,8 +38,10 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// Sound files, dry and wet in turn.
+    #[serde(serialize_with = "crate::files::paths_text")]
     pub files: Vec<PathBuf>,
     /// The `[data]` table for a config.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub data: PathBuf,
 }
 

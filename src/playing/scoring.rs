@@ -26,6 +26,7 @@ pub struct ModelRow {
     pub cost: Option<Cost>,
     /// The run's folder or the model's file, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub model: Option<PathBuf>,
 }
 

@@ -14,6 +14,7 @@ use effigy::config::{
     Activation, Config, MetadataConfig, ModelConfig, RecurrentConfig, WaveNetArray, WaveNetConfig,
     WaveNetPreset, WindowConfig,
 };
+use effigy::files::checksums::Checksums;
 use effigy::formats::{self, Format, safetensors};
 use effigy::models::predict::predict;
 use effigy::models::{self, EffectModel};
@@ -21,7 +22,6 @@ use effigy::network::{Architecture, Network};
 use effigy::playing::instrument::ENGINE;
 use effigy::playing::playable::{Playable, sized};
 use effigy::progress::Silent;
-use effigy::files::checksums::Checksums;
 use effigy::training::run_dir::RunDir;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ pub mod watch;
 
 pub use folder::{remove_scratch, write_dir};
 pub use lock::Lock;
-pub use names::{path_text, paths_text, same};
+pub use names::{path_text, path_text_if_any, paths_text, same};
 pub use scratch::{ScratchFile, abandon_all, is_scratch, write};
 
 #[cfg(test)]

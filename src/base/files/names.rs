@@ -14,7 +14,18 @@ pub fn same(a: &Path, b: &Path) -> bool {
 /// # Errors
 /// The serializer's own.
 pub fn path_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&path.display())
+    to.serialize_str(&path.to_string_lossy())
+}
+
+/// A path that may be absent as text, for `serialize_with`.
+///
+/// # Errors
+/// The serializer's own.
+pub fn path_text_if_any<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => to.serialize_some(&path.to_string_lossy()),
+        None => to.serialize_none(),
+    }
 }
 
 /// Paths as text, for `serialize_with`.

@@ -39,12 +39,7 @@ pub enum End {
 }
 
 /// Every way to end.
-pub const ENDS: [End; 4] = [
-    End::Kill,
-    End::PowerLoss,
-    End::NamesOnly,
-    End::HalfWritten,
-];
+pub const ENDS: [End; 4] = [End::Kill, End::PowerLoss, End::NamesOnly, End::HalfWritten];
 
 /// What is in a folder, by relative path: a file's contents, nothing for a folder.
 pub type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;
@@ -159,12 +154,12 @@ impl Disk {
 
     fn find(&self, path: &Path) -> Option<usize> {
         let inside = path.strip_prefix(&self.root).ok()?;
-        inside.iter().try_fold(ROOT, |node, name| {
-            match &self.nodes[node] {
+        inside
+            .iter()
+            .try_fold(ROOT, |node, name| match &self.nodes[node] {
                 Node::Folder { seen, .. } => seen.get(name).copied(),
                 Node::File { .. } => None,
-            }
-        })
+            })
     }
 
     /// The names beside a path.

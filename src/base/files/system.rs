@@ -149,7 +149,12 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 fn sync_names(path: &Path) -> io::Result<()> {
     match File::open(path)?.sync_all() {
         // File systems without it keep their names in order themselves.
-        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
             Ok(())
         }
         synced => synced,

@@ -43,7 +43,11 @@ fn assert_whole(tree: &Tree, what: &str) {
     let at = |name: &str| tree.get(Path::new(name)).and_then(Option::as_deref);
     assert!(matches!(at("a.txt"), Some(b"old" | b"new")), "{what}");
     match at("folder/y") {
-        Some(y) => assert_eq!((at("folder/x"), y), (Some(&b"new x"[..]), &b"new y"[..]), "{what}"),
+        Some(y) => assert_eq!(
+            (at("folder/x"), y),
+            (Some(&b"new x"[..]), &b"new y"[..]),
+            "{what}"
+        ),
         // Between the two renames it is aside, whole.
         None => assert!(matches!(at("folder/x"), Some(b"old x") | None), "{what}"),
     }
@@ -65,7 +69,10 @@ fn whatever_ends_a_write_leaves_whole_files() {
     for (number, operation) in operations.iter().enumerate() {
         disk.apply(operation);
         for end in ENDS {
-            assert_whole(&disk.left(end), &format!("{end:?} after {number} {operation:?}"));
+            assert_whole(
+                &disk.left(end),
+                &format!("{end:?} after {number} {operation:?}"),
+            );
         }
     }
     // Nothing that was reported done can be lost.
@@ -76,7 +83,11 @@ fn whatever_ends_a_write_leaves_whole_files() {
         let files: Vec<&PathBuf> = files.map(|(path, _)| path).collect();
         let kept: Vec<_> = files.iter().copied().filter(|p| !scratch(p)).collect();
         let expected = ["a.txt", "folder/x", "folder/y", "in/b.txt"];
-        assert_eq!(kept, expected.iter().map(Path::new).collect::<Vec<_>>(), "{end:?}");
+        assert_eq!(
+            kept,
+            expected.iter().map(Path::new).collect::<Vec<_>>(),
+            "{end:?}"
+        );
     }
 }
 
@@ -106,7 +117,10 @@ fn a_replayed_disk_is_the_disk() {
     assert_eq!(disk.left(End::Kill), now.left(End::Kill));
     let copy = place.path().join("copy");
     write_out(&disk.left(End::Kill), &copy).unwrap();
-    assert_eq!(Disk::read(&copy).unwrap().left(End::Kill), now.left(End::Kill));
+    assert_eq!(
+        Disk::read(&copy).unwrap().left(End::Kill),
+        now.left(End::Kill)
+    );
 }
 
 #[test]
@@ -194,7 +208,10 @@ fn links_lead_on_and_modes_stay() {
     write(&at("link to link"), b"new").unwrap();
     assert!(at("link").is_symlink() && at("link to link").is_symlink());
     assert_eq!(fs::read(at("real")).unwrap(), b"new");
-    assert_eq!(at("real").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        at("real").metadata().unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     symlink("not yet", at("dangling")).unwrap();
     write(&at("dangling"), b"made").unwrap();
     assert_eq!(fs::read(at("not yet")).unwrap(), b"made");
@@ -221,5 +238,11 @@ fn a_device_is_written_to_and_stays() {
     assert_eq!(reader.join().unwrap(), b"through");
     assert!(pipe.metadata().unwrap().file_type().is_fifo());
     write(Path::new("/dev/null"), b"gone").unwrap();
-    assert!(Path::new("/dev/null").metadata().unwrap().file_type().is_char_device());
+    assert!(
+        Path::new("/dev/null")
+            .metadata()
+            .unwrap()
+            .file_type()
+            .is_char_device()
+    );
 }

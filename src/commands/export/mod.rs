@@ -82,6 +82,7 @@ fn kinds() -> impl TypedValueParser<Value = Format> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The file.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub file: PathBuf,
     /// Its format.
     pub format: Format,

@@ -47,6 +47,7 @@ pub struct Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The config.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub config: PathBuf,
     /// The kind of effect and the suggested network, in a line.
     pub summary: String,

@@ -47,6 +47,7 @@ pub struct Row {
     /// The sound.
     pub sound: Written,
     /// The picture.
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub picture: Option<PathBuf>,
 }
 

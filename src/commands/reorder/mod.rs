@@ -21,8 +21,10 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// The recording.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub input: PathBuf,
     /// The page to compare results, if there is a folder.
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub page: Option<PathBuf>,
     /// One row per setting.
     pub rows: Vec<Row>,

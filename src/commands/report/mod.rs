@@ -65,14 +65,17 @@ impl Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The page.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub page: PathBuf,
     /// Its size.
     pub bytes: usize,
     /// Wall time of the command.
     pub seconds: f64,
     /// The runs on it.
+    #[serde(serialize_with = "crate::files::paths_text")]
     pub runs: Vec<PathBuf>,
     /// The pictures that were asked for.
+    #[serde(serialize_with = "crate::files::paths_text")]
     pub plots: Vec<PathBuf>,
     /// What could not be shown and why.
     pub missing: Vec<String>,

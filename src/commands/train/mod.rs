@@ -28,6 +28,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
 use start::Start;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -62,7 +63,8 @@ pub struct Request {
     /// Folder of the run [default: the first free one of checkpoints/NAME, NAME-2, …]
     #[arg(long)]
     pub run: Option<PathBuf>,
-    /// Continue the run in its folder where its last completed epoch ended
+    /// Continue the run in its folder where its last completed epoch ended; of several configs,
+    /// those that were begun
     #[arg(long)]
     pub resume: bool,
     /// Start from the best weights of this run, or fine-tune this model file (.nam, .json, .aidax,
@@ -113,6 +115,7 @@ impl Request {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The run's folder.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub run: PathBuf,
     /// Wall time of the command.
     pub seconds: f64,
@@ -135,11 +138,13 @@ pub struct Outcome {
     /// What was found out about every pair of files.
     pub pairs: Vec<PairReport>,
     /// The test audio: dry, wet and predicted.
+    #[serde(serialize_with = "crate::files::paths_text")]
     pub files: Vec<PathBuf>,
     /// When, where and by what version it was made.
     pub provenance: Provenance,
     /// The run's page; absent when none was asked for or it could not be drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub page: Option<PathBuf>,
 }
 
@@ -443,15 +448,41 @@ fn wanted_folder(request: &Request, config: &Config) -> PathBuf {
 
 /// `wanted`, or the first of `wanted-2`, `wanted-3`, … in which no run was begun.
 pub(super) fn first_free(wanted: &Path) -> PathBuf {
-    let numbered = |n: u64| {
+    let mut all = numbered(wanted);
+    let free = all.find(|path| RunDir::is_free(path));
+    free.unwrap_or_else(|| wanted.to_path_buf())
+}
+
+/// `wanted`, `wanted-2`, `wanted-3`, …
+fn numbered(wanted: &Path) -> impl Iterator<Item = PathBuf> {
+    let next = |n: u64| {
         let mut name = wanted.as_os_str().to_owned();
         name.push(format!("-{n}"));
         PathBuf::from(name)
     };
-    std::iter::once(wanted.to_path_buf())
-        .chain((2..).map(numbered))
-        .find(|path| RunDir::is_free(path))
-        .unwrap_or_else(|| wanted.to_path_buf())
+    std::iter::once(wanted.to_path_buf()).chain((2..).map(next))
+}
+
+/// The first run under the config's name that was begun with this config; those in `taken` are
+/// spoken for.
+fn begun(request: &Request, taken: &BTreeSet<PathBuf>) -> Option<PathBuf> {
+    // What is wrong with the config will be told when it is trained.
+    let (config, _) = resolve(request).ok()?;
+    let is_ours = |path: &PathBuf| {
+        let saved = RunDir::open(path).and_then(|run| run.config());
+        !taken.contains(path) && saved.is_ok_and(|saved| is_of(&saved, &config))
+    };
+    numbered(&wanted_folder(request, &config))
+        .take_while(|path| !RunDir::is_free(path))
+        .find(is_ours)
+}
+
+/// Whether a run's own config came from this one; some of it was found out when it began.
+fn is_of(saved: &Config, given: &Config) -> bool {
+    let mut given = given.clone();
+    given.data.sample_rate = given.data.sample_rate.or(saved.data.sample_rate);
+    given.model.take_output_scale(saved.model.output_scale());
+    refuse_other_config(saved, &given).is_ok()
 }
 
 /// Resuming may lengthen a run; anything else would make its log a lie.

@@ -5,6 +5,7 @@ use crate::progress::Observer;
 use crate::training::history::EpochRow;
 use anyhow::{Result, bail, ensure};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,6 +26,7 @@ pub enum State {
 #[derive(Clone, Debug, Serialize)]
 pub struct QueuedRun {
     /// Its config.
+    #[serde(serialize_with = "crate::files::path_text")]
     pub config: PathBuf,
     /// How it ended.
     pub state: State,
@@ -56,7 +58,8 @@ pub enum QueueEvent<'a> {
     Failed(&'a Path, &'a anyhow::Error),
 }
 
-/// Trains each config of the request in turn until Ctrl-C.
+/// Trains each config of the request in turn until Ctrl-C; with `resume`, one that was begun before
+/// is continued.
 ///
 /// # Errors
 /// A run is named, which only one config can have. What fails later is told in the outcome.
@@ -66,17 +69,22 @@ pub fn queue(
     mut on_event: impl FnMut(QueueEvent<'_>),
 ) -> Result<Outcome> {
     ensure!(
-        request.run.is_none() && !request.resume,
-        "--run and --resume belong to one run, and {} configs are given; name one, or leave \
-         them out",
+        request.run.is_none(),
+        "--run belongs to one run, and {} configs are given; name one, or leave it out",
         request.configs.len()
     );
     let started = Instant::now();
-    let mut runs = Vec::new();
+    let (mut runs, mut taken) = (Vec::new(), BTreeSet::new());
     for (index, config) in request.configs.iter().enumerate() {
         let trained = (!observer.stop_requested()).then(|| {
             on_event(QueueEvent::Start(index, config));
-            train_one(&request.with(config), observer, &mut on_event)
+            let mut one = request.with(config);
+            if one.resume {
+                one.run = super::begun(&one, &taken);
+                one.resume = one.run.is_some();
+                taken.extend(one.run.clone());
+            }
+            train_one(&one, observer, &mut on_event)
         });
         if let Some(Err(error)) = &trained {
             on_event(QueueEvent::Failed(config, error));

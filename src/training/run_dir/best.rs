@@ -5,8 +5,8 @@
 
 use super::error::{RunError, damaged, refused};
 use super::weights::{self, checksums_in, read_whole};
-use crate::files::checksums::{self, Checksums};
 use crate::files;
+use crate::files::checksums::{self, Checksums};
 use crate::models::EffectModel;
 use std::fs;
 use std::path::Path;

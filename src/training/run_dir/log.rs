@@ -4,9 +4,9 @@
 //! own, and what lies behind them was cut short or is of an epoch that is repeated.
 
 use super::error::{RunError, damaged, refused};
+use crate::files;
 use crate::files::checksums;
 use crate::files::system::{OpenFile, folder_of, sync_dir};
-use crate::files;
 use crate::training::history::EpochRow;
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
@@ -38,7 +38,9 @@ pub(super) fn keep(path: &Path, epochs: usize) -> Result<(Vec<EpochRow>, u32), R
     }
     let kept: usize = lines.iter().map(|line| line.len()).sum();
     let rows = lines.iter().map(|line| serde_json::from_str(line));
-    let rows = rows.collect::<Result<_, _>>().map_err(|e| damaged(path, e))?;
+    let rows = rows
+        .collect::<Result<_, _>>()
+        .map_err(|e| damaged(path, e))?;
     if kept < text.len() {
         let cut = || {
             let file = OpenFile::open(path)?;
@@ -73,7 +75,11 @@ pub(super) fn append(path: &Path, row: &EpochRow, before: u32) -> Result<u32, Ru
         file.seek(SeekFrom::End(0))?;
         file.write_all(line.as_bytes())?;
         file.sync()?;
-        if new { sync_dir(folder_of(path)) } else { Ok(()) }
+        if new {
+            sync_dir(folder_of(path))
+        } else {
+            Ok(())
+        }
     };
     write().map_err(refused(path))?;
     Ok(checksums::continued(before, line.as_bytes()))

@@ -178,11 +178,13 @@ impl RunDir {
         }
         let epoch = progress.history.len();
         epoch::save(state, &self.epoch_dir(epoch))?;
-        for other in self.saved_epochs() {
-            if other != epoch && other + 1 != epoch {
-                let path = self.epoch_dir(other);
-                system::remove_dir_all(&path).map_err(refused(&path))?;
-            }
+        self.drop_states(|other| other > epoch || other + 1 < epoch)
+    }
+
+    fn drop_states(&self, is_past: impl Fn(usize) -> bool) -> Result<(), RunError> {
+        for epoch in self.saved_epochs().into_iter().filter(|e| is_past(*e)) {
+            let path = self.epoch_dir(epoch);
+            system::remove_dir_all(&path).map_err(refused(&path))?;
         }
         Ok(())
     }
@@ -204,6 +206,8 @@ impl RunDir {
             return Ok(begun(model, &config.training));
         };
         let progress = self.restore_progress(&saved.saved, observer)?;
+        // A kill may have come before these went.
+        self.drop_states(|epoch| epoch + 1 < progress.history.len())?;
         let (model, optimiser, average) = saved.restore(model, &config.training)?;
         let mut state = State {
             model,
