@@ -17,7 +17,8 @@ def call(*arguments):
 
 
 def train(effigy, toml, run, more=()):
-    return subprocess.Popen([effigy, "-q", "train", toml, "--run", run, *more], stderr=subprocess.PIPE, text=True)
+    command = [effigy, "-q", "train", toml, "--run", run, *more]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def main():

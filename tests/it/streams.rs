@@ -199,6 +199,19 @@ fn outputs_replace_what_is_meant_and_nothing_else() {
     assert_eq!(infer("r", "/dev/null").code, 0);
     let null = fs::metadata("/dev/null").unwrap().file_type();
     assert!(null.is_char_device());
+    let mut command = place.command();
+    let through = [
+        "-q",
+        "--json",
+        "infer",
+        "-m",
+        "r",
+        "dry.wav",
+        "-o",
+        "/dev/stdout",
+    ];
+    let piped = command.args(through).output().unwrap().stdout;
+    assert!(piped.starts_with(&expected), "{} bytes", piped.len());
     // The model, under whatever name.
     let saved = ["-q", "export", "-m", "r", "-o", "m.nam"];
     assert_eq!(place.effigy(&saved).code, 0);

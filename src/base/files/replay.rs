@@ -34,7 +34,7 @@ pub enum End {
     /// Power failed after the names had reached the disk, and the contents had not: files of
     /// length 0.
     NamesOnly,
-    /// The same with the first half of what each unfinished file was to hold.
+    /// The same with the first half of what each file was given since.
     HalfWritten,
 }
 
@@ -136,8 +136,7 @@ impl Disk {
             Node::File { seen, durable } => Some(match end {
                 End::Kill => seen.clone(),
                 End::PowerLoss | End::NamesOnly => durable.clone(),
-                End::HalfWritten if seen == durable => seen.clone(),
-                End::HalfWritten => seen[..seen.len() / 2].to_vec(),
+                End::HalfWritten => half_written(seen, durable),
             }),
             Node::Folder { seen, durable } => {
                 let names = if end == End::PowerLoss { durable } else { seen };
@@ -186,6 +185,16 @@ impl Disk {
         self.nodes.push(node);
         Some(())
     }
+}
+
+/// What was appended has come half; what was written anew too.
+fn half_written(seen: &[u8], durable: &[u8]) -> Vec<u8> {
+    let kept = if seen.starts_with(durable) {
+        durable.len()
+    } else {
+        0
+    };
+    seen[..kept + (seen.len() - kept) / 2].to_vec()
 }
 
 impl Node {

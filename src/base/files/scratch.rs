@@ -128,7 +128,6 @@ impl ScratchFile {
     /// # Errors
     /// `target` is a folder, or its folder cannot be written.
     pub fn create(target: &Path) -> io::Result<Self> {
-        let target = behind_links(target)?;
         let found = target.metadata().ok();
         if found.as_ref().is_some_and(fs::Metadata::is_dir) {
             return Err(io::Error::new(
@@ -136,11 +135,13 @@ impl ScratchFile {
                 "is a folder; name a file",
             ));
         }
+        // Links to devices may lead to names that nobody else can open: /dev/stdout does.
         let is_device = found.is_some_and(|found| !found.is_file());
         let (beside, target) = if is_device {
             let beside = std::env::temp_dir().join("device");
-            (beside, Target::Device(target))
+            (beside, Target::Device(target.to_path_buf()))
         } else {
+            let target = behind_links(target)?;
             (target.clone(), Target::File(target))
         };
         system::create_dir_all(folder_of(&beside))?;
