@@ -14,6 +14,6 @@ pub mod playing;
 pub mod training;
 
 pub use effigy_base::{
-    audio, calendar, config, data, dsp, effects, engine, files, formats, linalg, network, progress,
-    random, regress, report, resynth, simd, survey,
+    audio, calendar, config, data, dsp, effects, engine, files, formats, limits, linalg, network,
+    progress, random, regress, report, resynth, simd, survey,
 };

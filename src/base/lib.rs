@@ -15,6 +15,7 @@ pub mod effects;
 pub mod engine;
 pub mod files;
 pub mod formats;
+pub mod limits;
 pub mod linalg;
 pub mod network;
 pub mod progress;

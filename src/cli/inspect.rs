@@ -1,7 +1,7 @@
 //! `effigy inspect`: what a run or a model file holds.
 
-use super::Status;
 use super::ui::Ui;
+use super::{Status, plain};
 use crate::commands::inspect::{self, NetworkFacts, Outcome, Request, RunFacts};
 use crate::report::table::figure;
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
 }
 
 fn prose(outcome: &Outcome, parameters: bool) -> String {
-    let mut text = format!("{}\n", outcome.file.display());
+    let mut text = plain::line(&outcome.file.display().to_string()) + "\n";
     let version = outcome
         .version
         .as_deref()
@@ -127,7 +127,7 @@ fn network_lines(text: &mut String, network: &NetworkFacts) {
 
 fn line(text: &mut String, what: &str, value: &str) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  {what:<16} {value}");
+    let _ = writeln!(text, "  {:<16} {}", plain::line(what), plain::line(value));
 }
 
 /// One line per value, nested names joined by dots; nothing for null.

@@ -1,5 +1,6 @@
 //! Which section of the README explains an error.
 
+use super::plain;
 use crate::audio::AudioError;
 use crate::config::ConfigError;
 use crate::data::load::DataError;
@@ -18,7 +19,7 @@ use crate::training::run_dir::RunError;
 pub fn explain(error: &anyhow::Error, verb: &str) -> String {
     format!(
         "{}; see README: {}",
-        format!("{error:#}").replace('\n', " "),
+        plain::line(&format!("{error:#}").replace('\n', " ")),
         section(error, verb)
     )
 }

@@ -3,8 +3,8 @@
 //! stdout carries the result (a table, or one JSON object with `--json`); progress, notes and
 //! warnings go to stderr.
 
-use super::interrupts;
 use super::screen::{self, Screen};
+use super::{interrupts, plain};
 use crate::progress::{Event, Observer};
 use crate::report::verdict::Grade;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -69,7 +69,7 @@ impl Ui {
         let text = if self.json {
             serde_json::to_string(result)?
         } else {
-            prose(result)
+            plain::lines(&prose(result))
         };
         self.print(&text)
     }
@@ -121,7 +121,7 @@ impl Ui {
         let bar = &slot.bar;
         bar.disable_steady_tick();
         bar.set_style(style(total.is_some()));
-        bar.set_message(task.to_string());
+        bar.set_message(plain::line(task));
         match total {
             Some(total) => bar.set_length(total),
             None => bar.unset_length(),
@@ -206,10 +206,10 @@ impl Observer for Ui {
         match event {
             Event::Start { task, total } => self.start(task, total),
             Event::Advance(steps) => self.with_bar(|bar| bar.inc(steps)),
-            Event::Status(text) => self.with_bar(|bar| bar.set_message(text.to_string())),
+            Event::Status(text) => self.with_bar(|bar| bar.set_message(plain::line(text))),
             Event::Finish => self.finish(),
-            Event::Note(text) => self.say(text),
-            Event::Warning(text) => self.above_bars(&format!("warning: {text}")),
+            Event::Note(text) => self.say(&plain::lines(text)),
+            Event::Warning(text) => self.above_bars(&format!("warning: {}", plain::lines(text))),
         }
     }
 
@@ -232,6 +232,9 @@ impl Ui {
     /// Prints an error, one line, after clearing all bars.
     pub fn fail(&self, message: &str) {
         self.clear();
-        screen::say(&format!("error: {}", message.replace('\n', " ")));
+        screen::say(&format!(
+            "error: {}",
+            plain::line(&message.replace('\n', " "))
+        ));
     }
 }

@@ -1,7 +1,8 @@
 //! Looks at a dry and a wet recording as training would, and says whether they are fit for it and
 //! what kind of effect lies between them.
 
-use crate::audio::{Audio, decode};
+use crate::audio::Audio;
+use crate::audio::decode::{self, NotFinite};
 use crate::progress::Observer;
 use crate::survey::{Survey, survey};
 use anyhow::{Result, ensure};
@@ -24,7 +25,7 @@ use std::time::Instant;
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
-    /// Recording without the effect (WAV, FLAC, MP3 or OGG)
+    /// Recording without the effect (WAV, AIFF, FLAC, MP3 or OGG)
     pub dry: PathBuf,
     /// The same passage through the effect
     pub wet: PathBuf,
@@ -85,8 +86,9 @@ impl Deref for Outcome {
 /// error but an outcome.
 pub fn check(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
-    let dry = decode::read(&request.dry)?.audio;
-    let wet = decode::read(&request.wet)?.audio;
+    // What is not finite is a finding below.
+    let dry = decode::read_as(&request.dry, NotFinite::Keep)?.audio;
+    let wet = decode::read_as(&request.wet, NotFinite::Keep)?.audio;
     let channel = usize::from(request.channel).wrapping_sub(1);
     ensure!(
         channel < wet.channels().len(),

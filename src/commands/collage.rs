@@ -27,7 +27,7 @@ pub struct Request {
 pub enum Source {
     /// Shuffle the segments of one recording
     Jumble {
-        /// The recording (WAV, FLAC, MP3 or OGG)
+        /// The recording (WAV, AIFF, FLAC, MP3 or OGG)
         input: PathBuf,
         /// Seed of the order
         #[arg(long, default_value_t = 0)]

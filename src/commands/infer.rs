@@ -2,7 +2,7 @@
 //! with all cores, or, when asked to, on one of burn's devices.
 
 use super::arguments::{control, sample_format};
-use crate::audio::decode::AudioReader;
+use crate::audio::decode::{AudioReader, NotFinite, first_not_finite, silence_not_finite};
 use crate::audio::encode::AudioWriter;
 use crate::audio::{SampleFormat, SampleRate};
 use crate::dsp::resample::Resampler;
@@ -30,7 +30,7 @@ pub struct Request {
     /// .json, .aidax, .safetensors.
     #[arg(long, short)]
     pub model: PathBuf,
-    /// Sound files: WAV, FLAC, MP3 or OGG, any rate, any number of channels.
+    /// Sound files: WAV, AIFF, FLAC, MP3 or OGG, any rate, up to 256 channels.
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     /// A .wav file for one input, or a folder.
@@ -48,6 +48,10 @@ pub struct Request {
     /// Which size of a slimmable model plays, 0 the smallest to 1 the full one [default: 1].
     #[arg(long)]
     pub size: Option<f64>,
+    /// Put silence in place of samples that are infinite or not a number, in the inputs and in
+    /// what the model answers [default: refuse them, naming the first].
+    #[arg(long)]
+    pub silence_not_finite: bool,
     /// Where a knob stands, NAME=VALUE, once per knob [default: the middle of what was learned].
     #[arg(long = "control", value_name = "NAME=VALUE", value_parser = control)]
     pub controls: Vec<(String, f32)>,
@@ -80,6 +84,8 @@ pub struct InferredFile {
     pub frames: u64,
     /// Samples that an integer format cut to full scale.
     pub clipped: u64,
+    /// Samples, read or answered, that were no finite numbers and became silence.
+    pub silenced: u64,
 }
 
 /// Plays every input through the network.
@@ -104,6 +110,14 @@ pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
                 "{}: {} samples were cut to full scale; use --format f32 to keep them",
                 output.display(),
                 file.clipped
+            );
+            observer.event(Event::Warning(&warning));
+        }
+        if file.silenced > 0 {
+            let warning = format!(
+                "{}: {} samples were infinite or not a number and became silence",
+                output.display(),
+                file.silenced
             );
             observer.event(Event::Warning(&warning));
         }
@@ -198,7 +212,11 @@ fn play(
     request: &Request,
     observer: &dyn Observer,
 ) -> Result<InferredFile> {
-    let mut reader = AudioReader::open(input)?;
+    let not_finite = match request.silence_not_finite {
+        true => NotFinite::Silence,
+        false => NotFinite::Refuse,
+    };
+    let mut reader = AudioReader::open(input)?.not_finite(not_finite);
     let (file_rate, channels) = (reader.sample_rate(), reader.channel_count());
     let rate = instrument.rate.unwrap_or(file_rate);
     if rate != file_rate {
@@ -210,7 +228,7 @@ fn play(
     }
     let format = request.format.unwrap_or(like_input(reader.format()));
     let mut writer = AudioWriter::create(output, file_rate, channels, format)?;
-    let mut chain = Chain::new(instrument, file_rate, rate, channels)?;
+    let mut chain = Chain::new(instrument, file_rate, rate, channels, not_finite)?;
     let task = Task::begin(observer, &input.display().to_string(), reader.frames());
     let mut block = Vec::new();
     let mut remaining = Remaining::default();
@@ -229,14 +247,16 @@ fn play(
         remaining.write(&mut writer, answered)?;
         task.advance(frames as u64);
     }
-    let answered = chain.finish()?;
+    let (answered, silenced) = chain.finish()?;
     remaining.write(&mut writer, answered)?;
+    let silenced = silenced + reader.silenced();
     let written = writer.finish()?;
     Ok(InferredFile {
         input: input.to_path_buf(),
         output: output.to_path_buf(),
         frames: written.frames,
         clipped: written.clipped,
+        silenced,
     })
 }
 
@@ -264,6 +284,7 @@ struct Chain<'a> {
     player: Box<dyn Player + 'a>,
     from_model: Resampler,
     channels: usize,
+    guard: Guard,
 }
 
 impl<'a> Chain<'a> {
@@ -272,12 +293,18 @@ impl<'a> Chain<'a> {
         file: SampleRate,
         model: SampleRate,
         channels: usize,
+        not_finite: NotFinite,
     ) -> Result<Self> {
         Ok(Self {
             to_model: Resampler::new(file, model, channels)?,
             player: instrument.player(channels)?,
             from_model: Resampler::new(model, file, channels)?,
             channels,
+            guard: Guard {
+                not_finite,
+                answered: 0,
+                silenced: 0,
+            },
         })
     }
 
@@ -286,18 +313,48 @@ impl<'a> Chain<'a> {
         let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
         self.to_model.process(block, &mut dry)?;
         self.player.push(&dry, &mut wet);
+        self.guard.check(&mut wet)?;
         self.from_model.process(&wet, &mut out)?;
         Ok(out)
     }
 
-    fn finish(mut self) -> Result<Vec<Vec<f32>>> {
+    /// What is left, and how many samples of the whole answer became silence.
+    fn finish(mut self) -> Result<(Vec<Vec<f32>>, u64)> {
         let empty = || vec![Vec::new(); self.channels];
         let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
         self.to_model.finish(&mut dry)?;
         self.player.push(&dry, &mut wet);
         self.player.finish(&mut wet);
+        self.guard.check(&mut wet)?;
         self.from_model.process(&wet, &mut out)?;
         self.from_model.finish(&mut out)?;
-        Ok(out)
+        Ok((out, self.guard.silenced))
+    }
+}
+
+/// Holds a model to finite numbers, before they are resampled or written.
+struct Guard {
+    not_finite: NotFinite,
+    /// Frames that the model answered.
+    answered: u64,
+    silenced: u64,
+}
+
+impl Guard {
+    fn check(&mut self, wet: &mut [Vec<f32>]) -> Result<()> {
+        if self.not_finite == NotFinite::Silence {
+            self.silenced += silence_not_finite(wet);
+        }
+        if let Some((frame, channel)) = first_not_finite(wet) {
+            bail!(
+                "the model answers {} at its sample {} of channel {}: its weights are too large, \
+                 or the input is; --silence-not-finite makes silence of such samples",
+                wet[channel][frame],
+                self.answered + frame as u64,
+                channel + 1
+            );
+        }
+        self.answered += wet.first().map_or(0, Vec::len) as u64;
+        Ok(())
     }
 }

@@ -99,6 +99,7 @@ pub fn write(
     format: SampleFormat,
     observer: &dyn Observer,
 ) -> anyhow::Result<Written> {
+    check_finite(&channels).with_context(|| format!("{}: the sound made", path.display()))?;
     let loudest = peak(&channels);
     let gain = match format {
         SampleFormat::Int(_) if loudest > FULL_SCALE => FULL_SCALE / loudest,

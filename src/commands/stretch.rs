@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
-    /// The recording (WAV, FLAC, MP3 or OGG)
+    /// The recording (WAV, AIFF, FLAC, MP3 or OGG)
     pub input: PathBuf,
     /// The WAV file to write
     #[arg(short, long)]

@@ -10,7 +10,7 @@ use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::progress::{Observer, Task};
 use crate::report::metrics::{PairRows, Row, SpanSums};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -140,6 +140,7 @@ impl<'a> Tester<'a> {
                 ensure!(task.go_on().is_ok(), "stopped while {what}");
                 let range = span.predictable(self.reach);
                 let predicted = predict(span, &range)?;
+                check_finite(name, &excerpt.label, range.start, &predicted)?;
                 sums.add(&span.pair().wet()[range], &predicted);
                 task.advance(1);
             }
@@ -193,6 +194,19 @@ impl<'a> Tester<'a> {
         }
         Ok(files)
     }
+}
+
+/// Refuses a prediction that overflowed: no figure could be made of it.
+fn check_finite(name: &str, label: &str, start: usize, predicted: &[f32]) -> Result<()> {
+    let Some(at) = predicted.iter().position(|x| !x.is_finite()) else {
+        return Ok(());
+    };
+    bail!(
+        "{name} answers {} at sample {} of {label}; it cannot be scored there: its weights are \
+         too large, or the recording is",
+        predicted[at],
+        start + at
+    )
 }
 
 /// A file name made of an excerpt's label.

@@ -84,6 +84,7 @@ fn infer_with(model: &Path, device: &str, input: &Path, output: &Path) -> Vec<Ve
         block: 1000,
         device: device.into(),
         size: None,
+        silence_not_finite: false,
         controls: Vec::new(),
     };
     infer::infer(&request, &Silent).unwrap_or_else(|e| panic!("{}: {e:#}", model.display()));

@@ -239,6 +239,7 @@ fn playing_survives_every_fault() {
                 block: 256,
                 device: "engine".to_string(),
                 size: None,
+                silence_not_finite: false,
                 controls: Vec::new(),
             };
             infer::infer(&request, &Silent).map(|_| ())

@@ -539,10 +539,11 @@ fn unknown_features_and_wrong_sizes_are_named() {
         assert!(found.contains(wanted), "{found} (wanted: {wanted})");
     }
     for (bytes, wanted) in [
-        (&b"RIFF\0\0"[..], "not JSON"),
+        (&b"RIFF\0\0"[..], "a WAV file"),
+        (b"RIFX\0\0", "not JSON"),
         (b"{}", "not a model file of a known kind"),
         (b"[1, 2]", "not a model file of a known kind"),
-        (b"\xff\xfe", "not JSON"),
+        (b"\xff\xfe", "UTF-16"),
     ] {
         let error = formats::read_bytes(bytes).unwrap_err().to_string();
         assert!(error.contains(wanted), "{error}");

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::SampleFormat;
+use crate::limits::OverBudget;
 
 /// A failure to decode, build or encode audio.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +29,7 @@ pub enum AudioError {
         source: std::io::Error,
     },
     /// A folder was named where a file is needed.
-    #[error("{}: is a folder; name one audio file (WAV, FLAC, MP3 or OGG Vorbis)", path.display())]
+    #[error("{}: is a folder; name one audio file (WAV, AIFF, FLAC, MP3 or OGG Vorbis)", path.display())]
     IsFolder {
         /// The folder.
         path: PathBuf,
@@ -42,7 +43,7 @@ pub enum AudioError {
         what: &'static str,
     },
     /// The first bytes are those of no known sound format.
-    #[error("{}: is not a sound file ({what}); give WAV, FLAC, MP3 or OGG Vorbis", path.display())]
+    #[error("{}: is not a sound file ({what}); give WAV, AIFF, FLAC, MP3 or OGG Vorbis", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,
@@ -76,6 +77,27 @@ pub enum AudioError {
         promised: u64,
         /// Complete frames that are there.
         found: u64,
+    },
+    /// The decoded sound would not fit into memory, or into any honest file of that length.
+    #[error("{}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What would be held, and what may be.
+        source: OverBudget,
+    },
+    /// A sample that was read is infinite or not a number.
+    #[error("{}: frame {frame} of channel {} is {value}; every sample must be a finite number: \
+             record or export it again", path.display(), channel + 1)]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Position from the start of the file, from 0: the first such frame.
+        frame: u64,
+        /// Channel, from 0.
+        channel: usize,
+        /// What was found.
+        value: f32,
     },
     /// A sample format that no WAV file written here has.
     #[error("{}: cannot be written as {format}; allowed are 8-, 16-, 24- and 32-bit integer and \

@@ -258,6 +258,17 @@ impl PairConfig {
             }
             _ => return wrong("an incomplete pair", "both dry and wet, or a signal"),
         }
+        for (side, file) in [("dry", &self.dry), ("wet", &self.wet)] {
+            let text = file.as_ref().map(|file| file.to_string_lossy());
+            if text.is_some_and(|text| text.contains(char::is_control)) {
+                return Err(ConfigError::value(
+                    format!("{key}.{side}"),
+                    "a path with a control character",
+                    "a path in single quotes or with forward slashes: in double quotes \\t and \\n \
+                     are a tab and a line break",
+                ));
+            }
+        }
         if self.channel == Some(0) {
             return Err(ConfigError::value(
                 format!("{key}.channel"),

@@ -1,8 +1,18 @@
 //! From a TOML file and `--set` overrides to a checked [`Config`].
 
 use super::{Config, ConfigError, ModelConfig, import};
+use crate::limits;
 use std::path::Path;
 use toml::{Table, Value};
+
+/// The longest config read: room for some thousand pairs of recordings.
+const MAX_BYTES: usize = 4 << 20;
+
+/// The most brackets open at once, those in texts and comments counted too.
+const MAX_OPEN: usize = 256;
+
+/// The deepest key of an override: deeper than any table of a config.
+const MAX_DEPTH: usize = 16;
 
 /// Reads `path`, applies `overrides` (`a.b=c`) in order, makes paths absolute, checks.
 ///
@@ -23,6 +33,7 @@ pub fn load_onto(
     imported: &ModelConfig,
 ) -> Result<Config, ConfigError> {
     let text = read(path)?;
+    check_nesting(&text, path)?;
     let wrong = |error: toml::de::Error| parse_error(&text, path, &error);
     let mut root: Table = toml::from_str(&text).map_err(wrong)?;
     for given in overrides {
@@ -33,7 +44,7 @@ pub fn load_onto(
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    limits::read_text(path, MAX_BYTES).map_err(|source| ConfigError::Read {
         path: path.to_path_buf(),
         source,
     })
@@ -57,6 +68,7 @@ fn finish(mut config: Config, path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// As [`load`], without the range check.
 pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
+    check_nesting(text, path)?;
     let wrong = |error: toml::de::Error| parse_error(text, path, &error);
     if overrides.is_empty() {
         // Straight from the text: errors then know their line.
@@ -69,6 +81,32 @@ pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Config, Co
     root.try_into().map_err(wrong)
 }
 
+/// Refuses brackets that stay open: the TOML parser bounds the depth of values, but not how deep
+/// it looks for the end of broken ones.
+fn check_nesting(text: &str, path: &Path) -> Result<(), ConfigError> {
+    let mut depth: usize = 0;
+    for (at, c) in text.bytes().enumerate() {
+        match c {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_OPEN {
+            let line = text.as_bytes()[..at]
+                .iter()
+                .filter(|c| **c == b'\n')
+                .count()
+                + 1;
+            return Err(ConfigError::Parse {
+                path: path.to_path_buf(),
+                line: format!(":{line}"),
+                message: format!("more than {MAX_OPEN} brackets are open; close them"),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn parse_error(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
     let line = error.span().map_or_else(String::new, |span| {
         let before = text.get(..span.start).unwrap_or(text);
@@ -77,7 +115,29 @@ fn parse_error(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError 
     ConfigError::Parse {
         path: path.to_path_buf(),
         line,
-        message: error.message().replace('\n', " "),
+        message: format!(
+            "{}{}",
+            error.message().replace('\n', " "),
+            hint(text, error)
+        ),
+    }
+}
+
+/// What to do about a fault that a backslash made: in double quotes it begins an escape, and
+/// Windows' paths are full of them.
+fn hint(text: &str, error: &toml::de::Error) -> &'static str {
+    let line = error.span().and_then(|span| {
+        let start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+        text.get(start..)?.lines().next()
+    });
+    let about = ["escape", "unicode"].map(|word| error.message().contains(word));
+    let quoted = line.and_then(|line| line.split_once('"'));
+    match quoted.filter(|_| about.contains(&true)) {
+        Some((_, value)) if value.contains('\\') => {
+            "; a backslash in \"…\" begins an escape: write a Windows path in single quotes \
+             ('C:\\Users\\me\\dry.wav') or with forward slashes"
+        }
+        _ => "",
     }
 }
 
@@ -91,6 +151,17 @@ fn set(root: &mut Table, given: &str) -> Result<(), ConfigError> {
         .split_once('=')
         .ok_or_else(|| fail("has no '='".to_string()))?;
     let mut names: Vec<&str> = key.trim().split('.').collect();
+    if names.len() > MAX_DEPTH {
+        // Not shown in full: the table nests beyond use, and its text with it.
+        let depth = format!(
+            "names a key {} tables deep; at most {MAX_DEPTH}",
+            names.len()
+        );
+        return Err(ConfigError::Override {
+            given: format!("{}.…", names[..3].join(".")),
+            reason: depth,
+        });
+    }
     let last = names.pop().filter(|name| !name.is_empty());
     let last = last.ok_or_else(|| fail("names no key".to_string()))?;
     let mut table = root;

@@ -4,6 +4,7 @@ use super::{
     Baselines, ConfigError, DataConfig, LossConfig, MetadataConfig, ModelConfig, TrainingConfig,
     WindowConfig,
 };
+use crate::network::MAX_WEIGHTS;
 use serde::{Deserialize, Serialize};
 
 /// One training run, complete.
@@ -70,6 +71,12 @@ impl Config {
         self.data.check()?;
         self.windows.check()?;
         self.model.check(&self.windows)?;
+        let weights = self.model.weights(&self.windows);
+        if weights > MAX_WEIGHTS {
+            let got = format!("a network of {weights} weights");
+            let allowed = format!("at most {MAX_WEIGHTS} weights, as many as can be played");
+            return Err(ConfigError::value("model", got, allowed));
+        }
         if !self.model.takes_controls() && !self.data.knobs().is_empty() {
             let kinds = ModelConfig::kinds(|network| network.takes_controls(), "or");
             let allowed = format!("{kinds} when pairs name controls");

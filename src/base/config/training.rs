@@ -242,6 +242,14 @@ impl TrainingConfig {
     ) -> Result<(), ConfigError> {
         check_range("training.epochs", self.epochs, 1, 1_000_000)?;
         check_range("training.batch_size", self.batch_size, 1, 65_536)?;
+        // One gigabyte for the samples of one step alone.
+        let samples = self.batch_size.saturating_mul(windows.window_len);
+        check_range(
+            "training.batch_size × windows.window_len",
+            samples,
+            1,
+            1 << 28,
+        )?;
         self.check_step_len(windows, model)?;
         if let Some(decay) = self.average {
             check_range("training.average", decay, 0.0, 0.999_999)?;

@@ -12,7 +12,8 @@ use super::recordings::refuse_overlap;
 pub use super::recordings::{Excerpt, LatencyReport, PairReport, Recordings, spans};
 use super::source::Source;
 use super::splits::with_default_splits;
-use crate::audio::{Audio, SampleRate, decode};
+use crate::audio::decode::{self, NotFinite};
+use crate::audio::{Audio, SampleRate};
 use crate::config::{DataConfig, Latency, PairConfig, Polarity};
 use crate::dsp::align::{self, AlignOptions, Alignment};
 use crate::effects::Effect;
@@ -136,8 +137,9 @@ impl Library<'_> {
     }
 
     fn read(&mut self, dry: &Path, wet: &Path, label: &str) -> Result<(Audio, Audio), DataError> {
-        let dry = decode::read(dry)?.audio;
-        let wet = decode::read(wet)?.audio;
+        // What is not finite is a finding below.
+        let dry = decode::read_as(dry, NotFinite::Keep)?.audio;
+        let wet = decode::read_as(wet, NotFinite::Keep)?.audio;
         let rate = *self.rate.get_or_insert(dry.sample_rate());
         if dry.sample_rate() == wet.sample_rate() && dry.sample_rate() != rate {
             return Err(DataError::Unfit(format!(

@@ -42,24 +42,39 @@ impl Source {
         matches!(self.latency, Latency::Auto | Latency::Fractional)
     }
 
-    /// Removes a latency of whole samples and a fraction, and the inversion if asked to.
+    /// Removes a latency of whole samples and a fraction, and the inversion if asked to. The
+    /// decoded sounds go into the pairs: an hour of both is a gigabyte and is not held twice.
     pub(super) fn build_pairs(&mut self, latency: i64, fraction: f64, turn_over: bool) {
         let rate = self.dry.sample_rate();
-        let dry = self.dry.channels();
-        let count = self.wet.channels().len();
-        for (index, wet) in self.wet.channels().iter().enumerate() {
+        let mut dry = give_up(&mut self.dry);
+        let wet = give_up(&mut self.wet);
+        let count = wet.len();
+        for (index, mut wet) in wet.into_iter().enumerate() {
             let name = match count {
                 1 => self.label.clone(),
                 _ => format!("{} channel {}", self.label, index + 1),
             };
-            let mut wet = shift::advance(wet, fraction);
+            if fraction != 0.0 {
+                wet = shift::advance(&wet, fraction);
+            }
             if turn_over {
                 wet.iter_mut().for_each(|x| *x = -*x);
             }
-            let dry = dry[index.min(dry.len() - 1)].clone();
+            let side = index.min(dry.len() - 1);
+            let dry = match dry.len() == count || index + 1 == count {
+                true => std::mem::take(&mut dry[side]),
+                // One dry channel for several wet ones.
+                false => dry[side].clone(),
+            };
             let pair = DryWetPair::aligned(name, rate, dry, wet, latency);
             self.pairs
                 .push(Arc::new(pair.with_controls(self.controls.clone())));
         }
     }
+}
+
+/// The channels of a sound that is not needed any more.
+fn give_up(audio: &mut Audio) -> Vec<Vec<f32>> {
+    let empty = Audio::mono(audio.sample_rate(), Vec::new());
+    std::mem::replace(audio, empty).into_channels()
 }

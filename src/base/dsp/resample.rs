@@ -11,6 +11,7 @@
 use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
+use crate::audio::decode::first_not_finite;
 use crate::audio::{Audio, SampleRate};
 
 /// The anti-aliasing filter spans at least this many samples at the lower of both rates.
@@ -51,6 +52,16 @@ pub enum ResampleError {
         first: usize,
         /// Samples in the one that differs.
         other: usize,
+    },
+    /// A sample that is infinite or not a number would spoil all around it.
+    #[error("frame {frame} of channel {} is {value}; only finite numbers can be resampled", channel + 1)]
+    NotFinite {
+        /// Position from the start of the sound, from 0.
+        frame: u64,
+        /// Channel, from 0.
+        channel: usize,
+        /// What was found.
+        value: f32,
     },
     /// The resampling library refused.
     #[error("resampling failed: {0}")]
@@ -119,7 +130,7 @@ impl Resampler {
     ///
     /// # Errors
     /// [`ResampleError::ChannelCount`] and [`ResampleError::UnequalChannels`] for blocks of
-    /// the wrong shape.
+    /// the wrong shape, [`ResampleError::NotFinite`] where there is something to compute.
     pub fn process(
         &mut self,
         block: &[impl AsRef<[f32]>],
@@ -127,15 +138,23 @@ impl Resampler {
     ) -> Result<(), ResampleError> {
         let block: Vec<&[f32]> = block.iter().map(AsRef::as_ref).collect();
         let frames = self.check_shape(&block, output)?;
-        self.frames_in += frames as u64;
         match &mut self.engine {
             None => {
                 for (channel, part) in output.iter_mut().zip(&block) {
                     channel.extend_from_slice(part);
                 }
+                self.frames_in += frames as u64;
                 self.frames_out += frames as u64;
             }
             Some(engine) => {
+                if let Some((frame, channel)) = first_not_finite(&block) {
+                    return Err(ResampleError::NotFinite {
+                        frame: self.frames_in + frame as u64,
+                        channel,
+                        value: block[channel][frame],
+                    });
+                }
+                self.frames_in += frames as u64;
                 let mut taken = 0;
                 while taken < frames {
                     taken += engine.fill(&block, taken);

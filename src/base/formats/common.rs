@@ -2,6 +2,7 @@
 
 use super::error::FormatError;
 use super::json::Place;
+use crate::limits::MAX_SAMPLE_RATE;
 use crate::network::{Affine, Control};
 use serde::Deserialize;
 
@@ -20,10 +21,12 @@ impl TryFrom<f64> for Hertz {
     type Error = String;
 
     fn try_from(rate: f64) -> Result<Self, String> {
-        if rate.fract() == 0.0 && (1.0..=4e9).contains(&rate) {
+        if rate.fract() == 0.0 && (1.0..=f64::from(MAX_SAMPLE_RATE)).contains(&rate) {
             return Ok(Self(rate as u32));
         }
-        Err(format!("is {rate}; a whole number of hertz is needed"))
+        Err(format!(
+            "is {rate}; a whole number of hertz, at most {MAX_SAMPLE_RATE}, is needed"
+        ))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can be wrong with a model file, or with a network that is to become one.
 
 use super::format::Format;
+use crate::limits::OverBudget;
 use crate::network::DescriptionError;
 use std::path::PathBuf;
 
@@ -23,6 +24,17 @@ pub enum FormatError {
     TooLong {
         /// Bytes accepted.
         allowed: usize,
+    },
+    /// Reading would take more memory than any model in the field.
+    #[error("not an honest model file")]
+    Memory(#[from] OverBudget),
+    /// It is something else that people have at hand.
+    #[error("not a model file but {what}; {hint}")]
+    Other {
+        /// What it is.
+        what: &'static str,
+        /// What to do about it.
+        hint: &'static str,
     },
     /// The text is not JSON.
     #[error("not a model file, since it is not JSON")]

@@ -2,21 +2,37 @@
 
 use super::dialect::{Fault, Reader, needed};
 use super::error::{FormatError, field, unsupported};
+use crate::limits::{Budget, without_mark};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-/// The longest model file read. The parsed text takes at most 16 times as much memory (a number
-/// of one digit and a comma becomes 32 bytes), so this also bounds memory; it is 40 times an A1
-/// capture.
+/// The longest model file read: 40 times an A1 capture.
 pub(super) const MAX_BYTES: usize = 16 << 20;
 
-/// Parses text, refusing what is too long to be a model.
+/// Parses text, with or without a byte order mark, refusing what is too long to be a model or
+/// would grow beyond one.
 pub(super) fn parse(text: &[u8]) -> Result<Value, FormatError> {
     if text.len() > MAX_BYTES {
         return Err(FormatError::TooLong { allowed: MAX_BYTES });
     }
+    let text = without_mark(text);
+    Budget::default().take(parsed_size(text))?;
     Ok(serde_json::from_slice(text)?)
+}
+
+/// The most that text takes once it is parsed, by the signs that make values: a comma stands
+/// before each further value (32 bytes in a list, which grows by doubling), a bracket or brace
+/// before a list's or object's first allocation.
+pub(super) fn parsed_size(text: &[u8]) -> usize {
+    let size = |c: &u8| match c {
+        b',' => 2 * size_of::<Value>(),
+        b':' => 64,
+        b'[' => 5 * size_of::<Value>(),
+        b'{' => 720,
+        _ => 1,
+    };
+    text.iter().map(size).sum()
 }
 
 /// `[rows][columns]` as a list of lists.

@@ -15,6 +15,7 @@ mod json;
 mod load;
 mod model;
 pub mod nam;
+mod other;
 pub mod proteus;
 mod recurrent_net;
 pub mod rtneural;
@@ -30,7 +31,7 @@ pub use verify::{
     Agreement, PREDICTION_TOLERANCE, TOLERANCE, VerifyError, agree, test_signal, verify,
 };
 
-use std::io::Read;
+use crate::limits;
 use std::path::Path;
 
 /// Reads a model file of any known kind.
@@ -45,13 +46,9 @@ pub fn read(path: &Path) -> Result<Model, FormatError> {
     })
 }
 
-/// The file's bytes; too long ones cut off behind what tells that they are.
+/// The file's bytes.
 fn contents(path: &Path) -> Result<Vec<u8>, FormatError> {
-    let file = std::fs::File::open(path)?;
-    let mut bytes = Vec::new();
-    file.take(safetensors::MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(limits::read(path, safetensors::MAX_BYTES)?)
 }
 
 /// Reads the contents of a model file of any known kind.
@@ -64,7 +61,7 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
         model.network.validate()?;
         return Ok(model);
     }
-    let value = json::parse(bytes)?;
+    let value = json::parse(bytes).map_err(|why| other::than(bytes).unwrap_or(why))?;
     let model = if nam::looks_like(&value) {
         nam::from_value(&value)?
     } else if proteus::looks_like(&value) {

@@ -8,8 +8,9 @@
 
 use super::error::{FormatError, field, unsupported};
 use super::format::Format;
-use super::json::Place;
+use super::json::{Place, parsed_size};
 use super::model::Model;
+use crate::limits::Budget;
 use crate::network::{Network, Weights};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -164,6 +165,8 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
     }
     let text = header(bytes).ok_or_else(|| field("header", "is cut off"))?;
     let data = &bytes[8 + text.len()..];
+    let mut budget = Budget::default();
+    budget.take(parsed_size(text))?;
     let entries: Map<String, Value> = serde_json::from_slice(text)?;
     let about = entries.get("__metadata__");
     let about = |key: &str| about.and_then(|a| a.get(key)).and_then(Value::as_str);
@@ -181,13 +184,11 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
         return Err(unsupported(feature, format!("version {VERSION} is read")));
     }
     let mut tensors = Vec::new();
+    let mut left = data.len() / 4;
     for (name, entry) in entries.iter().filter(|(name, _)| *name != "__metadata__") {
-        tensors.push(tensor(name, entry, data)?);
+        tensors.push(tensor(name, entry, data, &mut left)?);
     }
-    let held: usize = tensors.iter().map(|t| t.values.len()).sum();
-    if held > data.len() / 4 {
-        return Err(field("tensors", "overlap each other"));
-    }
+    budget.take(parsed_size(description.as_bytes()))?;
     let mut description: Value = serde_json::from_str(description)?;
     let mut by_name: HashMap<&str, &Weights> =
         tensors.iter().map(|t| (t.name.as_str(), t)).collect();
@@ -209,7 +210,13 @@ struct Entry {
     data_offsets: Vec<usize>,
 }
 
-fn tensor(name: &str, entry: &Value, data: &[u8]) -> Result<Weights, FormatError> {
+/// `left`: numbers that no tensor has claimed yet.
+fn tensor(
+    name: &str,
+    entry: &Value,
+    data: &[u8],
+    left: &mut usize,
+) -> Result<Weights, FormatError> {
     let place = Place::new(entry, name);
     let Entry {
         dtype,
@@ -229,6 +236,10 @@ fn tensor(name: &str, entry: &Value, data: &[u8]) -> Result<Weights, FormatError
         let why = format!("are {offsets:?}, which does not fit its shape or the file");
         return Err(place.wrong("data_offsets", why));
     };
+    let Some(rest) = left.checked_sub(bytes.len() / 4) else {
+        return Err(field("tensors", "overlap each other"));
+    };
+    *left = rest;
     let values = bytes.as_chunks().0.iter();
     Ok(Weights {
         name: name.to_string(),

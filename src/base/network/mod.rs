@@ -35,6 +35,7 @@ pub(crate) use bounds::bounded;
 pub(crate) use layer::{Glu, with_layer};
 pub(crate) use part::Part;
 
+use crate::limits::MAX_SAMPLE_RATE;
 use bounds::{channels, too_large};
 use serde::{Deserialize, Serialize};
 
@@ -118,11 +119,12 @@ impl Network {
     }
 
     fn validate_at(&self, depth: usize) -> Result<(), DescriptionError> {
-        if self.sample_rate == 0 {
-            return Err(DescriptionError::invalid(
-                "sample_rate",
-                "is 0; it must be at least 1 Hz",
-            ));
+        if !(1..=MAX_SAMPLE_RATE).contains(&self.sample_rate) {
+            let why = format!(
+                "is {} Hz; it must be 1 to {MAX_SAMPLE_RATE} Hz",
+                self.sample_rate
+            );
+            return Err(DescriptionError::invalid("sample_rate", why));
         }
         if depth > MAX_DEPTH {
             return Err(too_large("nesting of networks", depth, MAX_DEPTH));

@@ -29,7 +29,7 @@ use suggest::Suggestion;
 pub struct Request {
     /// Names the config and the run: letters, digits, '-', '_' and '.'; a folder may precede it
     pub name: PathBuf,
-    /// Recording without the effect (WAV, FLAC, MP3 or OGG)
+    /// Recording without the effect (WAV, AIFF, FLAC, MP3 or OGG)
     #[arg(long)]
     pub dry: PathBuf,
     /// The same passage through the effect

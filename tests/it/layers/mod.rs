@@ -17,9 +17,10 @@ use writes::changes;
 /// Every room and the rooms it may use. The upper ones may use everything below them.
 const MAY_USE: &[(&str, &[&str])] = &[
     // 1: values, files, vector instructions.
-    ("audio", &["files"]),
+    ("audio", &["files", "limits"]),
     ("calendar", &[]),
     ("files", &[]),
+    ("limits", &[]),
     ("linalg", &[]),
     ("progress", &[]),
     ("random", &[]),
@@ -27,11 +28,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // 2: signals, operators, what a run is to do, what a network is.
     ("dsp", &["audio"]),
     ("effects", &["audio", "dsp"]),
-    ("network", &[]),
+    ("network", &["limits"]),
     ("kernels", &["simd", "network"]),
     ("device", &[]),
     // The config names generated signals and effects by their own types, so it stands on them.
-    ("config", &["audio", "effects", "network"]),
+    ("config", &["audio", "effects", "limits", "network"]),
     ("models", &["kernels", "config", "network"]),
     // 3: what is done with recordings and with finished networks.
     ("report", &["audio", "dsp", "files"]),
@@ -39,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "regress",
         &[
-            "audio", "config", "dsp", "files", "linalg", "progress", "random",
+            "audio", "config", "dsp", "files", "limits", "linalg", "progress", "random",
         ],
     ),
     (
@@ -50,7 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "formats",
         &[
-            "audio", "calendar", "config", "engine", "files", "network", "random",
+            "audio", "calendar", "config", "engine", "files", "limits", "network", "random",
         ],
     ),
     // What two recordings are to each other.
@@ -59,8 +60,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "training",
         &[
-            "audio", "calendar", "config", "data", "files", "models", "network", "progress",
-            "report", "simd",
+            "audio", "calendar", "config", "data", "files", "limits", "models", "network",
+            "progress", "report", "simd",
         ],
     ),
     // What plays: a run, a model file, a baseline, behind one name.

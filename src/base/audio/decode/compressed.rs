@@ -1,4 +1,4 @@
-//! FLAC, MP3 and OGG Vorbis, through symphonia.
+//! FLAC, MP3, OGG Vorbis and AIFF, through symphonia.
 //!
 //! Every fault in the stream is an error: a dropped packet would shift all that follows, and
 //! a wet recording shifted against its dry one teaches a network nothing. MP3's and Vorbis'
@@ -11,6 +11,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64BE};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
@@ -85,9 +86,10 @@ impl CompressedSource {
                 );
             }
         };
-        // Only lossless coding states the bits of its samples.
         let format = match params.bits_per_sample {
+            // Only lossless coding of integers states the bits of its samples.
             Some(bits @ 1..=32) => SampleFormat::Int(8 * bits.div_ceil(8) as u16),
+            _ if params.codec == CODEC_ID_PCM_F64BE => SampleFormat::Float(64),
             _ => SampleFormat::Float(32),
         };
         let properties = Properties {
@@ -210,7 +212,8 @@ fn sound_track(
 fn exact_frames(track: &Track, params: &AudioCodecParameters) -> Option<u64> {
     // MP3 tells its length only in an encoder's tag, which also tells the delay; without
     // one, symphonia estimates it from the bit rate.
-    let lossless = params.bits_per_sample.is_some();
+    let floats = [CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64BE];
+    let lossless = params.bits_per_sample.is_some() || floats.contains(&params.codec);
     track
         .num_frames
         .filter(|&frames| frames > 0 && (lossless || track.delay.is_some()))
@@ -222,7 +225,7 @@ fn unreadable(error: Error, path: &Path) -> AudioError {
         Error::IoError(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
             AudioError::Damaged {
                 path,
-                what: "it ends within its header".into(),
+                what: "it ends before its header says".into(),
             }
         }
         Error::IoError(source) => AudioError::Io { path, source },

@@ -327,9 +327,9 @@ impl<'a> Chunks<'a> {
         let promised = match (len, wide_len) {
             (u32::MAX, Some(wide)) => wide,
             (len, _) if OPEN_SIZES.contains(&len) => there,
-            // Nothing promised, not even by the size of the whole: a writer that never came
-            // back to fill in the sizes.
-            (0, _) if self.is_open_ended(start) => there,
+            // Nothing promised though bytes follow that are no other chunk: a writer that never
+            // came back to fill in this size (some fill in that of the whole).
+            (0, _) if self.is_open_ended(start) || !self.at_chunk(there)? => there,
             (len, _) => u64::from(len),
         };
         // A last frame of too few bytes is dropped, as every reader does.
@@ -350,6 +350,17 @@ impl<'a> Chunks<'a> {
     /// Whether the size of the whole file was never filled in, given where its sound starts.
     fn is_open_ended(&self, sound_start: u64) -> bool {
         OPEN_SIZES.contains(&self.riff_len) || u64::from(self.riff_len) + 8 <= sound_start
+    }
+
+    /// Whether the `there` bytes that are left begin with a chunk that fits, or are too few for
+    /// one. Where it stands in the file does not change.
+    fn at_chunk(&mut self, there: u64) -> Result<bool, AudioError> {
+        let Some(header) = self.read_array::<8>()? else {
+            return Ok(true);
+        };
+        self.file.seek_relative(-8).map_err(|e| self.io(e))?;
+        let named = header[..4].iter().all(|c| (b' '..=b'~').contains(c));
+        Ok(named && u64::from(u32_at(&header, 4)) + 8 <= there)
     }
 
     /// Skips the rest of a chunk and the pad byte after an odd one. Writers that forget to

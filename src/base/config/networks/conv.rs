@@ -1,7 +1,7 @@
 //! Settings of the convolution networks with one filter size or several side by side. Knows no
 //! other network.
 
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product, sum};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,12 @@ impl NetworkConfig for ConvConfig {
         check_kernel("model.kernel_size", self.kernel_size, self.lookahead)
     }
 
+    fn weights(&self, _: &WindowConfig) -> usize {
+        // A filter on each side, and what may stand between all channels.
+        let side = product(&[self.channels, self.kernel_size]);
+        sum([side, side, product(&[self.channels; 2])])
+    }
+
     fn takes_controls(&self) -> bool {
         false
     }
@@ -82,6 +88,11 @@ impl NetworkConfig for MultiscaleConfig {
         let smallest = self.kernel_sizes.iter().copied().min().unwrap_or(0);
         check_range("model.kernel_sizes", smallest, 1, 65_536)?;
         check_kernel("model.kernel_sizes", largest, self.lookahead)
+    }
+
+    fn weights(&self, _: &WindowConfig) -> usize {
+        let taps = sum(self.kernel_sizes.iter().copied());
+        product(&[2, self.channels, taps])
     }
 
     fn takes_controls(&self) -> bool {

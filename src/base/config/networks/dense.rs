@@ -1,6 +1,6 @@
 //! Settings of the fully connected window networks. Knows no other network.
 
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product, sum};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,11 @@ impl NetworkConfig for DenseConfig {
             1,
             1 << 28,
         )
+    }
+
+    fn weights(&self, windows: &WindowConfig) -> usize {
+        let outer = product(&[2, self.hidden_size, windows.window_len]);
+        sum([outer, product(&[self.hidden_size; 2])])
     }
 
     fn takes_controls(&self) -> bool {

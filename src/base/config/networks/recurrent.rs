@@ -2,7 +2,7 @@
 //! other network.
 
 use super::parts::{check_activation, check_drive, check_warm_up};
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product, sum};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use crate::network::Function;
@@ -104,6 +104,15 @@ impl NetworkConfig for RecurrentConfig {
         check_drive(self.drive)?;
         check_warm_up(self.warm_up)?;
         check_range("model.truncate", self.truncate, 1, 1 << 22)
+    }
+
+    fn weights(&self, _: &WindowConfig) -> usize {
+        let layers = product(&[self.layers, 8, self.hidden_size, self.hidden_size]);
+        let front = self.front.as_ref().map_or(0, |front| {
+            let each = product(&[front.channels, front.channels, front.kernel_size]);
+            product(&[each, front.dilations.len()])
+        });
+        sum([layers, front])
     }
 
     fn takes_controls(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Settings of the state-space network with temporal FiLM. Knows no other network.
 
 use super::parts::{Conditioning, check_activation, check_drive, check_warm_up};
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product, sum};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use crate::network::Function;
@@ -63,6 +63,13 @@ impl NetworkConfig for S4TfConfig {
         check_drive(self.drive)?;
         check_activation("model.activation", self.activation)?;
         check_warm_up(self.warm_up)
+    }
+
+    fn weights(&self, _: &WindowConfig) -> usize {
+        let states = product(&[4, self.channels, self.states]);
+        let mixer = product(&[2, self.channels, self.channels]);
+        let film = product(&[4, self.hidden_size, sum([self.hidden_size, self.channels])]);
+        product(&[self.layers, sum([states, mixer, film])])
     }
 
     fn takes_controls(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Settings of the diagonal state-space network. Knows no other network.
 
 use super::parts::{Conditioning, check_activation, check_drive, check_warm_up};
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product, sum};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use crate::network::Function;
@@ -58,6 +58,12 @@ impl NetworkConfig for S4dConfig {
         check_drive(self.drive)?;
         check_activation("model.activation", self.activation)?;
         check_warm_up(self.warm_up)
+    }
+
+    fn weights(&self, _: &WindowConfig) -> usize {
+        let states = product(&[4, self.channels, self.states]);
+        let mixer = product(&[2, self.channels, self.channels]);
+        product(&[self.layers, sum([states, mixer])])
     }
 
     fn takes_controls(&self) -> bool {

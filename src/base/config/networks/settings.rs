@@ -3,6 +3,16 @@
 
 use crate::config::{ConfigError, WindowConfig};
 
+/// The product of sizes, the largest number where it is larger.
+pub(super) fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |all, size| all.saturating_mul(*size))
+}
+
+/// The sum of sizes, likewise.
+pub(super) fn sum(sizes: impl IntoIterator<Item = usize>) -> usize {
+    sizes.into_iter().fold(0, usize::saturating_add)
+}
+
 /// The settings of one kind of network: sizes and first values, as the `[model]` table has them.
 pub trait NetworkConfig {
     /// Checks every value.
@@ -10,6 +20,10 @@ pub trait NetworkConfig {
     /// # Errors
     /// [`ConfigError::Value`] names the first key that is out of range.
     fn check(&self, windows: &WindowConfig) -> Result<(), ConfigError>;
+
+    /// How many weights its sizes ask for, to within the small parts: what bounds memory. No
+    /// product may overflow ([`product`]).
+    fn weights(&self, windows: &WindowConfig) -> usize;
 
     /// Whether this network can be told where knobs stand.
     fn takes_controls(&self) -> bool;

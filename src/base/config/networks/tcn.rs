@@ -1,7 +1,7 @@
 //! Settings of the temporal convolution network. Knows no other network.
 
 use super::parts::{Conditioning, check_activation, check_drive};
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use crate::network::Function;
@@ -68,6 +68,10 @@ impl NetworkConfig for TcnConfig {
             return Err(ConfigError::value("model.dilation_growth", got, allowed));
         }
         Ok(())
+    }
+
+    fn weights(&self, _: &WindowConfig) -> usize {
+        product(&[self.layers, self.channels, self.channels, self.kernel_size])
     }
 
     fn takes_controls(&self) -> bool {

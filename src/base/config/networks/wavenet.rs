@@ -1,7 +1,7 @@
 //! Settings of the field's WaveNet: its presets, or arrays spelled out. Knows no other network.
 
 use super::parts::{check_activation, check_drive};
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product, sum};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use crate::network::Function;
@@ -107,6 +107,14 @@ impl WaveNetArray {
         } else {
             self.kernel_sizes.clone()
         }
+    }
+
+    fn weights(&self) -> usize {
+        let halves = if self.gated { 2 } else { 1 };
+        let taps = sum(self.layer_kernel_sizes());
+        let layers = product(&[halves, self.channels, self.channels, taps]);
+        let head = product(&[self.channels, self.head_size, self.head_kernel_size]);
+        sum([layers, head])
     }
 
     fn check(&self, key: &str) -> Result<(), ConfigError> {
@@ -264,6 +272,11 @@ impl NetworkConfig for WaveNetConfig {
             }
         }
         Ok(())
+    }
+
+    fn weights(&self, _: &WindowConfig) -> usize {
+        let (arrays, _) = self.resolve();
+        sum(arrays.iter().map(WaveNetArray::weights))
     }
 
     fn takes_controls(&self) -> bool {

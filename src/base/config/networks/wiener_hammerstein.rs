@@ -1,7 +1,7 @@
 //! Settings of the chain of filters and clippers. Knows no other network.
 
 use super::parts::{check_drive, check_warm_up};
-use super::settings::NetworkConfig;
+use super::settings::{NetworkConfig, product};
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,10 @@ impl NetworkConfig for WienerHammersteinConfig {
         check_range("model.memory", self.memory, 10, 1 << 22)?;
         check_drive(self.drive)?;
         check_warm_up(self.warm_up)
+    }
+
+    fn weights(&self, _: &WindowConfig) -> usize {
+        product(&[8, self.clippers, self.poles])
     }
 
     fn takes_controls(&self) -> bool {

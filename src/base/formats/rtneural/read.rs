@@ -33,7 +33,11 @@ pub(crate) fn sequence(file: &Place) -> Result<(Sequential, Vec<Control>), Forma
     let inputs = shape.last()?.read()?;
     let controls = knobs(inputs, &shape)?;
     let (mut layers, mut width) = (Vec::new(), inputs);
-    for place in file.need("layers")?.items()? {
+    let list = file.need("layers")?;
+    if list.items()?.len() == 0 {
+        return Err(list.wrong("", "is empty; a network has at least one layer"));
+    }
+    for place in list.items()? {
         width = layer(&place, width, &mut layers)?;
     }
     let sequential = Sequential {
@@ -112,11 +116,15 @@ fn activation(layer: &Place) -> Result<Option<Activation>, FormatError> {
     }))
 }
 
-/// `[in][out]`, then bias `[out]`.
+/// `[in][out]`, then bias `[out]`, which Keras leaves out with `use_bias=False`: zeros, as
+/// RTNeural's loader has it.
 fn dense(layer: &Place, inputs: usize, outputs: usize) -> Result<Conv1d, FormatError> {
     let weights = layer.need("weights")?;
     let weight = transposed(&weights.item(0)?.matrix(inputs, outputs)?, outputs);
-    let bias = weights.item(1)?.vector(outputs)?;
+    let bias = match weights.items()?.len() {
+        1 => vec![0.0; outputs],
+        _ => weights.item(1)?.vector(outputs)?,
+    };
     Ok(Conv1d::dense(inputs, outputs, weight, bias))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Baseline, MAX_UNKNOWNS};
 use crate::files;
+use crate::limits;
 use crate::regress::RegressError;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -10,6 +11,8 @@ use std::path::Path;
 /// The mark by which a file is recognised.
 const FORMAT: &str = "effigy-baseline";
 const VERSION: u32 = 1;
+/// The longest file read: several times what as many coefficients as can be fitted take.
+const MAX_BYTES: usize = 4 << 20;
 
 /// A baseline with what must be known to use it.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +54,7 @@ impl SavedBaseline {
     /// Whether the file says in its first line that it is a saved baseline, of whatever version.
     pub fn recognises(path: &Path) -> bool {
         let mut start = Vec::new();
-        let file = std::fs::File::open(path).map(|file| file.take(256));
+        let file = limits::open(path).map(|file| file.take(256));
         let read = file.and_then(|mut file| file.read_to_end(&mut start));
         let mark = format!("\"{FORMAT}\"");
         read.is_ok() && String::from_utf8_lossy(&start).contains(&mark)
@@ -63,11 +66,11 @@ impl SavedBaseline {
     /// [`RegressError::Io`], or [`RegressError::Format`] when the file is something else, of a
     /// later version, or inconsistent.
     pub fn load(path: &Path) -> Result<Self, RegressError> {
-        let text = std::fs::read(path).map_err(|source| RegressError::Io {
+        let text = limits::read(path, MAX_BYTES).map_err(|source| RegressError::Io {
             path: path.to_path_buf(),
             source,
         })?;
-        let document: Document = serde_json::from_slice(&text)
+        let document: Document = serde_json::from_slice(limits::without_mark(&text))
             .map_err(|e| refused(path, format!("not a saved baseline: {e}")))?;
         if document.format != FORMAT || document.version != VERSION {
             return Err(refused(

@@ -1,0 +1,143 @@
+//! Every reader of the base half, as a function of a file.
+
+use effigy_base::audio::decode::{AudioReader, NotFinite, read_as};
+use effigy_base::config;
+use effigy_base::engine::Engine;
+use effigy_base::formats;
+use effigy_base::network::Network;
+use effigy_base::regress::baseline::{Player, SavedBaseline};
+use std::path::Path;
+
+/// A reader.
+pub struct Reader {
+    /// What inputs are sorted by.
+    pub name: &'static str,
+    /// The name of the file it reads.
+    pub file: &'static str,
+    /// Whether its inputs are text.
+    pub is_text: bool,
+    /// Whether the file, whose contents come with it, was taken for valid.
+    pub read: fn(&Path, &[u8]) -> bool,
+}
+
+/// All of them.
+pub const READERS: [Reader; 7] = [
+    Reader {
+        name: "wav",
+        file: "x.wav",
+        is_text: false,
+        read: sound,
+    },
+    Reader {
+        name: "aiff",
+        file: "x.aiff",
+        is_text: false,
+        read: sound,
+    },
+    Reader {
+        name: "compressed",
+        file: "x.ogg",
+        is_text: false,
+        read: sound,
+    },
+    Reader {
+        name: "json-model",
+        file: "x.nam",
+        is_text: true,
+        read: model,
+    },
+    Reader {
+        name: "safetensors",
+        file: "x.safetensors",
+        is_text: true,
+        read: safetensors,
+    },
+    Reader {
+        name: "config",
+        file: "x.toml",
+        is_text: true,
+        read: toml,
+    },
+    Reader {
+        name: "baseline",
+        file: "x.json",
+        is_text: true,
+        read: baseline,
+    },
+];
+
+/// As a whole, and block by block as playing does.
+fn sound(path: &Path, _: &[u8]) -> bool {
+    let whole = read_as(path, NotFinite::Silence);
+    if let Ok(mut reader) = AudioReader::open(path) {
+        let mut block = Vec::new();
+        for _ in 0..100 {
+            if reader.read_block(&mut block, 777).is_ok_and(|n| n > 0) {
+                continue;
+            }
+            break;
+        }
+    }
+    whole.is_ok()
+}
+
+/// Read, planned, and played where that is no matter of seconds.
+fn model(path: &Path, _: &[u8]) -> bool {
+    let Ok(model) = formats::read(path) else {
+        return false;
+    };
+    played(&model.network);
+    formats::carriers(&model.network);
+    true
+}
+
+/// `header` with its length before it and numbers behind it.
+fn safetensors(path: &Path, header: &[u8]) -> bool {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    // As many as the seeds and finds speak of.
+    bytes.resize(bytes.len() + (64 * header.len()).min(6_000_000), 0);
+    std::fs::write(path, &bytes).unwrap();
+    model(path, &bytes)
+}
+
+fn played(network: &Network) {
+    network.receptive_field();
+    network.latency_samples();
+    let cheap = network.macs_per_sample() < 1_000_000;
+    if !cheap {
+        return;
+    }
+    if let Ok(mut engine) = Engine::new(network) {
+        let input = [0.1f32; 200];
+        let mut output = [0.0f32; 200];
+        engine.process(&input, &mut output);
+    }
+}
+
+/// The whole text as a config, its lines as overrides of one that is valid.
+fn toml(path: &Path, text: &[u8]) -> bool {
+    let read = config::load(path, &[]);
+    let text = String::from_utf8_lossy(text);
+    let overrides: Vec<String> = text.lines().take(20).map(str::to_string).collect();
+    for given in overrides {
+        let valid = include_str!("../../configs/conv.toml");
+        if let Ok(config) = config::parse(valid, path, &[given]) {
+            drop(config.check());
+        }
+    }
+    read.is_ok()
+}
+
+fn baseline(path: &Path, _: &[u8]) -> bool {
+    SavedBaseline::recognises(path);
+    let Ok(saved) = SavedBaseline::load(path) else {
+        return false;
+    };
+    let mut player = Player::new(&saved.baseline);
+    let mut wet = Vec::new();
+    player.push(&[0.1; 200], &mut wet);
+    player.finish(&mut wet);
+    assert_eq!(wet.len(), 200);
+    true
+}
