@@ -58,7 +58,8 @@ def essence(run):
     for row in log:
         del row["seconds"]
     sounds = {name: open(f"{run}/test/{name}", "rb").read() for name in sorted(os.listdir(f"{run}/test"))}
-    return log, sounds, files(run)
+    names = [name for name in files(run) if not name.startswith("epoch-")]
+    return log, sounds, names, files(f"{run}/epoch-{len(log)}")
 
 
 def start(*arguments):
@@ -106,7 +107,7 @@ def main():
     differing, left = [], 0
     while runs < wanted.runs or kills < wanted.kills:
         kind = kinds[runs % len(kinds)]
-        command = [effigy, "-q", "train", f"{kind[0]}-{kind[1]}.toml", "--run", "cut"]
+        command = [effigy, "-q", "train", f"{kind[0]}-{kind[1]}.toml", "--run", "cut", "--save-every", str(runs % 2)]
         go_on = lambda: command + ["--resume"] if os.path.isdir("cut") else command
         for _ in range(dice.randint(2, 6)):
             if killed(start(*go_on()), dice.uniform(0, 1.05 * whole[kind])):

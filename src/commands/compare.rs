@@ -236,6 +236,7 @@ fn train_all(
             overrides: request.overrides.clone(),
             run: Some(run.clone()),
             device: request.device.clone(),
+            save_every: 1,
             ..train::Request::default()
         };
         train::train(&training, observer, |row, best| on_epoch(&run, row, best))

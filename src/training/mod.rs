@@ -12,6 +12,7 @@ pub mod provenance;
 pub mod recordings;
 pub mod run_dir;
 pub mod run_report;
+mod saver;
 pub mod schedule;
 pub mod step;
 pub mod truncated;
@@ -26,7 +27,8 @@ use burn::module::Module;
 use burn::prelude::*;
 use history::{BestEpoch, EpochRow};
 use run_dir::{Progress, RunDir, RunError, State};
-use std::time::Instant;
+use saver::Saver;
+use std::time::{Duration, Instant};
 use step::Recipe;
 use truncated::TruncatedBatch;
 
@@ -70,13 +72,16 @@ pub struct Session<'a> {
     pub windows: &'a Windows,
     /// What chooses the best epoch.
     pub valid: &'a [Span],
+    /// The most of training that a kill may cost beside the epoch under way.
+    pub save_every: Duration,
 }
 
 /// Trains until the last epoch, early stop, divergence or Ctrl-C, from wherever `state`
 /// stands. `on_epoch` sees every finished row.
 ///
 /// # Errors
-/// [`TrainingError`]; completed epochs and best weights are on disk in every case.
+/// [`TrainingError`]; the best weights, and epochs as far back as `save_every` says, are on the
+/// disk in every case.
 pub fn train(
     session: &Session<'_>,
     run: &RunDir,
@@ -87,13 +92,20 @@ pub fn train(
     let training = &session.config.training;
     let task = Task::begin(observer, "training", Some(training.epochs as u64));
     task.advance(state.progress.history.len() as u64);
+    let mut saver = Saver::new(run, session.save_every);
     while state.progress.history.len() < training.epochs
         && !out_of_patience(&state.progress, training.patience)
     {
         let started = Instant::now();
         let epoch = state.progress.history.len() + 1;
         let trained;
-        (state, trained) = train_epoch(session, run, state, observer)?;
+        (state, trained) = match train_epoch(session, run, state, observer) {
+            Ok(trained) => trained,
+            Err(error) => {
+                saver.keep_best()?;
+                return Err(error);
+            }
+        };
         let model = state.valid();
         let valid = evaluate::score(&model, session.device, session.valid);
         if valid.is_inverted() {
@@ -111,7 +123,7 @@ pub fn train(
         };
         let better = BestEpoch::is_beaten_by(state.progress.best, &row);
         if better {
-            run.save_best(&model)?;
+            saver.better(model);
             state.progress.best = Some(BestEpoch {
                 epoch,
                 esr: row.valid.esr,
@@ -119,9 +131,10 @@ pub fn train(
         }
         on_epoch(&row, better);
         state.progress.history.push(row);
-        run.save_state(&mut state)?;
+        saver.epoch_done(&mut state)?;
         task.advance(1);
     }
+    saver.save(&state)?;
     Ok(state.progress)
 }
 

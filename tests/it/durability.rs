@@ -235,7 +235,16 @@ fn two_processes_cannot_train_one_run() {
     let place = place(CONV, "epochs = 100000");
     let mut child = place
         .command()
-        .args(["-q", "train", "-c", "t.toml", "--run", "r"])
+        .args([
+            "-q",
+            "train",
+            "-c",
+            "t.toml",
+            "--run",
+            "r",
+            "--save-every",
+            "0",
+        ])
         .spawn()
         .unwrap();
     while !place.path("r/epoch-2").is_dir() {

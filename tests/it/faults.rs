@@ -16,7 +16,7 @@ const CONV: &str = "kind = \"conv\"\nchannels = 1\nkernel_size = 4";
 
 /// A place with a second of sound at most, to train on for two epochs.
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::in_memory();
     let dry = noise(700, 1);
     place.wav("wet.wav", vec![through_effect(&dry)]);
     place.wav("dry.wav", vec![dry]);
@@ -35,6 +35,7 @@ fn fault(operation: &Operation) -> fn() -> io::Error {
 
 /// A command that can be disturbed: it works in a folder, given anew each time.
 struct Trial<'a> {
+    name: &'a str,
     /// What the folder holds at the beginning.
     before: Tree,
     /// The command; again and again.
@@ -55,7 +56,8 @@ struct Tried {
 
 impl Trial<'_> {
     fn folder(&self, name: &str, tree: &Tree) -> PathBuf {
-        let folder = self.place.path(name);
+        // Each folder once: a process sweeps what others left in it at its first write there.
+        let folder = self.place.path(&format!("{}-{name}", self.name));
         write_out(tree, &folder).unwrap();
         folder
     }
@@ -168,6 +170,7 @@ fn trained(place: &Place, folder: &Path, epochs: usize) -> anyhow::Result<()> {
 fn training_survives_every_fault() {
     let place = place();
     let tried = Trial {
+        name: "train",
         before: Tree::new(),
         run: &|folder| trained(&place, folder, 2),
         result: &without_clocks,
@@ -184,6 +187,7 @@ fn resuming_survives_every_fault() {
     let begun = place.path("begun");
     trained(&place, &begun, 2).unwrap();
     let tried = Trial {
+        name: "resume",
         before: everything(&begun),
         run: &|folder| trained(&place, folder, 3),
         result: &without_clocks,
@@ -205,8 +209,9 @@ fn finished() -> Place {
 fn exporting_survives_every_fault() {
     let place = finished();
     let old = [(PathBuf::from("m.json"), Some(b"an older file".to_vec()))];
-    for before in [Tree::new(), Tree::from(old)] {
+    for (name, before) in [("new", Tree::new()), ("replacing", Tree::from(old))] {
         let tried = Trial {
+            name,
             before,
             run: &|folder| {
                 let request = export::Request {
@@ -229,6 +234,7 @@ fn exporting_survives_every_fault() {
 fn playing_survives_every_fault() {
     let place = finished();
     let tried = Trial {
+        name: "infer",
         before: Tree::new(),
         run: &|folder| {
             let request = infer::Request {
@@ -256,6 +262,7 @@ fn playing_survives_every_fault() {
 fn reporting_survives_every_fault() {
     let place = finished();
     let tried = Trial {
+        name: "report",
         before: Tree::new(),
         run: &|folder| {
             let request = report::Request {

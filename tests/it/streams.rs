@@ -213,9 +213,12 @@ fn outputs_replace_what_is_meant_and_nothing_else() {
     let piped = command.args(through).output().unwrap().stdout;
     assert!(piped.starts_with(&expected), "{} bytes", piped.len());
     // The model, under whatever name.
-    let saved = ["-q", "export", "-m", "r", "-o", "m.nam"];
-    assert_eq!(place.effigy(&saved).code, 0);
-    fs::rename(place.path("m.nam"), place.path("m.wav")).unwrap();
+    let saved = [
+        "-q", "export", "-m", "r", "-o", "m.json", "--format", "rtneural",
+    ];
+    let said = place.effigy(&saved);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    fs::rename(place.path("m.json"), place.path("m.wav")).unwrap();
     let before = fs::read(place.path("m.wav")).unwrap();
     let said = infer("m.wav", "m.wav");
     assert_eq!(said.code, 2);

@@ -45,6 +45,14 @@ impl Place {
         }
     }
 
+    /// The same in memory where the system has such a folder: for tests that write very often.
+    pub fn in_memory() -> Self {
+        let memory = tempfile::tempdir_in("/dev/shm");
+        Self {
+            folder: memory.unwrap_or_else(|_| tempfile::tempdir().unwrap()),
+        }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -30,7 +30,7 @@ use serde::Serialize;
 use start::Start;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where runs go unless told otherwise.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -67,6 +67,9 @@ pub struct Request {
     /// those that were begun
     #[arg(long)]
     pub resume: bool,
+    /// Seconds of training that a kill may cost beside the epoch under way
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    pub save_every: u64,
     /// Start from the best weights of this run, or fine-tune this model file (.nam, .json, .aidax,
     /// .safetensors); the config may then leave [model] out
     #[arg(long, value_name = "RUN|FILE")]
@@ -216,6 +219,7 @@ pub fn train(
         device: &selected.device,
         windows: &windows,
         valid: &valid,
+        save_every: Duration::from_secs(request.save_every),
     };
     // Parameters are created where gradients can reach them.
     let state = run.load_state(model.train(), &config, observer)?;

@@ -66,23 +66,25 @@ pub(super) fn replace(path: &Path, rows: &[EpochRow]) -> Result<u32, RunError> {
 pub(super) fn append(path: &Path, row: &EpochRow, before: u32) -> Result<u32, RunError> {
     let line = line(row, path)?;
     let write = || {
-        let new = !path.exists();
-        let mut file = if new {
-            OpenFile::create_new(path)?
-        } else {
+        let mut file = if path.exists() {
             OpenFile::open(path)?
+        } else {
+            OpenFile::create_new(path)?
         };
         file.seek(SeekFrom::End(0))?;
-        file.write_all(line.as_bytes())?;
-        file.sync()?;
-        if new {
-            sync_dir(folder_of(path))
-        } else {
-            Ok(())
-        }
+        file.write_all(line.as_bytes())
     };
     write().map_err(refused(path))?;
     Ok(checksums::continued(before, line.as_bytes()))
+}
+
+/// Brings all lines to the disk.
+pub(super) fn sync(path: &Path) -> Result<(), RunError> {
+    let sync = || {
+        OpenFile::open(path)?.sync()?;
+        sync_dir(folder_of(path))
+    };
+    sync().map_err(refused(path))
 }
 
 fn line(row: &EpochRow, path: &Path) -> Result<String, RunError> {

@@ -2,8 +2,8 @@
 //! instant.
 //!
 //! `recordings.txt` (checksums of what is learned from) · `config.toml` (resolved; a run begins
-//! with it) · `metrics.jsonl` (a line per epoch) · `epoch-N/` (everything that `--resume` needs,
-//! of the last two epochs) · `best/` (weights for inference). Order of writing, each on the disk
+//! with it) · `metrics.jsonl` (a line per epoch) · `epoch-N/` (everything that `--resume` needs, of
+//! the last two epochs that were saved) · `best/` (weights for inference). Order of writing, each on the disk
 //! before the next: best weights, metrics line, state; then the state before the last goes.
 //! Whatever is interrupted, the newest whole `epoch-N/` repeats the rest of the work to the same
 //! bits.
@@ -165,20 +165,35 @@ impl RunDir {
         best::save(model, &self.file(BEST))
     }
 
-    /// Logs the newest epoch, then saves everything that continuing after it needs, then drops
-    /// all states but this one and the one before it.
+    /// Logs the newest epoch. The line may be lost until its state is saved.
     ///
     /// # Errors
-    /// When something cannot be written; the states before it are then still there.
-    pub fn save_state(&self, state: &mut State) -> Result<(), RunError> {
-        let progress = &mut state.progress;
+    /// When it cannot be written.
+    pub fn log(&self, progress: &mut Progress) -> Result<(), RunError> {
         if let Some(row) = progress.history.last() {
             let before = progress.log_checksum;
             progress.log_checksum = log::append(&self.file(METRICS), row, before)?;
         }
-        let epoch = progress.history.len();
+        Ok(())
+    }
+
+    /// Saves everything that continuing after the newest epoch needs, then drops all states but
+    /// this one and the one saved before it.
+    ///
+    /// # Errors
+    /// When something cannot be written; the states before it are then still there.
+    pub fn save_state(&self, state: &State) -> Result<(), RunError> {
+        let epoch = state.progress.history.len();
+        log::sync(&self.file(METRICS))?;
         epoch::save(state, &self.epoch_dir(epoch))?;
-        self.drop_states(|other| other > epoch || other + 1 < epoch)
+        self.drop_states(|other| other > epoch)?;
+        self.keep_two()
+    }
+
+    fn keep_two(&self) -> Result<(), RunError> {
+        let saved = self.saved_epochs();
+        let first = saved.len().checked_sub(2).map_or(0, |at| saved[at]);
+        self.drop_states(|epoch| epoch < first)
     }
 
     fn drop_states(&self, is_past: impl Fn(usize) -> bool) -> Result<(), RunError> {
@@ -206,8 +221,8 @@ impl RunDir {
             return Ok(begun(model, &config.training));
         };
         let progress = self.restore_progress(&saved.saved, observer)?;
-        // A kill may have come before these went.
-        self.drop_states(|epoch| epoch + 1 < progress.history.len())?;
+        // A kill may have come before the older ones went.
+        self.keep_two()?;
         let (model, optimiser, average) = saved.restore(model, &config.training)?;
         let mut state = State {
             model,
