@@ -158,7 +158,6 @@ fn a_run_killed_at_any_moment_and_resumed_equals_an_uninterrupted_one() {
             "--save-every",
             "0",
         ]);
-        command.args(["--save-every", "0"]);
         if place.path("cut/config.toml").is_file() {
             command.arg("--resume");
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Lock {
     /// Absent where the file system knows no locks.
-    _held: Option<File>,
+    _held: Option<Held>,
 }
 
 impl Lock {
@@ -20,10 +20,24 @@ impl Lock {
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
         let file = handle(folder)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _held: Some(file) })),
+            Ok(()) => Ok(Some(Self {
+                _held: Some(Held(file)),
+            })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(_)) => Ok(Some(Self { _held: None })),
         }
+    }
+}
+
+/// A locked file or folder.
+#[derive(Debug)]
+pub(super) struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a process that was just forked off this one, until
+        // it becomes another program. There is nothing to do where it fails.
+        let _ = self.0.unlock();
     }
 }
 
@@ -41,11 +55,17 @@ fn handle(folder: &Path) -> io::Result<File> {
 
 /// Whether a scratch file's or folder's process is gone: living ones hold it.
 pub(super) fn is_abandoned(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+    File::open(path).is_ok_and(|file| match file.try_lock() {
+        Ok(()) => {
+            drop(Held(file));
+            true
+        }
+        Err(_) => false,
+    })
 }
 
 /// Marks a scratch folder as one of a living process, until dropped.
-pub(super) fn hold(path: &Path) -> Option<File> {
+pub(super) fn hold(path: &Path) -> Option<Held> {
     let file = File::open(path).ok()?;
-    file.lock().ok().map(|()| file)
+    file.lock().ok().map(|()| Held(file))
 }

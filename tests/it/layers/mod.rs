@@ -3,11 +3,13 @@
 
 mod circles;
 mod errors;
+mod paths;
 mod uses;
 mod writes;
 
 use circles::circles;
 use errors::{repeats, repeats_in};
+use paths::refusing;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -304,6 +306,31 @@ fn only_the_files_room_changes_disks() {
             inside.display()
         );
     }
+}
+
+/// A folder may have any name; what is said of it in JSON may not fail for that.
+#[test]
+fn results_tell_paths_that_are_not_unicode() {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    for file in files
+        .iter()
+        .filter(|f| !f.starts_with(src.join("base/config")))
+    {
+        let found = refusing(&std::fs::read_to_string(file).unwrap());
+        let file = file.display();
+        assert!(found.is_empty(), "{file}: no serialize_with on {found:?}");
+    }
+}
+
+#[test]
+fn a_path_that_serde_would_refuse_is_found() {
+    let found = refusing("#[derive(Serialize)] struct S { a: Option<PathBuf>, b: u8 }");
+    assert_eq!(found, ["S.a"]);
+    let told = "#[derive(Serialize)] struct S { #[serde(serialize_with = \"f\")] a: PathBuf }";
+    assert!(refusing(told).is_empty());
+    assert!(refusing("#[derive(Serialize, Deserialize)] struct S { a: PathBuf }").is_empty());
 }
 
 #[test]
