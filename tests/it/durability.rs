@@ -247,7 +247,7 @@ fn two_processes_cannot_train_one_run() {
         ])
         .spawn()
         .unwrap();
-    while !place.path("r/epoch-2").is_dir() {
+    while !place.path("r/epoch-2").is_dir() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     for arguments in [

@@ -101,7 +101,7 @@ fn a_terminal_that_goes_away_stops_a_run_so_that_it_can_go_on() {
         .stderr(closed())
         .spawn()
         .unwrap();
-    while !place.path("r/epoch-1").is_dir() {
+    while !place.path("r/epoch-1").is_dir() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(2));
     }
     signal(&child, "-HUP");
@@ -130,7 +130,7 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
         .current_dir(place.path(""))
         .spawn()
         .unwrap();
-    while !place.path("r/epoch-1").is_dir() {
+    while !place.path("r/epoch-1").is_dir() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }
     signal(&child, "-HUP");

@@ -164,7 +164,7 @@ fn a_run_killed_at_any_moment_and_resumed_equals_an_uninterrupted_one() {
         let mut child = command.spawn().unwrap();
         if first {
             // The folder appears, then the process dies.
-            while !place.path("cut/config.toml").is_file() {
+            while !place.path("cut/config.toml").is_file() && child.try_wait().unwrap().is_none() {
                 std::thread::sleep(Duration::from_millis(1));
             }
             first = false;
