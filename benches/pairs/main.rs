@@ -14,7 +14,7 @@ use rayon::prelude::*;
 fn look(case: &Case) -> Survey {
     let dry = Audio::mono(case.rate, case.dry.clone());
     let wet = Audio::mono(case.rate, case.wet.clone());
-    survey(&dry, &wet, 0, None, &Silent).unwrap()
+    survey(&dry, &wet, None, None, &Silent).unwrap()
 }
 
 fn main() {

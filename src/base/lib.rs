@@ -18,6 +18,7 @@ pub mod formats;
 pub mod limits;
 pub mod linalg;
 pub mod network;
+pub mod number;
 pub mod progress;
 pub mod random;
 pub mod regress;

@@ -35,7 +35,10 @@ fn prose(outcome: &Outcome) -> String {
     if outcome.latency.is_some() {
         let noise = outcome.noise_db.map_or_else(
             || "unknown: dry is never silent for a quarter of a second".to_string(),
-            |db| format!("{:.0} dB below the wet sound, where dry is silent", -db),
+            |db| match db {
+                f64::NEG_INFINITY => "none: where dry is silent, wet is digitally silent".to_string(),
+                db => format!("{:.0} dB below the wet sound, where dry is silent", -db),
+            },
         );
         lines.push(line("noise", &noise));
         lines.push(line("clocks", &clocks(outcome)));
@@ -210,9 +213,12 @@ fn models(diagnosis: &Diagnosis) -> String {
 fn verdict(outcome: &Outcome) -> String {
     if outcome.fit {
         format!(
-            "fit for training\nnext: effigy new NAME --dry {} --wet {}",
+            "fit for training\nnext: effigy new NAME --dry {} --wet {}{}",
             outcome.dry.file.display(),
-            outcome.wet.file.display()
+            outcome.wet.file.display(),
+            outcome
+                .channel
+                .map_or_else(String::new, |n| format!(" --channel {n}"))
         )
     } else {
         "not fit for training as they are".to_string()

@@ -149,11 +149,15 @@ fn narrow_line(row: &EpochRow, best: bool) -> String {
 }
 
 fn prose(outcome: &Outcome) -> String {
-    let mut text = rows::table(&outcome.rows).to_string();
-    text += &rows::beside_constant_gain(&outcome.by_pair);
-    let network = outcome.network();
-    let reference = network.map_or(0.0, |r| r.metrics.reference_std);
-    let _ = write!(text, "reference STD {}", figure(reference));
+    let mut text = String::new();
+    match outcome.network() {
+        Some(network) => {
+            text += &rows::table(&outcome.rows).to_string();
+            text += &rows::beside_constant_gain(&outcome.by_pair);
+            let _ = write!(text, "reference STD {}", figure(network.metrics.reference_std));
+        }
+        None => text += "no test span: the config names training and validation, but nothing to test",
+    }
     if let Some(best) = outcome.best {
         let _ = write!(
             text,
@@ -170,6 +174,7 @@ fn prose(outcome: &Outcome) -> String {
     let run = outcome.run.display();
     match &outcome.page {
         Some(page) => _ = writeln!(text, "look and listen: {}", page.display()),
+        None if outcome.files.is_empty() => {}
         None => _ = writeln!(text, "listen: {run}/test/*-predicted.wav"),
     }
     let _ = write!(

@@ -67,6 +67,11 @@ pub fn baseline(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let config = config::load(&request.config, &request.overrides)?;
     let wanted = wanted(request, &config.baselines)?;
     let recordings = load::load(&config.data, config.seed, observer)?;
+    ensure!(
+        !recordings.test.is_empty(),
+        "{}: names no test span; add a [[data.test]] table",
+        request.config.display()
+    );
     let mut fitted = if request.model.is_empty() {
         fitting::fit_possible(&wanted, &recordings, observer)?
     } else {

@@ -3,10 +3,12 @@
 
 use crate::audio::Audio;
 use crate::audio::decode::{self, NotFinite};
+use crate::data::channels;
 use crate::progress::Observer;
 use crate::survey::{Survey, survey};
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -32,9 +34,10 @@ pub struct Request {
     /// Samples by which wet lags, if you know it [default: measured]
     #[arg(long = "latency", value_name = "SAMPLES", allow_hyphen_values = true)]
     pub latency_samples: Option<i64>,
-    /// Channel whose kind of effect is guessed, from 1
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub channel: u16,
+    /// Look at this channel of both files alone, from 1; a mono file serves every channel of the
+    /// other [default: all; the kind of effect is guessed on the first]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub channel: Option<u16>,
 }
 
 /// Plain figures of one recording.
@@ -67,6 +70,9 @@ pub struct Outcome {
     pub dry: Side,
     /// The recording through it.
     pub wet: Side,
+    /// The only channel that was looked at, from 1; `None` for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<u16>,
     /// Wall time of the command.
     pub seconds: f64,
 }
@@ -89,23 +95,24 @@ pub fn check(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     // What is not finite is a finding below.
     let dry = decode::read_as(&request.dry, NotFinite::Keep)?.audio;
     let wet = decode::read_as(&request.wet, NotFinite::Keep)?.audio;
-    let channel = usize::from(request.channel).wrapping_sub(1);
-    ensure!(
-        channel < wet.channels().len(),
-        "{}: channel {} is asked for, the file has {}; count from 1",
-        request.wet.display(),
-        request.channel,
-        wet.channels().len()
-    );
+    let channel = request.channel.map(|n| usize::from(n).wrapping_sub(1));
+    let looked_at = |file: &Path, audio| match channel {
+        Some(channel) => channels::picked(audio, &[channel])
+            .map_err(|reason| anyhow!("{}: {reason}; count from 1", file.display())),
+        None => Ok(Cow::Borrowed(audio)),
+    };
+    let sides = (looked_at(&request.dry, &dry)?, looked_at(&request.wet, &wet)?);
     Ok(Outcome {
         survey: survey(&dry, &wet, channel, request.latency_samples, observer)?,
-        dry: side(&request.dry, &dry),
-        wet: side(&request.wet, &wet),
+        dry: side(&request.dry, &sides.0, dry.channels().len()),
+        wet: side(&request.wet, &sides.1, wet.channels().len()),
+        channel: request.channel,
         seconds: started.elapsed().as_secs_f64(),
     })
 }
 
-fn side(file: &Path, audio: &Audio) -> Side {
+/// Figures of `audio`, which is all that is looked at of a file of `channels` channels.
+fn side(file: &Path, audio: &Audio, channels: usize) -> Side {
     let samples = || audio.channels().iter().flatten().map(|v| f64::from(*v));
     let peak = samples().fold(0.0, |m, v| v.abs().max(m));
     let count = (audio.len() * audio.channels().len()).max(1) as f64;
@@ -114,7 +121,7 @@ fn side(file: &Path, audio: &Audio) -> Side {
     Side {
         file: file.to_path_buf(),
         sample_rate_hz: audio.sample_rate().hz(),
-        channels: audio.channels().len(),
+        channels,
         samples: audio.len(),
         seconds: audio.seconds(),
         peak_dbfs: dbfs(peak),

@@ -8,6 +8,7 @@ use super::train;
 use crate::config::{self, BaselineConfig, Config, DataConfig};
 use crate::data::load::{self, Excerpt, LatencyReport, Recordings};
 use crate::data::pair::{Reach, Span};
+use crate::number;
 use crate::playing::Playable;
 use crate::playing::fitting;
 use crate::playing::scoring::{ModelRow, Tester};
@@ -65,6 +66,7 @@ pub struct Outcome {
     /// The same figures in the same order, pair by pair, where there are several test pairs.
     pub by_pair: Vec<PairRows>,
     /// The lowest ESR among networks, which `--require-esr` looks at.
+    #[serde(with = "number::optional")]
     pub best_network_esr: Option<f64>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
@@ -193,6 +195,11 @@ impl Plan {
             known: Vec::new(),
         };
         let lead = library.recordings(path, first, observer)?;
+        ensure!(
+            !lead.test.is_empty(),
+            "{}: names no test span, so there is nothing to compare on; add a [[data.test]] table",
+            path.display()
+        );
         let fit = if named.is_empty() {
             first.baselines.rows()
         } else {

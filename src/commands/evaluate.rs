@@ -37,6 +37,10 @@ pub struct Request {
     /// of a sample.
     #[arg(long, default_value = "auto", value_parser = latency, allow_hyphen_values = true)]
     pub latency: Latency,
+    /// Channel of both files that is scored, from 1; a mono file serves every channel of the other
+    /// [default: all].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub channel: Option<u16>,
     /// auto, flex, ndarray, wgpu[:n] or cuda[:n].
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -90,6 +94,7 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         test: vec![PairConfig {
             dry: Some(request.dry.clone()),
             wet: Some(request.wet.clone()),
+            channel: request.channel.map(usize::from),
             controls: model.positions(&request.controls.iter().cloned().collect())?,
             ..PairConfig::default()
         }],

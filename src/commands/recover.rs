@@ -3,6 +3,7 @@
 use crate::audio::decode;
 use crate::audio::encode::{AudioWriter, Dither};
 use crate::audio::{SampleFormat, SampleRate};
+use crate::number;
 use crate::progress::{Event, Observer, Task};
 use crate::regress::random::RandomState;
 use crate::regress::recovery::{Clips, Method, Score, combine, score, to_i16};
@@ -128,12 +129,16 @@ pub struct Summary {
     /// As in [`Row::name`].
     pub name: &'static str,
     /// Mean of the mean squared errors.
+    #[serde(with = "number")]
     pub mean_mse: f64,
     /// Median RMSE.
+    #[serde(with = "number")]
     pub median_rmse: f64,
     /// Median coefficient of determination.
+    #[serde(with = "number")]
     pub median_r2: f64,
     /// Largest coefficient of determination.
+    #[serde(with = "number")]
     pub best_r2: f64,
     /// Clips where its error is below silence's.
     pub better_than_silence: usize,

@@ -2,6 +2,7 @@
 
 use super::train;
 use crate::report::metrics::Metrics;
+use crate::training::history::BestEpoch;
 use crate::training::run_dir::RunDir;
 use crate::training::run_report::RunReport;
 use anyhow::{Context, Result};
@@ -83,9 +84,8 @@ fn summary(path: &Path) -> Result<RunSummary> {
     let run = RunDir::open(path)?;
     let config = run.config()?;
     let rows = run.metrics()?;
-    let best = rows
-        .iter()
-        .min_by(|a, b| a.valid.esr.total_cmp(&b.valid.esr));
+    let best = BestEpoch::of(&rows).map(|best| best.epoch);
+    let best = rows.iter().find(|row| Some(row.epoch) == best);
     let report = RunReport::read(&run).ok().flatten();
     Ok(RunSummary {
         run: path.to_path_buf(),

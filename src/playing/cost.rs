@@ -4,6 +4,7 @@ use super::playable::{Playable, Source};
 use crate::audio::SampleRate;
 use crate::engine::timing;
 use crate::network::Network;
+use crate::number;
 use crate::regress::baseline::{self, Baseline};
 use anyhow::Result;
 use serde::Serialize;
@@ -25,6 +26,7 @@ pub struct Cost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_seconds: Option<f64>,
     /// Seconds of audio played per second of work on one core, in blocks of [`TIMED_BLOCK`].
+    #[serde(with = "number")]
     pub real_time_factor: f64,
 }
 

@@ -124,10 +124,7 @@ pub fn train(
         let better = BestEpoch::is_beaten_by(state.progress.best, &row);
         if better {
             saver.better(model);
-            state.progress.best = Some(BestEpoch {
-                epoch,
-                esr: row.valid.esr,
-            });
+            state.progress.best = Some(BestEpoch::of_row(&row));
         }
         on_epoch(&row, better);
         state.progress.history.push(row);

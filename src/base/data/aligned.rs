@@ -70,21 +70,32 @@ impl Motion {
 
 /// How much louder wet is than dry, by RMS; `None` when one of them is silent.
 pub fn gain_db(dry: &[f32], wet: &[f32]) -> Option<f64> {
-    let power = |x: &[f32]| x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64;
     let (dry, wet) = (power(dry), power(wet));
     (dry > 0.0 && wet > 0.0).then(|| 10.0 * (wet / dry).log10())
 }
 
 /// Samples over which silence is looked for.
-const MOMENT: usize = 2048;
+pub(super) const MOMENT: usize = 2048;
 
 /// Dry is silent from this far below its mean power on: −60 dB.
-const SILENT: f64 = 1e-6;
+pub(super) const SILENT: f64 = 1e-6;
+
+/// Mean square; 0 of nothing.
+fn power(x: &[f32]) -> f64 {
+    x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len().max(1) as f64
+}
+
+/// Mean square around the mean, for an offset is no sound; 0 of nothing.
+pub(super) fn sound_power(x: &[f32]) -> f64 {
+    let len = x.len().max(1) as f64;
+    let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / len;
+    x.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / len
+}
 
 /// Power of wet in the moments when dry is silent (and has been for 0.2 s), relative to its mean
-/// power; `None` when there are fewer than four such moments. A long echo counts as noise.
+/// power; −∞ where it is digitally silent then, `None` when there are fewer than four such moments.
+/// A long echo counts as noise.
 pub fn noise_db(dry: &[f32], wet: &[f32]) -> Option<f64> {
-    let power = |x: &[f32]| x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64;
     let silent: Vec<bool> = {
         let least = SILENT * power(dry);
         dry.chunks_exact(MOMENT)
@@ -98,7 +109,7 @@ pub fn noise_db(dry: &[f32], wet: &[f32]) -> Option<f64> {
         .collect();
     let mean = quiet.iter().sum::<f64>() / quiet.len() as f64;
     let wet_power = power(wet);
-    (quiet.len() >= 4 && mean > 0.0 && wet_power > 0.0).then(|| 10.0 * (mean / wet_power).log10())
+    (quiet.len() >= 4 && wet_power > 0.0).then(|| 10.0 * (mean / wet_power).log10())
 }
 
 /// Purity from which a response counts as a plain delay; see [`align::BandDelay`].
@@ -123,6 +134,20 @@ mod tests {
         let wet: Vec<f32> = dry.iter().map(|v| -0.5 * v).collect();
         assert!((gain_db(&dry, &wet).unwrap() + 6.02).abs() < 0.01);
         assert_eq!(gain_db(&dry, &[0.0; 9]), None);
+    }
+
+    #[test]
+    fn noise_is_read_where_dry_is_silent_and_may_be_none_at_all() {
+        let mut dry: Vec<f32> = (0..40 * MOMENT).map(|n| (n as f32 * 0.3).sin()).collect();
+        let wet = dry.clone();
+        assert_eq!(noise_db(&dry, &wet), None, "dry is never silent");
+        dry[20 * MOMENT..].fill(0.0);
+        let mut wet = dry.clone();
+        assert_eq!(noise_db(&dry, &wet), Some(f64::NEG_INFINITY));
+        let hiss = |n: usize| if n.is_multiple_of(2) { 0.005 } else { -0.005 };
+        (20 * MOMENT..40 * MOMENT).for_each(|n| wet[n] = hiss(n));
+        // 0.005² beside a mean of 0.25.
+        assert!((noise_db(&dry, &wet).unwrap() + 40.0).abs() < 0.1);
     }
 
     #[test]

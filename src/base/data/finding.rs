@@ -89,7 +89,7 @@ pub enum Fact {
     /// Every sample of a channel has the same value.
     #[error(
         "is silent; it must carry the sound: check the cable and the track that was exported, or \
-         use another channel"
+         choose another channel (--channel 2, in a config channel = 2)"
     )]
     Silent,
     /// A peak below [`LOW_PEAK_DBFS`].

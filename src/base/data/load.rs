@@ -4,12 +4,14 @@
 //! Knows no network: what a span may be used for depends on a reach that is asked for later.
 
 use super::aligned;
+use super::channels;
 use super::check::{self, Expectations};
 pub use super::error::DataError;
 use super::finding::Severity;
 use super::pair::Span;
 use super::recordings::refuse_overlap;
 pub use super::recordings::{Excerpt, LatencyReport, PairReport, Recordings, spans};
+use super::sound::Sounding;
 use super::source::Source;
 use super::splits::with_default_splits;
 use crate::audio::decode::{self, NotFinite};
@@ -32,7 +34,6 @@ pub fn load(
     seed: u64,
     observer: &dyn Observer,
 ) -> Result<Recordings, DataError> {
-    let config = &with_default_splits(config, observer);
     let mut library = Library {
         config,
         seed,
@@ -46,6 +47,7 @@ pub fn load(
     let common = library.common_latency()?;
     let mut latencies: Vec<LatencyReport> = common.iter().cloned().collect();
     library.align(common.as_ref(), &mut latencies)?;
+    let config = &with_default_splits(config, |pair| library.sounding(pair), observer);
     let pairs = library.survey();
     let recordings = Recordings {
         pairs,
@@ -102,17 +104,17 @@ impl Library<'_> {
         }
         let label = pair.label();
         let effect = pair.effect.as_ref().or(self.config.effect.as_ref());
-        let (dry, wet, latency) = match (&pair.dry, &pair.wet, &pair.signal, effect) {
+        let (dry, wet, used, latency) = match (&pair.dry, &pair.wet, &pair.signal, effect) {
             (Some(dry), Some(wet), ..) => {
-                let (dry, wet) = self.read(dry, wet, &label)?;
-                (dry, wet, self.latency_of(pair))
+                let (dry, wet, used) = self.read(dry, wet, &label, &key)?;
+                (dry, wet, used, self.latency_of(pair))
             }
             (.., Some(signal), Some(effect)) => {
                 let seconds = pair.seconds.unwrap_or_default();
                 let (dry, wet) = self.generate(signal, effect, seconds, self.sources.len())?;
                 // Generated effects answer at once: nothing to measure.
                 let known = pair.latency.unwrap_or(Latency::Samples(0));
-                (dry, wet, known)
+                (dry, wet, vec![0], known)
             }
             _ => {
                 return Err(DataError::Unfit(format!(
@@ -126,6 +128,7 @@ impl Library<'_> {
                 label,
                 dry,
                 wet,
+                used,
                 latency,
                 generated: pair.signal.is_some(),
                 moves: pair.signal.is_some() && effect.is_some_and(Effect::is_time_varying),
@@ -136,7 +139,14 @@ impl Library<'_> {
         Ok(())
     }
 
-    fn read(&mut self, dry: &Path, wet: &Path, label: &str) -> Result<(Audio, Audio), DataError> {
+    /// Both recordings, and the channels of them that the pairs of this key use.
+    fn read(
+        &mut self,
+        dry: &Path,
+        wet: &Path,
+        label: &str,
+        key: &Key,
+    ) -> Result<(Audio, Audio, Vec<usize>), DataError> {
         // What is not finite is a finding below.
         let dry = decode::read_as(dry, NotFinite::Keep)?.audio;
         let wet = decode::read_as(wet, NotFinite::Keep)?.audio;
@@ -148,7 +158,13 @@ impl Library<'_> {
                 dry.sample_rate()
             )));
         }
-        for finding in check::check_pair(&dry, &wet, Expectations::default()) {
+        let used = self.channels(key, &dry, &wet, label)?;
+        let picked = |audio: &Audio| {
+            let picked = channels::picked(audio, &used);
+            picked.map_err(|reason| DataError::Unfit(format!("{label}: {reason}")))
+        };
+        for finding in check::check_pair(&picked(&dry)?, &picked(&wet)?, Expectations::default()) {
+            let finding = channels::as_recorded(finding, &used, &dry, &wet);
             let text = format!("{label}: {}", finding.message());
             match finding.severity {
                 Severity::Error => return Err(DataError::Unfit(text)),
@@ -156,14 +172,36 @@ impl Library<'_> {
                 Severity::Note => self.observer.event(Event::Note(&text)),
             }
         }
-        if dry.channels().len() != wet.channels().len() && dry.channels().len() != 1 {
-            return Err(DataError::Unfit(format!(
-                "{label}: dry has {} channels, wet {}; they must be equal, or dry mono",
-                dry.channels().len(),
-                wet.channels().len()
-            )));
+        Ok((dry, wet, used))
+    }
+
+    /// The channels (from 0) that the pairs of `key` use: all, unless each of them names its one.
+    fn channels(
+        &self,
+        key: &Key,
+        dry: &Audio,
+        wet: &Audio,
+        label: &str,
+    ) -> Result<Vec<usize>, DataError> {
+        let (dry, wet) = (dry.channels().len(), wet.channels().len());
+        let parts = [&self.config.train, &self.config.valid, &self.config.test];
+        let pairs = parts.into_iter().flatten();
+        let pairs = pairs.filter(|pair| self.key(pair) == *key);
+        let named: Option<BTreeSet<usize>> = pairs.map(|pair| pair.channel).collect();
+        match named {
+            Some(named) => Ok(named.into_iter().map(|channel| channel - 1).collect()),
+            None if dry == wet || dry == 1 => Ok((0..wet).collect()),
+            None => Err(DataError::Unfit(format!(
+                "{label}: dry has {dry} channels, wet {wet}; they must be equal, or dry mono, or \
+                 one must be chosen (channel = 1)"
+            ))),
         }
-        Ok((dry, wet))
+    }
+
+    /// Where the channels that a pair uses sound, and their rate in hertz.
+    fn sounding(&self, pair: &PairConfig) -> Option<(Sounding, u32)> {
+        let source = self.sources.get(&self.key(pair))?;
+        Some((source.sounding()?, source.dry.sample_rate().hz()))
     }
 
     fn generate(
@@ -194,13 +232,7 @@ impl Library<'_> {
         if chosen.is_empty() {
             return Ok(None);
         }
-        let mut pairs: Vec<(&[f32], &[f32])> = Vec::new();
-        for source in &chosen {
-            for (index, wet) in source.wet.channels().iter().enumerate() {
-                let dry = source.dry.channels();
-                pairs.push((&dry[index.min(dry.len() - 1)], wet));
-            }
-        }
+        let pairs: Vec<(&[f32], &[f32])> = chosen.iter().flat_map(|s| s.tracks()).collect();
         let label = match chosen.as_slice() {
             [one] => one.label.clone(),
             several => format!("{} training pairs together", several.len()),
@@ -304,13 +336,10 @@ impl Library<'_> {
                 continue;
             };
             let mut channels = Vec::new();
-            let chosen = match pair.channel {
-                None => source.pairs.as_slice(),
-                Some(n) => source.pairs.get(n - 1..n).ok_or_else(|| {
-                    let (label, count) = (&source.label, source.pairs.len());
-                    DataError::Unfit(format!("{label}: channel {n} of {count} is asked for"))
-                })?,
-            };
+            let chosen = source.used.iter().filter_map(|channel| {
+                let asked = pair.channel.is_none_or(|n| n - 1 == *channel);
+                source.pair(*channel).filter(|_| asked)
+            });
             for track in chosen {
                 let (len, hz) = (track.len(), track.sample_rate().hz());
                 let from = pair.from.map_or(0, |p| p.sample(len, hz));

@@ -3,6 +3,7 @@
 //! Knows no network.
 
 pub mod aligned;
+pub mod channels;
 pub mod check;
 mod error;
 mod finding;
@@ -10,6 +11,7 @@ mod level;
 pub mod load;
 pub mod pair;
 mod recordings;
+pub mod sound;
 mod source;
 mod splits;
 pub mod windows;

@@ -3,6 +3,8 @@
 //!
 //! Knows nothing of windows or of where the tracks came from.
 
+use super::aligned::sound_power;
+use super::sound::WET_SILENT;
 use crate::audio::SampleRate;
 use std::ops::Range;
 use std::sync::Arc;
@@ -161,6 +163,12 @@ impl Span {
         start.min(end)..end
     }
 
+    /// Whether wet sounds in what can be predicted of it.
+    pub fn sounds(&self, reach: Reach) -> bool {
+        let wet = self.pair.wet();
+        sound_power(&wet[self.predictable(reach)]) > WET_SILENT * sound_power(wet)
+    }
+
     /// Whether the two share a sample of the same pair.
     pub fn overlaps(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.pair, &other.pair)
@@ -187,6 +195,22 @@ mod tests {
             assert_eq!(pair.dry(), pair.wet(), "latency {latency}");
             assert_eq!(pair.len(), 10 - (latency.unsigned_abs() as usize).min(10));
         }
+    }
+
+    #[test]
+    fn a_span_of_silence_does_not_sound() {
+        let rate = SampleRate::new(100).unwrap();
+        let wet: Vec<f32> = (0..10).map(|i| if i < 6 { i as f32 } else { 0.0 }).collect();
+        let pair = Arc::new(DryWetPair::aligned("p", rate, wet.clone(), wet, 0));
+        let span = |range| Span::new(pair.clone(), range);
+        let none = Reach::default();
+        assert!(span(0..3).sounds(none) && span(4..9).sounds(none));
+        let reach = Reach {
+            context: 2,
+            lookahead: 0,
+        };
+        // 4 and 5 are its context.
+        assert!(!span(4..9).sounds(reach) && !span(7..7).sounds(none));
     }
 
     #[test]

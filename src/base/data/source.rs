@@ -1,8 +1,10 @@
 //! One pair as decoded or generated, and as aligned. Knows neither files nor splits.
 
 use super::aligned::{self, Motion};
+use super::channels;
 use super::pair::DryWetPair;
 use super::recordings::PairReport;
+use super::sound::Sounding;
 use crate::audio::Audio;
 use crate::config::Latency;
 use crate::dsp::shift;
@@ -13,12 +15,15 @@ pub(super) struct Source {
     pub(super) label: String,
     pub(super) dry: Audio,
     pub(super) wet: Audio,
+    /// Channels that the config uses, from 0.
+    pub(super) used: Vec<usize>,
     pub(super) latency: Latency,
     pub(super) generated: bool,
     /// A generated effect that depends on when the dry begins.
     pub(super) moves: bool,
     /// Where the knobs stood, in order of their names.
     pub(super) controls: Vec<f32>,
+    /// One per channel in use.
     pub(super) pairs: Vec<Arc<DryWetPair>>,
 }
 
@@ -38,6 +43,27 @@ impl Source {
         report
     }
 
+    /// Both sides of every channel in use.
+    pub(super) fn tracks(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
+        let sides = |channel: &usize| {
+            let of = |audio| channels::serving(audio, *channel);
+            of(&self.dry).zip(of(&self.wet))
+        };
+        self.used.iter().filter_map(sides)
+    }
+
+    /// The aligned pair of a channel in use.
+    pub(super) fn pair(&self, channel: usize) -> Option<&Arc<DryWetPair>> {
+        let place = self.used.iter().position(|used| *used == channel)?;
+        self.pairs.get(place)
+    }
+
+    /// Where any of the aligned pairs sounds.
+    pub(super) fn sounding(&self) -> Option<Sounding> {
+        let each = self.pairs.iter().map(|p| Sounding::of(p.dry(), p.wet()));
+        each.reduce(|all, one| all.or(&one))
+    }
+
     pub(super) fn is_to_be_measured(&self) -> bool {
         matches!(self.latency, Latency::Auto | Latency::Fractional)
     }
@@ -46,13 +72,18 @@ impl Source {
     /// decoded sounds go into the pairs: an hour of both is a gigabyte and is not held twice.
     pub(super) fn build_pairs(&mut self, latency: i64, fraction: f64, turn_over: bool) {
         let rate = self.dry.sample_rate();
-        let mut dry = give_up(&mut self.dry);
-        let wet = give_up(&mut self.wet);
-        let count = wet.len();
-        for (index, mut wet) in wet.into_iter().enumerate() {
-            let name = match count {
-                1 => self.label.clone(),
-                _ => format!("{} channel {}", self.label, index + 1),
+        let (mut dry, mut wet) = (give_up(&mut self.dry), give_up(&mut self.wet));
+        let mono = dry.len().max(wet.len()) == 1;
+        for (place, &channel) in self.used.iter().enumerate() {
+            let last = place + 1 == self.used.len();
+            let sides = take(&mut dry, channel, last).zip(take(&mut wet, channel, last));
+            let Some((dry, mut wet)) = sides else {
+                continue;
+            };
+            let name = if mono {
+                self.label.clone()
+            } else {
+                format!("{} channel {}", self.label, channel + 1)
             };
             if fraction != 0.0 {
                 wet = shift::advance(&wet, fraction);
@@ -60,16 +91,19 @@ impl Source {
             if turn_over {
                 wet.iter_mut().for_each(|x| *x = -*x);
             }
-            let side = index.min(dry.len() - 1);
-            let dry = match dry.len() == count || index + 1 == count {
-                true => std::mem::take(&mut dry[side]),
-                // One dry channel for several wet ones.
-                false => dry[side].clone(),
-            };
             let pair = DryWetPair::aligned(name, rate, dry, wet, latency);
             self.pairs
                 .push(Arc::new(pair.with_controls(self.controls.clone())));
         }
+    }
+}
+
+/// A channel's samples; those of the only one are kept until the `last` channel has had them.
+fn take(channels: &mut [Vec<f32>], channel: usize, last: bool) -> Option<Vec<f32>> {
+    match channels {
+        [only] if !last => Some(only.clone()),
+        [only] => Some(std::mem::take(only)),
+        several => several.get_mut(channel).map(std::mem::take),
     }
 }
 

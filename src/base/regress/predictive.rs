@@ -11,6 +11,7 @@ use super::features::{
 use super::lasso_lars::{LassoLarsCv, fold_sizes};
 use super::moments::{Linear, Moments, PIECE};
 use super::{RegressError, spectrum};
+use crate::number;
 use crate::progress::Observer;
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
@@ -66,12 +67,16 @@ pub struct TargetFit {
     #[serde(flatten)]
     pub fit: Fit,
     /// Coefficient of determination on the sound it was fitted to.
+    #[serde(with = "number")]
     pub r2_fitted: f64,
     /// Coefficient of determination on the sound it predicts.
+    #[serde(with = "number")]
     pub r2_predicted: f64,
     /// The same for predicting zero: the row to beat.
+    #[serde(with = "number")]
     pub r2_predicted_by_zero: f64,
     /// The same for predicting the fitted sound's mean.
+    #[serde(with = "number")]
     pub r2_predicted_by_mean: f64,
 }
 

@@ -7,6 +7,7 @@
 
 use super::RegressError;
 use crate::linalg::{Eigen, Matrix, dot};
+use crate::number;
 use serde::Serialize;
 
 /// How beginnings are mapped to endings.
@@ -273,10 +274,13 @@ pub fn combine(clips: &[Vec<f64>], training: &[usize], weights: &[f64], split: u
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Score {
     /// Mean squared error, in squared 16-bit steps.
+    #[serde(with = "number")]
     pub mse: f64,
     /// Its root.
+    #[serde(with = "number")]
     pub rmse: f64,
     /// `1 − Σ(y − ŷ)²/Σ(y − ȳ)²` over time; 0 for a constant ending.
+    #[serde(with = "number")]
     pub r2: f64,
 }
 

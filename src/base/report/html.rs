@@ -93,6 +93,12 @@ fn document(title: &str, kind: &str, headline: &str, parts: &[(&str, &str, Strin
 fn headline(run: &Run) -> String {
     let missing = list("notes", &run.missing);
     let Some(verdict) = run.verdict() else {
+        if run.finished {
+            return format!(
+                "<div class=\"verdict\"><p class=\"grade\">no test span</p>\n<p>{}</p></div>\n{missing}",
+                table::untested(run)
+            );
+        }
         return format!(
             "<div class=\"verdict\"><p class=\"grade\">not tested yet</p>\n\
              <p>Continue it with <code>effigy train --run {} --resume</code>.</p></div>\n{missing}",

@@ -11,6 +11,7 @@ mod spectral;
 pub use spectral::RESOLUTIONS;
 
 use crate::audio::SampleRate;
+use crate::number;
 use envelope::Envelopes;
 use serde::{Deserialize, Serialize};
 use spectral::SpectralSums;
@@ -25,34 +26,51 @@ pub struct Metrics {
     /// Samples compared.
     pub samples: u64,
     /// Mean squared error, Σe²/n.
+    #[serde(with = "number")]
     pub mse: f64,
     /// √MSE.
+    #[serde(with = "number")]
     pub rmse: f64,
     /// Standard deviation of the error, √(Σe²/n − (Σe/n)²): RMSE without a constant offset.
+    #[serde(with = "number")]
     pub std: f64,
     /// Standard deviation of the wet recording: the STD of predicting its mean.
+    #[serde(with = "number")]
     pub reference_std: f64,
     /// Error-to-signal ratio Σe²/Σw². Trap: averaged over windows it would let silent
     /// windows rule; it is accumulated and divided once.
+    #[serde(with = "number")]
     pub esr: f64,
     /// ESR after the best single gain on the prediction, 1 − (Σwp)²/(Σw²·Σp²): tells a wrong
     /// level (a compressor's) from a wrong shape. 1 for a silent prediction.
+    #[serde(with = "number")]
     pub gain_fitted_esr: f64,
     /// Mean absolute error, Σ|e|/n.
+    #[serde(with = "number")]
     pub mae: f64,
     /// Constant offset against power, (Σe/n)²/(Σw²/n).
+    #[serde(with = "number")]
     pub dc: f64,
     /// Coefficient of determination, 1 − Σe²/Σ(w − mean w)².
+    #[serde(with = "number")]
     pub r2: f64,
     /// ESR of x\[t\] − [`PRE_EMPHASIS`]·x\[t−1\] on both sides: treble weighs as much as it is
     /// heard. Like the two below absent from what is logged during training.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "number::optional"
+    )]
     pub pre_emphasised_esr: Option<f64>,
     /// Multi-resolution STFT at the FFT, hop and window lengths of [`RESOLUTIONS`]: the mean over
     /// resolutions of ‖|W|−|P|‖/‖|W|‖ and of mean |ln|W| − ln|P||, on Hann windows, frames
     /// centred, edges mirrored, bins below an amplitude of 1e-4 raised to it. Trap: deaf to the
     /// sign and to slow shifts in time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "number::optional"
+    )]
     pub multi_resolution_stft: Option<f64>,
     /// Gain-envelope error in dB. Envelope: mean square under a Hann window of 50 ms, every
     /// 10 ms, within each span. At every value the gain over the dry sound is in error by
@@ -61,7 +79,11 @@ pub struct Metrics {
     /// which the wet recording is 50 dB or more below its loudest are silence and left out; the
     /// prediction counts as at most 100 dB below its own loudest. For a constant gain this is how
     /// much a compressor moves, for a good model nearly 0. Absent when everything is silent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "number::optional"
+    )]
     pub gain_envelope_error_db: Option<f64>,
 }
 

@@ -30,6 +30,8 @@ pub struct Run {
     pub epochs: Vec<Epoch>,
     /// The epoch whose weights were kept.
     pub best_epoch: Option<usize>,
+    /// Whether training came to its end, test included.
+    pub finished: bool,
     /// Test figures: the network first, then identity and the classical rows.
     pub rows: Vec<Row>,
     /// The same pair by pair, where there are several.

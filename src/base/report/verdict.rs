@@ -2,6 +2,7 @@
 //!
 //! Judges figures alone: knows neither networks nor recordings nor where the words are shown.
 
+use crate::number;
 use super::metrics::Row;
 use super::table::figure;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,7 @@ pub struct Evidence<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Test ESR of the network.
+    #[serde(with = "number")]
     pub esr: f64,
     /// Its grade.
     pub grade: Grade,

@@ -84,6 +84,13 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
              loud, low and high, teach more"
         ));
     }
+    if let Some(sounding) = look.sounding.as_ref().filter(|s| !s.even) {
+        cautions.push(format!(
+            "it sounds from {:.2} to {:.2} of {seconds:.2} s and is silent in much of its end: what \
+             is held back for validation and test is taken from where it sounds",
+            sounding.from_seconds, sounding.to_seconds
+        ));
+    }
     if let Some(noise) = look.noise_db.filter(|db| *db > NOISY_DB) {
         cautions.push(format!(
             "noise is only {:.0} dB below the wet sound: no network can reach an ESR below {:.1e}",

@@ -6,6 +6,7 @@
 use crate::audio::{Audio, SampleRate};
 use crate::data::aligned::{self, Motion};
 use crate::data::check::{Fact, Finding};
+use crate::data::sound::Sounding;
 use crate::dsp::align::{self, AlignOptions, Alignment};
 use crate::progress::{Observer, Task};
 use crate::regress::RegressError;
@@ -34,6 +35,34 @@ pub struct LatencyFacts {
     pub measured: Option<Alignment>,
 }
 
+/// Where a pair sounds, in seconds of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SoundingFacts {
+    /// Where sound begins.
+    pub from_seconds: f64,
+    /// Where it ends.
+    pub to_seconds: f64,
+    /// Where validation and test begin, and where test ends, when the last two tenths are held
+    /// back.
+    pub held_back_seconds: Vec<f64>,
+    /// Whether these are tenths of the length, not of what sounds.
+    pub even: bool,
+}
+
+impl SoundingFacts {
+    /// `None` when nothing sounds.
+    fn of(sounding: &Sounding, rate: SampleRate) -> Option<Self> {
+        let range = sounding.range()?;
+        let tenths = sounding.tenths_from(8);
+        Some(Self {
+            from_seconds: rate.seconds(range.start),
+            to_seconds: rate.seconds(range.end),
+            held_back_seconds: tenths.bounds.iter().map(|b| rate.seconds(*b)).collect(),
+            even: tenths.even,
+        })
+    }
+}
+
 /// What was found, as far as looking made sense.
 #[derive(Default)]
 pub(super) struct Look {
@@ -42,6 +71,7 @@ pub(super) struct Look {
     pub(super) latency: Option<LatencyFacts>,
     pub(super) gain_db: Option<f64>,
     pub(super) noise_db: Option<f64>,
+    pub(super) sounding: Option<SoundingFacts>,
     pub(super) motion: Option<Motion>,
     /// What the motion means for training.
     pub(super) findings: Vec<Finding>,
@@ -50,7 +80,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Looks at all channels for the latency, which may be given instead, and at `channel` of
+    /// Looks at all channels for the latency, which may be given instead, and at the first of
     /// the wet side for the rest. A mono dry side serves every wet channel.
     ///
     /// # Errors
@@ -58,7 +88,6 @@ impl Look {
     pub(super) fn at(
         dry: &Audio,
         wet: &Audio,
-        channel: usize,
         given: Option<i64>,
         observer: &dyn Observer,
     ) -> Result<Self, RegressError> {
@@ -84,7 +113,7 @@ impl Look {
                 });
             }
         };
-        let pair = pairs[channel];
+        let pair = pairs[0];
         let look = Self {
             latency: Some(LatencyFacts {
                 latency_samples,
@@ -128,6 +157,7 @@ impl Look {
         Ok(Self {
             gain_db: aligned::gain_db(dry, wet),
             noise_db: aligned::noise_db(dry, wet),
+            sounding: SoundingFacts::of(&Sounding::of(dry, wet), rate),
             findings: spoiling.collect(),
             delayed: kind == Some(Kind::Delayed) || late >= DELAYED_SECONDS * f64::from(rate.hz()),
             motion: Some(motion),

@@ -6,16 +6,19 @@
 mod judge;
 mod look;
 
-pub use look::LatencyFacts;
+pub use look::{LatencyFacts, SoundingFacts};
 
 use crate::audio::Audio;
+use crate::data::channels;
 use crate::data::check::{self, Expectations, Finding, Severity};
 use crate::dsp::align::{Drift, TimeVariation, Tremolo};
+use crate::number;
 use crate::progress::Observer;
 use crate::regress::RegressError;
 use crate::regress::diagnosis::{Diagnosis, Kind};
 use look::Look;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// All that was found out about a pair.
 #[derive(Clone, Debug, Serialize)]
@@ -36,7 +39,11 @@ pub struct Survey {
     pub latency: Option<LatencyFacts>,
     /// How much louder wet is than dry (RMS).
     pub gain_db: Option<f64>,
-    /// Noise of the wet side while dry is silent, relative to the wet side's RMS.
+    /// Where the pair sounds; `None` where it was not looked at.
+    pub sounding: Option<SoundingFacts>,
+    /// Noise of the wet side while dry is silent, relative to the wet side's RMS; −∞ where it is
+    /// digitally silent.
+    #[serde(with = "number::optional")]
     pub noise_db: Option<f64>,
     /// Of the two clocks.
     pub drift: Option<Drift>,
@@ -48,23 +55,35 @@ pub struct Survey {
     pub diagnosis: Option<Diagnosis>,
 }
 
-/// Looks at all channels of a pair for the latency, which may be given instead, and at `channel`
-/// of the wet side, from 0, for the rest. A mono dry side serves every wet channel.
+/// Looks at all channels of a pair for the latency, which may be given instead, and at the first
+/// of the wet side for the rest; or at one channel alone, from 0. A mono side serves every channel
+/// of the other.
 ///
 /// # Errors
 /// A stop asked for by `observer`. Unfit recordings are no error but an outcome.
 pub fn survey(
     dry: &Audio,
     wet: &Audio,
-    channel: usize,
+    channel: Option<usize>,
     given_latency: Option<i64>,
     observer: &dyn Observer,
 ) -> Result<Survey, RegressError> {
-    let mut findings = check::check_pair(dry, wet, Expectations::default());
+    let chosen: Vec<usize> = match channel {
+        Some(channel) => vec![channel],
+        None => (0..dry.channels().len().max(wet.channels().len())).collect(),
+    };
+    // Whoever names a channel that is not there is told of all that are.
+    let looked_at = |audio| channels::picked(audio, &chosen).unwrap_or(Cow::Borrowed(audio));
+    let sides = (looked_at(dry), looked_at(wet));
+    let findings = check::check_pair(&sides.0, &sides.1, Expectations::default());
+    let findings = findings.into_iter();
+    let findings = findings.map(|f| channels::as_recorded(f, &chosen, dry, wet));
+    let mut findings: Vec<Finding> = findings.collect();
+    let (dry, wet): (&Audio, &Audio) = (&sides.0, &sides.1);
     let look = if findings.iter().any(|f| f.severity == Severity::Error) {
         Look::default()
     } else {
-        Look::at(dry, wet, channel, given_latency, observer)?
+        Look::at(dry, wet, given_latency, observer)?
     };
     findings.extend(look.findings.iter().cloned());
     let seconds = dry.seconds().min(wet.seconds());
@@ -78,6 +97,7 @@ pub fn survey(
         delayed: look.delayed,
         findings,
         gain_db: look.gain_db,
+        sounding: look.sounding,
         noise_db: look.noise_db,
         drift: motion.drift,
         time_variation: motion.variation,

@@ -38,6 +38,10 @@ pub struct Request {
     /// Samples by which wet lags, if you know it [default: measured]
     #[arg(long = "latency", value_name = "SAMPLES", allow_hyphen_values = true)]
     pub latency_samples: Option<i64>,
+    /// Learn from this channel of both files alone, from 1; a mono file serves every channel of the
+    /// other [default: all]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub channel: Option<u16>,
     /// Write over an existing config
     #[arg(long)]
     pub force: bool,
@@ -71,7 +75,7 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         dry: request.dry.clone(),
         wet: request.wet.clone(),
         latency_samples: request.latency_samples,
-        channel: 1,
+        channel: request.channel,
     };
     let check = check::check(&look, observer)?;
     if let Some(finding) = check
@@ -204,15 +208,40 @@ fn write_config(path: &Path, check: &check::Outcome, suggestion: &Suggestion) ->
         text += "# The wet side is upside down. \"keep\" learns that, \"correct\" turns it over first.\n\
                  polarity = \"keep\"\n";
     }
-    text += "\n# Learn from the first 80 %, choose the best epoch on the next 10 %, test on the rest.\n";
-    for (part, span) in [
-        ("train", "to = \"80%\"\n"),
-        ("valid", "from = \"80%\"\nto = \"90%\"\n"),
-        ("test", "from = \"90%\"\n"),
-    ] {
-        text += &format!("[[data.{part}]]\ndry = {dry}\nwet = {wet}\n{span}\n");
+    let channel = check.channel;
+    let channel = channel.map_or_else(String::new, |n| format!("channel = {n}\n"));
+    let (why, spans) = split(check);
+    text += &format!("\n{}", comment(&why));
+    for (part, span) in ["train", "valid", "test"].iter().zip(spans) {
+        text += &format!("[[data.{part}]]\ndry = {dry}\nwet = {wet}\n{channel}{span}\n");
     }
     Ok(text + &suggestion.tables)
+}
+
+/// The spans of training, validation and test, and why these.
+fn split(check: &check::Outcome) -> (String, [String; 3]) {
+    let by_sound = check.sounding.as_ref().filter(|s| !s.even);
+    match by_sound.map(|s| s.held_back_seconds.as_slice()) {
+        Some([valid, test, end]) => (
+            "Learn from the first 80 % of what sounds, choose the best epoch on the next 10 %, test \
+             on the rest, in seconds; the silence at the end is left out."
+                .to_string(),
+            [
+                format!("to = {valid:?}\n"),
+                format!("from = {valid:?}\nto = {test:?}\n"),
+                format!("from = {test:?}\nto = {end:?}\n"),
+            ],
+        ),
+        _ => (
+            "Learn from the first 80 %, choose the best epoch on the next 10 %, test on the rest."
+                .to_string(),
+            [
+                "to = \"80%\"\n".to_string(),
+                "from = \"80%\"\nto = \"90%\"\n".to_string(),
+                "from = \"90%\"\n".to_string(),
+            ],
+        ),
+    }
 }
 
 /// The facts worth keeping beside the config, one line each.

@@ -33,6 +33,7 @@ pub fn gather(run: &RunDir) -> Result<Run> {
     if saved.is_none() {
         missing.push("There is no report.json: the run has not been tested yet.".to_string());
     }
+    let finished = saved.is_some();
     let saved = saved.unwrap_or_default();
     let sound = noted(test_sound(&run.file("test")), &mut missing).flatten();
     let rate = sound.as_ref().map(|s| s.rate);
@@ -57,6 +58,7 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         facts: facts(run, &config, &history, &saved, model.as_ref(), rate),
         epochs: history.iter().map(epoch).collect(),
         latencies: saved.latencies.iter().map(|l| latency(l, rate)).collect(),
+        finished,
         rows: saved.rows,
         by_pair: saved.by_pair,
         sound,

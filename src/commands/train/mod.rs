@@ -7,6 +7,8 @@ mod start;
 use super::report;
 use crate::config::{self, BaselineConfig, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
+use crate::data::pair::{Reach, Span};
+use crate::data::sound::Sounding;
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
 use crate::kernels;
@@ -186,6 +188,9 @@ pub fn train(
     for latency in &recordings.latencies {
         observer.event(Event::Note(&describe(latency)));
     }
+    if recordings.test.is_empty() && request.require_esr.is_some() {
+        bail!("--require-esr: the config names no test span; add a [[data.test]] table");
+    }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
     // Weights that are there already stand at the level that they were trained at.
     if let Some((_, saved)) = &resumed {
@@ -256,13 +261,15 @@ pub fn train(
 }
 
 /// What the test spans say.
+#[derive(Default)]
 struct Tested {
     rows: Vec<Row>,
     by_pair: Vec<PairRows>,
     files: Vec<PathBuf>,
 }
 
-/// Tests the best weights beside identity and the config's classical rows.
+/// Tests the best weights beside identity and the config's classical rows; no rows without a test
+/// span.
 fn test(
     mut best: Playable,
     config: &Config,
@@ -270,6 +277,9 @@ fn test(
     run: &RunDir,
     observer: &dyn Observer,
 ) -> Result<Tested> {
+    if recordings.test.is_empty() {
+        return Ok(Tested::default());
+    }
     best.name = config.model.kind().to_string();
     let wanted: Vec<BaselineConfig> = config.baselines.rows();
     let baselines = fitting::reach_of(&wanted);
@@ -392,23 +402,56 @@ fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<
             reach.context + reach.lookahead,
         );
     }
+    if recordings.valid.is_empty() {
+        bail!(
+            "no validation span: the training pairs name spans of their own, so nothing is held \
+             back by itself; add a [[data.valid]] table, or name whole pairs"
+        );
+    }
     for (part, excerpts) in [
+        ("training", &recordings.train),
         ("validation", &recordings.valid),
         ("test", &recordings.test),
     ] {
-        let predictable: usize = load::spans(excerpts)
-            .iter()
-            .map(|s| s.predictable(reach).len())
-            .sum();
-        if predictable == 0 {
-            bail!(
-                "no {part} sample can be predicted: every {part} span is shorter than the \
-                 network's context of {} samples; use longer spans",
-                reach.context + reach.lookahead
-            );
-        }
+        refuse_unusable(part, &load::spans(excerpts), reach)?;
     }
     Ok(windows)
+}
+
+/// Refuses a part whose spans are all too short, or all silent: it would say nothing. No part at
+/// all is none.
+fn refuse_unusable(part: &str, spans: &[Span], reach: Reach) -> Result<()> {
+    let Some(first) = spans.first() else {
+        return Ok(());
+    };
+    if spans.iter().all(|s| s.predictable(reach).is_empty()) {
+        bail!(
+            "no {part} sample can be predicted: every {part} span is shorter than the network's \
+             context of {} samples; use longer spans",
+            reach.context + reach.lookahead
+        );
+    }
+    if spans.iter().any(|s| s.sounds(reach)) {
+        return Ok(());
+    }
+    let pair = first.pair();
+    let seconds = |sample: usize| pair.sample_rate().seconds(sample);
+    let sounds = Sounding::of(pair.dry(), pair.wet()).range();
+    let sounds = sounds.map_or_else(String::new, |range| {
+        format!(
+            ", such as from {:.2} to {:.2} s of {}",
+            seconds(range.start),
+            seconds(range.end),
+            pair.name()
+        )
+    });
+    bail!(
+        "every {part} span is silent ({:.2} to {:.2} s of {}): nothing can be learned from it or \
+         measured on it; choose from and to where there is sound{sounds}",
+        seconds(first.samples().start),
+        seconds(first.samples().end),
+        pair.name()
+    );
 }
 
 /// The run that is to be continued, with its own config. Taken before anything else is done: two

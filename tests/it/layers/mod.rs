@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("limits", &[]),
     ("linalg", &[]),
+    ("number", &[]),
     ("progress", &[]),
     ("random", &[]),
     ("simd", &[]),
@@ -37,12 +38,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["audio", "effects", "limits", "network"]),
     ("models", &["kernels", "config", "network"]),
     // 3: what is done with recordings and with finished networks.
-    ("report", &["audio", "dsp", "files"]),
+    ("report", &["audio", "dsp", "files", "number"]),
     ("data", &["audio", "config", "dsp", "effects", "progress"]),
     (
         "regress",
         &[
-            "audio", "config", "dsp", "files", "limits", "linalg", "progress", "random",
+            "audio", "config", "dsp", "files", "limits", "linalg", "number", "progress", "random",
         ],
     ),
     (
@@ -57,12 +58,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // What two recordings are to each other.
-    ("survey", &["audio", "data", "dsp", "progress", "regress"]),
+    ("survey", &["audio", "data", "dsp", "number", "progress", "regress"]),
     // 4
     (
         "training",
         &[
-            "audio", "calendar", "config", "data", "files", "limits", "models", "network",
+            "audio", "calendar", "config", "data", "files", "limits", "models", "network", "number",
             "progress", "report", "simd",
         ],
     ),

@@ -47,8 +47,7 @@ const OF_THE_RECORDING: [&str; 2] = ["samples", "reference_std"];
 /// The table of one run.
 pub(super) fn run(run: &Run) -> String {
     if run.rows.is_empty() {
-        return "<p class=\"lead\">The run has not been tested: training was not finished.</p>\n"
-            .to_string();
+        return format!("<p class=\"lead\">{}</p>\n", escape(untested(run)));
     }
     let rows = run
         .rows
@@ -67,6 +66,15 @@ pub(super) fn run(run: &Run) -> String {
         number(Some(m.reference_std)),
         table("row", &rows)
     ) + &by_pair(run)
+}
+
+/// Why a run has no test figures.
+pub(super) fn untested(run: &Run) -> &'static str {
+    if run.finished {
+        "The run has no test span: its config names training and validation alone."
+    } else {
+        "The run has not been tested: training was not finished."
+    }
 }
 
 /// Every pair's rows, folded away.
