@@ -36,7 +36,9 @@ fn prose(outcome: &Outcome) -> String {
         let noise = outcome.noise_db.map_or_else(
             || "unknown: dry is never silent for a quarter of a second".to_string(),
             |db| match db {
-                f64::NEG_INFINITY => "none: where dry is silent, wet is digitally silent".to_string(),
+                f64::NEG_INFINITY => {
+                    "none: where dry is silent, wet is digitally silent".to_string()
+                }
                 db => format!("{:.0} dB below the wet sound, where dry is silent", -db),
             },
         );

@@ -20,6 +20,7 @@ mod inspect;
 mod interrupts;
 mod man;
 mod new;
+mod pipes;
 mod plain;
 mod readme;
 mod recover;

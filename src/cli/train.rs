@@ -154,9 +154,15 @@ fn prose(outcome: &Outcome) -> String {
         Some(network) => {
             text += &rows::table(&outcome.rows).to_string();
             text += &rows::beside_constant_gain(&outcome.by_pair);
-            let _ = write!(text, "reference STD {}", figure(network.metrics.reference_std));
+            let _ = write!(
+                text,
+                "reference STD {}",
+                figure(network.metrics.reference_std)
+            );
         }
-        None => text += "no test span: the config names training and validation, but nothing to test",
+        None => {
+            text += "no test span: the config names training and validation, but nothing to test"
+        }
     }
     if let Some(best) = outcome.best {
         let _ = write!(

@@ -1,6 +1,7 @@
 //! Predictive convolution of two sound files, and the two plain ways to combine them.
 
 use super::arguments::one_of;
+use super::recording;
 use crate::audio::decode;
 use crate::audio::encode;
 use crate::audio::level::amplitude;
@@ -25,7 +26,10 @@ const NOTEBOOK_PEAK: f64 = 0.99;
 /// Predictive convolution: what a regression learned on A makes of B
 ///
 /// A linear model learns to predict A's spectrum (or wave) from features of A, and predicts from
-/// B's features: the result has B's length and rate. --direct combines the two without a model.
+/// B's features. The result has B's rate and is a tenth longer than B: as in the notebook, a
+/// straight line of a twentieth of its length leads into it and another out of it. --direct
+/// combines the two without a model: a convolution is as long as A and B together (less one
+/// sample), a cross-synthesis as B.
 ///
 /// Examples:
 ///   effigy convolve bells.wav vireo.wav -o out.wav --estimator bayesian-ridge
@@ -35,7 +39,7 @@ const NOTEBOOK_PEAK: f64 = 0.99;
 pub struct Request {
     /// The sound to learn from.
     pub a: PathBuf,
-    /// The sound to predict from; the result has its length and rate.
+    /// The sound to predict from; the result has its rate.
     pub b: PathBuf,
     /// Where the result goes (32-bit float WAV).
     #[arg(long, short)]
@@ -206,6 +210,7 @@ fn outputs(request: &Request) -> Result<Vec<PathBuf>> {
         outputs.push(request.output.with_file_name(name));
     }
     for output in &outputs {
+        recording::check_output(&[], output)?;
         for input in [&request.a, &request.b] {
             ensure!(
                 !files::same(output, input),

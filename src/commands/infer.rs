@@ -23,6 +23,7 @@ use std::time::Instant;
 /// Examples:
 ///   effigy infer --model checkpoints/my-pedal song.wav -o song-through-pedal.wav
 ///   effigy infer --model checkpoints/amp --control gain=0.7 takes/*.wav -o through-amp/
+///   sox song.mp3 -t wav - | effigy infer --model amp.nam - -o - | aplay
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
@@ -30,10 +31,11 @@ pub struct Request {
     /// .json, .aidax, .safetensors.
     #[arg(long, short)]
     pub model: PathBuf,
-    /// Sound files: WAV, AIFF, FLAC, MP3 or OGG, any rate, up to 256 channels.
+    /// Sound files: WAV, AIFF, FLAC, MP3 or OGG, any rate, up to 256 channels; - is standard input.
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
-    /// A .wav file for one input, or a folder.
+    /// A .wav file for one input, or a folder; - is standard output, which then carries nothing
+    /// else.
     #[arg(long, short)]
     pub output: PathBuf,
     /// Sample format of the output [default: the input's].

@@ -57,11 +57,12 @@ pub fn check_length(seconds: f64) -> anyhow::Result<()> {
 /// # Errors
 /// Names the file.
 pub fn check_output(inputs: &[&Path], output: &Path) -> anyhow::Result<()> {
-    let is_wav = output
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    // A device takes anything.
+    let is_device = output.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir());
+    let ending = output.extension();
+    let is_wav = ending.is_some_and(|e| e.eq_ignore_ascii_case("wav"));
     ensure!(
-        is_wav,
+        is_wav || is_device,
         "{}: sounds are written as WAV; give the file the ending .wav",
         output.display()
     );

@@ -1,5 +1,6 @@
 //! Recovering the deleted end of a clip by regression on clips of the same kind.
 
+use super::recording;
 use crate::audio::decode;
 use crate::audio::encode::{AudioWriter, Dither};
 use crate::audio::{SampleFormat, SampleRate};
@@ -171,6 +172,10 @@ pub struct Outcome {
     pub beyond_16_bits: usize,
 }
 
+/// Clips shorter than this share of the middle one are left out: they would cut all others to
+/// their own length.
+const STRAY_SHARE: f64 = 0.1;
+
 /// The clips of a folder, sorted by name and cut to the shortest.
 struct Collection {
     paths: Vec<PathBuf>,
@@ -185,6 +190,9 @@ struct Collection {
 /// keep or to recover, a place beyond the list, settings a method refuses.
 pub fn recover(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
+    if let Some(output) = &request.output {
+        recording::check_output(&[], output)?;
+    }
     let collection = load(&request.dir, &request.prefix, observer)?;
     let samples = collection.clips.first().map_or(0, Vec::len);
     let kept = split(request.portion, samples)?;
@@ -241,10 +249,51 @@ fn load(dir: &Path, prefix: &str, observer: &dyn Observer) -> Result<Collection>
         common = Some(rate);
         clips.push(clip);
     }
+    let rate = common.context("no clip was read")?;
+    let (paths, mut clips) = without_strays(paths, clips, observer)?;
     let shortest = clips.iter().map(Vec::len).min().unwrap_or(0);
     clips.iter_mut().for_each(|clip| clip.truncate(shortest));
-    let rate = common.context("no clip was read")?;
     Ok(Collection { paths, clips, rate })
+}
+
+/// Leaves out what is far too short, says so, and says when the shortest that is left cuts much of
+/// the others.
+fn without_strays(
+    paths: Vec<PathBuf>,
+    clips: Vec<Vec<f64>>,
+    observer: &dyn Observer,
+) -> Result<(Vec<PathBuf>, Vec<Vec<f64>>)> {
+    let middle = median(clips.iter().map(|clip| clip.len() as f64).collect());
+    let is_stray = |clip: &Vec<f64>| (clip.len() as f64) < STRAY_SHARE * middle;
+    let (strays, kept): (Vec<_>, Vec<_>) = paths
+        .into_iter()
+        .zip(clips)
+        .partition(|(_, clip)| is_stray(clip));
+    for (path, clip) in strays {
+        observer.event(Event::Warning(&format!(
+            "{}: {} samples beside {middle:.0} of the others; it is left out, and not counted",
+            path.display(),
+            clip.len()
+        )));
+    }
+    ensure_enough(kept.len(), "after leaving out those far too short")?;
+    let shortest = kept.iter().min_by_key(|(_, clip)| clip.len());
+    if let Some((path, clip)) = shortest.filter(|(_, c)| 2.0 * (c.len() as f64) < middle) {
+        observer.event(Event::Warning(&format!(
+            "all clips are cut to the {} samples of {}; the others have {middle:.0}",
+            clip.len(),
+            path.display()
+        )));
+    }
+    Ok(kept.into_iter().unzip())
+}
+
+fn ensure_enough(clips: usize, which: &str) -> Result<()> {
+    ensure!(
+        clips >= 3,
+        "{clips} clip(s) {which}; at least 3 are needed, one of them to recover"
+    );
+    Ok(())
 }
 
 /// The clips of a folder whose names begin so, in the order of their names.
@@ -255,19 +304,16 @@ fn matching(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
         let path = entry.with_context(shown)?.path();
         let text = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
         let extension = text(path.extension()).to_lowercase();
-        let named = text(path.file_name()).starts_with(prefix);
-        if named && EXTENSIONS.contains(&extension.as_str()) {
+        let name = text(path.file_name());
+        // Hidden files are no clips: macOS leaves `._NAME.wav` beside what it copies.
+        let hidden = name.starts_with('.') && !prefix.starts_with('.');
+        if !hidden && name.starts_with(prefix) && EXTENSIONS.contains(&extension.as_str()) {
             paths.push(path);
         }
     }
     // Folders are listed in any order; sorted, an index means the same everywhere.
     paths.sort();
-    ensure!(
-        paths.len() >= 3,
-        "{}: {} clip(s) begin with {prefix:?}; at least 3 are needed, one of them to recover",
-        dir.display(),
-        paths.len()
-    );
+    ensure_enough(paths.len(), &format!("begin with {prefix:?}")).with_context(shown)?;
     Ok(paths)
 }
 

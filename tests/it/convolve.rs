@@ -156,6 +156,25 @@ fn finishing_trims_normalises_and_reduces_noise() {
     assert!(refusal(&request).contains("trim = 3"));
 }
 
+/// What the help says of lengths.
+#[test]
+fn results_are_as_long_as_the_help_says() {
+    let Scene { dir, mut request } = scene(Estimator::Ols, None);
+    request.a = write(&dir.path().join("a.wav"), 8000, vec![bell(1500, 1)]);
+    request.b = write(&dir.path().join("b.wav"), 8000, vec![bell(2000, 2)]);
+    for (direct, len) in [
+        (None, 2000 + 2 * (2000 / 20 + 1)),
+        (Some(Direct::Convolution), 1500 + 2000 - 1),
+        (Some(Direct::CrossSynthesis), 2000),
+    ] {
+        request.direct = direct;
+        let outcome = convolve(&request, &Silent).unwrap();
+        assert_eq!(outcome.results[0].samples, len, "{direct:?}");
+    }
+    request.output = dir.path().join("o.flac");
+    assert!(refusal(&request).contains("written as WAV"));
+}
+
 #[test]
 fn what_cannot_be_combined_is_refused_in_one_line() {
     let Scene { dir, mut request } = scene(Estimator::Ols, None);

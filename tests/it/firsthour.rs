@@ -41,7 +41,7 @@ fn look(dry: &Path, wet: &Path, latency_samples: Option<i64>) -> Outcome {
         dry: dry.to_path_buf(),
         wet: wet.to_path_buf(),
         latency_samples,
-        channel: 1,
+        channel: None,
     };
     check(&request, &Silent).unwrap()
 }

@@ -106,6 +106,67 @@ fn another_rate_is_resampled_with_a_notice_and_stays_in_time() {
     }
 }
 
+/// A WAV file in on standard input, a WAV file and nothing else out on standard output.
+#[test]
+fn pipes_carry_sound_and_nothing_else() {
+    let place = trained(CONV);
+    let told = ["infer", "-m", "r", "dry.wav", "-o", "file.wav"];
+    assert_eq!(place.effigy(&told).code, 0);
+    let wanted = std::fs::read(place.path("file.wav")).unwrap();
+    let mut command = place.command();
+    command.args(["infer", "-m", "r", "-", "-o", "-"]);
+    command.stdin(std::fs::File::open(place.path("dry.wav")).unwrap());
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stdout == wanted, "{} bytes", output.stdout.len());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("standard input → standard output"), "{said}");
+    for (told, words) in [
+        (["-", "-"], "can be read once"),
+        (["dry.wav", "wet.wav"], "2 inputs cannot go to the one file"),
+    ] {
+        let said = place.effigy(&[&["infer", "-m", "r", "-o", "-"], &told[..]].concat());
+        assert!(said.code == 2 && said.stdout.is_empty(), "{}", said.stderr);
+        assert!(said.stderr.contains(words), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_result_is_a_wav_file_and_never_empty() {
+    let place = trained(CONV);
+    let before = place.files();
+    for name in ["song.mp3", "out/song.FLAC"] {
+        let said = place.effigy(&["infer", "-m", "r", "dry.wav", "-o", name]);
+        assert_eq!(said.code, 2);
+        assert!(said.stderr.contains("written as WAV"), "{}", said.stderr);
+    }
+    // The size of the whole is right and that of the sound is 0: there is none.
+    let mut bytes = std::fs::read(place.path("dry.wav")).unwrap();
+    let data = bytes.windows(4).position(|w| w == b"data").unwrap();
+    bytes[data + 4..data + 8].fill(0);
+    bytes.truncate(data + 8);
+    let len = (bytes.len() as u32 - 8).to_le_bytes();
+    bytes[4..8].copy_from_slice(&len);
+    place.write("empty.wav", bytes);
+    place.wav("short.wav", vec![noise(300, 1)]);
+    for told in [
+        &["infer", "-m", "r", "empty.wav", "-o", "o.wav"][..],
+        &["reorder", "short.wav", "-o", "o.wav"],
+    ] {
+        let said = place.effigy(told);
+        assert_eq!(said.code, 2, "{told:?}");
+        let words = ["would be empty", "at least 2 needed", "holds no sound"];
+        assert!(
+            words.iter().any(|w| said.stderr.contains(w)),
+            "{}",
+            said.stderr
+        );
+    }
+    std::fs::remove_file(place.path("empty.wav")).unwrap();
+    std::fs::remove_file(place.path("short.wav")).unwrap();
+    assert_eq!(place.files(), before);
+}
+
 #[test]
 fn evaluate_repeats_the_test_row_of_training() {
     let place = trained(CONV);

@@ -31,6 +31,7 @@ mod regress;
 mod report;
 mod resynth;
 mod s4_tf;
+mod spans;
 mod stft;
 mod streams;
 mod support;

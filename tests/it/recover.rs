@@ -133,6 +133,27 @@ fn clips(dir: &Path, lengths: &[usize], hz: u32) {
 }
 
 #[test]
+fn stray_files_neither_stop_nor_cut_what_is_recovered() {
+    let dir = tempfile::tempdir().unwrap();
+    clips(dir.path(), &[400, 370, 500, 390], 8000);
+    let mut request = request(dir.path());
+    request.held_out = Some(3);
+    std::fs::write(dir.path().join("._0_jackson_8000_1.wav"), b"\0\x05\x16\x07").unwrap();
+    request.prefix = String::new();
+    let outcome = recover(&request, &Silent).unwrap();
+    assert_eq!((outcome.clips, outcome.samples), (4, 370));
+    // A clip of ten samples is left out, not all others cut to it.
+    let short = Audio::mono(SampleRate::new(8000).unwrap(), vec![0.1; 10]);
+    let path = dir.path().join("0_jackson_9.wav");
+    encode::write(&path, &short, SampleFormat::Float(32)).unwrap();
+    let outcome = recover(&request, &Silent).unwrap();
+    assert_eq!((outcome.clips, outcome.samples), (4, 370));
+    request.output = Some(dir.path().join("o.mp3"));
+    let refused = format!("{:#}", recover(&request, &Silent).unwrap_err());
+    assert!(refused.contains("written as WAV"), "{refused}");
+}
+
+#[test]
 fn what_cannot_be_recovered_is_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let refusal = |request: &Request| format!("{:#}", recover(request, &Silent).unwrap_err());

@@ -108,6 +108,12 @@ pub enum AudioError {
         /// The format asked for.
         format: SampleFormat,
     },
+    /// A sound without a sample was to be written.
+    #[error("{}: would be empty: what was read is too short for a result; nothing was written", path.display())]
+    NothingToWrite {
+        /// The file that was to be written.
+        path: PathBuf,
+    },
     /// More channels than the format can hold, or none.
     #[error("{}: cannot be written with {given} channels; allowed are 1 to {allowed}", path.display())]
     ChannelCount {

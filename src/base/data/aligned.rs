@@ -89,7 +89,10 @@ fn power(x: &[f32]) -> f64 {
 pub(super) fn sound_power(x: &[f32]) -> f64 {
     let len = x.len().max(1) as f64;
     let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / len;
-    x.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / len
+    x.iter()
+        .map(|&v| (f64::from(v) - mean).powi(2))
+        .sum::<f64>()
+        / len
 }
 
 /// Power of wet in the moments when dry is silent (and has been for 0.2 s), relative to its mean

@@ -71,7 +71,9 @@ mod tests {
         let found = check_recording("dry", &second, Expectations::default());
         let found = as_recorded(found[0].clone(), &[1], &stereo, &stereo);
         assert!(
-            found.to_string().starts_with("error: dry channel 2 is silent"),
+            found
+                .to_string()
+                .starts_with("error: dry channel 2 is silent"),
             "{found}"
         );
     }

@@ -200,7 +200,9 @@ mod tests {
     #[test]
     fn a_span_of_silence_does_not_sound() {
         let rate = SampleRate::new(100).unwrap();
-        let wet: Vec<f32> = (0..10).map(|i| if i < 6 { i as f32 } else { 0.0 }).collect();
+        let wet: Vec<f32> = (0..10)
+            .map(|i| if i < 6 { i as f32 } else { 0.0 })
+            .collect();
         let pair = Arc::new(DryWetPair::aligned("p", rate, wet.clone(), wet, 0));
         let span = |range| Span::new(pair.clone(), range);
         let none = Reach::default();

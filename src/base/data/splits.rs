@@ -69,7 +69,9 @@ fn bounds(
 ) -> Vec<Position> {
     let by_sound = sounding(pair).map(|(sounding, hz)| (sounding.tenths_from(first), sounding, hz));
     let Some((tenths, sounding, hz)) = by_sound.filter(|(tenths, ..)| !tenths.even) else {
-        return (first..=10).map(|tenth| Percent(10.0 * tenth as f64)).collect();
+        return (first..=10)
+            .map(|tenth| Percent(10.0 * tenth as f64))
+            .collect();
     };
     let seconds = |sample: usize| sample as f64 / f64::from(hz);
     let bounds: Vec<f64> = tenths.bounds.iter().map(|b| seconds(*b)).collect();

@@ -2,9 +2,9 @@
 //!
 //! Judges figures alone: knows neither networks nor recordings nor where the words are shown.
 
-use crate::number;
 use super::metrics::Row;
 use super::table::figure;
+use crate::number;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

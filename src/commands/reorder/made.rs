@@ -140,6 +140,13 @@ impl Engine {
     ) -> Result<Part, ResynthError> {
         let begun = Instant::now();
         let table = measure(&self.stft, &self.bank, self.sample_rate, guide, observer)?;
+        if table.mel.rows() < 2 {
+            return Err(ResynthError::TooFew {
+                what: "frames to reorder (a longer recording or a shorter hop has more)",
+                found: table.mel.rows(),
+                needed: 2,
+            });
+        }
         let features = self.setting.preprocess.apply(&table.mel);
         let ordering = order::order(&table, &features, &self.recipe(), observer)?;
         let order_seconds = begun.elapsed().as_secs_f64();

@@ -119,8 +119,12 @@ impl AudioWriter {
     /// Completes the header and gives the file its name.
     ///
     /// # Errors
-    /// [`AudioError::Io`]; nothing is left behind then.
+    /// [`AudioError::NothingToWrite`] without a single frame, [`AudioError::Io`]; nothing is left
+    /// behind then.
     pub fn finish(mut self) -> Result<Written, AudioError> {
+        if self.frames == 0 {
+            return Err(AudioError::NothingToWrite { path: self.path });
+        }
         let data_len = self.frames * self.header.frame_bytes();
         let completed = self.header.bytes(data_len);
         let pad = vec![0; (data_len % 2) as usize];
