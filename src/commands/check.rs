@@ -101,7 +101,10 @@ pub fn check(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
             .map_err(|reason| anyhow!("{}: {reason}; count from 1", file.display())),
         None => Ok(Cow::Borrowed(audio)),
     };
-    let sides = (looked_at(&request.dry, &dry)?, looked_at(&request.wet, &wet)?);
+    let sides = (
+        looked_at(&request.dry, &dry)?,
+        looked_at(&request.wet, &wet)?,
+    );
     Ok(Outcome {
         survey: survey(&dry, &wet, channel, request.latency_samples, observer)?,
         dry: side(&request.dry, &sides.0, dry.channels().len()),

@@ -58,7 +58,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // What two recordings are to each other.
-    ("survey", &["audio", "data", "dsp", "number", "progress", "regress"]),
+    (
+        "survey",
+        &["audio", "data", "dsp", "number", "progress", "regress"],
+    ),
     // 4
     (
         "training",
