@@ -15,6 +15,12 @@ pub trait EffectNetwork: std::fmt::Debug {
     /// at least 1 (where there is a [`EffectNetwork::fixed_window`]: exactly that).
     fn forward(&self, dry: Tensor<3>) -> Tensor<3>;
 
+    /// The same, a memory starting from where `state` stands instead of from zero.
+    fn forward_from(&self, dry: Tensor<3>, state: State) -> Tensor<3> {
+        debug_assert!(state.is_empty(), "a state for a network without memory");
+        self.forward(dry)
+    }
+
     /// How far back an output sample listens.
     fn reach(&self) -> Reach<'_>;
 
@@ -67,9 +73,9 @@ pub trait Memory: std::fmt::Debug {
     }
 }
 
-/// `[batch, inputs, lookback + warm_up + n]` → `[batch, 1, n]`, from a state of silence.
-pub(super) fn from_silence(network: &impl Memory, dry: Tensor<3>) -> Tensor<3> {
-    let (output, _) = network.advance(dry, State::default());
+/// `[batch, inputs, lookback + warm_up + n]` → `[batch, 1, n]`, from where `state` stands.
+pub(super) fn warmed_up(network: &impl Memory, dry: Tensor<3>, state: State) -> Tensor<3> {
+    let (output, _) = network.advance(dry, state);
     let warm_up = network.warm_up();
     let len = output.dims()[2] - warm_up;
     output.narrow(2, warm_up, len)

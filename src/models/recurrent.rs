@@ -151,11 +151,14 @@ impl RecurrentNetwork {
 }
 
 impl EffectNetwork for RecurrentNetwork {
-    /// The state begins in silence; gradients end every `truncate` samples.
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        self.forward_from(input, State::default())
+    }
+
+    /// Gradients end every `truncate` samples.
+    fn forward_from(&self, input: Tensor<3>, mut state: State) -> Tensor<3> {
         let [_, _, len] = input.dims();
         let lookback = self.lookback();
-        let mut state = State::default();
         let mut at = 0;
         let mut advance = |count: usize| {
             let piece = input.clone().narrow(2, at, lookback + count);

@@ -3,7 +3,7 @@
 //!
 //! The filters themselves are [`super::filter_bank`]'s.
 
-use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, from_silence};
+use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, warmed_up};
 use super::filter_bank::FilterBank;
 use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, sound_and_knobs};
@@ -93,7 +93,11 @@ impl S4dNetwork {
 
 impl EffectNetwork for S4dNetwork {
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        from_silence(self, input)
+        self.forward_from(input, State::default())
+    }
+
+    fn forward_from(&self, input: Tensor<3>, state: State) -> Tensor<3> {
+        warmed_up(self, input, state)
     }
 
     fn reach(&self) -> Reach<'_> {

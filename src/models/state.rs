@@ -18,6 +18,20 @@ impl State {
         self.0.push_back(part);
     }
 
+    /// Whether nothing was heard yet, as for ever in a network without memory.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The state of these rows of the batch, in this order.
+    pub fn rows(&self, rows: &[i32], device: &Device) -> Self {
+        let select = |part: &Tensor<2>| {
+            let rows = Tensor::<1, Int>::from_data(TensorData::from(rows), device);
+            part.clone().select(0, rows)
+        };
+        Self(self.0.iter().map(select).collect())
+    }
+
     /// The same values, through which no gradient flows back.
     pub fn detach(self) -> Self {
         Self(self.0.into_iter().map(Tensor::detach).collect())

@@ -7,7 +7,7 @@
 //! Nercessian, Sarroff & Werner 2021. A knob scales the gains, as a potentiometer does. Knows no other
 //! network.
 
-use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, from_silence};
+use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, warmed_up};
 use super::filter_bank::FilterBank;
 use super::init::WeightInit;
 use super::parts::{numbers, sound_and_knobs};
@@ -132,7 +132,11 @@ impl WienerHammerstein {
 
 impl EffectNetwork for WienerHammerstein {
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        from_silence(self, input)
+        self.forward_from(input, State::default())
+    }
+
+    fn forward_from(&self, input: Tensor<3>, state: State) -> Tensor<3> {
+        warmed_up(self, input, state)
     }
 
     fn reach(&self) -> Reach<'_> {

@@ -10,7 +10,7 @@ use crate::data::pair::Reach;
 use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::{self, EffectModel, Imported};
-use crate::network::{Architecture, Control, DescriptionError, Network, Weights};
+use crate::network::{Architecture, Control, DescriptionError, Network, Weights, settling_samples};
 use crate::regress::baseline::{Baseline, SavedBaseline};
 use crate::training::evaluate;
 use crate::training::run_dir::RunDir;
@@ -52,8 +52,11 @@ pub struct Run {
     pub config: Config,
     /// Its network.
     pub model: EffectModel,
-    /// Where that computes; the processor unless [`Playable::on`] has moved it.
+    /// Where burn computes it.
     pub device: Device,
+    /// Whether its predictions are burn's, on `device`, and not those of the engine, which plays it
+    /// everywhere else.
+    pub by_burn: bool,
 }
 
 impl Playable {
@@ -106,20 +109,27 @@ impl Playable {
                 config,
                 model,
                 device: device.clone(),
+                by_burn: false,
             })),
         })
     }
 
-    /// The same, a run's network computing where `choice` says. Files and baselines play on the
-    /// processor whatever it says.
+    /// The same, a run's network predicting where `choice` says: on the processor it is played by
+    /// the engine, as files and baselines are whatever it says.
     ///
     /// # Errors
     /// The device is not there.
-    pub fn on(self, choice: DeviceChoice) -> Result<Self> {
-        match self.source {
-            Source::Run(run) => Self::of_run(run.folder, &device::select(choice)?.device),
-            Source::File(_) | Source::Baseline(_) => Ok(self),
+    pub fn on(mut self, choice: DeviceChoice) -> Result<Self> {
+        let by_burn = !matches!(choice, DeviceChoice::Auto | DeviceChoice::Flex);
+        if let Source::Run(run) = &mut self.source
+            && by_burn
+        {
+            let device = device::select(choice)?.device;
+            run.model = run.folder.load_best(&device)?.0;
+            run.device = device;
+            run.by_burn = true;
         }
+        Ok(self)
     }
 
     /// A baseline that was just fitted, in so many seconds, on recordings of that rate.
@@ -290,8 +300,7 @@ fn reach(network: &Network) -> Reach {
     let lookahead = network.latency_samples();
     let memory = match network.receptive_field() {
         Some(receptive_field) => receptive_field - 1,
-        // Half a second settles recurrent networks, as in players of the field.
-        None => network.sample_rate as usize / 2,
+        None => settling_samples(network.sample_rate),
     };
     Reach {
         context: memory.saturating_sub(lookahead),

@@ -1,8 +1,12 @@
-//! What a model predicts of test spans: any range of a span, with the sound around it as context.
+//! What a model predicts of test spans: any range of a span, after all that was heard before it.
+//!
+//! A player that is given the whole recording says the same at the same place: it begins in the
+//! silence that [`Engine::prewarm`] leaves, and hears the recording from its beginning.
 
 use super::playable::{Playable, Source};
-use crate::data::pair::{Reach, Span};
+use crate::data::pair::Span;
 use crate::engine::Engine;
+use crate::network::{Architecture, Network};
 use crate::regress::baseline::Baseline;
 use crate::training::evaluate;
 use anyhow::Result;
@@ -18,13 +22,13 @@ impl Playable {
     /// A network that the engine cannot play.
     pub fn predict(&self) -> Result<Predict<'_>> {
         Ok(match &self.source {
-            Source::Run(run) => Box::new(|span, range| {
-                Ok(evaluate::predict_span(&run.model, &run.device, span, range))
+            Source::Run(run) if run.by_burn => Box::new(|span, range| {
+                let (model, device) = (&run.model, &run.device);
+                Ok(evaluate::predict_span(model, device, span, range, true))
             }),
-            Source::File(model) => {
-                let mut engine = Engine::new(&model.network)?;
-                let reach = self.reach();
-                Box::new(move |span, range| played(&mut engine, reach, span, range))
+            Source::Run(_) | Source::File(_) => {
+                let network = self.network()?;
+                Box::new(move |span, range| played(&network, span, range))
             }
             Source::Baseline(saved) => {
                 Box::new(|span, range| Ok(filtered(&saved.baseline, span, range)))
@@ -33,25 +37,19 @@ impl Playable {
     }
 }
 
-/// What `engine` makes of a span's dry samples in `range`, after its context.
-fn played(
-    engine: &mut Engine,
-    reach: Reach,
-    span: &Span,
-    range: &Range<usize>,
-) -> Result<Vec<f32>> {
-    let controls = span.pair().controls();
-    if !controls.is_empty() {
-        engine.set_controls(controls)?;
-    }
-    engine.reset();
-    engine.prewarm();
-    let mut dry = vec![0.0; reach.context + range.len() + reach.lookahead];
-    let from = range.start as i64 - reach.context as i64;
-    span.pair().copy_dry(from, &mut dry);
-    let mut wet = vec![0.0; dry.len()];
-    engine.process(&dry, &mut wet);
-    wet.drain(..reach.context + reach.lookahead);
+/// What the engine makes of a span's dry samples in `range`, as when it plays the whole recording.
+fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<f32>> {
+    let (dry, lookahead) = (span.pair().dry(), network.latency_samples());
+    let grid = matches!(network.full().architecture, Architecture::Window(_));
+    let from = match network.receptive_field() {
+        // What lies further back than it hears changes nothing.
+        Some(field) if !grid => range.start.saturating_sub(field),
+        _ => 0,
+    };
+    let to = range.end.saturating_add(lookahead).min(dry.len());
+    let mut wet = Engine::play(network, span.pair().controls(), &dry[from..to])?;
+    wet.truncate(range.end - from);
+    wet.drain(..range.start - from);
     Ok(wet)
 }
 

@@ -4,6 +4,7 @@
 use crate::data::pair::{Reach, Span};
 use crate::models::EffectModel;
 use crate::models::predict::predict;
+use crate::network::settling_samples;
 use crate::report::metrics::ErrorSums;
 use burn::prelude::*;
 use std::ops::Range;
@@ -16,18 +17,32 @@ pub fn reach(model: &EffectModel) -> Reach {
     }
 }
 
-/// Predicted wet samples of `range`, which lies within what `span` lets the network predict.
+/// Predicted wet samples of `range`, which lies within what `span` lets the network predict. A memory
+/// first settles in silence, then hears the samples before the range: as many as it was trained
+/// to, or, where `all_before`, all since the recording began.
 pub fn predict_span(
     model: &EffectModel,
     device: &Device,
     span: &Span,
     range: &Range<usize>,
+    all_before: bool,
 ) -> Vec<f32> {
     let Reach { context, lookahead } = reach(model);
-    let mut dry = vec![0.0; context + range.len() + lookahead];
-    span.pair()
-        .copy_dry(range.start as i64 - context as i64, &mut dry);
-    let (past, future) = dry.split_at(context);
+    let (context, silence) = match model.receptive_field() {
+        Some(_) => (context, 0),
+        None => (
+            if all_before {
+                range.start.max(context)
+            } else {
+                context
+            },
+            settling_samples(span.pair().sample_rate().hz()),
+        ),
+    };
+    let mut dry = vec![0.0; silence + context + range.len() + lookahead];
+    let from = range.start as i64 - context as i64;
+    span.pair().copy_dry(from, &mut dry[silence..]);
+    let (past, future) = dry.split_at(silence + context);
     let mut predicted = predict(model, device, span.pair().controls(), past, future);
     predicted.truncate(range.len());
     predicted
@@ -38,7 +53,7 @@ pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> ErrorSums 
     let mut sums = ErrorSums::default();
     for span in spans {
         let range = span.predictable(reach(model));
-        let predicted = predict_span(model, device, span, &range);
+        let predicted = predict_span(model, device, span, &range, false);
         sums.add(&span.pair().wet()[range], &predicted);
     }
     sums

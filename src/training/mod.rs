@@ -14,6 +14,7 @@ pub mod run_dir;
 pub mod run_report;
 mod saver;
 pub mod schedule;
+mod settled;
 pub mod step;
 pub mod truncated;
 
@@ -28,6 +29,7 @@ use burn::prelude::*;
 use history::{BestEpoch, EpochRow};
 use run_dir::{Progress, RunDir, RunError, State};
 use saver::Saver;
+use settled::Settled;
 use std::time::{Duration, Instant};
 use step::Recipe;
 use truncated::TruncatedBatch;
@@ -169,11 +171,13 @@ fn train_epoch(
     let mut rate = 0.0;
     let name = format!("epoch {}/{}", epoch + 1, training.epochs);
     let task = Task::begin(observer, &name, Some(steps as u64));
+    let mut settled = Settled::find(&state.model, session.windows, &device);
     for indices in order.chunks(training.batch_size) {
         let batch = session.windows.gather(indices);
         let wet_samples = batch.wet.clone();
+        let start = settled.of_batch(batch.size, &batch.controls);
         let tensors = batcher::tensors(batch, &device);
-        let mut batch = TruncatedBatch::begin(&state.model, tensors, training.step_len);
+        let mut batch = TruncatedBatch::begin(&state.model, tensors, training.step_len, start);
         let (mut predicted, mut losses) = (Vec::new(), Vec::new());
         while let Some(sides) = batch.advance(&state.model) {
             let stopped = |_| interrupted(run, &state.progress);
@@ -190,6 +194,7 @@ fn train_epoch(
             losses.push(stepped.loss);
             task.advance(1);
         }
+        settled.follow(&state.model);
         log.push(wet_samples, predicted, losses);
         if let Some(loss) = log.drain_when_full() {
             return Err(diverged(loss, epoch, rate));

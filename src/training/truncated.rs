@@ -1,7 +1,7 @@
 //! Truncated back-propagation: the stretches of a batch of windows that optimiser steps are taken
 //! on, the whole windows, or one piece after another with the network's memory carried on.
 //!
-//! A window's memory begins at zero, hears the warm-up, then keeps what it heard through all
+//! A window's memory begins where silence leaves it, hears the warm-up, then keeps what it heard through all
 //! pieces; only gradients end where a piece begins. So most steps start from a memory that a
 //! whole passage has filled, for the cost of one warm-up. The state belongs to the batch: between
 //! batches, and so between epochs, there is none, and a resumed run needs none.
@@ -25,19 +25,20 @@ pub struct TruncatedBatch {
 impl TruncatedBatch {
     /// Starts on dry `[batch, 1 + controls, context + window + lookahead]` and wet `[batch, 1,
     /// window]`; pieces of `step_len` samples, which divides the window, for a network with
-    /// memory.
+    /// memory, which starts from `start`.
     pub fn begin(
         model: &EffectModel,
         (dry, wet): (Tensor<3>, Tensor<3>),
         step_len: Option<usize>,
+        start: State,
     ) -> Self {
         let warm_up = model.warm_up();
         let state = match step_len {
             Some(_) if warm_up > 0 => {
                 let heard = dry.clone().narrow(2, 0, model.lookback() + warm_up);
-                model.advance(heard, State::default()).1.detach()
+                model.advance(heard, start).1.detach()
             }
-            _ => State::default(),
+            _ => start,
         };
         Self {
             dry,
@@ -57,7 +58,13 @@ impl TruncatedBatch {
         }
         let Some(step_len) = self.step_len else {
             self.at = window;
-            return Some((self.wet.clone(), model.forward_sizes(self.dry.clone())));
+            let (dry, state) = (self.dry.clone(), std::mem::take(&mut self.state));
+            let predicted = if state.is_empty() {
+                model.forward_sizes(dry)
+            } else {
+                vec![model.forward_from(dry, state)]
+            };
+            return Some((self.wet.clone(), predicted));
         };
         let from = model.warm_up() + self.at;
         let piece = self
@@ -99,9 +106,12 @@ mod tests {
             let sound: Vec<f32> = (0..2 * len).map(|i| (0.1 * i as f32).sin()).collect();
             let dry = Tensor::from_data(TensorData::new(sound, [2, 1, len]), &device);
             let wet = dry.clone().narrow(2, 0, 96);
+            // Some state that is not silence's.
+            let heard = dry.clone().narrow(2, 7, model.lookback() + 40);
+            let start = model.advance(heard, State::default()).1.detach();
             let answers = |step_len| {
                 let both = (dry.clone(), wet.clone());
-                let mut batch = TruncatedBatch::begin(&model, both, step_len);
+                let mut batch = TruncatedBatch::begin(&model, both, step_len, start.clone());
                 let mut sides: [Vec<Tensor<3>>; 2] = Default::default();
                 while let Some((wet, predicted)) = batch.advance(&model) {
                     sides[0].push(wet);

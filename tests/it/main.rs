@@ -23,6 +23,7 @@ mod kernels;
 mod layers;
 mod losses;
 mod networks;
+mod one_number;
 mod oracle;
 mod pytorch;
 mod random_networks;

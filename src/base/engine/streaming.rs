@@ -4,7 +4,7 @@ use super::EngineError;
 use super::block::{Block, CHUNK};
 use super::node::{Node, Plannable};
 use super::plan::Plan;
-use crate::network::{Architecture, Network};
+use crate::network::{Architecture, Network, settling_samples};
 use crate::simd::Isa;
 
 /// A network that plays one channel of audio.
@@ -196,6 +196,6 @@ fn prewarm_samples(network: &Network) -> usize {
         // Windows stand on a grid from the first sample on, which silence before it would shift.
         (Architecture::Window(_), _) => 0,
         (_, Some(receptive_field)) => receptive_field - 1,
-        (_, None) => network.sample_rate as usize / 2,
+        (_, None) => settling_samples(network.sample_rate),
     }
 }

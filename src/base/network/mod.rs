@@ -87,6 +87,12 @@ pub enum Architecture {
     Slimmable(Slimmable),
 }
 
+/// Silence after which a memory has settled: half a second, as in players of the field. Training,
+/// tests and players all start from there.
+pub const fn settling_samples(sample_rate: u32) -> usize {
+    sample_rate as usize / 2
+}
+
 /// Weights under the name that `training.freeze` takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {

@@ -11,10 +11,6 @@ use crate::models::EffectModel;
 use crate::playing::controls;
 use anyhow::Result;
 
-/// Longest silence that a network hears before a measurement, in samples: enough for recurrent
-/// states to settle, and all that most other networks can hear.
-const MOST_SILENCE: usize = 4096;
-
 /// Measures the network with its knobs where they stood in the test.
 ///
 /// # Errors
@@ -38,15 +34,13 @@ pub fn network(
         .collect();
     let mut engine = Engine::new(&model.describe(rate.hz(), controls))?;
     engine.set_controls(&values)?;
-    let silence = vec![0.0; engine.prewarm_samples().min(MOST_SILENCE)];
     let mut play = |dry: &[f32]| -> Vec<f32> {
         engine.reset();
-        let mut output = vec![0.0; silence.len()];
-        engine.process(&silence, &mut output);
+        engine.prewarm();
         let latency = engine.latency_samples();
         let mut input = dry.to_vec();
         input.resize(dry.len() + latency, 0.0);
-        output.resize(input.len(), 0.0);
+        let mut output = vec![0.0; input.len()];
         engine.process(&input, &mut output);
         output.drain(..latency);
         output

@@ -1,0 +1,163 @@
+//! One state, one number: the same weights on the same file have the same figures wherever they
+//! are taken, because everything begins in the state that silence leaves.
+
+use crate::networks::{knob_networks, seed_networks};
+use crate::support::{Place, noise, through_effect};
+use effigy::audio::decode;
+use effigy::commands::{compare, evaluate, export, infer, train};
+use effigy::config::{Latency, ModelConfig};
+use effigy::progress::Silent;
+use effigy::report::metrics::{Row, metrics};
+use std::path::{Path, PathBuf};
+
+/// Dry sounds that begin and end in running sound, the worst case for a wrong state.
+fn place() -> Place {
+    let place = Place::new();
+    for (name, seed) in [("train", 1), ("valid", 2), ("test", 2)] {
+        let dry = noise(3000, seed);
+        place.wav(&format!("{name}-wet.wav"), vec![through_effect(&dry)]);
+        place.wav(&format!("{name}-dry.wav"), vec![dry]);
+    }
+    place
+}
+
+fn config(model: &ModelConfig, more: &str) -> String {
+    let pair = |part: &str| {
+        format!("[[data.{part}]]\ndry = \"{part}-dry.wav\"\nwet = \"{part}-wet.wav\"\n")
+    };
+    let table = toml::to_string(model).unwrap();
+    format!(
+        "name = \"t\"\ndevice = \"flex\"\n[data]\nlatency = 0\n{}{}{}{more}\n\
+         [windows]\nwindow_len = 64\nhop = 256\n[baselines]\nfir_taps = 0\n\
+         [training]\nepochs = 1\nbatch_size = 8\n[model]\n{table}",
+        pair("train"),
+        pair("valid"),
+        pair("test")
+    )
+}
+
+fn trained(place: &Place, name: &str, text: &str) -> (PathBuf, train::Outcome) {
+    let run = place.path(name);
+    let request = train::Request {
+        configs: vec![place.write(&format!("{name}.toml"), text)],
+        run: Some(run.clone()),
+        no_report: true,
+        ..train::Request::default()
+    };
+    let outcome = train::train(&request, &Silent, |_, _| {});
+    (run, outcome.unwrap_or_else(|e| panic!("{e:#}\n{text}")))
+}
+
+fn evaluated(place: &Place, model: &Path) -> Row {
+    let request = evaluate::Request {
+        model: model.to_path_buf(),
+        dry: place.path("test-dry.wav"),
+        wet: place.path("test-wet.wav"),
+        latency: Latency::Samples(0),
+        channel: None,
+        device: "auto".to_string(),
+        controls: Vec::new(),
+        require_esr: None,
+    };
+    let rows = evaluate::evaluate(&request, &Silent).unwrap().rows;
+    rows[0].clone()
+}
+
+fn played(place: &Place, model: &Path) -> Vec<f32> {
+    let request = infer::Request {
+        model: model.to_path_buf(),
+        inputs: vec![place.path("test-dry.wav")],
+        output: place.path("played.wav"),
+        format: None,
+        block: 999,
+        device: "engine".to_string(),
+        size: None,
+        controls: Vec::new(),
+    };
+    infer::infer(&request, &Silent).unwrap();
+    let played = decode::read(&place.path("played.wav")).unwrap().audio;
+    played.into_channels().remove(0)
+}
+
+fn wet(place: &Place) -> Vec<f32> {
+    let wet = decode::read(&place.path("test-wet.wav")).unwrap().audio;
+    wet.into_channels().remove(0)
+}
+
+fn alike(what: &str, found: f64, wanted: f64) {
+    let apart = (found / wanted - 1.0).abs();
+    assert!(apart <= 1e-4, "{what}: {found} for {wanted}");
+}
+
+#[test]
+fn every_network_has_one_figure_wherever_it_is_taken() {
+    let place = place();
+    let networks = seed_networks().into_iter().chain(knob_networks(16, 32));
+    for (index, network) in networks.enumerate() {
+        let name = format!("{index}-{}", network.kind());
+        let (run, outcome) = trained(&place, &name, &config(&network, ""));
+        let wanted = outcome.rows[0].metrics.esr;
+        let log = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let log: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        alike(
+            &format!("{name}: validation"),
+            log["valid"]["esr"].as_f64().unwrap(),
+            wanted,
+        );
+        alike(
+            &format!("{name}: evaluate"),
+            evaluated(&place, &run).metrics.esr,
+            wanted,
+        );
+        let compared = compare::Request {
+            model: vec![run.clone()],
+            ..compare::Request::default()
+        };
+        let compared = compare::compare(&compared, &Silent, |_, _, _| {}).unwrap();
+        let row = compared
+            .rows
+            .iter()
+            .find(|r| !r.row.is_identity() && r.model.is_some());
+        alike(
+            &format!("{name}: compare"),
+            row.unwrap().row.metrics.esr,
+            wanted,
+        );
+        let outside = metrics(&wet(&place), &played(&place, &run)).esr;
+        alike(&format!("{name}: infer"), outside, wanted);
+        let file = place.path(&format!("{name}.safetensors"));
+        let request = export::Request {
+            model: run.clone(),
+            output: file.clone(),
+            ..export::Request::default()
+        };
+        export::export(&request, &Silent).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+        alike(
+            &format!("{name}: exported"),
+            evaluated(&place, &file).metrics.esr,
+            wanted,
+        );
+    }
+}
+
+/// A test span inside a recording hears what was before it, as a player of the whole does.
+#[test]
+fn a_span_inside_a_recording_has_the_figure_of_the_whole_recording_played() {
+    let place = place();
+    let mut networks = knob_networks(16, 32);
+    networks.retain(|network| network.has_memory());
+    networks.extend(seed_networks().into_iter().take(3));
+    for (index, network) in networks.into_iter().enumerate() {
+        let name = format!("{index}-{}", network.kind());
+        let text = config(&network, "").replace(
+            "wet = \"test-wet.wav\"",
+            "wet = \"test-wet.wav\"\nfrom = \"40%\"",
+        );
+        let (run, outcome) = trained(&place, &name, &text);
+        let row = &outcome.rows[0].metrics;
+        let (wet, played) = (wet(&place), played(&place, &run));
+        let from = wet.len() - row.samples as usize;
+        assert!(from >= 1200, "{name}: {from}");
+        alike(&name, metrics(&wet[from..], &played[from..]).esr, row.esr);
+    }
+}
