@@ -34,6 +34,7 @@ fn prose(outcome: &Outcome) -> String {
             " and like its training prediction to {difference:.1e}"
         );
     }
+    let _ = write!(text, "\nprobe: {}", outcome.probe);
     if let Some(loudness) = &outcome.loudness {
         let figures = loudness.figures;
         let _ = write!(

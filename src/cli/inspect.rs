@@ -43,6 +43,12 @@ fn prose(outcome: &Outcome, parameters: bool) -> String {
             &format!("{difference:.1e} at most: {verdict}"),
         );
     }
+    if let Some(probe) = &outcome.probe {
+        let words = probe.to_string();
+        let mut lines = words.lines();
+        line(&mut text, "probe", lines.next().unwrap_or_default());
+        lines.for_each(|said| line(&mut text, "", said.trim_start()));
+    }
     let formats: Vec<String> = outcome
         .writable_as
         .iter()

@@ -177,6 +177,9 @@ fn prose(outcome: &Outcome) -> String {
         let (headline, advice) = words.split_at(words.find('\n').unwrap_or(words.len()));
         let _ = writeln!(text, "{}{advice}", ui::coloured(verdict.grade, headline));
     }
+    if let Some(probe) = &outcome.probe {
+        let _ = writeln!(text, "probe: {probe}");
+    }
     let run = outcome.run.display();
     match &outcome.page {
         Some(page) => _ = writeln!(text, "look and listen: {}", page.display()),

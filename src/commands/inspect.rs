@@ -1,7 +1,8 @@
 //! `inspect`: what a run or a model file holds, what it claims about itself and what it costs to
 //! play.
 
-use crate::engine::{Engine, timing};
+use crate::dsp::probe::Behaviour;
+use crate::engine::{self, Engine, timing};
 use crate::formats::{self, Format, FormatError, Model};
 use crate::network::{Architecture, Control, Network, Weights};
 use crate::playing::Playable;
@@ -21,7 +22,7 @@ use std::time::Duration;
 ///
 /// Examples:
 ///   effigy inspect checkpoints/my-pedal
-///   effigy inspect amp.nam
+///   effigy inspect amp.nam --probe
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
@@ -30,6 +31,10 @@ pub struct Request {
     /// Do not measure how fast it plays on this machine.
     #[arg(long)]
     pub no_measure: bool,
+    /// Play it: silence, a click, a note that stops, a level staircase and sines, and say how it
+    /// behaves: whether it is silent in silence, where it starts, its polarity, gain and aliasing.
+    #[arg(long)]
+    pub probe: bool,
     /// List the weights by name, as training.freeze and --freeze take them.
     #[arg(long)]
     pub parameters: bool,
@@ -49,6 +54,9 @@ pub struct Outcome {
     pub version: Option<String>,
     /// The network, or every size of a slimmable one, smallest first.
     pub networks: Vec<NetworkFacts>,
+    /// How it behaves when it is left alone, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Behaviour>,
     /// What the file says about itself.
     pub metadata: Map<String, Value>,
     /// The largest difference between the output stored in the file and what plays here.
@@ -132,11 +140,23 @@ pub fn inspect(request: &Request, observer: &dyn Observer) -> anyhow::Result<Out
         format: file.map(|model| model.format),
         run: run.map(run_facts).transpose()?,
         version: file.and_then(|model| model.version.clone()),
+        probe: request
+            .probe
+            .then(|| probed(&network, file.map(|f| f.format)))
+            .transpose()?,
         networks,
         metadata: metadata(&playable)?,
         self_test_difference: file.map(self_test).transpose()?.flatten(),
         writable_as: formats::carriers(&network),
         parameters: parameters(&playable)?,
+    })
+}
+
+/// How it behaves, in the hands of players of its format.
+fn probed(network: &Network, format: Option<Format>) -> anyhow::Result<Behaviour> {
+    Ok(Behaviour {
+        players_rate_hz: format.and_then(Format::players_rate_hz),
+        ..engine::probe(network, &[])?
     })
 }
 

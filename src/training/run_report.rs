@@ -3,6 +3,7 @@
 use super::provenance::Provenance;
 use super::run_dir::{RunDir, RunError};
 use crate::data::load::LatencyReport;
+use crate::dsp::probe::Behaviour;
 use crate::report::metrics::{PairRows, Row};
 use serde::Deserialize;
 use std::fs;
@@ -24,6 +25,8 @@ pub struct RunReport {
     pub device: String,
     /// Trainable weights.
     pub weights: usize,
+    /// How the network behaves when it is left alone.
+    pub probe: Option<Behaviour>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
     /// When, where and by what version it was made.

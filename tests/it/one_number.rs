@@ -28,7 +28,7 @@ fn config(model: &ModelConfig, more: &str) -> String {
     let table = toml::to_string(model).unwrap();
     format!(
         "name = \"t\"\ndevice = \"flex\"\n[data]\nlatency = 0\n{}{}{}{more}\n\
-         [windows]\nwindow_len = 64\nhop = 256\n[baselines]\nfir_taps = 0\n\
+         [windows]\nwindow_len = 64\nhop = 256\n[baselines]\nfir_taps = 1\n\
          [training]\nepochs = 1\nbatch_size = 8\n[model]\n{table}",
         pair("train"),
         pair("valid"),

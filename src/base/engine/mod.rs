@@ -25,6 +25,7 @@ mod node;
 mod offline;
 mod ops;
 mod plan;
+mod probing;
 mod sequence;
 mod streaming;
 pub mod timing;
@@ -33,4 +34,5 @@ mod window;
 
 pub use error::EngineError;
 pub use offline::OfflinePlayer;
+pub use probing::probe;
 pub use streaming::Engine;

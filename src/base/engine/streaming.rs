@@ -149,6 +149,20 @@ impl Engine {
         }
     }
 
+    /// Plays a whole sound from rest, knobs as they stand: after [`Engine::prewarm`], latency taken
+    /// off, as long as `input`.
+    pub fn play_from_rest(&mut self, input: &[f32]) -> Vec<f32> {
+        self.reset();
+        self.prewarm();
+        let latency = self.latency_samples();
+        let mut output = vec![0.0; input.len() + latency];
+        let mut late = input.to_vec();
+        late.resize(output.len(), 0.0);
+        self.process(&late, &mut output);
+        output.drain(..latency);
+        output
+    }
+
     /// Plays `input` and drops the output.
     pub(super) fn hear(&mut self, input: &[f32]) {
         for input in input.chunks(CHUNK) {

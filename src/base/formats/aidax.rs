@@ -30,6 +30,8 @@ pub struct Metadata {
     pub license: Option<String>,
     /// Error-to-signal ratio on the test or validation span.
     pub esr: Option<f64>,
+    /// Not a name of the format's: how the network behaves when it is left alone.
+    pub probe: Option<Value>,
 }
 
 /// Whether parsed JSON looks like an AIDA-X file: RTNeural with something only AIDA-X has.

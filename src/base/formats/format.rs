@@ -29,6 +29,16 @@ impl Format {
         Self::Safetensors,
     ];
 
+    /// The rate at which players of the format run what does not say otherwise, in hertz, where it
+    /// has one.
+    pub fn players_rate_hz(self) -> Option<u32> {
+        match self {
+            Self::Nam | Self::AidaX => Some(48_000),
+            Self::Proteus => Some(44_100),
+            Self::RtNeural | Self::Safetensors => None,
+        }
+    }
+
     /// File name endings that players of the format look for; the first is usual.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {

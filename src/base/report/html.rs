@@ -129,6 +129,21 @@ fn headline(run: &Run) -> String {
         verdict.grade,
         table::number(Some(verdict.esr)),
         list("against", &run.comparisons()),
+    ) + &left_alone(run)
+}
+
+/// How the network behaves when it is left alone.
+fn left_alone(run: &Run) -> String {
+    let Some(probe) = &run.behaviour else {
+        return String::new();
+    };
+    let words = probe.to_string();
+    let figures = words.lines().next().unwrap_or_default();
+    let faults: Vec<String> = probe.faults().iter().map(|f| probe.explain(f)).collect();
+    format!(
+        "<div class=\"probe\"><h3>Left alone</h3>\n<p>{}</p>\n{}</div>\n",
+        escape(figures),
+        list("notes", &faults)
     )
 }
 

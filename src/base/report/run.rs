@@ -5,7 +5,7 @@
 use super::metrics::{PairRows, Row};
 use super::test_sound::TestSound;
 use super::verdict::{self, Evidence, Verdict};
-use crate::dsp::probe::Measurements;
+use crate::dsp::probe::{Behaviour, Measurements};
 
 /// One epoch of the log.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +38,8 @@ pub struct Run {
     pub by_pair: Vec<PairRows>,
     /// The test recordings and the prediction.
     pub sound: Option<TestSound>,
+    /// How the network behaves when it is left alone.
+    pub behaviour: Option<Behaviour>,
     /// The network on the bench.
     pub network: Option<Measurements>,
     /// The effect itself on the same bench, where it was generated.

@@ -8,7 +8,8 @@ use crate::audio::SampleRate;
 use crate::calendar::Date;
 use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
 use crate::device::{self, DeviceChoice};
-use crate::engine::{Engine, EngineError};
+use crate::dsp::probe::{Behaviour, Fault};
+use crate::engine::{self, Engine, EngineError};
 use crate::files::{self, ScratchFile};
 use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
 use crate::formats::{aidax, nam, proteus, rtneural, safetensors};
@@ -53,6 +54,9 @@ pub struct Request {
     /// figures come from its loudness_input.wav.
     #[arg(long, value_name = "WAV")]
     pub loudness_signal: Option<PathBuf>,
+    /// Write a network that sounds by itself (grows or sings in silence) all the same.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// The kinds of files that can be written, by their names on the command line.
@@ -102,6 +106,8 @@ pub struct Outcome {
     pub predicted: Option<Agreement>,
     /// Level and compression, in formats that say so.
     pub loudness: Option<LoudnessReport>,
+    /// How the network behaves when it is left alone.
+    pub probe: Behaviour,
     /// What the file says about the capture.
     pub metadata: Map<String, Value>,
 }
@@ -119,7 +125,8 @@ pub struct LoudnessReport {
 /// Writes and verifies.
 ///
 /// # Errors
-/// A network that the format cannot carry (with the formats that can), an ending that players
+/// A network that sounds by itself (unless told to write it), one that the format cannot carry (with
+/// the formats that can), an ending that players
 /// of the format do not look for, a file that plays differently (nothing stays of it).
 pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let format = format(request)?;
@@ -130,7 +137,8 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let network = prepared(&described, format, observer);
     warn(&network, format, observer);
     let task = Task::begin(observer, "exporting", None);
-    let about = About::of(&playable, &network, format, request)?;
+    let probe = probed(&network, format, request.force, observer)?;
+    let about = About::of(&playable, &network, format, request, &probe)?;
     let bytes = contents(&network, format, &about, &playable)?;
     let place = || request.output.display().to_string();
     let mut file = ScratchFile::create(&request.output).with_context(place)?;
@@ -157,8 +165,38 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         verified,
         predicted,
         loudness: about.loudness,
+        probe,
         metadata: reread.metadata,
     })
+}
+
+/// How the network behaves, knobs at their defaults.
+///
+/// # Errors
+/// It sounds by itself, unless it is to be written all the same.
+fn probed(
+    network: &Network,
+    format: Format,
+    force: bool,
+    observer: &dyn Observer,
+) -> Result<Behaviour> {
+    let probe = Behaviour {
+        players_rate_hz: format.players_rate_hz(),
+        ..engine::probe(network, &[])?
+    };
+    for fault in probe.faults() {
+        let said = probe.explain(&fault);
+        ensure!(
+            force || !fault.is_grave(),
+            "{said}: nobody could play through it; train it with silence among the recordings, or \
+             give --force to write it all the same"
+        );
+        // The rate is warned of with what to do about it.
+        if fault != Fault::Rate {
+            observer.event(Event::Warning(&said));
+        }
+    }
+    Ok(probe)
 }
 
 /// The format that was asked for, or the one of the output's ending.
@@ -285,6 +323,7 @@ impl About {
         network: &Network,
         format: Format,
         request: &Request,
+        probe: &Behaviour,
     ) -> Result<Self> {
         let own = match playable.run() {
             Some(run) => of_run(run)?,
@@ -296,6 +335,7 @@ impl About {
         let nam = nam::Metadata {
             capture: request.metadata.clone().or(own.capture),
             date: now.ok().map(|now| Date::utc(now.as_secs())),
+            probe: Some(serde_json::to_value(probe)?),
             ..own
         };
         let mut about = Self {
@@ -349,6 +389,7 @@ impl About {
             style: said.tone_type.clone(),
             source: said.gear_type.clone(),
             esr: self.nam.validation_esr,
+            probe: self.nam.probe.clone(),
             ..aidax::Metadata::default()
         }
     }

@@ -34,17 +34,7 @@ pub fn network(
         .collect();
     let mut engine = Engine::new(&model.describe(rate.hz(), controls))?;
     engine.set_controls(&values)?;
-    let mut play = |dry: &[f32]| -> Vec<f32> {
-        engine.reset();
-        engine.prewarm();
-        let latency = engine.latency_samples();
-        let mut input = dry.to_vec();
-        input.resize(dry.len() + latency, 0.0);
-        let mut output = vec![0.0; input.len()];
-        engine.process(&input, &mut output);
-        output.drain(..latency);
-        output
-    };
+    let mut play = |dry: &[f32]| engine.play_from_rest(dry);
     Ok(probe::measure(&mut play, rate, level_dbfs))
 }
 

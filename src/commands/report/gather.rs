@@ -7,7 +7,9 @@ use crate::audio::{SampleRate, decode};
 use crate::config::Config;
 use crate::data::load::LatencyReport;
 use crate::device::{self, DeviceChoice};
+use crate::engine;
 use crate::models::EffectModel;
+use crate::playing::controls;
 use crate::report::run::{Epoch, Run};
 use crate::report::test_sound::{TestSound, Track};
 use crate::training::history::{BestEpoch, EpochRow};
@@ -49,6 +51,14 @@ pub fn gather(run: &RunDir) -> Result<Run> {
             &mut missing,
         )
     });
+    let behaviour = saved.probe.clone().or_else(|| {
+        let (model, rate) = model.as_ref().zip(rate)?;
+        let network = model.describe(rate.hz(), controls::of_config(&config.data));
+        noted(
+            engine::probe(&network, &[]).map_err(anyhow::Error::from),
+            &mut missing,
+        )
+    });
     let effect = rate.and_then(|rate| bench::effect(&config.data, rate, level_dbfs));
     let text = fs::read_to_string(run.file("config.toml")).unwrap_or_default();
     Ok(Run {
@@ -62,6 +72,7 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         rows: saved.rows,
         by_pair: saved.by_pair,
         sound,
+        behaviour,
         network,
         effect,
         config: text,

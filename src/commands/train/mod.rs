@@ -11,6 +11,8 @@ use crate::data::pair::{Reach, Span};
 use crate::data::sound::Sounding;
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
+use crate::dsp::probe::Behaviour;
+use crate::engine;
 use crate::kernels;
 use crate::models::{self, EffectModel};
 use crate::playing::Playable;
@@ -138,6 +140,8 @@ pub struct Outcome {
     pub best: Option<BestEpoch>,
     /// The test figures in words, with what to try next.
     pub verdict: Option<Verdict>,
+    /// How the network behaves when it is left alone, knobs in the middle.
+    pub probe: Option<Behaviour>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
     /// What was found out about every pair of files.
@@ -231,6 +235,12 @@ pub fn train(
     let progress = training::train(&session, &run, state, observer, on_epoch);
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
     let best = Playable::of_run(run.clone(), &selected.device)?;
+    let probe = engine::probe(&best.network()?, &[]).map_err(anyhow::Error::from);
+    let probe = probe.map_err(|error| {
+        observer.event(Event::Warning(&format!(
+            "the network was not probed: {error:#}"
+        )));
+    });
     let tested = test(best, &config, &recordings, &run, observer)?;
     let outcome = Outcome {
         run: run.path().to_path_buf(),
@@ -242,6 +252,7 @@ pub fn train(
         weights,
         epochs: progress.history.len(),
         best: progress.best,
+        probe: probe.ok(),
         latencies: recordings.latencies,
         pairs: recordings.pairs,
         files: tested.files,

@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("simd", &[]),
     // 2: signals, operators, what a run is to do, what a network is.
-    ("dsp", &["audio"]),
+    ("dsp", &["audio", "number"]),
     ("effects", &["audio", "dsp"]),
     ("network", &["limits"]),
     ("kernels", &["simd", "network"]),
@@ -66,7 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "training",
         &[
-            "audio", "calendar", "config", "data", "files", "limits", "models", "network", "number",
+            "audio", "calendar", "config", "data", "dsp", "files", "limits", "models", "network", "number",
             "progress", "report", "simd",
         ],
     ),

@@ -1,16 +1,21 @@
 //! Measures a box that turns sound into sound, as one would measure a device on a bench: its
-//! static curve, harmonics, frequency response and aliasing.
+//! static curve, harmonics, frequency response and aliasing; and watches how it behaves when it is
+//! left alone.
 //!
 //! Knows neither networks nor files: the box is a function. Every figure is read at or below a
 //! stated level, so that a box is asked nothing it was never meant for.
 
+mod behaviour;
 mod play;
 mod sweep;
 mod tone;
+mod verdict;
 
+pub use behaviour::{Behaviour, Idle, Step, Tone, behaviour};
 pub use play::Play;
 pub use sweep::{Response, sine_sweep};
 pub use tone::{Aliasing, HARMONICS, Harmonics};
+pub use verdict::Fault;
 
 use crate::audio::SampleRate;
 

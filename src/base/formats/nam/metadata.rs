@@ -18,6 +18,8 @@ pub struct Metadata {
     pub validation_esr: Option<f64>,
     /// The delay of the wet recording that training removed.
     pub latency: Option<Latency>,
+    /// How the network behaves when it is left alone, as `inspect --probe` tells it.
+    pub probe: Option<Value>,
     /// Of every size of a slimmable network, smallest first.
     pub sizes: Vec<Loudness>,
 }
@@ -97,6 +99,7 @@ impl Metadata {
         put("loudness", self.loudness.map(|l| l.loudness.into()));
         put("gain", self.loudness.map(|l| l.gain.into()));
         put("training", self.training());
+        put("probe", self.probe.clone());
         map
     }
 
