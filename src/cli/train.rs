@@ -180,6 +180,13 @@ fn prose(outcome: &Outcome) -> String {
     if let Some(probe) = &outcome.probe {
         let _ = writeln!(text, "probe: {probe}");
     }
+    if let Some(quiet) = &outcome.quiet {
+        let _ = writeln!(
+            text,
+            "softest fifth of the test ({:.0} dBFS): gain {:+.1} dB, the recording's {:+.1} dB",
+            quiet.dry_dbfs, quiet.predicted_gain_db, quiet.recorded_gain_db
+        );
+    }
     let run = outcome.run.display();
     match &outcome.page {
         Some(page) => _ = writeln!(text, "look and listen: {}", page.display()),

@@ -9,7 +9,7 @@ use crate::audio::{Audio, SampleFormat, encode};
 use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::progress::{Observer, Task};
-use crate::report::metrics::{PairRows, Row, SpanSums};
+use crate::report::metrics::{PairRows, QuietPassages, Row, SpanSums};
 use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use std::ops::Range;
@@ -167,6 +167,20 @@ impl<'a> Tester<'a> {
             })
         };
         self.rows.iter().zip(models).map(row).collect()
+    }
+
+    /// How the softest passages of the test compare, given the prediction of every channel.
+    pub fn quiet_passages(&self, predicted: &[Vec<f32>]) -> Option<QuietPassages> {
+        let spans = self.recordings.test.iter().flat_map(|e| &e.channels);
+        let sides = spans.zip(predicted).map(|(span, predicted)| {
+            let (pair, range) = (span.pair(), span.predictable(self.reach));
+            [
+                &pair.dry()[range.clone()],
+                &pair.wet()[range],
+                predicted.as_slice(),
+            ]
+        });
+        QuietPassages::of(&sides.collect::<Vec<_>>())
     }
 
     /// Aligned dry, wet and predicted test audio, one file per config pair, all channels.

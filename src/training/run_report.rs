@@ -4,7 +4,7 @@ use super::provenance::Provenance;
 use super::run_dir::{RunDir, RunError};
 use crate::data::load::LatencyReport;
 use crate::dsp::probe::Behaviour;
-use crate::report::metrics::{PairRows, Row};
+use crate::report::metrics::{PairRows, QuietPassages, Row};
 use serde::Deserialize;
 use std::fs;
 
@@ -25,6 +25,8 @@ pub struct RunReport {
     pub device: String,
     /// Trainable weights.
     pub weights: usize,
+    /// Its gain in the softest passages of the test, beside the recording's.
+    pub quiet: Option<QuietPassages>,
     /// How the network behaves when it is left alone.
     pub probe: Option<Behaviour>,
     /// Wet delays that were removed.

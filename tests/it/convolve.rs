@@ -165,7 +165,7 @@ fn results_are_as_long_as_the_help_says() {
     for (direct, len) in [
         (None, 2000 + 2 * (2000 / 20 + 1)),
         (Some(Direct::Convolution), 1500 + 2000 - 1),
-        (Some(Direct::CrossSynthesis), 2000),
+        (Some(Direct::CrossSynthesis), 1500),
     ] {
         request.direct = direct;
         let outcome = convolve(&request, &Silent).unwrap();

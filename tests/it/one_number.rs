@@ -8,6 +8,7 @@ use effigy::commands::{compare, evaluate, export, infer, train};
 use effigy::config::{Latency, ModelConfig};
 use effigy::progress::Silent;
 use effigy::report::metrics::{Row, metrics};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Dry sounds that begin and end in running sound, the worst case for a wrong state.
@@ -25,11 +26,11 @@ fn config(model: &ModelConfig, more: &str) -> String {
     let pair = |part: &str| {
         format!("[[data.{part}]]\ndry = \"{part}-dry.wav\"\nwet = \"{part}-wet.wav\"\n")
     };
-    let table = toml::to_string(model).unwrap();
+    let table = toml::to_string(&BTreeMap::from([("model", model)])).unwrap();
     format!(
         "name = \"t\"\ndevice = \"flex\"\n[data]\nlatency = 0\n{}{}{}{more}\n\
          [windows]\nwindow_len = 64\nhop = 256\n[baselines]\nfir_taps = 1\n\
-         [training]\nepochs = 1\nbatch_size = 8\n[model]\n{table}",
+         [training]\nepochs = 1\nbatch_size = 8\n{table}",
         pair("train"),
         pair("valid"),
         pair("test")

@@ -23,7 +23,8 @@ struct Plan {
 /// kept. The last unit answers its own last answer turned over, three times as loud.
 fn wire(plan: Plan) -> Network {
     const OPEN: f32 = 30.0;
-    let units = plan.delay + 2;
+    // The widths that AIDA-X has.
+    let units = if plan.delay <= 8 { 12 } else { 64 };
     let (last, sounding) = (units - 1, plan.delay);
     let mut lstm = Lstm {
         input_size: 1,

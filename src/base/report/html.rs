@@ -139,7 +139,14 @@ fn left_alone(run: &Run) -> String {
     };
     let words = probe.to_string();
     let figures = words.lines().next().unwrap_or_default();
-    let faults: Vec<String> = probe.faults().iter().map(|f| probe.explain(f)).collect();
+    let mut faults: Vec<String> = probe.faults().iter().map(|f| probe.explain(f)).collect();
+    faults.extend(run.quiet.map(|quiet| {
+        format!(
+            "in the softest fifth of the test ({:.0} dBFS) its gain is {:+.1} dB, the recording's \
+             {:+.1} dB",
+            quiet.dry_dbfs, quiet.predicted_gain_db, quiet.recorded_gain_db
+        )
+    }));
     format!(
         "<div class=\"probe\"><h3>Left alone</h3>\n<p>{}</p>\n{}</div>\n",
         escape(figures),

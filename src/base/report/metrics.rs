@@ -6,8 +6,10 @@
 //! predicted.
 
 mod envelope;
+mod quiet;
 mod spectral;
 
+pub use quiet::QuietPassages;
 pub use spectral::RESOLUTIONS;
 
 use crate::audio::SampleRate;

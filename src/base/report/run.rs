@@ -2,7 +2,7 @@
 //!
 //! Typed values only. Knows neither files nor networks, nor how any of it is drawn.
 
-use super::metrics::{PairRows, Row};
+use super::metrics::{PairRows, QuietPassages, Row};
 use super::test_sound::TestSound;
 use super::verdict::{self, Evidence, Verdict};
 use crate::dsp::probe::{Behaviour, Measurements};
@@ -38,6 +38,8 @@ pub struct Run {
     pub by_pair: Vec<PairRows>,
     /// The test recordings and the prediction.
     pub sound: Option<TestSound>,
+    /// Its gain in the softest passages of the test, beside the recording's.
+    pub quiet: Option<QuietPassages>,
     /// How the network behaves when it is left alone.
     pub behaviour: Option<Behaviour>,
     /// The network on the bench.

@@ -72,6 +72,7 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         rows: saved.rows,
         by_pair: saved.by_pair,
         sound,
+        quiet: saved.quiet,
         behaviour,
         network,
         effect,

@@ -19,7 +19,7 @@ use crate::playing::Playable;
 use crate::playing::fitting;
 use crate::playing::scoring::Tester;
 use crate::progress::{Event, Observer};
-use crate::report::metrics::{PairRows, Row};
+use crate::report::metrics::{PairRows, QuietPassages, Row};
 use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::level;
@@ -142,6 +142,8 @@ pub struct Outcome {
     pub verdict: Option<Verdict>,
     /// How the network behaves when it is left alone, knobs in the middle.
     pub probe: Option<Behaviour>,
+    /// Its gain in the softest passages of the test, beside the recording's.
+    pub quiet: Option<QuietPassages>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
     /// What was found out about every pair of files.
@@ -253,6 +255,7 @@ pub fn train(
         epochs: progress.history.len(),
         best: progress.best,
         probe: probe.ok(),
+        quiet: tested.quiet,
         latencies: recordings.latencies,
         pairs: recordings.pairs,
         files: tested.files,
@@ -276,6 +279,7 @@ pub fn train(
 struct Tested {
     rows: Vec<Row>,
     by_pair: Vec<PairRows>,
+    quiet: Option<QuietPassages>,
     files: Vec<PathBuf>,
 }
 
@@ -301,6 +305,7 @@ fn test(
         tester.score(&fitted, &recordings.test)?;
     }
     Ok(Tested {
+        quiet: tester.quiet_passages(&predicted),
         files: tester.write_audio(&run.file("test"), predicted)?,
         rows: tester.rows().to_vec(),
         by_pair: tester.by_pair().to_vec(),
