@@ -268,7 +268,7 @@ fn decay(play: &mut Play<'_>, idle: &Idle, hz: f64) -> Option<f64> {
         .chunks(window)
         .map(|w| mean_and_rms(w).1)
         .collect();
-    let last_loud = rest.iter().rposition(|rms| !(*rms <= over));
+    let last_loud = rest.iter().rposition(|rms| rms.is_nan() || *rms > over);
     let windows = last_loud.map_or(0, |at| at + 1);
     (windows < rest.len()).then(|| (windows * window) as f64 / hz)
 }
