@@ -263,6 +263,7 @@ fn an_exported_file_is_played_inspected_and_converted_like_its_run() {
         let request = inspect::Request {
             file: output.clone(),
             no_measure: true,
+            probe: false,
             parameters: false,
         };
         let facts = inspect::inspect(&request, &Silent).unwrap();
@@ -286,6 +287,7 @@ fn inspect_knows_a_run() {
     let request = inspect::Request {
         file: folder,
         no_measure: true,
+        probe: false,
         parameters: false,
     };
     let outcome = inspect::inspect(&request, &Silent).unwrap();

@@ -771,6 +771,7 @@ fn inspect_tells_what_a_file_holds() {
     let request = inspect::Request {
         file: file.clone(),
         no_measure: true,
+        probe: false,
         parameters: false,
     };
     let outcome = inspect::inspect(&request, &Silent).unwrap();
@@ -798,6 +799,7 @@ fn inspect_tells_what_a_file_holds() {
     let missing = inspect::Request {
         file: folder.path().join("none.nam"),
         no_measure: true,
+        probe: false,
         parameters: false,
     };
     let error = inspect::inspect(&missing, &Silent).unwrap_err();
@@ -814,6 +816,7 @@ fn inspect_lists_the_sizes_of_a_container() {
         &inspect::Request {
             file,
             no_measure: true,
+            probe: false,
             parameters: false,
         },
         &Silent,
