@@ -15,6 +15,10 @@ const PIECE: usize = 4096;
 /// Silence heard after a batch.
 const FOLLOWED: usize = 256;
 
+/// Most samples of silence over all settings of the knobs, when an epoch begins and after a batch:
+/// of hundreds of settings each hears less.
+const MOST: [usize; 2] = [1 << 19, 1 << 12];
+
 /// The settled state.
 #[derive(Debug)]
 pub struct Settled {
@@ -44,6 +48,7 @@ impl Settled {
             state: State::default(),
             device: device.clone(),
         };
+        silence = silence.min(MOST[0] / settled.controls.len().max(1));
         while silence > 0 {
             let piece = silence.min(PIECE);
             settled.hear(model, piece);
@@ -55,7 +60,8 @@ impl Settled {
     /// Follows weights that have changed.
     pub fn follow(&mut self, model: &EffectModel) {
         if !self.state.is_empty() {
-            self.hear(model, FOLLOWED);
+            let most = MOST[1] / self.controls.len().max(1);
+            self.hear(model, FOLLOWED.min(most).max(1));
         }
     }
 
