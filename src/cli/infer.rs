@@ -1,42 +1,40 @@
 //! `effigy infer`.
 
 use super::Status;
-use super::pipes::{self, Spool};
+use super::pipes::{self, Incoming, Outgoing};
 use super::ui::Ui;
 use crate::commands::infer::{self, Outcome, Request};
-use std::path::{Path, PathBuf};
+use anyhow::{Context, ensure};
+use std::path::Path;
 
 /// Plays every input through the network; `-` is standard input or output.
 pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
-    let spool = Spool::new();
+    let dashes = request.inputs.iter().filter(|i| pipes::is_dash(i)).count();
+    ensure!(dashes <= 1, "standard input (-) can be read once");
+    let incoming = (dashes == 1).then(Incoming::read).transpose();
+    let incoming = incoming.context("standard input")?;
+    let outgoing = pipes::is_dash(&request.output).then(Outgoing::new);
     let mut played = request.clone();
-    let mut named = Vec::new();
-    for input in &mut played.inputs {
-        if pipes::is_dash(input) {
-            let file = spool.standard_input()?;
-            named.push((std::mem::replace(input, file.clone()), file));
-        }
+    if let Some(incoming) = &incoming {
+        let dashes = played.inputs.iter_mut().filter(|i| pipes::is_dash(i));
+        dashes.for_each(|input| *input = incoming.path().to_path_buf());
     }
-    let to_pipe = pipes::is_dash(&request.output);
-    if to_pipe {
-        played.output = spool.file("standard-output.wav");
+    if let Some(outgoing) = &outgoing {
+        played.output = outgoing.path().to_path_buf();
     }
     let mut outcome = infer::infer(&played, ui)?;
-    for file in &mut outcome.files {
-        for (dash, spooled) in &named {
-            if file.input == *spooled {
-                file.input.clone_from(dash);
-            }
+    for (file, input) in outcome.files.iter_mut().zip(&request.inputs) {
+        file.input.clone_from(input);
+        if outgoing.is_some() {
+            file.output.clone_from(&request.output);
         }
     }
-    if to_pipe {
-        for file in &mut outcome.files {
-            pipes::to_standard_output(&file.output)?;
-            file.output = PathBuf::from(pipes::DASH);
+    match outgoing {
+        Some(outgoing) => {
+            outgoing.send().context("standard output")?;
+            ui.say(&prose(&outcome));
         }
-        ui.say(&prose(&outcome));
-    } else {
-        ui.report(&outcome, prose)?;
+        None => ui.report(&outcome, prose)?,
     }
     Ok(Status::Done)
 }

@@ -3,6 +3,7 @@
 //! Sound files are read and written out of order (sizes stand before the samples), pipes are not:
 //! what comes or goes by pipe is kept in a file meanwhile.
 
+use crate::files::ScratchFile;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -16,59 +17,66 @@ pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == DASH
 }
 
-/// A folder of such files, gone when dropped.
-pub(super) struct Spool {
-    folder: PathBuf,
+/// All of standard input, as a file that is there as long as this lives.
+pub(super) struct Incoming {
+    _file: ScratchFile,
+    path: PathBuf,
 }
 
-impl Spool {
-    /// Where one would be; it is made with its first file.
+impl Incoming {
+    /// Reads to the end.
+    ///
+    /// # Errors
+    /// The pipe or the file fails.
+    pub(super) fn read() -> io::Result<Self> {
+        let mut file = ScratchFile::create(&std::env::temp_dir().join("standard-input"))?;
+        io::copy(&mut io::stdin().lock(), &mut file)?;
+        let path = file.sync()?.to_path_buf();
+        Ok(Self { _file: file, path })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A file for what is to go to standard output; gone when dropped.
+pub(super) struct Outgoing {
+    path: PathBuf,
+}
+
+impl Outgoing {
+    /// The name of one that is not there yet.
     pub(super) fn new() -> Self {
-        // No name that anyone could have put there before.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_nanos());
-        let name = format!("effigy-pipe-{}-{now}", std::process::id());
+        let name = format!("effigy-output-{}-{now}.wav", std::process::id());
         Self {
-            folder: std::env::temp_dir().join(name),
+            path: std::env::temp_dir().join(name),
         }
     }
 
-    /// A file in it.
-    pub(super) fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// All of standard input, as a file.
+    /// Copies it to standard output. A closed pipe (`… | head`) is the reader's choice, no fault.
     ///
     /// # Errors
-    /// The pipe or the file fails, or it was read before.
-    pub(super) fn standard_input(&self) -> io::Result<PathBuf> {
-        fs::create_dir_all(&self.folder)?;
-        let path = self.file("standard-input");
-        let file = File::create_new(&path);
-        let mut file = file.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => io::Error::other("standard input (-) can be read once"),
-            _ => error,
-        })?;
-        io::copy(&mut io::stdin().lock(), &mut file)?;
-        Ok(path)
+    /// The file or the pipe fails.
+    pub(super) fn send(&self) -> io::Result<()> {
+        match io::copy(&mut File::open(&self.path)?, &mut io::stdout().lock()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 }
 
-impl Drop for Spool {
+impl Drop for Outgoing {
     fn drop(&mut self) {
-        // Not there where nothing was piped.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// Copies a file to standard output. A closed pipe (`… | head`) is the reader's choice, no fault.
-///
-/// # Errors
-/// The file or the pipe fails.
-pub(super) fn to_standard_output(path: &Path) -> io::Result<()> {
-    match io::copy(&mut File::open(path)?, &mut io::stdout().lock()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other.map(|_| ()),
+        // Not there where nothing was played.
+        let _ = fs::remove_file(&self.path);
     }
 }
