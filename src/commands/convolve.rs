@@ -29,7 +29,7 @@ const NOTEBOOK_PEAK: f64 = 0.99;
 /// B's features. The result has B's rate and is a tenth longer than B: as in the notebook, a
 /// straight line of a twentieth of its length leads into it and another out of it. --direct
 /// combines the two without a model: a convolution is as long as A and B together (less one
-/// sample), a cross-synthesis as B.
+/// sample), a cross-synthesis as the shorter of the two.
 ///
 /// Examples:
 ///   effigy convolve bells.wav vireo.wav -o out.wav --estimator bayesian-ridge

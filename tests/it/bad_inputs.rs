@@ -151,7 +151,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "zero samples",
-        spoil: |p| drop(p.wav("wet.wav", vec![Vec::new()])),
+        spoil: |p| drop(p.empty_wav("wet.wav")),
         arguments: TRAIN,
         words: &["wet.wav"],
     },

@@ -33,8 +33,7 @@ fn a_silent_tail_is_left_out_of_what_is_held_back() {
     let place = with_silent_tail("epochs = 1");
     let said = train(&place);
     assert!(
-        said.stderr
-            .contains("s are silent and left out"),
+        said.stderr.contains("s are silent and left out"),
         "{}",
         said.stderr
     );

@@ -82,6 +82,18 @@ impl Place {
         path
     }
 
+    /// A WAV file whose sound has no sample, and whose sizes are right.
+    pub fn empty_wav(&self, name: &str) -> PathBuf {
+        let path = self.wav(name, vec![vec![0.0]]);
+        let mut bytes = fs::read(&path).unwrap();
+        let data = bytes.windows(4).position(|w| w == b"data").unwrap();
+        bytes[data + 4..data + 8].fill(0);
+        bytes.truncate(data + 8);
+        let len = (bytes.len() as u32 - 8).to_le_bytes();
+        bytes[4..8].copy_from_slice(&len);
+        self.write(name, bytes)
+    }
+
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_effigy"));
         command.current_dir(self.folder.path());

@@ -95,24 +95,25 @@ pub(super) fn sound_power(x: &[f32]) -> f64 {
         / len
 }
 
-/// Power of wet in the moments when dry is silent (and has been for 0.2 s), relative to its mean
-/// power; −∞ where it is digitally silent then, `None` when there are fewer than four such moments.
-/// A long echo counts as noise.
-pub fn noise_db(dry: &[f32], wet: &[f32]) -> Option<f64> {
+/// Power of wet in the moments of 50 ms when dry is silent (and has been for 0.2 s), relative to its
+/// mean power; −∞ where it is digitally silent then, `None` when dry is never silent for a quarter
+/// of a second. A long echo counts as noise.
+pub fn noise_db(dry: &[f32], wet: &[f32], rate: SampleRate) -> Option<f64> {
+    let moment = (rate.hz() as usize / 20).max(1);
     let silent: Vec<bool> = {
         let least = SILENT * power(dry);
-        dry.chunks_exact(MOMENT)
+        dry.chunks_exact(moment)
             .map(|m| power(m) <= least)
             .collect()
     };
-    let moments = wet.chunks_exact(MOMENT).skip(4).zip(silent.windows(5));
+    let moments = wet.chunks_exact(moment).skip(4).zip(silent.windows(5));
     let quiet: Vec<f64> = moments
         .filter(|(_, before)| before.iter().all(|silent| *silent))
         .map(|(moment, _)| power(moment))
         .collect();
     let mean = quiet.iter().sum::<f64>() / quiet.len() as f64;
     let wet_power = power(wet);
-    (quiet.len() >= 4 && wet_power > 0.0).then(|| 10.0 * (mean / wet_power).log10())
+    (!quiet.is_empty() && wet_power > 0.0).then(|| 10.0 * (mean / wet_power).log10())
 }
 
 /// Purity from which a response counts as a plain delay; see [`align::BandDelay`].
@@ -141,16 +142,18 @@ mod tests {
 
     #[test]
     fn noise_is_read_where_dry_is_silent_and_may_be_none_at_all() {
-        let mut dry: Vec<f32> = (0..40 * MOMENT).map(|n| (n as f32 * 0.3).sin()).collect();
-        let wet = dry.clone();
-        assert_eq!(noise_db(&dry, &wet), None, "dry is never silent");
-        dry[20 * MOMENT..].fill(0.0);
+        let rate = SampleRate::new(8000).unwrap();
+        let mut dry: Vec<f32> = (0..16_000).map(|n| (n as f32 * 0.3).sin()).collect();
+        assert_eq!(noise_db(&dry, &dry, rate), None, "dry is never silent");
+        // A quarter of a second.
+        dry[14_000..].fill(0.0);
+        assert_eq!(noise_db(&dry, &dry, rate), Some(f64::NEG_INFINITY));
+        dry[8000..].fill(0.0);
         let mut wet = dry.clone();
-        assert_eq!(noise_db(&dry, &wet), Some(f64::NEG_INFINITY));
         let hiss = |n: usize| if n.is_multiple_of(2) { 0.005 } else { -0.005 };
-        (20 * MOMENT..40 * MOMENT).for_each(|n| wet[n] = hiss(n));
+        (8000..16_000).for_each(|n| wet[n] = hiss(n));
         // 0.005² beside a mean of 0.25.
-        assert!((noise_db(&dry, &wet).unwrap() + 40.0).abs() < 0.1);
+        assert!((noise_db(&dry, &wet, rate).unwrap() + 40.0).abs() < 0.1);
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Look {
         let late = latency_samples.unsigned_abs() as f64;
         Ok(Self {
             gain_db: aligned::gain_db(dry, wet),
-            noise_db: aligned::noise_db(dry, wet),
+            noise_db: aligned::noise_db(dry, wet, rate),
             sounding: SoundingFacts::of(&Sounding::of(dry, wet), rate),
             findings: spoiling.collect(),
             delayed: kind == Some(Kind::Delayed) || late >= DELAYED_SECONDS * f64::from(rate.hz()),

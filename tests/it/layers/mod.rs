@@ -66,8 +66,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "training",
         &[
-            "audio", "calendar", "config", "data", "dsp", "files", "limits", "models", "network", "number",
-            "progress", "report", "simd",
+            "audio", "calendar", "config", "data", "dsp", "files", "limits", "models", "network",
+            "number", "progress", "report", "simd",
         ],
     ),
     // What plays: a run, a model file, a baseline, behind one name.
@@ -75,7 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "playing",
         &[
             "audio", "config", "data", "device", "engine", "formats", "models", "network",
-            "progress", "regress", "report", "training",
+            "number", "progress", "regress", "report", "training",
         ],
     ),
     // 5 and 6
