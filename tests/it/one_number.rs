@@ -71,6 +71,7 @@ fn played(place: &Place, model: &Path) -> Vec<f32> {
         output: place.path("played.wav"),
         format: None,
         block: 999,
+        silence_not_finite: false,
         device: "engine".to_string(),
         size: None,
         controls: Vec::new(),

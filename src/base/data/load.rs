@@ -159,11 +159,10 @@ impl Library<'_> {
             )));
         }
         let used = self.channels(key, &dry, &wet, label)?;
-        let picked = |audio: &Audio| {
-            let picked = channels::picked(audio, &used);
-            picked.map_err(|reason| DataError::Unfit(format!("{label}: {reason}")))
-        };
-        for finding in check::check_pair(&picked(&dry)?, &picked(&wet)?, Expectations::default()) {
+        let unfit = |reason| DataError::Unfit(format!("{label}: {reason}"));
+        let picked_dry = channels::picked(&dry, &used).map_err(unfit)?;
+        let picked_wet = channels::picked(&wet, &used).map_err(unfit)?;
+        for finding in check::check_pair(&picked_dry, &picked_wet, Expectations::default()) {
             let finding = channels::as_recorded(finding, &used, &dry, &wet);
             let text = format!("{label}: {}", finding.message());
             match finding.severity {
