@@ -34,7 +34,7 @@ fn prose(outcome: &Outcome) -> String {
             " and like its training prediction to {difference:.1e}"
         );
     }
-    let _ = write!(text, "\nprobe: {}", outcome.probe);
+    let _ = write!(text, "\nprobe: {}", outcome.probe.behaviour);
     if let Some(loudness) = &outcome.loudness {
         let figures = loudness.figures;
         let _ = write!(

@@ -44,7 +44,7 @@ fn prose(outcome: &Outcome, parameters: bool) -> String {
         );
     }
     if let Some(probe) = &outcome.probe {
-        let words = probe.to_string();
+        let words = probe.behaviour.to_string();
         let mut lines = words.lines();
         line(&mut text, "probe", lines.next().unwrap_or_default());
         lines.for_each(|said| line(&mut text, "", said.trim_start()));

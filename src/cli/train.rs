@@ -178,7 +178,7 @@ fn prose(outcome: &Outcome) -> String {
         let _ = writeln!(text, "{}{advice}", ui::coloured(verdict.grade, headline));
     }
     if let Some(probe) = &outcome.probe {
-        let _ = writeln!(text, "probe: {probe}");
+        let _ = writeln!(text, "probe: {}", probe.behaviour);
     }
     if let Some(quiet) = &outcome.quiet {
         let _ = writeln!(

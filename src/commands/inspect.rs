@@ -1,7 +1,7 @@
 //! `inspect`: what a run or a model file holds, what it claims about itself and what it costs to
 //! play.
 
-use crate::dsp::probe::Behaviour;
+use crate::dsp::probe::{Behaviour, Judged};
 use crate::engine::{self, Engine, timing};
 use crate::formats::{self, Format, FormatError, Model};
 use crate::network::{Architecture, Control, Network, Weights};
@@ -56,7 +56,7 @@ pub struct Outcome {
     pub networks: Vec<NetworkFacts>,
     /// How it behaves when it is left alone, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Behaviour>,
+    pub probe: Option<Judged>,
     /// What the file says about itself.
     pub metadata: Map<String, Value>,
     /// The largest difference between the output stored in the file and what plays here.
@@ -153,11 +153,12 @@ pub fn inspect(request: &Request, observer: &dyn Observer) -> anyhow::Result<Out
 }
 
 /// How it behaves, in the hands of players of its format.
-fn probed(network: &Network, format: Option<Format>) -> anyhow::Result<Behaviour> {
-    Ok(Behaviour {
+fn probed(network: &Network, format: Option<Format>) -> anyhow::Result<Judged> {
+    let behaviour = Behaviour {
         players_rate_hz: format.and_then(Format::players_rate_hz),
         ..engine::probe(network, &[])?
-    })
+    };
+    Ok(behaviour.into())
 }
 
 fn run_facts(run: &Run) -> anyhow::Result<RunFacts> {

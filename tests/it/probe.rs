@@ -3,7 +3,7 @@
 
 use crate::support::{Place, shared};
 use effigy::commands::{export, inspect};
-use effigy::dsp::probe::{Behaviour, Fault};
+use effigy::dsp::probe::{Fault, Judged};
 use effigy::formats::{Format, SelfTest, aidax, nam, safetensors};
 use effigy::network::{Architecture, Conv1d, Layer, Lstm, Network, Sequential};
 use effigy::progress::Silent;
@@ -76,7 +76,7 @@ fn files(place: &Place, name: &str, network: &Network) -> Vec<PathBuf> {
     files
 }
 
-fn probed(file: &Path) -> Behaviour {
+fn probed(file: &Path) -> Judged {
     let request = inspect::Request {
         file: file.to_path_buf(),
         no_measure: true,
@@ -125,7 +125,14 @@ fn planted_faults_are_named_in_every_format() {
     for (name, network, wanted) in &cases {
         for file in files(&place, name, network) {
             let found = probed(&file);
-            assert_eq!(found.faults(), *wanted, "{}: {found}", file.display());
+            assert_eq!(
+                found.faults(),
+                *wanted,
+                "{}: {}",
+                file.display(),
+                found.behaviour
+            );
+            assert_eq!(found.passes, *name != "sings");
         }
     }
     // Players of .nam and AIDA-X files run at 48 kHz, effigy's own files at their rate.
@@ -197,7 +204,7 @@ fn published_models_are_playable() {
                 continue;
             }
             let found = probed(&file);
-            assert!(!found.is_unplayable(), "{}: {found}", file.display());
+            assert!(found.passes, "{}: {}", file.display(), found.behaviour);
             count += 1;
         }
     }

@@ -8,7 +8,7 @@ use crate::audio::SampleRate;
 use crate::calendar::Date;
 use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
 use crate::device::{self, DeviceChoice};
-use crate::dsp::probe::{Behaviour, Fault};
+use crate::dsp::probe::{Behaviour, Fault, Judged};
 use crate::engine::{self, Engine, EngineError};
 use crate::files::{self, ScratchFile};
 use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
@@ -107,7 +107,7 @@ pub struct Outcome {
     /// Level and compression, in formats that say so.
     pub loudness: Option<LoudnessReport>,
     /// How the network behaves when it is left alone.
-    pub probe: Behaviour,
+    pub probe: Judged,
     /// What the file says about the capture.
     pub metadata: Map<String, Value>,
 }
@@ -179,21 +179,22 @@ fn probed(
     format: Format,
     force: bool,
     observer: &dyn Observer,
-) -> Result<Behaviour> {
+) -> Result<Judged> {
     let probe = Behaviour {
         players_rate_hz: format.players_rate_hz(),
         ..engine::probe(network, &[])?
     };
-    for fault in probe.faults() {
-        let said = probe.explain(&fault);
+    let probe = Judged::from(probe);
+    for told in &probe.faults {
+        let said = &told.text;
         ensure!(
-            force || !fault.is_grave(),
+            force || !told.grave,
             "{said}: nobody could play through it; train it with silence among the recordings, or \
              give --force to write it all the same"
         );
         // The rate is warned of with what to do about it.
-        if fault != Fault::Rate {
-            observer.event(Event::Warning(&said));
+        if told.fault != Fault::Rate {
+            observer.event(Event::Warning(said));
         }
     }
     Ok(probe)
@@ -323,7 +324,7 @@ impl About {
         network: &Network,
         format: Format,
         request: &Request,
-        probe: &Behaviour,
+        probe: &Judged,
     ) -> Result<Self> {
         let own = match playable.run() {
             Some(run) => of_run(run)?,

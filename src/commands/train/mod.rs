@@ -11,7 +11,7 @@ use crate::data::pair::{Reach, Span};
 use crate::data::sound::Sounding;
 use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
-use crate::dsp::probe::Behaviour;
+use crate::dsp::probe::Judged;
 use crate::engine;
 use crate::kernels;
 use crate::models::{self, EffectModel};
@@ -141,7 +141,7 @@ pub struct Outcome {
     /// The test figures in words, with what to try next.
     pub verdict: Option<Verdict>,
     /// How the network behaves when it is left alone, knobs in the middle.
-    pub probe: Option<Behaviour>,
+    pub probe: Option<Judged>,
     /// Its gain in the softest passages of the test, beside the recording's.
     pub quiet: Option<QuietPassages>,
     /// Wet delays that were removed.
@@ -254,7 +254,7 @@ pub fn train(
         weights,
         epochs: progress.history.len(),
         best: progress.best,
-        probe: probe.ok(),
+        probe: probe.ok().map(Judged::from),
         quiet: tested.quiet,
         latencies: recordings.latencies,
         pairs: recordings.pairs,

@@ -15,7 +15,7 @@ pub use behaviour::{Behaviour, Idle, Step, Tone, behaviour};
 pub use play::Play;
 pub use sweep::{Response, sine_sweep};
 pub use tone::{Aliasing, HARMONICS, Harmonics};
-pub use verdict::Fault;
+pub use verdict::{Fault, Judged, Told};
 
 use crate::audio::SampleRate;
 

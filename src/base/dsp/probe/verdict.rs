@@ -3,14 +3,14 @@
 //! Judges figures alone.
 
 use super::behaviour::Behaviour;
-use crate::audio::level::decibels;
 use serde::Serialize;
 use std::fmt;
+use std::ops::Deref;
 
 /// From here on a sound in silence is heard, in dBFS.
 const AUDIBLE_DBFS: f64 = -80.0;
 /// From here on a constant eats headroom and clicks where playing starts and stops, in dBFS.
-const HARMFUL_DC_DBFS: f64 = -60.0;
+const HARMFUL_DC_DBFS: f64 = -50.0;
 /// What swells by this much in the silence listened to does not end, in decibels.
 const GROWING_DB: f64 = 6.0;
 /// From here on a delay colours what is mixed with dry, in samples.
@@ -59,6 +59,54 @@ impl Fault {
     }
 }
 
+/// A behaviour and what it means.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    /// The figures.
+    #[serde(flatten)]
+    pub behaviour: Behaviour,
+    /// Whether one could play through it: it neither grows nor sings.
+    pub passes: bool,
+    /// What a player would hear, gravest first.
+    pub faults: Vec<Told>,
+}
+
+/// A fault in words.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Told {
+    /// Which.
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// Whether nobody could play with it.
+    pub grave: bool,
+    /// With its figures.
+    pub text: String,
+}
+
+impl From<Behaviour> for Judged {
+    fn from(behaviour: Behaviour) -> Self {
+        let told = |fault: Fault| Told {
+            grave: fault.is_grave(),
+            text: behaviour.explain(&fault),
+            fault,
+        };
+        let faults: Vec<Told> = behaviour.faults().into_iter().map(told).collect();
+        Self {
+            passes: !faults.iter().any(|told| told.grave),
+            faults,
+            behaviour,
+        }
+    }
+}
+
+impl Deref for Judged {
+    type Target = Behaviour;
+
+    fn deref(&self) -> &Behaviour {
+        &self.behaviour
+    }
+}
+
 impl Behaviour {
     /// What a player would hear, gravest first; what an effect may do by its nature is told too.
     pub fn faults(&self) -> Vec<Fault> {
@@ -98,7 +146,7 @@ impl Behaviour {
     /// A fault in words, with its figures.
     pub fn explain(&self, fault: &Fault) -> String {
         let idle = &self.idle;
-        let level = level(idle.rms_dbfs);
+        let level = level(idle.rms_dbfs).unwrap_or_default();
         let seconds = idle.seconds;
         match fault {
             Fault::NotFinite => "it answers with NaN or infinity".to_string(),
@@ -114,7 +162,7 @@ impl Behaviour {
             Fault::Dc => format!(
                 "a constant of {:+.4} ({}) in silence",
                 idle.dc,
-                self::level(idle.dc_dbfs())
+                self::level(idle.dc_dbfs()).unwrap_or_default()
             ),
             Fault::GoesOn => "it goes on sounding 4 s after a note has ended".to_string(),
             Fault::Late { samples } => format!("it starts {samples} samples late"),
@@ -142,20 +190,26 @@ impl Behaviour {
     }
 }
 
-fn level(dbfs: f64) -> String {
-    if dbfs <= -200.0 {
-        "silence".to_string()
-    } else {
-        format!("{dbfs:.1} dBFS")
-    }
+/// A level in words; none where there is nothing.
+fn level(dbfs: f64) -> Option<String> {
+    (dbfs > -200.0 || dbfs.is_nan()).then(|| format!("{dbfs:.1} dBFS"))
 }
 
 /// Figures in a line, then a fault a line.
 impl fmt::Display for Behaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let idle = &self.idle;
-        write!(f, "in silence {}", level(idle.rms_dbfs))?;
-        write!(f, ", constant {}", level(decibels(idle.dc.abs())))?;
+        f.write_str(match self.is_unplayable() {
+            true => "does not pass: ",
+            false => "passes: ",
+        })?;
+        match level(idle.rms_dbfs) {
+            Some(level) => write!(f, "{level} in silence")?,
+            None => f.write_str("silent in silence")?,
+        }
+        if let Some(level) = level(idle.dc_dbfs()) {
+            write!(f, ", constant {level}")?;
+        }
         match self.start_samples {
             Some(samples) => write!(f, ", starts after {samples} samples")?,
             None => write!(f, ", does not answer a click")?,
