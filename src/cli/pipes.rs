@@ -3,8 +3,8 @@
 //! Sound files are read and written out of order (sizes stand before the samples), pipes are not:
 //! what comes or goes by pipe is kept in a file meanwhile.
 
-use crate::files::ScratchFile;
-use std::fs::{self, File};
+use crate::files::{ScratchFile, system};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -77,6 +77,6 @@ impl Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         // Not there where nothing was played.
-        let _ = fs::remove_file(&self.path);
+        let _ = system::remove_file(&self.path);
     }
 }
