@@ -110,6 +110,11 @@ fn made() -> Vec<Found> {
         ),
         found(
             "config",
+            "tables that end in comments only: the same",
+            b"[[d]]\nx = { a b # }\n".repeat(30_000),
+        ),
+        found(
+            "config",
             "2 GB of filters",
             include_str!("../../configs/conv.toml")
                 .replace("channels = 50", "channels = 4096")

@@ -1,5 +1,6 @@
 //! From a TOML file and `--set` overrides to a checked [`Config`].
 
+use super::nesting::{self, MAX_OPEN};
 use super::{Config, ConfigError, ModelConfig, import};
 use crate::limits;
 use std::path::Path;
@@ -7,9 +8,6 @@ use toml::{Table, Value};
 
 /// The longest config read: room for some thousand pairs of recordings.
 const MAX_BYTES: usize = 4 << 20;
-
-/// The most brackets open at once, those in texts and comments counted too.
-const MAX_OPEN: usize = 256;
 
 /// The deepest key of an override: deeper than any table of a config.
 const MAX_DEPTH: usize = 16;
@@ -81,30 +79,16 @@ pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Config, Co
     root.try_into().map_err(wrong)
 }
 
-/// Refuses brackets that stay open: the TOML parser bounds the depth of values, but not how deep
-/// it looks for the end of broken ones.
+/// Refuses what would take the parser's stack.
 fn check_nesting(text: &str, path: &Path) -> Result<(), ConfigError> {
-    let mut depth: usize = 0;
-    for (at, c) in text.bytes().enumerate() {
-        match c {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_OPEN {
-            let line = text.as_bytes()[..at]
-                .iter()
-                .filter(|c| **c == b'\n')
-                .count()
-                + 1;
-            return Err(ConfigError::Parse {
-                path: path.to_path_buf(),
-                line: format!(":{line}"),
-                message: format!("more than {MAX_OPEN} brackets are open; close them"),
-            });
-        }
+    match nesting::too_deep(text) {
+        None => Ok(()),
+        Some(line) => Err(ConfigError::Parse {
+            path: path.to_path_buf(),
+            line: format!(":{line}"),
+            message: format!("more than {MAX_OPEN} brackets are open; close them"),
+        }),
     }
-    Ok(())
 }
 
 fn parse_error(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
@@ -189,8 +173,11 @@ fn set(root: &mut Table, given: &str) -> Result<(), ConfigError> {
 
 /// A TOML value where it parses as one, else the text itself (so quotes may be left out).
 fn value_of(text: &str) -> Value {
-    toml::from_str::<Table>(&format!("v = {text}"))
-        .ok()
+    let parsed = match nesting::too_deep(text) {
+        None => toml::from_str::<Table>(&format!("v = {text}")).ok(),
+        Some(_) => None,
+    };
+    parsed
         .and_then(|mut table| table.remove("v"))
         .unwrap_or_else(|| Value::String(text.to_string()))
 }

@@ -9,6 +9,7 @@ mod error;
 mod import;
 mod load;
 mod metadata;
+mod nesting;
 mod networks;
 mod run;
 mod training;
