@@ -93,7 +93,7 @@ fn a_model_that_overflows_writes_nothing_unless_asked() {
         "--latency",
         "0",
     ];
-    place.wav("x.wav", vec![vec![1.5; 2000]]);
+    place.wav("x.wav", vec![noise(2000, 6)]);
     place.wav("w.wav", vec![noise(2000, 3)]);
     refused(
         &place.effigy(&evaluate),
