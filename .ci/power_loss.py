@@ -17,7 +17,7 @@ def call(*arguments):
 
 
 def train(effigy, toml, run, more=()):
-    command = [effigy, "-q", "train", toml, "--run", run, *more]
+    command = [effigy, "-q", "train", toml, "--run", run, "--save-every", "0", *more]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
