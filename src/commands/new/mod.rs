@@ -227,9 +227,9 @@ fn split(check: &check::Outcome) -> (String, [String; 3]) {
              on the rest, in seconds; the silence at the end is left out."
                 .to_string(),
             [
-                format!("to = {valid:?}\n"),
-                format!("from = {valid:?}\nto = {test:?}\n"),
-                format!("from = {test:?}\nto = {end:?}\n"),
+                format!("to = {valid:.4}\n"),
+                format!("from = {valid:.4}\nto = {test:.4}\n"),
+                format!("from = {test:.4}\nto = {end:.4}\n"),
             ],
         ),
         _ => (
