@@ -8,7 +8,7 @@ use effigy::commands::{compare, evaluate, export, infer, train};
 use effigy::config::{Latency, ModelConfig};
 use effigy::progress::Silent;
 use effigy::report::metrics::{Row, metrics};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Dry sounds that begin and end in running sound, the worst case for a wrong state.
@@ -95,6 +95,7 @@ fn alike(what: &str, found: f64, wanted: f64) {
 fn every_network_has_one_figure_wherever_it_is_taken() {
     let place = place();
     let networks = seed_networks().into_iter().chain(knob_networks(16, 32));
+    let mut seen = BTreeSet::new();
     for (index, network) in networks.enumerate() {
         let name = format!("{index}-{}", network.kind());
         let (run, outcome) = trained(&place, &name, &config(&network, ""));
@@ -111,22 +112,12 @@ fn every_network_has_one_figure_wherever_it_is_taken() {
             evaluated(&place, &run).metrics.esr,
             wanted,
         );
-        let compared = compare::Request {
-            model: vec![run.clone()],
-            ..compare::Request::default()
-        };
-        let compared = compare::compare(&compared, &Silent, |_, _, _| {}).unwrap();
-        let row = compared
-            .rows
-            .iter()
-            .find(|r| !r.row.is_identity() && r.model.is_some());
-        alike(
-            &format!("{name}: compare"),
-            row.unwrap().row.metrics.esr,
-            wanted,
-        );
         let outside = metrics(&wet(&place), &played(&place, &run)).esr;
         alike(&format!("{name}: infer"), outside, wanted);
+        // Commands that measure more than they score: once for each kind.
+        if !seen.insert(network.kind()) {
+            continue;
+        }
         let file = place.path(&format!("{name}.safetensors"));
         let request = export::Request {
             model: run.clone(),
@@ -162,4 +153,27 @@ fn a_span_inside_a_recording_has_the_figure_of_the_whole_recording_played() {
         assert!(from >= 1200, "{name}: {from}");
         alike(&name, metrics(&wet[from..], &played[from..]).esr, row.esr);
     }
+}
+
+#[test]
+fn comparing_scores_as_training_did() {
+    let place = place();
+    let mut networks = knob_networks(16, 32);
+    networks.retain(|network| network.has_memory());
+    let (run, outcome) = trained(&place, "compared", &config(&networks[0], ""));
+    let (name, wanted) = ("compared", outcome.rows[0].metrics.esr);
+    let compared = compare::Request {
+        model: vec![run.clone()],
+        ..compare::Request::default()
+    };
+    let compared = compare::compare(&compared, &Silent, |_, _, _| {}).unwrap();
+    let row = compared
+        .rows
+        .iter()
+        .find(|r| !r.row.is_identity() && r.model.is_some());
+    alike(
+        &format!("{name}: compare"),
+        row.unwrap().row.metrics.esr,
+        wanted,
+    );
 }
