@@ -198,7 +198,8 @@ fn fifty_known_latencies_within_one_sample_never_late_polarity_right() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// A latency outside the range, unrelated recordings and a held note are answered without trust.
+/// Unrelated recordings and a held note are answered without trust, a latency outside the range only
+/// where all lags are searched.
 #[test]
 fn confidence_is_low_where_there_is_nothing_to_find() {
     let c = case(0);
@@ -213,7 +214,16 @@ fn confidence_is_low_where_there_is_nothing_to_find() {
         .into_iter()
         .chain(c.dry.iter().copied())
         .collect();
-    distrusted("latency outside the range", &c.dry, &late);
+    let found = estimate(&c.dry, &late, &AlignOptions::default()).unwrap();
+    println!("{}", describe("latency outside the range", "20000", &found));
+    assert!((19_999..=20_000).contains(&found.latency_samples), "{found:?}");
+    assert!(found.confidence > TRUSTED_CONFIDENCE && found.searched.1 >= 20_000);
+    let near = AlignOptions {
+        beyond: false,
+        ..Default::default()
+    };
+    let found = estimate(&c.dry, &late, &near).unwrap();
+    assert!(found.confidence < TRUSTED_CONFIDENCE, "{found:?}");
     let held: Vec<f32> = (0..LENGTH)
         .map(|n| {
             (1..20)
