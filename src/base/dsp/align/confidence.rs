@@ -18,16 +18,16 @@ pub struct Evidence {
     pub repetition: f64,
 }
 
-/// Factor where dry and wet go together in little of the spectrum and through a distortion: then the
-/// place is known, and the sample is not (of nine such cases one was right).
+/// Factor where dry and wet go together nowhere in the spectrum, or in little of it and through a
+/// distortion: then the place may be known, and the sample is not (of nine such cases one was right).
 pub const BLURRED: f64 = 0.3;
 
 /// Weight of each figure, and the constant.
-const STRENGTH: f64 = 0.42;
-const SIGNIFICANCE: f64 = 0.66;
-const WIDTH: f64 = -0.86;
-const AGREEMENT: f64 = 0.25;
-const CONSTANT: f64 = -5.9;
+const STRENGTH: f64 = 0.41;
+const SIGNIFICANCE: f64 = 0.9;
+const WIDTH: f64 = -0.55;
+const AGREEMENT: f64 = 0.24;
+const CONSTANT: f64 = -7.06;
 
 impl Evidence {
     /// 0 ..= 1. A held note fits at every period, and then all figures agree on the wrong one: from a

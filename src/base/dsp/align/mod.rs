@@ -241,7 +241,7 @@ pub fn estimate_joint(
     alignment.start_samples = start.map(|s| s.samples);
     alignment.top = start.map_or(0.0, |s| s.top);
     let onset = first_sample(alignment.latency_samples, start);
-    if start.is_some_and(|s| s.is_blurred()) {
+    if start.is_none_or(|s| s.is_blurred()) {
         alignment.confidence *= BLURRED;
     }
     // Where wet lags less and less, the end comes first.

@@ -186,7 +186,7 @@ pub fn read(g: &[f64], expected: usize) -> Option<Reading> {
 fn onset_before(g: &[f64], peak: usize, floor: f64) -> usize {
     let height = g[peak].abs();
     let enough = (ONSET_FRACTION * height).max(SIGNIFICANT * floor).min(height);
-    let distant = (ONSET_FRACTION * height).max(BEYOND_DOUBT * floor).min(height);
+    let distant = (ONSET_FRACTION * height).max(BEYOND_DOUBT * floor);
     let distant = (0..=peak).find(|&n| g[n].abs() >= distant);
     let mut onset = distant.unwrap_or(peak);
     let mut n = onset;
