@@ -236,12 +236,16 @@ impl Library<'_> {
         }
         let _task = Task::begin(self.observer, "measuring latency", None);
         let every: Vec<(&Key, &Source)> = open().collect();
-        let each = match every.as_slice() {
+        let each: Vec<(Key, LatencyReport)> = match every.as_slice() {
             [_] => Vec::new(),
             several => several
                 .par_iter()
-                .map(|(key, source)| Ok(((*key).clone(), measure(&source.label, &[*source])?.0)))
-                .collect::<Result<Vec<_>, DataError>>()?,
+                // One that cannot be measured by itself says nothing against the others.
+                .filter_map(|(key, source)| {
+                    let (report, _) = measure(&source.label, &[*source]).ok()?;
+                    Some(((*key).clone(), report))
+                })
+                .collect(),
         };
         if let Some(disagreeing) = disagreement(&each) {
             return disagreeing.map(Some);
