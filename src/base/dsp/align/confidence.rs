@@ -27,7 +27,7 @@ const STRENGTH: f64 = 0.41;
 const SIGNIFICANCE: f64 = 0.9;
 const WIDTH: f64 = -0.55;
 const AGREEMENT: f64 = 0.24;
-const CONSTANT: f64 = -7.06;
+const CONSTANT: f64 = -7.6;
 
 impl Evidence {
     /// 0 ..= 1. A held note fits at every period, and then all figures agree on the wrong one: from a
