@@ -408,7 +408,7 @@ fn first_sample(onset: i64, start: Option<Start>) -> i64 {
             let read = (earliest..start.samples + 0.2).contains(&(onset as f64));
             if read { onset } else { earliest.round() as i64 }
         }
-        Some(start) if start.purity > VERY_PURE => (start.samples + 0.15).floor() as i64,
+        Some(start) if start.purity > VERY_PURE => (start.samples + 0.2).floor() as i64,
         Some(start) if start.purity > PURE => (start.samples - 0.5).round() as i64,
         _ => onset,
     }

@@ -16,8 +16,8 @@ const CLEAR: f64 = 9.0;
 /// A slide of this many samples is beyond what a response's width makes of none.
 const STEEP: f64 = 12.0;
 
-/// Standard deviations by which a steep line says more than a level one, if it is the right one.
-const MORE: f64 = 1.0;
+/// Factor by which a steep line says more than the best level one, if it is the right one.
+const MORE: f64 = 1.06;
 
 /// Whitening of a look: taps, and the floor that suits clean or noisy material.
 const LOOKS: [(usize, f64); 3] = [(4096, 1e-6), (4096, 1e-2), (16_384, 1e-6)];
@@ -94,7 +94,7 @@ fn looks((dry, wet): &(Vec<f64>, Vec<f64>)) -> Vec<Whitened> {
 fn clocks(look: &Whitened, line: &Line) -> Option<Drift> {
     let mut drift = drift::drift(look, line.lag, Some(line.slide)).filter(|_| line.strength >= CLEAR)?;
     // A line that the stretches follow only when it is steep proves the slide it has.
-    let more = line.strength - line.level_strength > MORE && line.support > 0.3;
+    let more = line.height > MORE * line.level_height && line.support > 0.3;
     if more && line.slide.abs() >= STEEP && (drift.samples - line.slide).abs() < 8.0 {
         drift.confidence = drift.confidence.max(0.5 + 0.5 * line.support);
     }

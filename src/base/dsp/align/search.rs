@@ -59,10 +59,10 @@ pub struct Line {
     pub strength: f64,
     /// Share of the stretches that follow it, 0 ..= 1.
     pub support: f64,
-    /// What is said along the level line through the same lags, in standard deviations.
-    pub level_strength: f64,
-    /// Strength without the limit on one stretch, to tell a sound from its echoes.
-    height: f64,
+    /// Sum without the limit on one stretch, to tell a sound from its echoes.
+    pub height: f64,
+    /// The same of the best level line.
+    pub level_height: f64,
 }
 
 /// What one stretch says at every lag.
@@ -239,12 +239,16 @@ fn best_line(stretches: &[Stretch], first: i64, wet_len: usize, slides: &[f64]) 
     let peak = |sums: &[f32]| {
         (0..lag_count).max_by(|&a, &b| sums[a].total_cmp(&sums[b])).unwrap_or(0)
     };
+    let mut level_height = 0.0_f64;
     let mut best: Option<(f64, usize, f64, usize)> = None;
     for &slide in slides {
         for side in [0, 1] {
             let sums = along(&heights, side, slide);
             let lag = peak(&sums);
             let height = f64::from(sums[lag]);
+            if slide == 0.0 {
+                level_height = level_height.max(height);
+            }
             // A steeper line must say clearly more.
             if best.is_none_or(|b| height > 1.03 * b.0) {
                 best = Some((height, lag, slide, side));
@@ -260,16 +264,13 @@ fn best_line(stretches: &[Stretch], first: i64, wet_len: usize, slides: &[f64]) 
     };
     let said: Vec<f64> = stretches.iter().map(at).collect();
     let follow = said.iter().filter(|v| **v >= FOLLOWS).count();
-    let level = along(&counted(limited), side, 0.0);
-    let near = index.saturating_sub(8)..(index + 9).min(lag_count);
-    let level = level[near].iter().copied().fold(0.0, f32::max);
     Some(Line {
         lag,
         slide,
         strength: scale * said.iter().sum::<f64>(),
         support: (follow as f64 / inside(lag)).min(1.0),
-        level_strength: scale * f64::from(level),
         height,
+        level_height,
     })
 }
 
@@ -352,6 +353,6 @@ mod tests {
             .collect();
         let line = near(&pair(dry, wet), &(-200..=300)).unwrap();
         assert!((line.slide - 60.0).abs() < 8.0 && (line.lag - 30).abs() < 6, "{line:?}");
-        assert!(line.strength - line.level_strength > 4.0, "{line:?}");
+        assert!(line.height > 1.3 * line.level_height, "{line:?}");
     }
 }

@@ -218,7 +218,8 @@ mod tests {
         assert!(error < 1e-2, "{error}");
         let sparse: Vec<bool> = (0..1200).map(|n| n < 10 || n == 900).collect();
         let found = fit(&dry, &wet, &chosen, &sparse, || true).unwrap();
-        assert!((found.taps[900] - 0.5).abs() < 1e-3 && found.taps[700] == 0.0);
+        // The last penalty is a hundredth of the mean power.
+        assert!((found.taps[900] - 0.5).abs() < 1e-2 && found.taps[700] == 0.0);
         assert!(fit(&dry, &wet, &chosen, &sparse, || false).is_none());
     }
 }
