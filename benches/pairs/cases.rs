@@ -59,7 +59,11 @@ pub fn material(kind: &str, rate: SampleRate, len: usize, seed: u64) -> Vec<f32>
             let mut bar = plucks(rate, 2 * rate.hz() as usize, seed);
             // A loop that was made with care: no click at its seam.
             let end = bar.len() / 16;
-            bar.iter_mut().rev().take(end).enumerate().for_each(|(n, v)| *v *= n as f32 / end as f32);
+            bar.iter_mut()
+                .rev()
+                .take(end)
+                .enumerate()
+                .for_each(|(n, v)| *v *= n as f32 / end as f32);
             let hiss = hiss(len, 3e-4, seed);
             (0..len).map(|n| bar[n % bar.len()] + hiss[n]).collect()
         }
@@ -180,7 +184,11 @@ pub fn belonging(n: u64) -> Case {
         _ => random.random_range(40_000..=150_000),
     };
     // A loop fits itself at every bar: how many bars late it is, nobody can hear.
-    let latency = if material_name == "loop" { latency % 4000 } else { latency };
+    let latency = if material_name == "loop" {
+        latency % 4000
+    } else {
+        latency
+    };
     let inverted = n % 3 == 1;
     let cut_hard = n % 4 < 2;
     let drift_ppm = match n % 7 {

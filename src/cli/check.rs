@@ -3,10 +3,10 @@
 use super::Status;
 use super::ui::Ui;
 use crate::commands::check::{self, Outcome, Request, Side};
+use crate::dsp::align::TimeVariation;
 use crate::regress::diagnosis::{Diagnosis, FILTER_TAPS, Kind};
 use crate::report::table::{Table, figure};
 use crate::survey::LatencyFacts;
-use crate::dsp::align::TimeVariation;
 
 /// Prints what was found; code 1 when the pair is unfit.
 ///
@@ -130,7 +130,9 @@ fn movement(outcome: &Outcome) -> String {
             v.period_samples / rate
         ),
         Some(v) => format!("filter static (depth {:.3})", v.depth),
-        None if outcome.dry.seconds.min(outcome.wet.seconds) * rate < TimeVariation::LEAST_SAMPLES as f64 => {
+        None if outcome.dry.seconds.min(outcome.wet.seconds) * rate
+            < TimeVariation::LEAST_SAMPLES as f64 =>
+        {
             format!(
                 "filter: too short to tell ({:.1} s are needed)",
                 TimeVariation::LEAST_SAMPLES as f64 / rate

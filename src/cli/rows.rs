@@ -43,10 +43,7 @@ pub fn table(rows: &[Row]) -> Table {
 
 /// The delays that were taken away before scoring, one line each: the recordings' and the models'
 /// own.
-pub fn delays<'a>(
-    latencies: &[LatencyReport],
-    rows: impl IntoIterator<Item = &'a Row>,
-) -> String {
+pub fn delays<'a>(latencies: &[LatencyReport], rows: impl IntoIterator<Item = &'a Row>) -> String {
     let mut text = String::new();
     for latency in latencies {
         let _ = writeln!(text, "removed: {latency}");
@@ -58,7 +55,10 @@ pub fn delays<'a>(
             n => ("early", -n),
         };
         let name = &row.name;
-        let _ = writeln!(text, "removed: {name} is {way} by {samples} samples of its own");
+        let _ = writeln!(
+            text,
+            "removed: {name} is {way} by {samples} samples of its own"
+        );
     }
     text
 }

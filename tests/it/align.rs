@@ -216,7 +216,10 @@ fn confidence_is_low_where_there_is_nothing_to_find() {
         .collect();
     let found = estimate(&c.dry, &late, &AlignOptions::default()).unwrap();
     println!("{}", describe("latency outside the range", "20000", &found));
-    assert!((19_999..=20_000).contains(&found.latency_samples), "{found:?}");
+    assert!(
+        (19_999..=20_000).contains(&found.latency_samples),
+        "{found:?}"
+    );
     assert!(found.confidence > TRUSTED_CONFIDENCE && found.searched.1 >= 20_000);
     let near = AlignOptions {
         beyond: false,

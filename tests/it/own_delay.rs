@@ -35,6 +35,14 @@ fn evaluate_and_compare_remove_a_models_own_delay_and_say_so() {
     let model = format!("tap-{late}.nam");
     let said = place.effigy(&[&["evaluate", "--model", &model][..], &recordings].concat());
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("is late by 4 samples of its own"), "{}", said.stdout);
-    assert!(said.stdout.contains("removed: latency 0 samples (given)"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("is late by 4 samples of its own"),
+        "{}",
+        said.stdout
+    );
+    assert!(
+        said.stdout.contains("removed: latency 0 samples (given)"),
+        "{}",
+        said.stdout
+    );
 }

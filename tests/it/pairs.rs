@@ -20,7 +20,10 @@ fn pairs_that_belong_together_are_aligned() {
         let (first, last) = case.lags().unwrap();
         let found = found(&case);
         let line = format!("{}: {first} to {last}, {found:?}", case.name);
-        assert!((first - 1..=last).contains(&found.latency_samples), "{line}");
+        assert!(
+            (first - 1..=last).contains(&found.latency_samples),
+            "{line}"
+        );
         assert!(found.confidence >= TRUSTED_CONFIDENCE, "{line}");
         assert_eq!(found.inverted, case.truth.unwrap().inverted, "{line}");
     });
@@ -31,6 +34,10 @@ fn pairs_that_do_not_are_not_trusted() {
     [1, 2].par_iter().for_each(|&n| {
         let case = apart(n);
         let found = found(&case);
-        assert!(found.confidence < TRUSTED_CONFIDENCE, "{}: {found:?}", case.name);
+        assert!(
+            found.confidence < TRUSTED_CONFIDENCE,
+            "{}: {found:?}",
+            case.name
+        );
     });
 }

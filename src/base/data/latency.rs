@@ -97,7 +97,10 @@ pub(super) fn disagreement(each: &[(Key, LatencyReport)]) -> Option<Result<Measu
 fn list(each: &[(Key, LatencyReport)]) -> String {
     let words = each.iter().map(|(_, r)| {
         let confidence = r.confidence.unwrap_or(0.0);
-        format!("{} {} samples (confidence {confidence:.2})", r.label, r.latency_samples)
+        format!(
+            "{} {} samples (confidence {confidence:.2})",
+            r.label, r.latency_samples
+        )
     });
     let words: Vec<String> = words.take(20).collect();
     let more = each.len() - words.len();
@@ -133,9 +136,18 @@ mod tests {
         let found = disagreement(&takes).unwrap().unwrap();
         assert_eq!(found.of("take 67", "").unwrap().latency_samples, 67);
         assert_eq!(found.reports().len(), 2);
-        assert!(found.of("test", "test.wav").unwrap_err().to_string().contains("take 67"));
+        assert!(
+            found
+                .of("test", "test.wav")
+                .unwrap_err()
+                .to_string()
+                .contains("take 67")
+        );
         let unsure = [report(-1, 0.9), report(67, 0.9), report(500, 0.1)];
         let said = disagreement(&unsure).unwrap().err().unwrap().to_string();
-        assert!(said.contains("take 67 67 samples (confidence 0.90)"), "{said}");
+        assert!(
+            said.contains("take 67 67 samples (confidence 0.90)"),
+            "{said}"
+        );
     }
 }

@@ -6,8 +6,8 @@
 use super::channels;
 use super::check::{self, Expectations};
 pub use super::error::DataError;
-use super::latency::{Measured, disagreement, measure};
 use super::finding::Severity;
+use super::latency::{Measured, disagreement, measure};
 use super::pair::Span;
 use super::recordings::refuse_overlap;
 pub use super::recordings::{Excerpt, LatencyReport, PairReport, Recordings, spans};
@@ -260,7 +260,11 @@ impl Library<'_> {
             own.and_then(|(_, report)| report.confidence).unwrap_or(0.0)
         };
         chosen.sort_by(|a, b| confidence(b.0).total_cmp(&confidence(a.0)));
-        let sources: Vec<&Source> = chosen.iter().map(|(_, source)| *source).take(SUREST).collect();
+        let sources: Vec<&Source> = chosen
+            .iter()
+            .map(|(_, source)| *source)
+            .take(SUREST)
+            .collect();
         let (common, placed) = measure(&label, &sources)?;
         let (latency, confidence) = (common.latency_samples, common.confidence.unwrap_or(0.0));
         let needed = align::TRUSTED_CONFIDENCE;

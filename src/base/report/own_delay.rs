@@ -25,7 +25,11 @@ pub fn own_delay(pairs: &[(&[f32], Vec<f32>)]) -> i64 {
     }
     let best = (0..likeness.len()).max_by(|&a, &b| likeness[a].total_cmp(&likeness[b]));
     let delay = best.map_or(0, |n| DELAYS.start() + n as i64);
-    if esr(pairs, delay) < CLEARLY * esr(pairs, 0) { delay } else { 0 }
+    if esr(pairs, delay) < CLEARLY * esr(pairs, 0) {
+        delay
+    } else {
+        0
+    }
 }
 
 /// Both sounds over what they share once `predicted` is moved to an earlier place by `delay`.

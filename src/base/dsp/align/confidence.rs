@@ -57,8 +57,20 @@ mod tests {
             repetition: 0.5,
         };
         assert!(clear.probability() > 0.85);
-        let chance = Evidence { strength: 5.0, significance: 12.0, width: 8.0, ..clear };
+        let chance = Evidence {
+            strength: 5.0,
+            significance: 12.0,
+            width: 8.0,
+            ..clear
+        };
         assert!(chance.probability() < 0.15);
-        assert_eq!(Evidence { repetition: 0.97, ..clear }.probability(), 0.0);
+        assert_eq!(
+            Evidence {
+                repetition: 0.97,
+                ..clear
+            }
+            .probability(),
+            0.0
+        );
     }
 }

@@ -100,12 +100,16 @@ pub fn drift(pair: &Whitened, latency: i64, near: Option<f64>) -> Option<Drift> 
     let tried: Vec<i64> = match near {
         None => whole.collect(),
         Some(near) => {
-            let close = (near as i64 - CLOSE).max(*whole.start())..=(near as i64 + CLOSE).min(*whole.end());
+            let close =
+                (near as i64 - CLOSE).max(*whole.start())..=(near as i64 + CLOSE).min(*whole.end());
             whole.step_by(spread).chain(close).collect()
         }
     };
     let energy = |slide: f64| (slide, pieces.energy(slide));
-    let coarse: Vec<(f64, f64)> = tried.into_par_iter().map(|slide| energy(slide as f64)).collect();
+    let coarse: Vec<(f64, f64)> = tried
+        .into_par_iter()
+        .map(|slide| energy(slide as f64))
+        .collect();
     let wanted = |slide: f64| near.is_none_or(|near| (slide - near).abs() <= CLOSE as f64);
     let candidates = coarse.iter().copied().filter(|(slide, _)| wanted(*slide));
     let (rough, best) = candidates.max_by(|a, b| a.1.total_cmp(&b.1))?;

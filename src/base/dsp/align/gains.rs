@@ -35,7 +35,9 @@ pub fn whole_band(logs: &[f64], weights: &[f64]) -> Option<Vec<f64>> {
         // Two good bins or many fair ones.
         (w > 1.0).then(|| (product[to] - product[from]) / w)
     };
-    let known: Vec<(usize, f64)> = (1..logs.len()).filter_map(|k| Some((k, smooth(k)?))).collect();
+    let known: Vec<(usize, f64)> = (1..logs.len())
+        .filter_map(|k| Some((k, smooth(k)?)))
+        .collect();
     let (&(first, low), &(last, high)) = (known.first()?, known.last()?);
     if known.len() < 8 {
         return None;
@@ -60,7 +62,9 @@ fn fall(known: &[(usize, f64)], last: usize) -> f64 {
     let octave = known.iter().filter(|(k, _)| 2 * k >= last);
     let points: Vec<(f64, f64)> = octave.map(|(k, v)| ((*k as f64).ln(), *v)).collect();
     let n = points.len() as f64;
-    let (mx, my) = points.iter().fold((0.0, 0.0), |m, p| (m.0 + p.0 / n, m.1 + p.1 / n));
+    let (mx, my) = points
+        .iter()
+        .fold((0.0, 0.0), |m, p| (m.0 + p.0 / n, m.1 + p.1 / n));
     let (xy, xx) = points.iter().fold((0.0, 0.0), |s, p| {
         (s.0 + (p.0 - mx) * (p.1 - my), s.1 + (p.0 - mx).powi(2))
     });
@@ -103,7 +107,11 @@ mod tests {
             let truth = response(k).arg();
             assert!((exact[k] - truth).abs() < 1e-9, "{k}");
             // Half a sample of delay at bin k is 0.0015 k.
-            assert!((partly[k] - truth).abs() < 0.02 + 0.0008 * k as f64, "{k}: {} {truth}", partly[k]);
+            assert!(
+                (partly[k] - truth).abs() < 0.02 + 0.0008 * k as f64,
+                "{k}: {} {truth}",
+                partly[k]
+            );
         }
         assert!(whole_band(&logs, &vec![0.0; bins]).is_none());
     }

@@ -36,9 +36,9 @@ mod tremolo;
 mod variation;
 mod whiten;
 
-use response::{Reading, SIGNIFICANT, Whitened};
 use confidence::{BLURRED, Evidence};
 use place::Place;
+use response::{Reading, SIGNIFICANT, Whitened};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -233,7 +233,10 @@ pub fn estimate_joint(
         .map(|(dry, _)| repetition_of(dry, &options.lags))
         .reduce(f64::min);
     let readings = pooled_responses(&pairs, &lags);
-    let readings = readings.iter().filter_map(|g| response::read(g, BEFORE as usize)).collect();
+    let readings = readings
+        .iter()
+        .filter_map(|g| response::read(g, BEFORE as usize))
+        .collect();
     let decided = decide(readings, repetition.unwrap_or(1.0), &lags, &place);
     let mut alignment = decided.ok_or(AlignError::NoPair)?;
     let start = exact_start(&pairs, alignment.latency_samples);

@@ -32,14 +32,18 @@ pub(super) fn find(
 ) -> Option<Place> {
     // One pair's looks at a time: a group may hold hundreds.
     let near = pairs.iter().enumerate().filter_map(|(n, pair)| {
-        let lines = looks(pair).into_iter().filter_map(|look| search::near(&look, lags));
+        let lines = looks(pair)
+            .into_iter()
+            .filter_map(|look| search::near(&look, lags));
         Some((n, strongest(lines, |line| line.strength)?, lags.clone()))
     });
     let strength = |found: &Found| found.1.strength;
     let mut best = strongest(near, strength)?;
     if best.1.strength < CLEAR && beyond {
         let far = pairs.iter().enumerate().filter_map(|(n, pair)| {
-            let lines = looks(pair).into_iter().filter_map(|look| search::anywhere(&look));
+            let lines = looks(pair)
+                .into_iter()
+                .filter_map(|look| search::anywhere(&look));
             let (line, lags) = strongest(lines, |found| found.0.strength)?;
             Some((n, line, lags))
         });
@@ -49,9 +53,15 @@ pub(super) fn find(
         best = if better { far } else { (best.0, best.1, far.2) };
     }
     let (index, mut line, lags) = best;
-    let drift = looks(&pairs[index]).first().and_then(|look| clocks(look, &line));
+    let drift = looks(&pairs[index])
+        .first()
+        .and_then(|look| clocks(look, &line));
     line.slide = drift.filter(Drift::is_sure).map_or(0.0, |d| d.samples);
-    Some(Place { line, drift, searched: (*lags.start(), *lags.end()) })
+    Some(Place {
+        line,
+        drift,
+        searched: (*lags.start(), *lags.end()),
+    })
 }
 
 /// Where several pairs agree.
@@ -92,7 +102,8 @@ fn looks((dry, wet): &(Vec<f64>, Vec<f64>)) -> Vec<Whitened> {
 
 /// The slide to a twentieth of a sample; `None` where there is no line or too little sound.
 fn clocks(look: &Whitened, line: &Line) -> Option<Drift> {
-    let mut drift = drift::drift(look, line.lag, Some(line.slide)).filter(|_| line.strength >= CLEAR)?;
+    let mut drift =
+        drift::drift(look, line.lag, Some(line.slide)).filter(|_| line.strength >= CLEAR)?;
     // A line that the stretches follow only when it is steep proves the slide it has.
     let more = line.height > MORE * line.level_height && line.support > 0.3;
     if more && line.slide.abs() >= STEEP && (drift.samples - line.slide).abs() < 8.0 {
@@ -116,7 +127,13 @@ const REACH: i64 = 16;
 /// The sound at a place between samples, by a Hann-windowed sinc.
 fn read(x: &[f64], place: f64) -> f64 {
     let (whole, fraction) = (place.floor() as i64, place - place.floor());
-    let at = |k: i64| usize::try_from(k).ok().and_then(|k| x.get(k)).copied().unwrap_or(0.0);
+    let at = |k: i64| {
+        usize::try_from(k)
+            .ok()
+            .and_then(|k| x.get(k))
+            .copied()
+            .unwrap_or(0.0)
+    };
     if fraction < 1e-9 {
         return at(whole);
     }
@@ -139,7 +156,9 @@ mod tests {
     #[test]
     fn a_slide_is_undone() {
         let sine = |n: f64| (0.2 * n).sin();
-        let slid: Vec<f64> = (0..5000).map(|m| sine((f64::from(m) - 7.0) / 1.002)).collect();
+        let slid: Vec<f64> = (0..5000)
+            .map(|m| sine((f64::from(m) - 7.0) / 1.002))
+            .collect();
         let back = without_slide(&slid, 0.002, 7);
         for (n, v) in back.iter().enumerate().take(4900).skip(100) {
             assert!((v - sine(n as f64 - 7.0)).abs() < 1e-3, "{n}");

@@ -111,7 +111,10 @@ pub fn responses(dry: &[f64], wet: &[f64], lags: &RangeInclusive<i64>) -> Vec<Ve
         let (dry, wet) = rayon::join(|| whiten(dry, view), || whiten(wet, view));
         let pair = Whitened { dry, wet };
         let plain = view.plain.then(|| pair.response(lags.clone()));
-        plain.into_iter().chain([pair.levelled().response(lags.clone())]).collect::<Vec<_>>()
+        plain
+            .into_iter()
+            .chain([pair.levelled().response(lags.clone())])
+            .collect::<Vec<_>>()
     };
     VIEWS.par_iter().flat_map_iter(look).collect()
 }
@@ -185,7 +188,9 @@ pub fn read(g: &[f64], expected: usize) -> Option<Reading> {
 /// The first significant sample of the response whose largest swing is at `peak`.
 fn onset_before(g: &[f64], peak: usize, floor: f64) -> usize {
     let height = g[peak].abs();
-    let enough = (ONSET_FRACTION * height).max(SIGNIFICANT * floor).min(height);
+    let enough = (ONSET_FRACTION * height)
+        .max(SIGNIFICANT * floor)
+        .min(height);
     let distant = (ONSET_FRACTION * height).max(BEYOND_DOUBT * floor);
     let distant = (0..=peak).find(|&n| g[n].abs() >= distant);
     let mut onset = distant.unwrap_or(peak);

@@ -85,7 +85,12 @@ pub fn near(pair: &Whitened, lags: &RangeInclusive<i64>) -> Option<Line> {
             Stretch::new(place, span, &g)
         })
         .collect::<Vec<_>>();
-    best_line(&stretches, *lags.start(), pair.wet.len(), &slides(pair.dry.len()))
+    best_line(
+        &stretches,
+        *lags.start(),
+        pair.wet.len(),
+        &slides(pair.dry.len()),
+    )
 }
 
 /// The best line over all lags at which the two share a quarter of the shorter one; with the
@@ -102,8 +107,11 @@ pub fn anywhere(pair: &Whitened) -> Option<(Line, RangeInclusive<i64>)> {
     let votes = |&(place, lag): &(f64, i64)| {
         let of = |(other, peaks): &(f64, Peaks)| {
             let reach = tolerance(place, *other);
-            let near = peaks.iter().filter(|(l, _)| ((l - lag).abs() as f64) <= reach);
-            near.map(|(_, score)| score.min(2.0 * MOST)).fold(0.0, f64::max)
+            let near = peaks
+                .iter()
+                .filter(|(l, _)| ((l - lag).abs() as f64) <= reach);
+            near.map(|(_, score)| score.min(2.0 * MOST))
+                .fold(0.0, f64::max)
         };
         peaks.iter().map(of).sum::<f64>()
     };
@@ -125,7 +133,9 @@ pub fn anywhere(pair: &Whitened) -> Option<(Line, RangeInclusive<i64>)> {
         found.extend(near(pair, &(lag - AROUND..=lag + AROUND)));
     }
     let best = *found.iter().max_by(|a, b| a.height.total_cmp(&b.height))?;
-    let direct = found.into_iter().filter(|l| l.height >= DIRECT * best.height);
+    let direct = found
+        .into_iter()
+        .filter(|l| l.height >= DIRECT * best.height);
     Some((direct.min_by_key(|l| l.lag)?, lags))
 }
 
@@ -233,11 +243,16 @@ fn best_line(stretches: &[Stretch], first: i64, wet_len: usize, slides: &[f64]) 
     };
     let counted = |value: fn(f32) -> f32| -> Vec<[Vec<f32>; 2]> {
         let count = |side: &Vec<f32>| side.iter().map(|v| value(*v)).collect();
-        stretches.iter().map(|s| [count(&s.scores[0]), count(&s.scores[1])]).collect()
+        stretches
+            .iter()
+            .map(|s| [count(&s.scores[0]), count(&s.scores[1])])
+            .collect()
     };
     let heights = counted(more_or_less);
     let peak = |sums: &[f32]| {
-        (0..lag_count).max_by(|&a, &b| sums[a].total_cmp(&sums[b])).unwrap_or(0)
+        (0..lag_count)
+            .max_by(|&a, &b| sums[a].total_cmp(&sums[b]))
+            .unwrap_or(0)
     };
     let mut level_height = 0.0_f64;
     let mut best: Option<(f64, usize, f64, usize)> = None;
@@ -260,7 +275,8 @@ fn best_line(stretches: &[Stretch], first: i64, wet_len: usize, slides: &[f64]) 
     let scale = 1.0 / inside(lag).sqrt();
     let at = |s: &Stretch| {
         let n = usize::try_from(index as i64 + (slide * s.place).round() as i64).ok();
-        n.and_then(|n| s.scores[side].get(n)).map_or(0.0, |v| f64::from(limited(*v)))
+        n.and_then(|n| s.scores[side].get(n))
+            .map_or(0.0, |v| f64::from(limited(*v)))
     };
     let said: Vec<f64> = stretches.iter().map(at).collect();
     let follow = said.iter().filter(|v| **v >= FOLLOWS).count();
@@ -300,7 +316,11 @@ impl Stretch {
                 })
                 .collect()
         };
-        Self { place, span, scores: [side(1.0), side(-1.0)] }
+        Self {
+            place,
+            span,
+            scores: [side(1.0), side(-1.0)],
+        }
     }
 }
 
@@ -324,10 +344,16 @@ mod tests {
         let hiss = noise(80_000, 2);
         let late = |by: usize| {
             let moved = std::iter::repeat_n(&0.0, by).chain(&dry).take(dry.len());
-            moved.zip(&hiss).map(|(v, h)| h - 0.5 * v).collect::<Vec<f64>>()
+            moved
+                .zip(&hiss)
+                .map(|(v, h)| h - 0.5 * v)
+                .collect::<Vec<f64>>()
         };
         let line = near(&pair(dry.clone(), late(70)), &(-200..=300)).unwrap();
-        assert!((line.lag - 70).abs() <= BESIDE as i64 && line.slide == 0.0, "{line:?}");
+        assert!(
+            (line.lag - 70).abs() <= BESIDE as i64 && line.slide == 0.0,
+            "{line:?}"
+        );
         // Sixteen stretches, each of which may say six.
         assert!(line.strength > 20.0 && line.support > 0.9, "{line:?}");
         let (line, searched) = anywhere(&pair(dry.clone(), late(20_000))).unwrap();
@@ -352,7 +378,10 @@ mod tests {
             .map(|n| dry[((n as f64) * (1.0 - 150e-6)).round() as usize])
             .collect();
         let line = near(&pair(dry, wet), &(-200..=300)).unwrap();
-        assert!((line.slide - 60.0).abs() < 8.0 && (line.lag - 30).abs() < 6, "{line:?}");
+        assert!(
+            (line.slide - 60.0).abs() < 8.0 && (line.lag - 30).abs() < 6,
+            "{line:?}"
+        );
         assert!(line.height > 1.3 * line.level_height, "{line:?}");
     }
 }

@@ -138,11 +138,16 @@ impl Transfer {
     fn weight(&self, k: usize) -> f64 {
         let power = (self.dry[k] * self.wet[k]).max(f64::MIN_POSITIVE);
         let coherence = (self.cross[k].norm_sqr() / power).min(1.0);
-        if coherence < 0.2 { 0.0 } else { (coherence / (1.02 - coherence)).min(10.0) }
+        if coherence < 0.2 {
+            0.0
+        } else {
+            (coherence / (1.02 - coherence)).min(10.0)
+        }
     }
 
     fn log_gains(&self) -> Vec<f64> {
-        let gain = |(c, d): (&Complex64, &f64)| (c.norm() / d.max(f64::MIN_POSITIVE)).max(1e-12).ln();
+        let gain =
+            |(c, d): (&Complex64, &f64)| (c.norm() / d.max(f64::MIN_POSITIVE)).max(1e-12).ln();
         self.cross.iter().zip(&self.dry).map(gain).collect()
     }
 
@@ -183,7 +188,11 @@ fn peak(fit: impl Fn(f64) -> f64, reach: f64) -> Option<(f64, f64)> {
     let best = (1..values.len() - 1).max_by(|&a, &b| values[a].total_cmp(&values[b]))?;
     let (before, top, after) = (values[best - 1], values[best], values[best + 1]);
     let curvature = 2.0 * top - before - after;
-    let shift = if curvature > 0.0 { 0.5 * (after - before) / curvature } else { 0.0 };
+    let shift = if curvature > 0.0 {
+        0.5 * (after - before) / curvature
+    } else {
+        0.0
+    };
     let place = (best as i64 - 1 - count) as f64 + shift.clamp(-1.0, 1.0);
     Some((place * step, top))
 }

@@ -172,11 +172,17 @@ pub fn level_likeness(dry: &[f32], wet: &[f32]) -> Option<f64> {
         let power = |x: &[f32]| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
         let powers: Vec<f64> = x.chunks_exact(FRAME).map(power).collect();
         let loudest = powers.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        powers.iter().map(|p| (10.0 * (p / loudest).log10()).max(LOWEST_DB)).collect()
+        powers
+            .iter()
+            .map(|p| (10.0 * (p / loudest).log10()).max(LOWEST_DB))
+            .collect()
     };
     let (dry, wet) = (course(dry), course(wet));
     let beside = BESIDE.filter_map(|late| {
-        let skip = |x: &[f64], by: i64| x.get(usize::try_from(by).unwrap_or(0)..).map(<[f64]>::to_vec);
+        let skip = |x: &[f64], by: i64| {
+            x.get(usize::try_from(by).unwrap_or(0)..)
+                .map(<[f64]>::to_vec)
+        };
         correlation(&skip(&dry, -late)?, &skip(&wet, late)?)
     });
     beside.reduce(f64::max)
