@@ -517,8 +517,8 @@ fn shared_recordings_are_aligned_on_their_onset() {
         ("pedals/saw-", 100..=119, true, true),
         ("pedals/beethoven-", 100..=119, true, true),
         // The raw correlation peaks at 3; the response starts at 0, and a nonlinear fit on
-        // taps from 3 on leaves 2 % more than one from 0 on.
-        ("diode-clipper/", 0..=3, true, false),
+        // taps from 3 on leaves 2 % more than one from 0 on. One sample early is allowed anywhere.
+        ("diode-clipper/", -1..=3, true, false),
         ("compressor-la2a/sample1-", -1..=-1, true, false),
         ("compressor-la2a/sample2-", -1..=-1, true, false),
         ("compressor-la2a/sample3-", -1..=-1, true, false),

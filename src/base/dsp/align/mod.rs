@@ -409,19 +409,15 @@ fn first_sample(onset: i64, start: Option<Start>) -> i64 {
             let unseen = if start.top < 0.25 { 2.0 } else { 1.0 };
             let earliest = start.samples - unseen;
             let read = (earliest..start.samples + 0.2).contains(&(onset as f64));
-            if read { onset } else { earliest.round() as i64 }
+            if read { onset } else { earliest.ceil() as i64 }
         }
-        Some(start) if start.purity > VERY_PURE => (start.samples + 0.2).floor() as i64,
-        Some(start) if start.purity > PURE => (start.samples - 0.5).round() as i64,
+        Some(start) if start.purity > PURE => (start.samples + 0.2).floor() as i64,
         _ => onset,
     }
 }
 
 /// Purity from which on a response counts as a delay and a filter that answers at once.
 const PURE: f64 = 0.9;
-
-/// Purity from which on its start is known to a fraction of a sample.
-const VERY_PURE: f64 = 0.98;
 
 /// Checks a pair, takes the stretch to look at and removes its mean.
 fn prepare(
