@@ -25,8 +25,6 @@ mod losses;
 mod networks;
 mod one_number;
 mod oracle;
-mod own_delay;
-mod pairs;
 mod probe;
 mod pytorch;
 mod random_networks;

@@ -7,7 +7,6 @@ pub mod channels;
 pub mod check;
 mod error;
 mod finding;
-mod latency;
 mod level;
 pub mod load;
 pub mod pair;

@@ -11,7 +11,6 @@ pub mod html;
 pub mod listen;
 mod markup;
 pub mod metrics;
-pub mod own_delay;
 mod paper;
 pub mod pictures;
 pub mod plot;

@@ -159,7 +159,7 @@ fn latency(check: &check::Outcome) -> (i64, String) {
     };
     match &facts.measured {
         _ if facts.given => (facts.latency_samples, "as given".into()),
-        Some(measured) if measured.is_placed() => (
+        Some(measured) if measured.confidence >= TRUSTED_CONFIDENCE => (
             facts.latency_samples,
             format!(
                 "measured, confidence {:.2}; \"auto\" measures again at every run",
