@@ -4,6 +4,7 @@
 
 pub mod average;
 pub mod batcher;
+pub mod downward;
 pub mod evaluate;
 pub mod history;
 pub mod level;

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct LossConfig {
     /// Mean squared error.
     pub mse: f64,
+    /// ESR window by window, so that quiet passages count as loud ones do: Σ over windows of
+    /// (wet−p)² / (wet² + a thousandth of the batch's mean power), divided by their number.
+    pub level_balanced_esr: f64,
     /// Mean absolute error.
     pub mae: f64,
     /// Error-to-signal ratio of the batch, Σ(wet−p)² / Σ wet². Scale-free, so one learning
@@ -39,6 +42,7 @@ impl Default for LossConfig {
             mse: 0.0,
             mae: 0.0,
             esr: 1.0,
+            level_balanced_esr: 0.0,
             dc: 0.0,
             log_cosh: 0.0,
             pre_emphasised_mse: 0.0,
@@ -56,11 +60,12 @@ impl LossConfig {
     pub const STFT_WINDOW_LEN: usize = 1025;
 
     /// Names and weights of all terms.
-    pub fn terms(&self) -> [(&'static str, f64); 9] {
+    pub fn terms(&self) -> [(&'static str, f64); 10] {
         [
             ("mse", self.mse),
             ("mae", self.mae),
             ("esr", self.esr),
+            ("level_balanced_esr", self.level_balanced_esr),
             ("dc", self.dc),
             ("log_cosh", self.log_cosh),
             ("pre_emphasised_mse", self.pre_emphasised_mse),
@@ -126,6 +131,9 @@ pub struct TrainingConfig {
     /// Decay per step of an exponential moving average of the weights, such as 0.999; the
     /// average is what is validated, kept and tested. Absent: the newest weights are.
     pub average: Option<f64>,
+    /// Learns what lies below the recorded levels, down to silence, from a chain of filters and
+    /// clippers that is fitted to the recordings first. For effects that answer silence with silence.
+    pub downward: bool,
     /// Trains as if the wet training spans together had this RMS level in dBFS, so that one
     /// recipe serves quiet and loud recordings. Losses see both sides scaled, and a WaveNet's
     /// output starts at the recording's own level; predictions and exports keep that level.
@@ -150,6 +158,7 @@ impl Default for TrainingConfig {
             weight_decay: 0.0,
             clip_norm: None,
             average: None,
+            downward: false,
             target_level_dbfs: None,
             patience: None,
             freeze: Vec::new(),

@@ -10,6 +10,7 @@ mod finding;
 mod level;
 pub mod load;
 pub mod pair;
+pub mod quiet;
 mod recordings;
 pub mod sound;
 mod source;

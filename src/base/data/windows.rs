@@ -58,6 +58,20 @@ impl Windows {
         }
     }
 
+    /// Keeps this share of the windows, those whose dry sound is quietest, in their order.
+    pub fn keep_quietest(&mut self, share: f64) {
+        let power = |place: &Place| {
+            let dry = &self.spans[place.span].pair().dry()[place.start..][..self.window_len];
+            dry.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>()
+        };
+        let powers: Vec<f64> = self.places.iter().map(power).collect();
+        let mut order: Vec<usize> = (0..powers.len()).collect();
+        order.sort_by(|&a, &b| powers[a].total_cmp(&powers[b]));
+        order.truncate((share * powers.len() as f64).ceil() as usize);
+        order.sort_unstable();
+        self.places = order.into_iter().map(|at| self.places[at]).collect();
+    }
+
     /// The spans that were cut.
     pub fn spans(&self) -> &[Span] {
         &self.spans
@@ -156,6 +170,17 @@ mod tests {
         }
         // Inside a recording nothing of the neighbour is heard.
         assert_eq!(batch.dry[8 * 9], 24.0);
+    }
+
+    #[test]
+    fn the_quietest_windows_stay_in_their_order() {
+        let mut windows = Windows::cut(spans(), 5, 2, REACH);
+        let all = windows.places.clone();
+        windows.keep_quietest(0.5);
+        // The ramp is quietest where it begins: 7 of 13.
+        assert_eq!(windows.places, all[..7]);
+        windows.keep_quietest(0.0);
+        assert!(windows.is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod queue;
 mod start;
+mod taught;
 
 use super::report;
 use crate::config::{self, BaselineConfig, Config};
@@ -35,6 +36,7 @@ use start::Start;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use taught::Taught;
 
 /// Where runs go unless told otherwise.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -206,7 +208,9 @@ pub fn train(
     }
     let model = new_model(start, &config, &selected.device, observer)?;
     let weights = model.num_params();
-    let windows = cut(&config, &recordings, &model)?;
+    let kept = resumed.as_ref().map(|(run, _)| run);
+    let taught = Taught::new(kept, &config, &recordings, &selected.device, observer)?;
+    let windows = cut(&config, &recordings, &taught, &model)?;
     let run = match resumed {
         Some((run, saved)) => {
             refuse_other_config(&saved, &config)?;
@@ -215,6 +219,7 @@ pub fn train(
         }
         None => begin_run(request, &config)?,
     };
+    taught.keep(&run)?;
     let note = format!(
         "{}: {weights} weights, {} windows of {} samples; run folder {}",
         config.model.kind(),
@@ -404,8 +409,14 @@ fn new_model(
         .map_err(|reason| anyhow::anyhow!("training.freeze: {reason}"))
 }
 
-fn cut(config: &Config, recordings: &Recordings, model: &EffectModel) -> Result<Windows> {
-    let spans = load::spans(&recordings.train);
+fn cut(
+    config: &Config,
+    recordings: &Recordings,
+    taught: &Taught,
+    model: &EffectModel,
+) -> Result<Windows> {
+    let mut spans = load::spans(&recordings.train);
+    spans.extend_from_slice(taught.spans());
     let longest = spans.iter().map(|s| s.samples().len()).max().unwrap_or(0);
     let reach = evaluate::reach(model);
     let windows = Windows::cut(spans, config.windows.window_len, config.windows.hop, reach);

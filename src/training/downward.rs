@@ -1,0 +1,236 @@
+//! What an effect answers below the levels that were recorded: made up by a chain of filters and
+//! clippers, fitted to the quieter part of the recordings.
+//!
+//! A distortion that is saturated throughout its recordings still passes through zero in each
+//! cycle, and there shows what it does to the smallest sounds. A chain of a hundred-odd weights can
+//! carry on from there, since everything between its clippers is linear; larger networks fit better
+//! what they heard and guess below it. So the chain teaches them what was not recorded.
+//!
+//! Knows nothing of the network that is taught, nor of folders.
+
+use super::optimiser;
+use super::step::{self, Recipe};
+use super::truncated::TruncatedBatch;
+use super::{batcher, schedule};
+use crate::config::{
+    LossConfig, ModelConfig, Schedule, TrainingConfig, WienerHammersteinConfig, WindowConfig,
+};
+use crate::data::pair::{DryWetPair, Reach, Span};
+use crate::data::quiet::{self, QuietSound};
+use crate::data::windows::Windows;
+use crate::models::predict::predict;
+use crate::models::{self, EffectModel};
+use crate::progress::{Observer, Stopped, Task};
+use crate::report::metrics::ErrorSums;
+use burn::module::Module;
+use burn::prelude::*;
+use std::sync::Arc;
+
+/// Optimiser steps that a chain is fitted in.
+const STEPS: usize = 600;
+
+/// Quietest part of the windows that it is fitted to.
+const QUIETEST: f64 = 0.6;
+
+/// Up to so many recordings each may stand at a level of its own.
+const MOST_LEVELS: usize = 8;
+
+/// A chain that leaves more error than this is not asked.
+const USELESS_ESR: f64 = 0.5;
+
+/// A chain's answers.
+#[derive(Debug)]
+pub struct Downward {
+    /// To the quiet sounds of the recordings, one after another; empty where the chain explains
+    /// too little to be asked.
+    pub wet: Vec<f32>,
+    /// What it leaves of the quieter part of the recordings.
+    pub esr: f64,
+}
+
+/// The quiet sounds of `spans` with their answers, to be learned beside the recordings; `None` if
+/// `wet` is not of these recordings.
+pub fn lessons_of(spans: &[Span], wet: &[f32]) -> Option<Vec<Span>> {
+    let sounds = quiet::quiet_sounds(spans);
+    let all: usize = sounds.iter().map(|sound| sound.dry().len()).sum();
+    let mut rest = wet;
+    let answered = sounds.into_iter().map(|sound| {
+        let (mine, others) = rest.split_at(sound.dry().len());
+        rest = others;
+        sound.answered(mine.to_vec())
+    });
+    (all == wet.len()).then(|| answered.collect())
+}
+
+/// Fits a chain to `spans` and asks it for [`quiet::quiet_sounds`] of them. `None` where nothing sounds,
+/// no span holds a window, or fitting diverged. The same for the same seed.
+///
+/// # Errors
+/// [`Stopped`] when it was asked to.
+pub fn teach(
+    spans: &[Span],
+    seed: u64,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<Option<Downward>, Stopped> {
+    let sounds = quiet::quiet_sounds(spans);
+    let levels = Levels::of(spans);
+    let (windows, training) = recipe(levels.told(spans));
+    if sounds.is_empty() || windows.is_empty() {
+        return Ok(None);
+    }
+    let Some(model) = fit(&windows, &training, levels.knobs, seed, device, observer)? else {
+        return Ok(None);
+    };
+    let esr = score(&model, &windows, device);
+    let answer = |sound: &QuietSound| {
+        let knobs = levels.of_pair(sound.source());
+        predict(&model, device, &knobs, &[], sound.dry())
+    };
+    let wet = match esr <= USELESS_ESR {
+        true => sounds.iter().flat_map(answer).collect(),
+        false => Vec::new(),
+    };
+    Ok(Some(Downward { wet, esr }))
+}
+
+/// Knobs of the chain: those of the recordings, and where they are few one for each, since
+/// recordings of one effect often stand at levels of their own.
+struct Levels {
+    pairs: Vec<Arc<DryWetPair>>,
+    knobs: usize,
+}
+
+impl Levels {
+    fn of(spans: &[Span]) -> Self {
+        let pairs = quiet::recordings(spans);
+        let pairs: Vec<_> = pairs.into_iter().map(|(pair, _)| pair).collect();
+        let own = pairs.first().map_or(0, |pair| pair.controls().len());
+        let each = match pairs.len() {
+            2..=MOST_LEVELS => pairs.len(),
+            _ => 0,
+        };
+        Self {
+            pairs,
+            knobs: own + each,
+        }
+    }
+
+    fn of_pair(&self, pair: &Arc<DryWetPair>) -> Vec<f32> {
+        let mut knobs = pair.controls().to_vec();
+        let mine = self
+            .pairs
+            .iter()
+            .map(|p| f32::from(u8::from(Arc::ptr_eq(p, pair))));
+        knobs.extend(mine.take(self.knobs - knobs.len()));
+        knobs
+    }
+
+    /// `spans` with the chain's knobs.
+    fn told(&self, spans: &[Span]) -> Vec<Span> {
+        let told: Vec<_> = self
+            .pairs
+            .iter()
+            .map(|pair| Arc::new(DryWetPair::clone(pair).with_controls(self.of_pair(pair))))
+            .collect();
+        let at = |span: &Span| self.pairs.iter().position(|p| Arc::ptr_eq(p, span.pair()));
+        let told = |span: &Span| Some(Span::new(Arc::clone(&told[at(span)?]), span.samples()));
+        spans.iter().filter_map(told).collect()
+    }
+}
+
+const CHAIN: WienerHammersteinConfig = WienerHammersteinConfig {
+    clippers: 3,
+    poles: 6,
+    memory: 200,
+    warm_up: 2048,
+    drive: 100.0,
+};
+
+/// The quieter windows of `spans`, and how they are learned.
+fn recipe(spans: Vec<Span>) -> (Windows, TrainingConfig) {
+    let longest = spans
+        .iter()
+        .map(|span| span.samples().len())
+        .max()
+        .unwrap_or(0);
+    // Pieces of one step each, as many as the spans allow.
+    let step_len = (longest / 8).clamp(64, 4096);
+    let pieces = (longest / (2 * step_len)).clamp(1, 5);
+    let window_len = step_len * pieces;
+    let reach = Reach {
+        context: CHAIN.warm_up,
+        lookahead: 0,
+    };
+    let mut windows = Windows::cut(spans, window_len, window_len.div_ceil(2), reach);
+    windows.keep_quietest(QUIETEST);
+    let batch_size = 8.min(windows.len().div_ceil(2)).max(1);
+    let training = TrainingConfig {
+        // Counted in steps instead.
+        epochs: 1,
+        batch_size,
+        step_len: Some(step_len),
+        learning_rate: 1e-2,
+        schedule: Schedule::Cosine { final_factor: 0.01 },
+        clip_norm: Some(1.0),
+        ..TrainingConfig::default()
+    };
+    (windows, training)
+}
+
+/// `None` if it diverged.
+fn fit(
+    windows: &Windows,
+    training: &TrainingConfig,
+    knobs: usize,
+    seed: u64,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<Option<EffectModel>, Stopped> {
+    let config = ModelConfig::WienerHammerstein(CHAIN);
+    let model = models::build(&config, &WindowConfig::default(), knobs, seed, device);
+    let mut model = model.train();
+    let mut optimiser = optimiser::build(training, &model);
+    let loss = LossConfig::default();
+    let recipe = Recipe {
+        loss: &loss,
+        training,
+        target_gain: 1.0,
+    };
+    let autodiff = device.clone().autodiff();
+    let task = Task::begin(observer, "a chain for the levels below", Some(STEPS as u64));
+    let mut number = 0;
+    for epoch in 0.. {
+        for indices in windows.order(seed, epoch).chunks(training.batch_size) {
+            let tensors = batcher::tensors(windows.gather(indices), &autodiff);
+            let mut batch = TruncatedBatch::begin(&model, tensors, training.step_len);
+            while let Some(sides) = batch.advance(&model) {
+                task.go_on()?;
+                if number == STEPS {
+                    return Ok(Some(model.valid()));
+                }
+                let rate = schedule::learning_rate(training, number, STEPS);
+                let stepped = step::update(recipe, model, &mut optimiser, sides, rate, |_| {});
+                model = stepped.model;
+                if !stepped.loss.into_scalar::<f32>().is_finite() {
+                    return Ok(None);
+                }
+                number += 1;
+                task.advance(1);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// ESR over the windows that were learned.
+fn score(model: &EffectModel, windows: &Windows, device: &Device) -> f64 {
+    let mut sums = ErrorSums::default();
+    for at in 0..windows.len() {
+        let window = windows.gather(&[at]);
+        let (past, sound) = window.dry.split_at(window.dry.len() - window.wet.len());
+        let predicted = predict(model, device, &window.controls, past, sound);
+        sums.add(&window.wet, &predicted);
+    }
+    sums.metrics().esr
+}
