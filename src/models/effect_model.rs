@@ -6,7 +6,7 @@ use super::init::WeightInit;
 use crate::config::{ModelConfig, WindowConfig};
 use crate::network::{Control, Network};
 use burn::prelude::*;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 macro_rules! effect_model {
     ($($variant:ident($network:path),)*) => {
@@ -21,6 +21,14 @@ macro_rules! effect_model {
             type Target = dyn EffectNetwork;
 
             fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$variant(network) => network,)*
+                }
+            }
+        }
+
+        impl DerefMut for EffectModel {
+            fn deref_mut(&mut self) -> &mut Self::Target {
                 match self {
                     $(Self::$variant(network) => network,)*
                 }

@@ -40,6 +40,11 @@ pub trait EffectNetwork: std::fmt::Debug {
         None
     }
 
+    /// Adds `by` to all output, where the last layer has a bias for it.
+    fn shift_output(&mut self, by: f32) {
+        let _ = by;
+    }
+
     /// What training compares with the wet windows: the prediction of every size of a slimmable
     /// network, smallest first, else the one prediction; each as [`EffectNetwork::forward`].
     fn forward_sizes(&self, dry: Tensor<3>) -> Vec<Tensor<3>> {

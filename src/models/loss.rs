@@ -29,7 +29,6 @@ pub fn loss(config: &LossConfig, wet: Tensor<3>, predicted: Tensor<3>) -> Tensor
             "mse" => mse(plain()),
             "mae" => (wet.clone() - predicted.clone()).abs().mean(),
             "esr" => esr(plain()),
-            "level_balanced_esr" => level_balanced_esr(plain()),
             "dc" => {
                 let offset = (wet.clone() - predicted.clone()).mean();
                 offset.square() / (wet.clone().square().mean() + SILENCE)
@@ -63,18 +62,6 @@ fn mse([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
 fn esr([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
     let power = wet.clone().square().mean() + SILENCE;
     mse([wet, predicted]) / power
-}
-
-/// What is added to each window's power, as a share of the batch's: −30 dB.
-const BALANCE_FLOOR: f64 = 1e-3;
-
-/// The mean over the batch of each window's ESR, its power raised by [`BALANCE_FLOOR`] of the
-/// batch's.
-fn level_balanced_esr([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
-    let power = wet.clone().square().mean_dims(&[1, 2]);
-    let floor = power.clone().mean() * BALANCE_FLOOR + SILENCE;
-    let error = (wet - predicted).square().mean_dims(&[1, 2]);
-    (error / (power + floor.reshape([1, 1, 1]))).mean()
 }
 
 /// x[t] − coefficient·x[t−1], one sample shorter than x.

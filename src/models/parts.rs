@@ -61,6 +61,11 @@ impl Conv {
         }
     }
 
+    /// Adds `by` to every output, where there is a bias.
+    pub fn shift(&mut self, by: f32) {
+        self.bias = self.bias.take().map(|bias| bias.map(|b| b + by));
+    }
+
     /// `[batch, in, context + n]` → `[batch, out, n]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let bias = self.bias.as_ref().map(Param::val);

@@ -203,6 +203,10 @@ impl EffectNetwork for RecurrentNetwork {
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
         Architecture::Sequential(self.describe())
     }
+
+    fn shift_output(&mut self, by: f32) {
+        self.head.shift(by);
+    }
 }
 
 impl Memory for RecurrentNetwork {

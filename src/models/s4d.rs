@@ -128,6 +128,10 @@ impl EffectNetwork for S4dNetwork {
             layers,
         })
     }
+
+    fn shift_output(&mut self, by: f32) {
+        self.head.shift(by);
+    }
 }
 
 impl Memory for S4dNetwork {

@@ -105,6 +105,10 @@ impl EffectNetwork for Tcn {
             layers,
         })
     }
+
+    fn shift_output(&mut self, by: f32) {
+        self.head.shift(by);
+    }
 }
 
 impl<M: From<Tcn>> Build<M> for TcnConfig {

@@ -167,6 +167,12 @@ impl EffectNetwork for WaveNet {
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
         Architecture::WaveNet(self.describe())
     }
+
+    fn shift_output(&mut self, by: f32) {
+        if let Some(last) = self.arrays.last_mut() {
+            last.head.shift(by / self.head_scale);
+        }
+    }
 }
 
 fn refuse(what: &str, there: bool) -> Result<(), DescriptionError> {

@@ -17,6 +17,7 @@ mod saver;
 pub mod schedule;
 mod settled;
 pub mod step;
+pub mod tare;
 pub mod truncated;
 
 use crate::config::Config;
@@ -109,7 +110,10 @@ pub fn train(
                 return Err(error);
             }
         };
-        let model = state.valid();
+        let mut model = state.valid();
+        if training.downward {
+            model = tare::tare(model, session.device, session.valid);
+        }
         let valid = evaluate::score(&model, session.device, session.valid);
         if valid.is_inverted() {
             observer.event(Event::Warning(&format!(

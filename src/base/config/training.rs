@@ -10,9 +10,6 @@ use serde::{Deserialize, Serialize};
 pub struct LossConfig {
     /// Mean squared error.
     pub mse: f64,
-    /// ESR window by window, so that quiet passages count as loud ones do: Σ over windows of
-    /// (wet−p)² / (wet² + a thousandth of the batch's mean power), divided by their number.
-    pub level_balanced_esr: f64,
     /// Mean absolute error.
     pub mae: f64,
     /// Error-to-signal ratio of the batch, Σ(wet−p)² / Σ wet². Scale-free, so one learning
@@ -42,7 +39,6 @@ impl Default for LossConfig {
             mse: 0.0,
             mae: 0.0,
             esr: 1.0,
-            level_balanced_esr: 0.0,
             dc: 0.0,
             log_cosh: 0.0,
             pre_emphasised_mse: 0.0,
@@ -60,12 +56,11 @@ impl LossConfig {
     pub const STFT_WINDOW_LEN: usize = 1025;
 
     /// Names and weights of all terms.
-    pub fn terms(&self) -> [(&'static str, f64); 10] {
+    pub fn terms(&self) -> [(&'static str, f64); 9] {
         [
             ("mse", self.mse),
             ("mae", self.mae),
             ("esr", self.esr),
-            ("level_balanced_esr", self.level_balanced_esr),
             ("dc", self.dc),
             ("log_cosh", self.log_cosh),
             ("pre_emphasised_mse", self.pre_emphasised_mse),

@@ -416,11 +416,14 @@ fn cut(
     model: &EffectModel,
 ) -> Result<Windows> {
     let mut spans = load::spans(&recordings.train);
-    spans.extend_from_slice(taught.spans());
     let longest = spans.iter().map(|s| s.samples().len()).max().unwrap_or(0);
     let reach = evaluate::reach(model);
-    let windows = Windows::cut(spans, config.windows.window_len, config.windows.hop, reach);
-    if windows.is_empty() {
+    let window_len = config.windows.window_len;
+    let holds_window = |span: &Span| span.predictable(reach).len() >= window_len;
+    let any = spans.iter().any(holds_window);
+    spans.extend_from_slice(taught.spans());
+    let windows = Windows::cut(spans, window_len, config.windows.hop, reach);
+    if !any {
         bail!(
             "the longest training span has {longest} samples, but a window needs {} ({} of \
              output, {} around it): lower windows.window_len or record more",

@@ -35,7 +35,10 @@ impl Taught {
             return Ok(Self::default());
         }
         let spans = load::spans(&recordings.train);
-        if let Some(kept) = resumed.map(|run| run.file(FILE)).filter(|kept| kept.exists()) {
+        if let Some(kept) = resumed
+            .map(|run| run.file(FILE))
+            .filter(|kept| kept.exists())
+        {
             let read = decode::read(&kept)?.audio;
             let spans = downward::lessons_of(&spans, &read.channels()[0]);
             let spans = spans.with_context(|| {

@@ -138,6 +138,10 @@ impl EffectNetwork for S4TfNetwork {
             layers: layers.chain(last).collect(),
         })
     }
+
+    fn shift_output(&mut self, by: f32) {
+        self.head.shift(by);
+    }
 }
 
 impl Memory for S4TfNetwork {
