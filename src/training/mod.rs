@@ -121,10 +121,15 @@ pub fn train(
                  sign (multi_resolution_stft) needs mse or esr beside it"
             )));
         }
+        let mut figures = valid.metrics();
+        if training.downward {
+            // A network that does not come to rest is no better for what it does before.
+            figures.esr += tare::unrest(&model, session.device, session.valid);
+        }
         let row = EpochRow {
             epoch,
             train: trained.sums.metrics(),
-            valid: valid.metrics(),
+            valid: figures,
             learning_rate: trained.learning_rate,
             seconds: started.elapsed().as_secs_f64(),
         };

@@ -1,5 +1,5 @@
 //! Silence for silence: what a network still puts out after a second of silence is taken off its
-//! output, as a scale is set to zero.
+//! output, as a scale is set to zero; and whether it comes to rest at all when a sound stops.
 //!
 //! Knows neither steps nor folders.
 
@@ -33,6 +33,36 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span]) -> EffectMo
         model.shift_output(-offset);
     }
     model
+}
+
+/// Seconds of a sound before it stops, of the silence after it, and of that silence's end, when a
+/// network has to be at rest.
+const STOP_SECONDS: [usize; 3] = [1, 3, 2];
+
+/// What a network with a memory goes on putting out after the sound of up to [`MOST_SETTINGS`] of
+/// `spans` has stopped: its energy as a share of the wet sides' of all of them, to be added to their
+/// ESR. 0 for others, which cannot go on.
+pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span]) -> f64 {
+    if model.receptive_field().is_some() {
+        return 0.0;
+    }
+    let energy = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+    let left_over = |span: &Span| {
+        let rate = span.pair().sample_rate().hz() as usize;
+        let [sound, silence, rest] = STOP_SECONDS.map(|seconds| seconds * rate);
+        let heard = span.samples();
+        let from = heard.start.max(heard.end.saturating_sub(sound));
+        let mut dry = span.pair().dry()[from..heard.end].to_vec();
+        dry.resize(dry.len() + silence, 0.0);
+        let answer = predict(model, device, span.pair().controls(), &[], &dry);
+        energy(&answer[answer.len() - rest..])
+    };
+    let restless: f64 = spans.iter().take(MOST_SETTINGS).map(left_over).sum();
+    let wet: f64 = spans
+        .iter()
+        .map(|span| energy(&span.pair().wet()[span.samples()]))
+        .sum();
+    if wet > 0.0 { restless / wet } else { 0.0 }
 }
 
 /// The mean of the last quarter of a second of silence.
@@ -87,5 +117,28 @@ mod tests {
             }
         }
         assert!(tared >= 6, "{tared} networks were shifted");
+    }
+
+    /// A network that is moved by a constant does not come to rest, by that constant.
+    #[test]
+    fn what_goes_on_after_the_sound_is_counted() {
+        let device = Device::flex();
+        let rate = SampleRate::new(1000).unwrap();
+        let sound: Vec<f32> = (0..500).map(|i| (0.1 * i as f32).sin()).collect();
+        let pair = DryWetPair::aligned("p", rate, sound.clone(), vec![0.5; 500], 0);
+        let spans = [Span::new(Arc::new(pair), 0..500)];
+        let config = ModelConfig::every();
+        let lstm = config.iter().find(|c| c.kind() == "lstm").unwrap();
+        let model = models::build(lstm, &WindowConfig::default(), 0, 3, &device);
+        let mut model = tare(model, &device, &spans);
+        assert!(unrest(&model, &device, &spans) < 1e-9);
+        model.shift_output(0.1);
+        let left = unrest(&model, &device, &spans);
+        // Two seconds of 0.1 beside half a second of 0.5.
+        let expected = 2000.0 * 0.01 / (500.0 * 0.25);
+        assert!(
+            (left - expected).abs() < 1e-3 * expected,
+            "{left} {expected}"
+        );
     }
 }
