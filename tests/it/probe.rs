@@ -126,7 +126,7 @@ fn planted_faults_are_named_in_every_format() {
         // A row of 64 units takes its time: its form is that of the row of 12.
         let kinds = if *name == "late-40" { 1 } else { 3 };
         for file in files(&place, name, network).iter().rev().take(kinds) {
-            let found = probed(&file);
+            let found = probed(file);
             assert_eq!(
                 found.faults(),
                 *wanted,

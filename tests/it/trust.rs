@@ -155,7 +155,8 @@ fn aiff_is_read_exactly() {
         .flat_map(|v| f64::from(*v).to_be_bytes())
         .collect();
     let (int, float) = (SampleFormat::Int, SampleFormat::Float);
-    let cases: [(Option<&[u8; 4]>, u16, Vec<u8>, SampleFormat); 9] = [
+    type Case = (Option<&'static [u8; 4]>, u16, Vec<u8>, SampleFormat);
+    let cases: [Case; 9] = [
         (None, 8, integers(1, true), int(8)),
         (None, 16, integers(2, true), int(16)),
         (None, 24, integers(3, true), int(24)),
