@@ -19,7 +19,7 @@ use crate::data::pair::{DryWetPair, Reach, Span};
 use crate::data::quiet::{self, QuietSound};
 use crate::data::windows::Windows;
 use crate::models::predict::predict;
-use crate::models::{self, EffectModel};
+use crate::models::{self, EffectModel, State};
 use crate::progress::{Observer, Stopped, Task};
 use crate::report::metrics::ErrorSums;
 use burn::module::Module;
@@ -204,7 +204,9 @@ fn fit(
     for epoch in 0.. {
         for indices in windows.order(seed, epoch).chunks(training.batch_size) {
             let tensors = batcher::tensors(windows.gather(indices), &autodiff);
-            let mut batch = TruncatedBatch::begin(&model, tensors, training.step_len);
+            // A chain answers silence with silence: it is settled from the beginning.
+            let start = State::default();
+            let mut batch = TruncatedBatch::begin(&model, tensors, training.step_len, start);
             while let Some(sides) = batch.advance(&model) {
                 task.go_on()?;
                 if number == STEPS {
