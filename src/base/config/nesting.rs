@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn open_brackets_are_counted_and_closed_ones_are_not() {
-        let pair = "[[data.train]]\nsignal = { kind = \"a}b\", x = [1, 2] } # see [1]\n";
+        let pair = "[[data.train]]\nsignal = { kind = \"a}b\", x = [1, 2] } # see 1]\n";
         assert_eq!(too_deep(&pair.repeat(10_000)), None);
         let broken = [
             "x = { a = 1\n",
