@@ -3,7 +3,7 @@
 
 use super::effect_network::{Build, EffectNetwork, Site};
 use super::init::WeightInit;
-use crate::config::{ModelConfig, WindowConfig};
+use crate::config::{Config, ModelConfig, WindowConfig};
 use crate::network::{Control, Network};
 use burn::prelude::*;
 use std::ops::{Deref, DerefMut};
@@ -85,6 +85,12 @@ pub fn build(
         init: WeightInit::new(seed, device),
     };
     build_network(config, &mut site)
+}
+
+/// The network that a run's config describes, as [`build`] makes it.
+pub fn of_config(config: &Config, device: &Device) -> EffectModel {
+    let knobs = config.data.knobs().len();
+    build(&config.model, &config.windows, knobs, config.seed, device)
 }
 
 impl EffectModel {

@@ -74,6 +74,8 @@ pub struct Session<'a> {
     pub device: &'a Device,
     /// What to learn from.
     pub windows: &'a Windows,
+    /// Factor on both sides of the loss: [`level::target_gain`] of the recordings.
+    pub target_gain: f32,
     /// What chooses the best epoch.
     pub valid: &'a [Span],
     /// The most of training that a kill may cost beside the epoch under way.
@@ -170,7 +172,7 @@ fn train_epoch(
     let recipe = Recipe {
         loss: &session.config.loss,
         training,
-        target_gain: level::target_gain(training, session.windows.spans()),
+        target_gain: session.target_gain,
     };
     let epoch = state.progress.history.len();
     let order = session.windows.order(*seed, epoch);

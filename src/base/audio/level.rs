@@ -1,4 +1,4 @@
-//! Levels in decibels.
+//! Levels: in decibels, and of samples.
 
 /// The factor of a level in decibels, or the amplitude of one in dBFS: 10^(dB / 20).
 pub fn amplitude(db: f64) -> f64 {
@@ -8,4 +8,16 @@ pub fn amplitude(db: f64) -> f64 {
 /// The level of a factor, or of an amplitude in dBFS: 20 · log10; −∞ for 0.
 pub fn decibels(amplitude: f64) -> f64 {
     20.0 * amplitude.log10()
+}
+
+/// The mean of `x`, and the RMS around it; 0 for no samples.
+pub fn mean_and_rms(x: &[f32]) -> (f64, f64) {
+    let len = x.len().max(1) as f64;
+    let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / len;
+    let power = x
+        .iter()
+        .map(|&v| (f64::from(v) - mean).powi(2))
+        .sum::<f64>()
+        / len;
+    (mean, power.sqrt())
 }

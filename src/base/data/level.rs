@@ -1,6 +1,8 @@
 //! The plain figures of one channel: its levels, and where it is cut off. Knows nothing of what
 //! they are judged by.
 
+use crate::audio::level::mean_and_rms;
+
 /// Consecutive samples at one extreme that make a clipped run.
 const CLIPPED_RUN: usize = 4;
 
@@ -27,18 +29,12 @@ pub(super) struct Level {
 
 impl Level {
     pub(super) fn of(x: &[f32]) -> Self {
-        let len = x.len().max(1) as f64;
-        let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / len;
-        let power = x
-            .iter()
-            .map(|&v| (f64::from(v) - mean).powi(2))
-            .sum::<f64>()
-            / len;
+        let (mean, rms) = mean_and_rms(x);
         // A constant's mean is exact only up to rounding; its variance is none all the same.
         let constant = x.iter().all(|v| Some(v) == x.first());
         Self {
             mean,
-            rms: if constant { 0.0 } else { power.sqrt() },
+            rms: if constant { 0.0 } else { rms },
             peak: x.iter().fold(0.0, |m, &v| f64::from(v.abs()).max(m)),
             above: x.iter().filter(|v| v.abs() > 1.0).count(),
         }

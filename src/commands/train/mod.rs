@@ -234,6 +234,7 @@ pub fn train(
         config: &config,
         device: &selected.device,
         windows: &windows,
+        target_gain: level::target_gain(&config.training, &load::spans(&recordings.train)),
         valid: &valid,
         save_every: Duration::from_secs(request.save_every),
     };
@@ -394,13 +395,7 @@ fn new_model(
     device: &Device,
     observer: &dyn Observer,
 ) -> Result<EffectModel> {
-    let model = models::build(
-        &config.model,
-        &config.windows,
-        config.data.knobs().len(),
-        config.seed,
-        device,
-    );
+    let model = models::of_config(config, device);
     let model = match start {
         Some(start) => start.fill(model, config, observer)?,
         None => model,

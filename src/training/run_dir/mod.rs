@@ -321,13 +321,7 @@ impl RunDir {
     /// another network.
     pub fn load_best(&self, device: &Device) -> Result<(EffectModel, Config), RunError> {
         let config = self.config()?;
-        let model = models::build(
-            &config.model,
-            &config.windows,
-            config.data.knobs().len(),
-            config.seed,
-            device,
-        );
+        let model = models::of_config(&config, device);
         Ok((self.load_best_into(model)?, config))
     }
 

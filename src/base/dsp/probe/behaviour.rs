@@ -6,7 +6,7 @@
 use super::play::{Play, power_decibels};
 use super::tone;
 use crate::audio::SampleRate;
-use crate::audio::level::{amplitude, decibels};
+use crate::audio::level::{amplitude, decibels, mean_and_rms};
 use crate::dsp::fft::RealFft;
 use crate::dsp::window::hann;
 use crate::number;
@@ -147,18 +147,6 @@ fn silence(rate: SampleRate, forgets_within: Option<usize>) -> Vec<f32> {
     let most = IDLE_SECONDS * second;
     let len = forgets_within.map_or(most, |field| field.saturating_add(2 * second).min(most));
     vec![0.0; len]
-}
-
-/// Mean, and RMS around it.
-fn mean_and_rms(x: &[f32]) -> (f64, f64) {
-    let len = x.len().max(1) as f64;
-    let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / len;
-    let power = x
-        .iter()
-        .map(|&v| (f64::from(v) - mean).powi(2))
-        .sum::<f64>()
-        / len;
-    (mean, power.sqrt())
 }
 
 impl Idle {
