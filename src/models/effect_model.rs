@@ -53,6 +53,7 @@ effect_model! {
     S4d(super::s4d::S4dNetwork),
     S4Tf(super::s4_tf::S4TfNetwork),
     WienerHammerstein(super::wiener_hammerstein::WienerHammerstein),
+    Fir(super::fir::Fir),
     Slimmable(super::slimmable::SlimmableNetwork),
 }
 

@@ -47,6 +47,15 @@ impl Conv {
         }
     }
 
+    /// With these weights, `[out, in, kernel]`, and no bias.
+    pub fn of(weight: Param<Tensor<3>>) -> Self {
+        Self {
+            weight,
+            bias: None,
+            dilation: 1,
+        }
+    }
+
     /// With the first weights of the first input `drive` times larger.
     pub fn driven(self, drive: f32) -> Self {
         let [out, inputs, taps] = self.shape();

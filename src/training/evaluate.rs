@@ -1,13 +1,15 @@
 //! A network's figures over whole spans, as it will be heard: continuous, not window by
 //! window.
 
-use crate::data::pair::{Reach, Span};
+use crate::data::pair::{DryWetPair, Reach, Span};
 use crate::models::EffectModel;
 use crate::models::predict::predict;
 use crate::network::settling_samples;
-use crate::report::metrics::ErrorSums;
+use crate::report::metrics::{ErrorSums, Standing, Stretches};
+use crate::training::tare;
 use burn::prelude::*;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How far `model` listens around an output sample.
 pub fn reach(model: &EffectModel) -> Reach {
@@ -57,4 +59,24 @@ pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> ErrorSums 
         sums.add(&span.pair().wet()[range], &predicted);
     }
     sums
+}
+
+/// Where the network stands over all that the spans let it predict, recording by recording.
+pub fn standing(model: &EffectModel, device: &Device, spans: &[Span]) -> Standing {
+    let predicted = spans.iter().map(|span| {
+        let range = span.predictable(reach(model));
+        let predicted = predict_span(model, device, span, &range, false);
+        (span.pair(), range, predicted)
+    });
+    let predicted: Vec<_> = predicted.collect();
+    let mut recordings: Vec<(&Arc<DryWetPair>, Stretches<'_>)> = Vec::new();
+    for (pair, range, predicted) in &predicted {
+        let sides = [&pair.dry()[range.clone()], &pair.wet()[range.clone()], predicted];
+        match recordings.iter_mut().find(|r| Arc::ptr_eq(r.0, pair)) {
+            Some((_, stretches)) => stretches.push(sides),
+            None => recordings.push((pair, vec![sides])),
+        }
+    }
+    let stretches: Vec<Stretches<'_>> = recordings.into_iter().map(|r| r.1).collect();
+    Standing::of(&stretches, tare::unrest(model, device, spans))
 }

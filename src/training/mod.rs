@@ -104,12 +104,16 @@ pub fn train(
     {
         let started = Instant::now();
         let epoch = state.progress.history.len() + 1;
+        let best = state.progress.best;
         let trained;
-        (state, trained) = match train_epoch(session, run, state, observer) {
+        (state, trained) = match train_epoch(session, state, observer) {
             Ok(trained) => trained,
             Err(error) => {
                 saver.keep_best()?;
-                return Err(error);
+                return Err(match error {
+                    TrainingError::Interrupted { epoch, .. } => interrupted(run, epoch, best),
+                    other => other,
+                });
             }
         };
         let mut model = state.valid();
@@ -149,6 +153,37 @@ pub fn train(
     Ok(state.progress)
 }
 
+/// What a session costs on this machine, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// One batch of windows.
+    pub batch: f64,
+    /// The validation after an epoch.
+    pub valid: f64,
+}
+
+/// Times a session whose epochs are a batch each, on weights that are thrown away.
+///
+/// # Errors
+/// As [`train`].
+pub fn pace(
+    session: &Session<'_>,
+    state: State,
+    observer: &dyn Observer,
+) -> Result<Pace, TrainingError> {
+    // The first batch fills caches.
+    let (state, _) = train_epoch(session, state, observer)?;
+    let started = Instant::now();
+    let (state, _) = train_epoch(session, state, observer)?;
+    let batch = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    evaluate::score(&state.valid(), session.device, session.valid);
+    Ok(Pace {
+        batch,
+        valid: started.elapsed().as_secs_f64(),
+    })
+}
+
 fn out_of_patience(progress: &Progress, patience: Option<usize>) -> bool {
     let best = progress.best.map_or(0, |b| b.epoch);
     patience.is_some_and(|patience| progress.history.len() >= best + patience)
@@ -163,7 +198,6 @@ struct Trained {
 /// One pass over all windows.
 fn train_epoch(
     session: &Session<'_>,
-    run: &RunDir,
     mut state: State,
     observer: &dyn Observer,
 ) -> Result<(State, Trained), TrainingError> {
@@ -192,8 +226,10 @@ fn train_epoch(
         let mut batch = TruncatedBatch::begin(&state.model, tensors, training.step_len, start);
         let (mut predicted, mut losses) = (Vec::new(), Vec::new());
         while let Some(sides) = batch.advance(&state.model) {
-            let stopped = |_| interrupted(run, &state.progress);
-            task.go_on().map_err(stopped)?;
+            task.go_on().map_err(|_| TrainingError::Interrupted {
+                epoch: epoch + 1,
+                kept: String::new(),
+            })?;
             rate = schedule::learning_rate(training, number, steps);
             let (model, optimiser) = (state.model, &mut state.optimiser);
             let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
@@ -267,9 +303,9 @@ fn diverged(loss: f32, epoch: usize, rate: f64) -> TrainingError {
     }
 }
 
-fn interrupted(run: &RunDir, progress: &Progress) -> TrainingError {
+fn interrupted(run: &RunDir, epoch: usize, best: Option<BestEpoch>) -> TrainingError {
     let path = run.path().display();
-    let kept = match progress.best {
+    let kept = match best {
         Some(best) => format!(
             "the best weights (epoch {}, validation ESR {:.4}) are in {path}; continue with \
              `effigy train --run {path} --resume`",
@@ -277,8 +313,5 @@ fn interrupted(run: &RunDir, progress: &Progress) -> TrainingError {
         ),
         None => format!("no epoch was completed, so {path} holds no weights yet"),
     };
-    TrainingError::Interrupted {
-        epoch: progress.history.len() + 1,
-        kept,
-    }
+    TrainingError::Interrupted { epoch, kept }
 }

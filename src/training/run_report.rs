@@ -5,6 +5,7 @@ use super::run_dir::{RunDir, RunError};
 use crate::data::load::LatencyReport;
 use crate::dsp::probe::Behaviour;
 use crate::report::metrics::{PairRows, QuietPassages, Row};
+use crate::report::race::Race;
 use serde::Deserialize;
 use std::fs;
 
@@ -29,6 +30,8 @@ pub struct RunReport {
     pub quiet: Option<QuietPassages>,
     /// How the network behaves when it is left alone.
     pub probe: Option<Behaviour>,
+    /// What was tried before the network was chosen.
+    pub search: Option<Race>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
     /// When, where and by what version it was made.

@@ -42,6 +42,7 @@ fn run_config(model: &ModelConfig, hz: u32, knobs: bool) -> Config {
     config.windows = WindowConfig {
         window_len: 32,
         hop: 16,
+        per_epoch: None,
     };
     config.model = model.clone();
     config
@@ -542,6 +543,7 @@ fn safetensors_hold_every_number_once_under_the_names_of_training() {
     let windows = WindowConfig {
         window_len: 32,
         hop: 16,
+        per_epoch: None,
     };
     for config in every_network() {
         let model = models::build(&config, &windows, 0, 3, &device);

@@ -155,6 +155,7 @@ fn build(config: &ModelConfig, controls: usize, device: &Device) -> EffectModel 
     let windows = WindowConfig {
         window_len: 32,
         hop: 16,
+        per_epoch: None,
     };
     models::build(config, &windows, controls, 5, device)
 }
@@ -325,6 +326,7 @@ fn dense_windows_are_cross_faded() {
     let windows = WindowConfig {
         window_len: window,
         hop: window,
+        per_epoch: None,
     };
     let config = ModelConfig::Nonlinear(DenseConfig { hidden_size: 8 });
     let model = models::build(&config, &windows, 0, 1, &Device::flex());

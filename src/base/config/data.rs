@@ -121,6 +121,10 @@ pub struct WindowConfig {
     pub window_len: usize,
     /// Samples between the starts of neighbouring windows; less than `window_len` overlaps.
     pub hop: usize,
+    /// Windows of an epoch, drawn anew for each; absent: all. For epochs of a long recording that
+    /// end within seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_epoch: Option<usize>,
 }
 
 impl Default for WindowConfig {
@@ -128,6 +132,7 @@ impl Default for WindowConfig {
         Self {
             window_len: 8192,
             hop: 8192,
+            per_epoch: None,
         }
     }
 }
@@ -135,6 +140,7 @@ impl Default for WindowConfig {
 impl WindowConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         check_range("windows.window_len", self.window_len, 1, 1 << 24)?;
+        check_range("windows.per_epoch", self.per_epoch.unwrap_or(1), 1, 1 << 40)?;
         check_range("windows.hop", self.hop, 1, 1 << 24)
     }
 }

@@ -12,6 +12,7 @@ mod metadata;
 mod nesting;
 mod networks;
 mod run;
+mod search;
 mod training;
 
 pub(crate) use baseline::products;
@@ -22,4 +23,5 @@ pub use load::{load, load_onto, parse};
 pub use metadata::{GEAR_TYPES, MetadataConfig, TONE_TYPES};
 pub use networks::*;
 pub use run::Config;
+pub use search::{Budget, Family, Player, SearchConfig};
 pub use training::{LossConfig, Optimiser, Schedule, TrainingConfig};

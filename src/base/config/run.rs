@@ -1,8 +1,8 @@
 //! One training run, complete, and the checks that need more than one table.
 
 use super::{
-    Baselines, ConfigError, DataConfig, LossConfig, MetadataConfig, ModelConfig, TrainingConfig,
-    WindowConfig,
+    Baselines, ConfigError, DataConfig, LossConfig, MetadataConfig, ModelConfig, SearchConfig,
+    TrainingConfig, WindowConfig,
 };
 use crate::network::MAX_WEIGHTS;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ pub struct Config {
     /// Optimiser, schedule, length.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// Races networks before one of them is trained to the end; absent: trains `model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchConfig>,
     /// Classical rows shown beside the network.
     #[serde(default)]
     pub baselines: Baselines,
@@ -84,6 +87,7 @@ impl Config {
         }
         self.training.check(&self.windows, &self.model)?;
         self.loss.check(self.training.step(&self.windows))?;
+        self.search.as_ref().map_or(Ok(()), SearchConfig::check)?;
         self.baselines.check()?;
         self.metadata.check()
     }

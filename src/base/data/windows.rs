@@ -15,6 +15,7 @@ pub struct Windows {
     places: Vec<Place>,
     window_len: usize,
     reach: Reach,
+    per_epoch: usize,
 }
 
 /// The first output sample of a window.
@@ -55,6 +56,15 @@ impl Windows {
             places,
             window_len,
             reach,
+            per_epoch: usize::MAX,
+        }
+    }
+
+    /// Draws this many windows for an epoch, where there are more.
+    pub fn per_epoch(self, windows: Option<usize>) -> Self {
+        Self {
+            per_epoch: windows.unwrap_or(usize::MAX),
+            ..self
         }
     }
 
@@ -97,13 +107,15 @@ impl Windows {
         self.window_len
     }
 
-    /// The order of this epoch: a permutation that depends on `seed` and `epoch` alone, so a
-    /// resumed run continues as if it had not stopped.
+    /// The windows of this epoch in their order: a permutation of all, or as many of it as an epoch
+    /// takes. It depends on `seed` and `epoch` alone, so a resumed run continues as if it had not
+    /// stopped.
     pub fn order(&self, seed: u64, epoch: usize) -> Vec<usize> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(epoch as u64);
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.shuffle(&mut rng);
+        order.truncate(self.per_epoch);
         order
     }
 
@@ -193,5 +205,7 @@ mod tests {
         assert_eq!(order, windows.order(7, 3));
         assert_ne!(order, windows.order(7, 4));
         assert_ne!(order, windows.order(8, 3));
+        let some = windows.per_epoch(Some(4));
+        assert_eq!(some.order(7, 3), order[..4]);
     }
 }

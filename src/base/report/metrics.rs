@@ -8,9 +8,11 @@
 mod envelope;
 mod quiet;
 mod spectral;
+mod standing;
 
 pub use quiet::QuietPassages;
 pub use spectral::RESOLUTIONS;
+pub use standing::{Standing, Stretches};
 
 use crate::audio::SampleRate;
 use crate::number;

@@ -15,6 +15,7 @@ mod paper;
 pub mod pictures;
 pub mod plot;
 pub mod png;
+pub mod race;
 pub mod run;
 pub mod save;
 pub mod spectrogram;

@@ -95,6 +95,7 @@ pub fn preset(name: &str) -> anyhow::Result<Subject> {
         windows: WindowConfig {
             window_len,
             hop: window_len,
+            per_epoch: None,
         },
         loss: LossConfig::default(),
         training: TrainingConfig {
@@ -141,6 +142,7 @@ impl Subject {
         self.windows = WindowConfig {
             window_len,
             hop: window_len,
+            per_epoch: None,
         };
         self
     }

@@ -2,35 +2,36 @@
 //! run folder behind.
 
 pub mod queue;
+mod lesson;
+mod search;
 mod start;
 mod taught;
 
 use super::report;
-use crate::config::{self, BaselineConfig, Config};
+use crate::config::{self, BaselineConfig, Budget, Config, Player};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
-use crate::data::pair::{Reach, Span};
-use crate::data::sound::Sounding;
-use crate::data::windows::Windows;
 use crate::device::{self, DeviceChoice};
 use crate::dsp::probe::Judged;
 use crate::engine;
+use crate::files::checksums::Checksums;
 use crate::kernels;
-use crate::models::{self, EffectModel};
 use crate::playing::Playable;
 use crate::playing::fitting;
 use crate::playing::scoring::Tester;
 use crate::progress::{Event, Observer};
 use crate::report::metrics::{PairRows, QuietPassages, Row};
+use crate::report::race::Race;
 use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::level;
 use crate::training::optimiser;
 use crate::training::provenance::Provenance;
 use crate::training::run_dir::{Progress, RunDir, RunError};
-use crate::training::{self, Session, TrainingError, evaluate, recordings, run_report};
+use crate::training::{TrainingError, recordings, run_report};
 use anyhow::{Result, bail, ensure};
 use burn::module::Module;
-use burn::tensor::Device;
+use lesson::Lesson;
+use search::{Chosen, Search};
 use serde::Serialize;
 use start::Start;
 use std::collections::BTreeSet;
@@ -86,6 +87,13 @@ pub struct Request {
     /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's]
     #[arg(long)]
     pub device: Option<String>,
+    /// Race several networks first, in this time altogether ("5m") or as many optimiser steps ("20000
+    /// steps"), and train the best to the end; short for --set search.budget=5m
+    #[arg(long, value_name = "TIME")]
+    pub budget: Option<Budget>,
+    /// Race only networks that this player can play; short for --set search.for=nam
+    #[arg(long = "for", value_name = "any|nam|aidax")]
+    pub player: Option<Player>,
     /// Leave the run without a report.html
     #[arg(long)]
     pub no_report: bool,
@@ -113,6 +121,8 @@ impl Request {
     fn overrides(&self) -> Vec<String> {
         let mut overrides = self.overrides.clone();
         overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
+        overrides.extend(self.budget.map(|budget| format!("search.budget=\"{budget}\"")));
+        overrides.extend(self.player.map(|player| format!("search.for={player}")));
         if !self.freeze.is_empty() {
             overrides.push(format!("training.freeze={:?}", self.freeze));
         }
@@ -146,6 +156,9 @@ pub struct Outcome {
     pub probe: Option<Judged>,
     /// Its gain in the softest passages of the test, beside the recording's.
     pub quiet: Option<QuietPassages>,
+    /// What was tried before the network was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Race>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
     /// What was found out about every pair of files.
@@ -200,25 +213,37 @@ pub fn train(
         bail!("--require-esr: the config names no test span; add a [[data.test]] table");
     }
     config.data.sample_rate = Some(recordings.sample_rate.hz());
-    // Weights that are there already stand at the level that they were trained at.
-    if let Some((_, saved)) = &resumed {
-        config.model.take_output_scale(saved.model.output_scale());
-    } else if start.is_none() {
-        level::fit_output(&mut config, &load::spans(&recordings.train));
+    // What is there already stands at the level that it was trained at.
+    match &resumed {
+        Some((_, saved)) => search::adopt(&mut config, saved),
+        None if start.is_none() => level::fit_output(&mut config, &load::spans(&recordings.train)),
+        None => {}
     }
-    let model = new_model(start, &config, &selected.device, observer)?;
-    let weights = model.num_params();
     let kept = resumed.as_ref().map(|(run, _)| run);
     let taught = Taught::new(kept, &config, &recordings, &selected.device, observer)?;
-    let windows = cut(&config, &recordings, &taught, &model)?;
-    let run = match resumed {
-        Some((run, saved)) => {
-            refuse_other_config(&saved, &config)?;
-            run.check_recordings(&recordings::checksums(&config.data)?)?;
-            run
-        }
-        None => begin_run(request, &config)?,
+    let lesson = Lesson {
+        recordings: &recordings,
+        taught: &taught,
+        device: &selected.device,
     };
+    let checksums = recordings::checksums(&config.data)?;
+    let search = Search {
+        lesson,
+        base: &config,
+        checksums: &checksums,
+        started,
+        observer,
+    };
+    let chosen = match start {
+        Some(start) => Chosen::alone(&config, start.fill(lesson.new_model(&config, observer)?, &config, observer)?),
+        None => search::choose(&search, request, kept)?,
+    };
+    let Chosen { config, model, .. } = &chosen;
+    let model = optimiser::freeze(model.clone(), &config.training.freeze)
+        .map_err(|reason| anyhow::anyhow!("training.freeze: {reason}"))?;
+    let weights = model.num_params();
+    let windows = lesson.windows(config, &model)?;
+    let run = begin(request, resumed, &chosen, &checksums)?;
     taught.keep(&run)?;
     let note = format!(
         "{}: {weights} weights, {} windows of {} samples; run folder {}",
@@ -228,28 +253,12 @@ pub fn train(
         run.path().display()
     );
     observer.event(Event::Note(&note));
-
-    let valid = load::spans(&recordings.valid);
-    let session = Session {
-        config: &config,
-        device: &selected.device,
-        windows: &windows,
-        target_gain: level::target_gain(&config.training, &load::spans(&recordings.train)),
-        valid: &valid,
-        save_every: Duration::from_secs(request.save_every),
-    };
-    // Parameters are created where gradients can reach them.
-    let state = run.load_state(model.train(), &config, observer)?;
-    let progress = training::train(&session, &run, state, observer, on_epoch);
+    let every = Duration::from_secs(request.save_every);
+    let progress = lesson.train((config, &windows), &run, model, every, observer, on_epoch);
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
     let best = Playable::of_run(run.clone(), &selected.device)?;
-    let probe = engine::probe(&best.network()?, &[]).map_err(anyhow::Error::from);
-    let probe = probe.map_err(|error| {
-        observer.event(Event::Warning(&format!(
-            "the network was not probed: {error:#}"
-        )));
-    });
-    let tested = test(best, &config, &recordings, &run, observer)?;
+    let probe = probed(&best, observer);
+    let tested = test(best, config, &recordings, &run, observer)?;
     let outcome = Outcome {
         run: run.path().to_path_buf(),
         seconds: started.elapsed().as_secs_f64(),
@@ -260,8 +269,9 @@ pub fn train(
         weights,
         epochs: progress.history.len(),
         best: progress.best,
-        probe: probe.ok().map(Judged::from),
+        probe,
         quiet: tested.quiet,
+        search: search::kept(&run)?,
         latencies: recordings.latencies,
         pairs: recordings.pairs,
         files: tested.files,
@@ -272,12 +282,25 @@ pub fn train(
         run_report::FILE,
         serde_json::to_string(&outcome)?.as_bytes(),
     )?;
+    if let Some(place) = chosen.place {
+        place.clear()?;
+    }
     // The page is drawn from what was just written.
     let page = (!request.no_report).then(|| draw_page(run.path(), observer));
     Ok(Outcome {
         page: page.flatten(),
         ..outcome
     })
+}
+
+/// How the network behaves when it is left alone, knobs in the middle.
+fn probed(best: &Playable, observer: &dyn Observer) -> Option<Judged> {
+    let network = best.network();
+    let probe = network.and_then(|n| engine::probe(&n, &[]).map_err(anyhow::Error::from));
+    let told = probe.map_err(|error| {
+        observer.event(Event::Warning(&format!("the network was not probed: {error:#}")));
+    });
+    told.ok().map(Judged::from)
 }
 
 /// What the test spans say.
@@ -389,102 +412,13 @@ pub fn describe(report: &LatencyReport) -> String {
     )
 }
 
-fn new_model(
-    start: Option<Start>,
-    config: &Config,
-    device: &Device,
-    observer: &dyn Observer,
-) -> Result<EffectModel> {
-    let model = models::of_config(config, device);
-    let model = match start {
-        Some(start) => start.fill(model, config, observer)?,
-        None => model,
-    };
-    optimiser::freeze(model, &config.training.freeze)
-        .map_err(|reason| anyhow::anyhow!("training.freeze: {reason}"))
-}
-
-fn cut(
-    config: &Config,
-    recordings: &Recordings,
-    taught: &Taught,
-    model: &EffectModel,
-) -> Result<Windows> {
-    let mut spans = load::spans(&recordings.train);
-    let longest = spans.iter().map(|s| s.samples().len()).max().unwrap_or(0);
-    let reach = evaluate::reach(model);
-    let window_len = config.windows.window_len;
-    let holds_window = |span: &Span| span.predictable(reach).len() >= window_len;
-    let any = spans.iter().any(holds_window);
-    spans.extend_from_slice(taught.spans());
-    let windows = Windows::cut(spans, window_len, config.windows.hop, reach);
-    if !any {
-        bail!(
-            "the longest training span has {longest} samples, but a window needs {} ({} of \
-             output, {} around it): lower windows.window_len or record more",
-            windows.input_len(),
-            windows.window_len(),
-            reach.context + reach.lookahead,
-        );
-    }
-    if recordings.valid.is_empty() {
-        bail!(
-            "no validation span: the training pairs name spans of their own, so nothing is held \
-             back by itself; add a [[data.valid]] table, or name whole pairs"
-        );
-    }
-    for (part, excerpts) in [
-        ("training", &recordings.train),
-        ("validation", &recordings.valid),
-        ("test", &recordings.test),
-    ] {
-        refuse_unusable(part, &load::spans(excerpts), reach)?;
-    }
-    Ok(windows)
-}
-
-/// Refuses a part whose spans are all too short, or all silent: it would say nothing. No part at
-/// all is none.
-fn refuse_unusable(part: &str, spans: &[Span], reach: Reach) -> Result<()> {
-    let Some(first) = spans.first() else {
-        return Ok(());
-    };
-    if spans.iter().all(|s| s.predictable(reach).is_empty()) {
-        bail!(
-            "no {part} sample can be predicted: every {part} span is shorter than the network's \
-             context of {} samples; use longer spans",
-            reach.context + reach.lookahead
-        );
-    }
-    if spans.iter().any(|s| s.sounds(reach)) {
-        return Ok(());
-    }
-    let pair = first.pair();
-    let seconds = |sample: usize| pair.sample_rate().seconds(sample);
-    let sounds = Sounding::of(pair.dry(), pair.wet()).range();
-    let sounds = sounds.map_or_else(String::new, |range| {
-        format!(
-            ", such as from {:.2} to {:.2} s of {}",
-            seconds(range.start),
-            seconds(range.end),
-            pair.name()
-        )
-    });
-    bail!(
-        "every {part} span is silent ({:.2} to {:.2} s of {}): nothing can be learned from it or \
-         measured on it; choose from and to where there is sound{sounds}",
-        seconds(first.samples().start),
-        seconds(first.samples().end),
-        pair.name()
-    );
-}
-
 /// The run that is to be continued, with its own config. Taken before anything else is done: two
 /// processes on one run would only find out at the end of their work.
 fn resumed(request: &Request, config: &Config) -> Result<Option<(RunDir, Config)>> {
     let wanted = wanted_folder(request, config);
-    // One that was ended before it had begun is begun.
-    if !request.resume || (wanted.is_dir() && RunDir::is_free(&wanted)) {
+    // One that was ended before it had begun is begun, as is one that is still searched for.
+    let is_to_begin = wanted.is_dir() || search::is_searching(&wanted);
+    if !request.resume || (is_to_begin && RunDir::is_free(&wanted)) {
         return Ok(None);
     }
     let run = RunDir::resume(&wanted)?;
@@ -492,19 +426,35 @@ fn resumed(request: &Request, config: &Config) -> Result<Option<(RunDir, Config)
     Ok(Some((run, saved)))
 }
 
-fn begin_run(request: &Request, config: &Config) -> Result<RunDir> {
+/// The run's folder: the one that is resumed, else a new one.
+fn begin(
+    request: &Request,
+    resumed: Option<(RunDir, Config)>,
+    chosen: &Chosen,
+    recordings: &Checksums,
+) -> Result<RunDir> {
+    let config = &chosen.config;
+    if let Some((run, saved)) = resumed {
+        refuse_other_config(&saved, config)?;
+        run.check_recordings(recordings)?;
+        return Ok(run);
+    }
+    if let Some(place) = &chosen.place {
+        let run = RunDir::create(place.run(), config, recordings)?;
+        search::keep(&run, &chosen.race)?;
+        return Ok(run);
+    }
     let wanted = wanted_folder(request, config);
-    let recordings = recordings::checksums(&config.data)?;
     if request.run.is_some() {
         ensure!(
             RunDir::is_free(&wanted),
             "{} exists; add --resume to continue it, or name another folder",
             wanted.display()
         );
-        return Ok(RunDir::create(&wanted, config, &recordings)?);
+        return Ok(RunDir::create(&wanted, config, recordings)?);
     }
     loop {
-        match RunDir::create(&first_free(&wanted), config, &recordings) {
+        match RunDir::create(&first_free(&wanted), config, recordings) {
             // Another process was faster with the same name.
             Err(RunError::Busy(_)) => {}
             created => return Ok(created?),
@@ -541,11 +491,14 @@ fn begun(request: &Request, taken: &BTreeSet<PathBuf>) -> Option<PathBuf> {
     // What is wrong with the config will be told when it is trained.
     let (config, _) = resolve(request).ok()?;
     let is_ours = |path: &PathBuf| {
-        let saved = RunDir::open(path).and_then(|run| run.config());
-        !taken.contains(path) && saved.is_ok_and(|saved| is_of(&saved, &config))
+        let saved = match search::is_searching(path) {
+            true => search::config_of(path),
+            false => RunDir::open(path).and_then(|run| run.config()).ok(),
+        };
+        !taken.contains(path) && saved.is_some_and(|saved| is_of(&saved, &config))
     };
     numbered(&wanted_folder(request, &config))
-        .take_while(|path| !RunDir::is_free(path))
+        .take_while(|path| !RunDir::is_free(path) || search::is_searching(path))
         .find(is_ours)
 }
 
@@ -553,7 +506,7 @@ fn begun(request: &Request, taken: &BTreeSet<PathBuf>) -> Option<PathBuf> {
 fn is_of(saved: &Config, given: &Config) -> bool {
     let mut given = given.clone();
     given.data.sample_rate = given.data.sample_rate.or(saved.data.sample_rate);
-    given.model.take_output_scale(saved.model.output_scale());
+    search::adopt(&mut given, saved);
     refuse_other_config(saved, &given).is_ok()
 }
 

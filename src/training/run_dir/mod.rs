@@ -15,15 +15,12 @@ mod log;
 mod state;
 mod weights;
 
-use super::average::Average;
 use super::history::{BestEpoch, EpochRow};
-use super::optimiser;
 use crate::config::{Config, TrainingConfig};
 use crate::files::checksums::Checksums;
 use crate::files::{self, Lock, system};
 use crate::models::{self, EffectModel};
 use crate::progress::{Event, Observer};
-use burn::module::Module;
 use burn::tensor::Device;
 use epoch::SavedEpoch;
 use error::{damaged, refused};
@@ -112,6 +109,11 @@ impl RunDir {
             }),
             None => Err(RunError::Busy(path.to_path_buf())),
         }
+    }
+
+    /// Whether an epoch was completed.
+    pub fn has_state(&self) -> bool {
+        !self.saved_epochs().is_empty()
     }
 
     /// The folder.
@@ -218,7 +220,7 @@ impl RunDir {
         self.clear_scratch()?;
         let Some(saved) = self.newest_whole(&config.training, observer)? else {
             log::keep(&self.file(METRICS), 0)?;
-            return Ok(begun(model, &config.training));
+            return Ok(State::begun(model, &config.training));
         };
         let progress = self.restore_progress(&saved.saved, observer)?;
         // A kill may have come before the older ones went.
@@ -382,13 +384,3 @@ impl RunDir {
     }
 }
 
-/// A state before the first epoch.
-fn begun(model: EffectModel, training: &TrainingConfig) -> State {
-    let average = training.average;
-    State {
-        optimiser: optimiser::build(training, &model),
-        average: average.map(|decay| Average::new(decay, model.valid())),
-        progress: Progress::default(),
-        model,
-    }
-}

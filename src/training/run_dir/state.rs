@@ -1,8 +1,10 @@
 //! Everything that training continues from, in memory.
 
+use crate::config::TrainingConfig;
 use crate::models::EffectModel;
 use crate::training::average::Average;
 use crate::training::history::{BestEpoch, EpochRow};
+use crate::training::optimiser;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use std::fmt;
@@ -41,6 +43,17 @@ impl fmt::Debug for State {
 }
 
 impl State {
+    /// Before the first epoch; `model` where gradients can reach it.
+    pub fn begun(model: EffectModel, training: &TrainingConfig) -> Self {
+        let average = training.average;
+        Self {
+            optimiser: optimiser::build(training, &model),
+            average: average.map(|decay| Average::new(decay, model.valid())),
+            progress: Progress::default(),
+            model,
+        }
+    }
+
     /// The weights that count: the average where there is one, else the newest.
     pub fn valid(&self) -> EffectModel {
         match &self.average {

@@ -3,6 +3,7 @@
 
 mod conv;
 mod dense;
+mod fir;
 pub(super) mod former;
 mod parts;
 mod recurrent;
@@ -16,6 +17,7 @@ mod wiener_hammerstein;
 pub use crate::network::Function as Activation;
 pub use conv::{ConvConfig, MultiscaleConfig};
 pub use dense::DenseConfig;
+pub use fir::FirConfig;
 pub use parts::Conditioning;
 pub use recurrent::{FrontConfig, RecurrentConfig};
 pub use s4_tf::S4TfConfig;
@@ -58,6 +60,7 @@ macro_rules! for_each_network {
             S4d(S4dConfig) = "s4d",
             S4Tf(S4TfConfig) = "s4-tf",
             WienerHammerstein(WienerHammersteinConfig) = "wiener-hammerstein",
+            Fir(FirConfig) = "fir",
         }
     };
 }

@@ -1,0 +1,170 @@
+//! What a search for a network tried, and how each stood: the record that a stopped search goes on from
+//! and that reports show.
+//!
+//! Knows names and figures, no network.
+
+use super::metrics::Standing;
+use crate::number;
+use serde::{Deserialize, Serialize};
+
+/// A search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Race {
+    /// What it might take, as the config says it.
+    pub budget: String,
+    /// What was left for the race when it began, in the budget's unit: seconds or optimiser steps.
+    #[serde(with = "number")]
+    pub available: f64,
+    /// What it has taken so far, in the same unit.
+    #[serde(with = "number")]
+    pub spent: f64,
+    /// All that took part.
+    pub entrants: Vec<Entrant>,
+    /// Place among the entrants of the one that was trained to the end.
+    pub winner: Option<usize>,
+}
+
+/// A network that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entrant {
+    /// What it is.
+    pub name: String,
+    /// Trainable weights.
+    pub weights: usize,
+    /// Multiply-adds per sample when it plays; absent where it cannot be told.
+    pub macs_per_sample: usize,
+    /// How it did, round by round, as far as it came.
+    pub rounds: Vec<Round>,
+}
+
+/// One round of an entrant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// Epochs that it was given.
+    pub epochs: usize,
+    /// Optimiser steps of all of them.
+    pub steps: usize,
+    /// Wall time.
+    #[serde(with = "number")]
+    pub seconds: f64,
+    /// Where it stood at the best of them, on the validation spans; absent where it failed.
+    pub standing: Option<Standing>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+impl Race {
+    /// Those of `among` (places of entrants) that have run round `round`, the best first.
+    pub fn ranked(&self, among: &[usize], round: usize) -> Vec<usize> {
+        let score = |at: usize| {
+            let ran = self.entrants[at].rounds.get(round);
+            let standing = ran.and_then(|r| r.standing);
+            standing.map_or(f64::INFINITY, |s| s.score())
+        };
+        let mut ranked = among.to_vec();
+        // Stable: of equals the likelier one, which comes first, stays first.
+        ranked.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
+        ranked
+    }
+
+    /// All entrants as they ended: who came further first, then by their last round.
+    pub fn order(&self) -> Vec<usize> {
+        let key = |at: usize| {
+            let rounds = &self.entrants[at].rounds;
+            let last = rounds.last().and_then(|r| r.standing);
+            (
+                self.winner != Some(at),
+                usize::MAX - rounds.len(),
+                last.map_or(f64::INFINITY, |s| s.score()),
+            )
+        };
+        let mut order: Vec<usize> = (0..self.entrants.len()).collect();
+        order.sort_by(|&a, &b| {
+            let (a, b) = (key(a), key(b));
+            (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2))
+        });
+        order
+    }
+
+    /// Headings of [`Race::rows`].
+    pub const HEADINGS: [&str; 8] = [
+        "tried", "weights", "MACs/sample", "s", "ESR", "by level", "worst", "score",
+    ];
+
+    /// A row per entrant, of its last round, the winner first.
+    pub fn rows(&self) -> Vec<[String; 8]> {
+        let figure = super::table::figure;
+        let row = |at: usize| {
+            let entrant = &self.entrants[at];
+            let seconds: f64 = entrant.rounds.iter().map(|r| r.seconds).sum();
+            let last = entrant.rounds.last().and_then(|r| r.standing);
+            let of = |pick: fn(&Standing) -> f64| {
+                last.as_ref().map_or_else(|| "failed".to_string(), |s| figure(pick(s)))
+            };
+            [
+                entrant.name.clone(),
+                entrant.weights.to_string(),
+                entrant.macs_per_sample.to_string(),
+                format!("{seconds:.1}"),
+                of(|s| s.esr),
+                of(|s| s.by_level),
+                of(|s| s.worst),
+                of(Standing::score),
+            ]
+        };
+        self.order().into_iter().map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entrant(name: &str, esrs: &[f64]) -> Entrant {
+        let round = |&esr: &f64| Round {
+            epochs: 1,
+            steps: 10,
+            seconds: 1.0,
+            standing: esr.is_finite().then_some(Standing {
+                esr,
+                by_level: esr,
+                worst: esr,
+                unrest: 0.0,
+            }),
+            failed: None,
+        };
+        Entrant {
+            name: name.to_string(),
+            weights: 1,
+            macs_per_sample: 1,
+            rounds: esrs.iter().map(round).collect(),
+        }
+    }
+
+    #[test]
+    fn the_best_go_on_and_the_record_survives() {
+        let mut race = Race {
+            budget: "5m".to_string(),
+            available: 300.0,
+            spent: 4.0,
+            entrants: vec![
+                entrant("a", &[0.5]),
+                entrant("b", &[0.1, 0.09]),
+                entrant("c", &[f64::NAN]),
+                entrant("d", &[0.2, 0.01]),
+            ],
+            winner: None,
+        };
+        assert_eq!(race.ranked(&[0, 1, 2, 3], 0), [1, 3, 0, 2]);
+        assert_eq!(race.ranked(&[1, 3], 1), [3, 1]);
+        race.winner = Some(3);
+        let names = |race: &Race| -> Vec<String> {
+            race.rows().iter().map(|row| row[0].clone()).collect()
+        };
+        assert_eq!(names(&race), ["d", "b", "a", "c"]);
+        assert_eq!(race.rows()[3][4], "failed");
+        let text = serde_json::to_string(&race).unwrap();
+        assert_eq!(serde_json::from_str::<Race>(&text).unwrap(), race);
+    }
+}

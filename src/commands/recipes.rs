@@ -1,0 +1,298 @@
+//! Networks that are worth a try for an effect, each with the way it is trained, fitted to how much was
+//! recorded. The first is the one to take where only one is tried.
+//!
+//! They were chosen on generated devices and held to real recordings (benches/RESULTS.md); knows no
+//! recording.
+
+use crate::config::{
+    Family, FirConfig, ModelConfig, RecurrentConfig, S4TfConfig, Schedule, TcnConfig,
+    TrainingConfig, WaveNetConfig, WaveNetPreset, WienerHammersteinConfig, WindowConfig,
+};
+
+/// A network and how it is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// In a few words, such as "lstm 40, drive 10, memory 2000".
+    pub name: String,
+    /// The network.
+    pub model: ModelConfig,
+    /// How recordings are cut.
+    pub windows: WindowConfig,
+    /// But for the number of epochs.
+    pub training: TrainingConfig,
+}
+
+/// What there is to learn from.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Samples of all training spans.
+    pub samples: usize,
+    /// Of the longest of them.
+    pub longest: usize,
+    /// Of the shortest span that validation or test names.
+    pub shortest_held_back: usize,
+    /// Samples after which the last repeat that matters is over, where there are repeats.
+    pub reach: usize,
+}
+
+/// Networks for a family of effects, the likeliest first.
+pub fn recipes(family: Family, extent: &Extent) -> Vec<Recipe> {
+    match family {
+        Family::Distortion => distortion(extent),
+        Family::Compressor => compressor(extent),
+        Family::Filter => filters(extent),
+        Family::Echo => vec![echo(extent)],
+    }
+}
+
+/// A filter that is solved for, short to long; a network for what is not quite linear.
+fn filters(extent: &Extent) -> Vec<Recipe> {
+    let shortest = extent.longest.min(extent.shortest_held_back);
+    let fits = |taps: &usize| *taps <= (shortest / 4).max(1);
+    let mut all: Vec<Recipe> = [128, 512, 2048].into_iter().filter(fits).map(|taps| fir(extent, taps)).collect();
+    all.push(lstm(extent, 24, 1.0, None));
+    all
+}
+
+fn distortion(extent: &Extent) -> Vec<Recipe> {
+    vec![
+        lstm(extent, 40, 10.0, Some(2000)),
+        lstm(extent, 24, 1.0, None),
+        lstm(extent, 24, 10.0, Some(2000)),
+        lstm(extent, 24, 100.0, Some(2000)),
+        gru(extent, 24, 10.0, Some(2000)),
+        chain(extent),
+        wavenet(extent, WaveNetPreset::A1Nano),
+        tcn(extent),
+    ]
+}
+
+fn compressor(extent: &Extent) -> Vec<Recipe> {
+    vec![
+        slow(lstm(extent, 24, 1.0, Some(20_000)), extent),
+        slow(lstm(extent, 12, 1.0, Some(20_000)), extent),
+        slow(gru(extent, 16, 1.0, Some(20_000)), extent),
+        slow(temporal_film(extent), extent),
+        lstm(extent, 24, 1.0, Some(2000)),
+    ]
+}
+
+fn recurrent(extent: &Extent, settings: RecurrentConfig) -> (RecurrentConfig, WindowConfig, TrainingConfig) {
+    let window_len = 32_768.min(floor_power_of_two(extent.longest / 2));
+    let settings = RecurrentConfig {
+        warm_up: 2048.min(floor_power_of_two(extent.shortest_held_back / 4)),
+        // .nam files cannot add the dry sound to the network's output.
+        skip: false,
+        ..settings
+    };
+    (settings, half_overlapping(window_len), walked(512.min(window_len), 5e-3))
+}
+
+fn lstm(extent: &Extent, hidden_size: usize, drive: f32, memory: Option<usize>) -> Recipe {
+    let (settings, windows, training) = recurrent(extent, units(hidden_size, drive, memory));
+    fitted(ModelConfig::Lstm(settings), windows, training, extent)
+}
+
+fn gru(extent: &Extent, hidden_size: usize, drive: f32, memory: Option<usize>) -> Recipe {
+    let (settings, windows, training) = recurrent(extent, units(hidden_size, drive, memory));
+    fitted(ModelConfig::Gru(settings), windows, training, extent)
+}
+
+fn units(hidden_size: usize, drive: f32, memory: Option<usize>) -> RecurrentConfig {
+    RecurrentConfig {
+        hidden_size,
+        drive,
+        memory,
+        ..RecurrentConfig::default()
+    }
+}
+
+/// For gains that move over tenths of seconds: longer windows in longer steps.
+fn slow(recipe: Recipe, extent: &Extent) -> Recipe {
+    let window_len = 65_536.min(floor_power_of_two(extent.longest / 2));
+    let mut model = recipe.model;
+    if let Some(warm_up) = model.warm_up() {
+        *warm_up = 16_384.min(floor_power_of_two(extent.shortest_held_back / 4));
+    }
+    let training = TrainingConfig {
+        step_len: Some(2048.min(window_len)),
+        ..recipe.training
+    };
+    fitted(model, half_overlapping(window_len), training, extent)
+}
+
+fn temporal_film(extent: &Extent) -> Recipe {
+    let settings = S4TfConfig {
+        channels: 8,
+        layers: 2,
+        ..S4TfConfig::default()
+    };
+    let window_len = 32_768.min(floor_power_of_two(extent.longest / 2));
+    let training = walked(2048.min(window_len), 5e-3);
+    fitted(ModelConfig::S4Tf(settings), half_overlapping(window_len), training, extent)
+}
+
+fn chain(extent: &Extent) -> Recipe {
+    let window_len = 16_384.min(floor_power_of_two(extent.longest / 2));
+    let settings = WienerHammersteinConfig {
+        warm_up: 2048.min(floor_power_of_two(extent.shortest_held_back / 4)),
+        drive: 10.0,
+        ..WienerHammersteinConfig::default()
+    };
+    let training = walked(4096.min(window_len), 1e-2);
+    fitted(ModelConfig::WienerHammerstein(settings), half_overlapping(window_len), training, extent)
+}
+
+fn fir(extent: &Extent, taps: usize) -> Recipe {
+    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    // Its weights are solved for before the first step; there is nothing left to learn.
+    let training = TrainingConfig {
+        epochs: 1,
+        learning_rate: 1e-9,
+        ..TrainingConfig::default()
+    };
+    fitted(ModelConfig::Fir(FirConfig { taps }), windows, training, extent)
+}
+
+fn wavenet(extent: &Extent, preset: WaveNetPreset) -> Recipe {
+    let settings = WaveNetConfig {
+        preset: Some(preset),
+        drive: 10.0,
+        ..WaveNetConfig::default()
+    };
+    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    fitted(ModelConfig::WaveNet(settings), windows, whole(4e-3), extent)
+}
+
+fn tcn(extent: &Extent) -> Recipe {
+    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    fitted(ModelConfig::Tcn(TcnConfig::default()), windows, whole(2e-3), extent)
+}
+
+/// A dilated network whose memory reaches past the last repeat that matters.
+fn echo(extent: &Extent) -> Recipe {
+    // Kernel 5, dilations 1, 3, 9, …: layers n reach 1 + 2·(3ⁿ − 1).
+    let layers = (4..11).find(|n| 2 * 3_usize.pow(*n) > extent.reach);
+    let settings = TcnConfig {
+        channels: 8,
+        kernel_size: 5,
+        layers: layers.unwrap_or(11) as usize,
+        dilation_growth: 3,
+        ..TcnConfig::default()
+    };
+    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    fitted(ModelConfig::Tcn(settings), windows, whole(2e-3), extent)
+}
+
+fn half_overlapping(window_len: usize) -> WindowConfig {
+    WindowConfig {
+        window_len,
+        // Windows that overlap by half are twice as many, at other places of the memory.
+        hop: (window_len / 2).max(1),
+        per_epoch: None,
+    }
+}
+
+/// Each window is walked through in steps of `step_len` samples, the memory carried on.
+fn walked(step_len: usize, learning_rate: f64) -> TrainingConfig {
+    TrainingConfig {
+        batch_size: 8,
+        step_len: Some(step_len),
+        average: Some(0.999),
+        ..whole(learning_rate)
+    }
+}
+
+/// Each window is a step.
+fn whole(learning_rate: f64) -> TrainingConfig {
+    TrainingConfig {
+        batch_size: 16,
+        learning_rate,
+        schedule: Schedule::Cosine { final_factor: 0.01 },
+        clip_norm: Some(1.0),
+        ..TrainingConfig::default()
+    }
+}
+
+/// The recipe, its batches no larger than there are windows for four of them.
+fn fitted(
+    model: ModelConfig,
+    windows: WindowConfig,
+    training: TrainingConfig,
+    extent: &Extent,
+) -> Recipe {
+    let count = extent.samples / windows.hop;
+    Recipe {
+        name: named(&model),
+        training: TrainingConfig {
+            batch_size: training.batch_size.min(count.div_ceil(4)).max(1),
+            ..training
+        },
+        model,
+        windows,
+    }
+}
+
+/// What tells a network from the others that are tried.
+pub fn named(model: &ModelConfig) -> String {
+    match model {
+        ModelConfig::Lstm(m) | ModelConfig::Gru(m) => {
+            let memory = m.memory.map_or_else(String::new, |n| format!(", memory {n}"));
+            format!("{} {}, drive {}{memory}", model.kind(), m.hidden_size, m.drive)
+        }
+        ModelConfig::WaveNet(m) => {
+            let preset = m.preset.map_or("of its own", WaveNetPreset::name);
+            format!("wavenet {preset}, drive {}", m.drive)
+        }
+        ModelConfig::WienerHammerstein(m) => format!("chain of {} clippers", m.clippers),
+        ModelConfig::Fir(m) => format!("filter of {} taps", m.taps),
+        _ => format!("{} {}", model.kind(), model.width()),
+    }
+}
+
+/// The largest power of two that is not above `n`, at least 1.
+fn floor_power_of_two(n: usize) -> usize {
+    1 << n.max(1).ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_little_was_recorded_every_recipe_is_taken() {
+        let families = [Family::Distortion, Family::Compressor, Family::Filter, Family::Echo];
+        for family in families {
+            for samples in [4000, 60_000, 1_452_000, 200_000_000] {
+                let extent = Extent {
+                    samples,
+                    longest: samples / 2,
+                    shortest_held_back: samples / 10,
+                    reach: samples / 100,
+                };
+                let all = recipes(family, &extent);
+                assert!(!all.is_empty());
+                for recipe in &all {
+                    recipe.model.check(&recipe.windows).unwrap();
+                    assert!(recipe.windows.window_len <= extent.longest);
+                    assert_eq!(all.iter().filter(|r| r.name == recipe.name).count(), 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_echo_gets_a_memory_that_reaches_it() {
+        let extent = Extent {
+            samples: 1 << 20,
+            longest: 1 << 20,
+            shortest_held_back: 1 << 17,
+            reach: 12_000,
+        };
+        // 2·3⁸ = 13,122.
+        let ModelConfig::Tcn(tcn) = &recipes(Family::Echo, &extent)[0].model else {
+            panic!("no tcn");
+        };
+        assert_eq!(tcn.layers, 8);
+    }
+}

@@ -1,0 +1,190 @@
+//! What every network of a training learns from, and how one is taught: recordings, what is taught
+//! beside them, and where.
+
+use super::taught::Taught;
+use crate::config::{BaselineConfig, Config, ModelConfig};
+use crate::data::load::{self, Recordings};
+use crate::data::pair::{Reach, Span};
+use crate::data::sound::Sounding;
+use crate::data::windows::Windows;
+use crate::models::{self, EffectModel, Fir};
+use crate::playing::fitting;
+use crate::playing::playable::Source;
+use crate::progress::Observer;
+use crate::regress::baseline::Baseline;
+use crate::training::history::EpochRow;
+use crate::training::level;
+use crate::training::run_dir::{Progress, RunDir, State};
+use crate::training::{self, Pace, Session, TrainingError, evaluate};
+use anyhow::{Result, bail};
+use burn::module::Module;
+use burn::tensor::Device;
+use std::time::Duration;
+
+/// The same for every network.
+#[derive(Clone, Copy)]
+pub(super) struct Lesson<'a> {
+    pub(super) recordings: &'a Recordings,
+    pub(super) taught: &'a Taught,
+    pub(super) device: &'a Device,
+}
+
+impl Lesson<'_> {
+    /// The network of `config` before its first step: a filter is solved for, others are drawn from the
+    /// seed.
+    pub(super) fn new_model(&self, config: &Config, observer: &dyn Observer) -> Result<EffectModel> {
+        let ModelConfig::Fir(fir) = &config.model else {
+            return Ok(models::of_config(config, self.device));
+        };
+        let wanted = BaselineConfig::Fir {
+            taps: fir.taps,
+            ridge: 0.0,
+        };
+        let fitted = fitting::fit(&wanted, self.recordings, observer)?;
+        match fitted.source {
+            Source::Baseline(saved) => match saved.baseline {
+                Baseline::Fir { taps, .. } => {
+                    let taps: Vec<f32> = taps.iter().map(|&tap| tap as f32).collect();
+                    Ok(Fir::solved(&taps, self.device).into())
+                }
+                other => bail!("a filter was asked for, {other:?} was fitted"),
+            },
+            _ => bail!("a filter was asked for, and none was fitted"),
+        }
+    }
+
+    /// The recordings cut into windows for `model`.
+    ///
+    /// # Errors
+    /// None is long enough, or one part says nothing.
+    pub(super) fn windows(&self, config: &Config, model: &EffectModel) -> Result<Windows> {
+        let mut spans = load::spans(&self.recordings.train);
+        let longest = spans.iter().map(|s| s.samples().len()).max().unwrap_or(0);
+        let reach = evaluate::reach(model);
+        let window_len = config.windows.window_len;
+        let holds_window = |span: &Span| span.predictable(reach).len() >= window_len;
+        let any = spans.iter().any(holds_window);
+        spans.extend_from_slice(self.taught.spans());
+        let windows = Windows::cut(spans, window_len, config.windows.hop, reach)
+            .per_epoch(config.windows.per_epoch);
+        if !any {
+            bail!(
+                "the longest training span has {longest} samples, but a window needs {} ({} of \
+                 output, {} around it): lower windows.window_len or record more",
+                windows.input_len(),
+                windows.window_len(),
+                reach.context + reach.lookahead,
+            );
+        }
+        self.refuse_unusable(reach)?;
+        Ok(windows)
+    }
+
+    fn refuse_unusable(&self, reach: Reach) -> Result<()> {
+        if self.recordings.valid.is_empty() {
+            bail!(
+                "no validation span: the training pairs name spans of their own, so nothing is held \
+                 back by itself; add a [[data.valid]] table, or name whole pairs"
+            );
+        }
+        for (part, excerpts) in [
+            ("training", &self.recordings.train),
+            ("validation", &self.recordings.valid),
+            ("test", &self.recordings.test),
+        ] {
+            refuse_unusable(part, &load::spans(excerpts), reach)?;
+        }
+        Ok(())
+    }
+
+    /// Teaches `model` in `run`, from where the run stands.
+    ///
+    /// # Errors
+    /// As [`training::train`]; a state that cannot be read.
+    pub(super) fn train(
+        &self,
+        (config, windows): (&Config, &Windows),
+        run: &RunDir,
+        model: EffectModel,
+        save_every: Duration,
+        observer: &dyn Observer,
+        on_epoch: impl FnMut(&EpochRow, bool),
+    ) -> Result<Progress, TrainingError> {
+        let valid = load::spans(&self.recordings.valid);
+        let session = self.session(config, windows, &valid, save_every);
+        // Parameters are created where gradients can reach them.
+        let state = run.load_state(model.train(), config, observer)?;
+        training::train(&session, run, state, observer, on_epoch)
+    }
+
+    /// What a batch of `config`, and its validation, take.
+    ///
+    /// # Errors
+    /// As [`training::pace`].
+    pub(super) fn pace(
+        &self,
+        config: &Config,
+        windows: Windows,
+        model: &EffectModel,
+        observer: &dyn Observer,
+    ) -> Result<Pace, TrainingError> {
+        let windows = windows.per_epoch(Some(config.training.batch_size));
+        let valid = load::spans(&self.recordings.valid);
+        let session = self.session(config, &windows, &valid, Duration::MAX);
+        let state = State::begun(model.clone().train(), &config.training);
+        training::pace(&session, state, observer)
+    }
+
+    fn session<'a>(
+        &'a self,
+        config: &'a Config,
+        windows: &'a Windows,
+        valid: &'a [Span],
+        save_every: Duration,
+    ) -> Session<'a> {
+        Session {
+            config,
+            device: self.device,
+            windows,
+            target_gain: level::target_gain(&config.training, &load::spans(&self.recordings.train)),
+            valid,
+            save_every,
+        }
+    }
+}
+
+/// Refuses a part whose spans are all too short, or all silent: it would say nothing. No part at
+/// all is none.
+fn refuse_unusable(part: &str, spans: &[Span], reach: Reach) -> Result<()> {
+    let Some(first) = spans.first() else {
+        return Ok(());
+    };
+    if spans.iter().all(|s| s.predictable(reach).is_empty()) {
+        bail!(
+            "no {part} sample can be predicted: every {part} span is shorter than the network's \
+             context of {} samples; use longer spans",
+            reach.context + reach.lookahead
+        );
+    }
+    if spans.iter().any(|s| s.sounds(reach)) {
+        return Ok(());
+    }
+    let pair = first.pair();
+    let seconds = |sample: usize| pair.sample_rate().seconds(sample);
+    let sounds = Sounding::of(pair.dry(), pair.wet()).range();
+    let sounds = sounds.map_or_else(String::new, |range| {
+        format!(
+            ", such as from {:.2} to {:.2} s of {}",
+            seconds(range.start),
+            seconds(range.end),
+            pair.name()
+        )
+    });
+    bail!(
+        "every {part} span is silent ({:.2} to {:.2} s of {}): nothing can be learned from it or \
+         measured on it; choose from and to where there is sound{sounds}",
+        seconds(first.samples().start),
+        seconds(first.samples().end),
+        pair.name()
+    );
+}
