@@ -6,6 +6,7 @@ use crate::commands::train::queue::{self, QueueEvent, State};
 use crate::commands::train::{self, Outcome, Request};
 use crate::progress::{Event, Observer};
 use crate::report::metrics::Row;
+use crate::report::race::Race;
 use crate::report::table::{Table, figure};
 use crate::training::history::EpochRow;
 use std::fmt::Write;
@@ -149,7 +150,7 @@ fn narrow_line(row: &EpochRow, best: bool) -> String {
 }
 
 fn prose(outcome: &Outcome) -> String {
-    let mut text = String::new();
+    let mut text = outcome.search.as_ref().map_or_else(String::new, tried);
     match outcome.network() {
         Some(network) => {
             text += &rows::table(&outcome.rows).to_string();
@@ -198,6 +199,15 @@ fn prose(outcome: &Outcome) -> String {
         "use it: effigy infer --model {run} your.wav -o out.wav"
     );
     text
+}
+
+/// What a search tried, the winner first.
+fn tried(race: &Race) -> String {
+    let mut table = Table::new(Race::HEADINGS);
+    for row in race.rows() {
+        table.row(row);
+    }
+    format!("{table}\n")
 }
 
 /// One line per run of the queue.

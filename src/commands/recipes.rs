@@ -18,7 +18,7 @@ pub struct Recipe {
     pub model: ModelConfig,
     /// How recordings are cut.
     pub windows: WindowConfig,
-    /// But for the number of epochs.
+    /// With as many epochs as usually do where no search divides a budget.
     pub training: TrainingConfig,
 }
 
@@ -35,12 +35,17 @@ pub struct Extent {
     pub reach: usize,
 }
 
+/// Samples to train on, over all epochs, that usually do.
+const USUALLY_ENOUGH: f64 = 180e6;
+
 /// Networks for a family of effects, the likeliest first.
 pub fn recipes(family: Family, extent: &Extent) -> Vec<Recipe> {
     match family {
         Family::Distortion => distortion(extent),
         Family::Compressor => compressor(extent),
         Family::Filter => filters(extent),
+        // Without a reach nobody knows how long a memory it needs.
+        Family::Echo if extent.reach == 0 => Vec::new(),
         Family::Echo => vec![echo(extent)],
     }
 }
@@ -49,7 +54,11 @@ pub fn recipes(family: Family, extent: &Extent) -> Vec<Recipe> {
 fn filters(extent: &Extent) -> Vec<Recipe> {
     let shortest = extent.longest.min(extent.shortest_held_back);
     let fits = |taps: &usize| *taps <= (shortest / 4).max(1);
-    let mut all: Vec<Recipe> = [128, 512, 2048].into_iter().filter(fits).map(|taps| fir(extent, taps)).collect();
+    let mut all: Vec<Recipe> = [128, 512, 2048]
+        .into_iter()
+        .filter(fits)
+        .map(|taps| fir(extent, taps))
+        .collect();
     all.push(lstm(extent, 24, 1.0, None));
     all
 }
@@ -57,7 +66,7 @@ fn filters(extent: &Extent) -> Vec<Recipe> {
 fn distortion(extent: &Extent) -> Vec<Recipe> {
     vec![
         lstm(extent, 40, 10.0, Some(2000)),
-        lstm(extent, 24, 1.0, None),
+        lstm(extent, 24, 1.0, Some(2000)),
         lstm(extent, 24, 10.0, Some(2000)),
         lstm(extent, 24, 100.0, Some(2000)),
         gru(extent, 24, 10.0, Some(2000)),
@@ -70,14 +79,17 @@ fn distortion(extent: &Extent) -> Vec<Recipe> {
 fn compressor(extent: &Extent) -> Vec<Recipe> {
     vec![
         slow(lstm(extent, 24, 1.0, Some(20_000)), extent),
-        slow(lstm(extent, 12, 1.0, Some(20_000)), extent),
-        slow(gru(extent, 16, 1.0, Some(20_000)), extent),
-        slow(temporal_film(extent), extent),
         lstm(extent, 24, 1.0, Some(2000)),
+        slow(gru(extent, 16, 1.0, Some(20_000)), extent),
+        slow(lstm(extent, 8, 1.0, Some(20_000)), extent),
+        temporal_film(extent),
     ]
 }
 
-fn recurrent(extent: &Extent, settings: RecurrentConfig) -> (RecurrentConfig, WindowConfig, TrainingConfig) {
+fn recurrent(
+    extent: &Extent,
+    settings: RecurrentConfig,
+) -> (RecurrentConfig, WindowConfig, TrainingConfig) {
     let window_len = 32_768.min(floor_power_of_two(extent.longest / 2));
     let settings = RecurrentConfig {
         warm_up: 2048.min(floor_power_of_two(extent.shortest_held_back / 4)),
@@ -85,7 +97,11 @@ fn recurrent(extent: &Extent, settings: RecurrentConfig) -> (RecurrentConfig, Wi
         skip: false,
         ..settings
     };
-    (settings, half_overlapping(window_len), walked(512.min(window_len), 5e-3))
+    (
+        settings,
+        half_overlapping(window_len),
+        walked(512.min(window_len), 5e-3),
+    )
 }
 
 fn lstm(extent: &Extent, hidden_size: usize, drive: f32, memory: Option<usize>) -> Recipe {
@@ -107,18 +123,14 @@ fn units(hidden_size: usize, drive: f32, memory: Option<usize>) -> RecurrentConf
     }
 }
 
-/// For gains that move over tenths of seconds: longer windows in longer steps.
+/// For gains that move over tenths of seconds: longer windows, a longer time to fill the memory.
 fn slow(recipe: Recipe, extent: &Extent) -> Recipe {
     let window_len = 65_536.min(floor_power_of_two(extent.longest / 2));
     let mut model = recipe.model;
     if let Some(warm_up) = model.warm_up() {
         *warm_up = 16_384.min(floor_power_of_two(extent.shortest_held_back / 4));
     }
-    let training = TrainingConfig {
-        step_len: Some(2048.min(window_len)),
-        ..recipe.training
-    };
-    fitted(model, half_overlapping(window_len), training, extent)
+    fitted(model, half_overlapping(window_len), recipe.training, extent)
 }
 
 fn temporal_film(extent: &Extent) -> Recipe {
@@ -129,7 +141,12 @@ fn temporal_film(extent: &Extent) -> Recipe {
     };
     let window_len = 32_768.min(floor_power_of_two(extent.longest / 2));
     let training = walked(2048.min(window_len), 5e-3);
-    fitted(ModelConfig::S4Tf(settings), half_overlapping(window_len), training, extent)
+    fitted(
+        ModelConfig::S4Tf(settings),
+        half_overlapping(window_len),
+        training,
+        extent,
+    )
 }
 
 fn chain(extent: &Extent) -> Recipe {
@@ -140,7 +157,12 @@ fn chain(extent: &Extent) -> Recipe {
         ..WienerHammersteinConfig::default()
     };
     let training = walked(4096.min(window_len), 1e-2);
-    fitted(ModelConfig::WienerHammerstein(settings), half_overlapping(window_len), training, extent)
+    fitted(
+        ModelConfig::WienerHammerstein(settings),
+        half_overlapping(window_len),
+        training,
+        extent,
+    )
 }
 
 fn fir(extent: &Extent, taps: usize) -> Recipe {
@@ -151,7 +173,12 @@ fn fir(extent: &Extent, taps: usize) -> Recipe {
         learning_rate: 1e-9,
         ..TrainingConfig::default()
     };
-    fitted(ModelConfig::Fir(FirConfig { taps }), windows, training, extent)
+    fitted(
+        ModelConfig::Fir(FirConfig { taps }),
+        windows,
+        training,
+        extent,
+    )
 }
 
 fn wavenet(extent: &Extent, preset: WaveNetPreset) -> Recipe {
@@ -166,7 +193,12 @@ fn wavenet(extent: &Extent, preset: WaveNetPreset) -> Recipe {
 
 fn tcn(extent: &Extent) -> Recipe {
     let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
-    fitted(ModelConfig::Tcn(TcnConfig::default()), windows, whole(2e-3), extent)
+    fitted(
+        ModelConfig::Tcn(TcnConfig::default()),
+        windows,
+        whole(2e-3),
+        extent,
+    )
 }
 
 /// A dilated network whose memory reaches past the last repeat that matters.
@@ -221,10 +253,13 @@ fn fitted(
     training: TrainingConfig,
     extent: &Extent,
 ) -> Recipe {
-    let count = extent.samples / windows.hop;
+    let count = (extent.samples / windows.hop).max(1);
+    let samples = (count * windows.window_len) as f64;
+    let epochs = (USUALLY_ENOUGH / samples).clamp(40.0, 400.0) as usize;
     Recipe {
         name: named(&model),
         training: TrainingConfig {
+            epochs: if training.epochs == 1 { 1 } else { epochs },
             batch_size: training.batch_size.min(count.div_ceil(4)).max(1),
             ..training
         },
@@ -237,8 +272,15 @@ fn fitted(
 pub fn named(model: &ModelConfig) -> String {
     match model {
         ModelConfig::Lstm(m) | ModelConfig::Gru(m) => {
-            let memory = m.memory.map_or_else(String::new, |n| format!(", memory {n}"));
-            format!("{} {}, drive {}{memory}", model.kind(), m.hidden_size, m.drive)
+            let memory = m
+                .memory
+                .map_or_else(String::new, |n| format!(", memory {n}"));
+            format!(
+                "{} {}, drive {}{memory}",
+                model.kind(),
+                m.hidden_size,
+                m.drive
+            )
         }
         ModelConfig::WaveNet(m) => {
             let preset = m.preset.map_or("of its own", WaveNetPreset::name);
@@ -261,7 +303,12 @@ mod tests {
 
     #[test]
     fn however_little_was_recorded_every_recipe_is_taken() {
-        let families = [Family::Distortion, Family::Compressor, Family::Filter, Family::Echo];
+        let families = [
+            Family::Distortion,
+            Family::Compressor,
+            Family::Filter,
+            Family::Echo,
+        ];
         for family in families {
             for samples in [4000, 60_000, 1_452_000, 200_000_000] {
                 let extent = Extent {

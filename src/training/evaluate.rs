@@ -71,7 +71,11 @@ pub fn standing(model: &EffectModel, device: &Device, spans: &[Span]) -> Standin
     let predicted: Vec<_> = predicted.collect();
     let mut recordings: Vec<(&Arc<DryWetPair>, Stretches<'_>)> = Vec::new();
     for (pair, range, predicted) in &predicted {
-        let sides = [&pair.dry()[range.clone()], &pair.wet()[range.clone()], predicted];
+        let sides = [
+            &pair.dry()[range.clone()],
+            &pair.wet()[range.clone()],
+            predicted,
+        ];
         match recordings.iter_mut().find(|r| Arc::ptr_eq(r.0, pair)) {
             Some((_, stretches)) => stretches.push(sides),
             None => recordings.push((pair, vec![sides])),

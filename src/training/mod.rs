@@ -23,9 +23,10 @@ pub mod truncated;
 use crate::config::Config;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
+use crate::models::EffectModel;
 use crate::models::predict::to_host;
 use crate::progress::{Event, Observer, Task};
-use crate::report::metrics::ErrorSums;
+use crate::report::metrics::{ErrorSums, Metrics};
 use burn::module::Module;
 use burn::prelude::*;
 use history::{BestEpoch, EpochRow};
@@ -116,26 +117,17 @@ pub fn train(
                 });
             }
         };
-        let mut model = state.valid();
-        if training.downward {
-            model = tare::tare(model, session.device, session.valid);
-        }
-        let valid = evaluate::score(&model, session.device, session.valid);
-        if valid.is_inverted() {
+        let (model, figures) = validate(session, &state);
+        if figures.is_inverted {
             observer.event(Event::Warning(&format!(
                 "epoch {epoch}: the validation prediction is inverted; a loss that is deaf to the \
                  sign (multi_resolution_stft) needs mse or esr beside it"
             )));
         }
-        let mut figures = valid.metrics();
-        if training.downward {
-            // A network that does not come to rest is no better for what it does before.
-            figures.esr += tare::unrest(&model, session.device, session.valid);
-        }
         let row = EpochRow {
             epoch,
             train: trained.sums.metrics(),
-            valid: figures,
+            valid: figures.metrics,
             learning_rate: trained.learning_rate,
             seconds: started.elapsed().as_secs_f64(),
         };
@@ -151,6 +143,35 @@ pub fn train(
     }
     saver.save(&state)?;
     Ok(state.progress)
+}
+
+/// What validation says of a state.
+struct Validated {
+    metrics: Metrics,
+    is_inverted: bool,
+}
+
+/// The weights that count after an epoch, and their figures.
+fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
+    let mut model = state.valid();
+    let downward = session.config.training.downward;
+    if downward {
+        model = tare::tare(model, session.device, session.valid);
+    }
+    let sums = evaluate::score(&model, session.device, session.valid);
+    let mut metrics = sums.metrics();
+    if downward {
+        // A network that does not come to rest is no better for what it does before.
+        metrics.esr += tare::unrest(&model, session.device, session.valid);
+    }
+    let is_inverted = sums.is_inverted();
+    (
+        model,
+        Validated {
+            metrics,
+            is_inverted,
+        },
+    )
 }
 
 /// What a session costs on this machine, in seconds.
@@ -177,7 +198,7 @@ pub fn pace(
     let (state, _) = train_epoch(session, state, observer)?;
     let batch = started.elapsed().as_secs_f64();
     let started = Instant::now();
-    evaluate::score(&state.valid(), session.device, session.valid);
+    validate(session, &state);
     Ok(Pace {
         batch,
         valid: started.elapsed().as_secs_f64(),

@@ -33,6 +33,7 @@ mod regress;
 mod report;
 mod resynth;
 mod s4_tf;
+mod search;
 mod spans;
 mod stft;
 mod streams;

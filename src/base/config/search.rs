@@ -11,7 +11,7 @@ use std::str::FromStr;
 #[serde(deny_unknown_fields)]
 pub struct SearchConfig {
     /// What the whole may take: `"5m"`, `"90s"`, `"2h"`, or `"20000 steps"` of the optimiser, which is
-    /// the same on every machine.
+    /// the same on every machine; `"none"` trains `[model]` without a search.
     pub budget: Budget,
     /// What will play the model; networks that it cannot play do not run.
     #[serde(default, rename = "for")]
@@ -39,6 +39,8 @@ pub enum Family {
 /// What a search may take altogether.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
+    /// No search: `[model]` is trained.
+    None,
     /// Wall time in seconds.
     Seconds(f64),
     /// Optimiser steps.
@@ -59,13 +61,15 @@ pub enum Player {
 }
 
 /// What a budget may look like.
-const ALLOWED: &str = "a time such as \"5m\", \"90s\" or \"2h\" (1 s to 1000 h), or \"20000 steps\"";
+const ALLOWED: &str =
+    "a time such as \"5m\", \"90s\" or \"2h\" (1 s to 1000 h), \"20000 steps\", or \"none\"";
 
 impl SearchConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let fine = match self.budget {
             Budget::Seconds(seconds) => (1.0..=3.6e6).contains(&seconds),
             Budget::Steps(steps) => (1..=1 << 40).contains(&steps),
+            Budget::None => true,
         };
         match fine {
             true => Ok(()),
@@ -102,6 +106,9 @@ impl FromStr for Budget {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
+        if text == "none" {
+            return Ok(Self::None);
+        }
         let unit = text.find(|c: char| c.is_ascii_alphabetic() || c == ' ');
         let (number, unit) = text.split_at(unit.ok_or(ALLOWED)?);
         let number: f64 = number.parse().map_err(|_| ALLOWED)?;
@@ -121,6 +128,7 @@ impl FromStr for Budget {
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::None => f.write_str("none"),
             Self::Steps(steps) => write!(f, "{steps} steps"),
             Self::Seconds(s) if s >= 3600.0 && s % 3600.0 == 0.0 => write!(f, "{}h", s / 3600.0),
             Self::Seconds(s) if s >= 60.0 && s % 60.0 == 0.0 => write!(f, "{}m", s / 60.0),
@@ -154,11 +162,21 @@ mod tests {
             ("90s", Budget::Seconds(90.0)),
             ("1.5h", Budget::Seconds(5400.0)),
             ("20000 steps", Budget::Steps(20_000)),
+            ("none", Budget::None),
         ] {
             assert_eq!(text.parse::<Budget>(), Ok(budget));
             assert_eq!(budget.to_string().parse::<Budget>(), Ok(budget));
         }
-        for wrong in ["", "5", "m", "-5m", "5 apples", "nans", "1.5 steps", "1e999s"] {
+        for wrong in [
+            "",
+            "5",
+            "m",
+            "-5m",
+            "5 apples",
+            "nans",
+            "1.5 steps",
+            "1e999s",
+        ] {
             assert!(wrong.parse::<Budget>().is_err(), "{wrong}");
         }
     }

@@ -35,6 +35,8 @@ pub fn run_page(run: &Run) -> String {
         ("listen", "Listen", player::of_run(run)),
     ];
     parts.extend(sections.iter().map(|s| (s.id, s.title, section_body(s))));
+    let searched = run.search.as_ref();
+    parts.extend(searched.map(|race| ("search", "Search", table::search(race))));
     parts.push(("run", "Run", facts(run, true)));
     let kind = format!("{} network", run.model);
     document(&run.name, &kind, &headline(run), &parts)

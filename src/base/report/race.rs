@@ -89,7 +89,14 @@ impl Race {
 
     /// Headings of [`Race::rows`].
     pub const HEADINGS: [&str; 8] = [
-        "tried", "weights", "MACs/sample", "s", "ESR", "by level", "worst", "score",
+        "tried",
+        "weights",
+        "MACs/sample",
+        "s",
+        "ESR",
+        "by level",
+        "worst",
+        "score",
     ];
 
     /// A row per entrant, of its last round, the winner first.
@@ -100,7 +107,8 @@ impl Race {
             let seconds: f64 = entrant.rounds.iter().map(|r| r.seconds).sum();
             let last = entrant.rounds.last().and_then(|r| r.standing);
             let of = |pick: fn(&Standing) -> f64| {
-                last.as_ref().map_or_else(|| "failed".to_string(), |s| figure(pick(s)))
+                last.as_ref()
+                    .map_or_else(|| "failed".to_string(), |s| figure(pick(s)))
             };
             [
                 entrant.name.clone(),
@@ -159,9 +167,8 @@ mod tests {
         assert_eq!(race.ranked(&[0, 1, 2, 3], 0), [1, 3, 0, 2]);
         assert_eq!(race.ranked(&[1, 3], 1), [3, 1]);
         race.winner = Some(3);
-        let names = |race: &Race| -> Vec<String> {
-            race.rows().iter().map(|row| row[0].clone()).collect()
-        };
+        let names =
+            |race: &Race| -> Vec<String> { race.rows().iter().map(|row| row[0].clone()).collect() };
         assert_eq!(names(&race), ["d", "b", "a", "c"]);
         assert_eq!(race.rows()[3][4], "failed");
         let text = serde_json::to_string(&race).unwrap();

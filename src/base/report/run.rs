@@ -3,6 +3,7 @@
 //! Typed values only. Knows neither files nor networks, nor how any of it is drawn.
 
 use super::metrics::{PairRows, QuietPassages, Row};
+use super::race::Race;
 use super::test_sound::TestSound;
 use super::verdict::{self, Evidence, Verdict};
 use crate::dsp::probe::{Behaviour, Measurements};
@@ -40,6 +41,8 @@ pub struct Run {
     pub sound: Option<TestSound>,
     /// Its gain in the softest passages of the test, beside the recording's.
     pub quiet: Option<QuietPassages>,
+    /// What was tried before the network was chosen.
+    pub search: Option<Race>,
     /// How the network behaves when it is left alone.
     pub behaviour: Option<Behaviour>,
     /// The network on the bench.

@@ -1,40 +1,52 @@
-//! Writes a commented config for a dry and a wet recording, after looking at them as
-//! [`super::check`] does.
+//! Writes a commented config for pairs of recordings, after looking at them as [`super::check`] does.
 
 mod comment;
-mod suggest;
+mod pairs;
+mod spans;
+mod text;
 
 use super::check;
-use crate::config;
+use crate::config::{self, Budget, Family, Player};
 use crate::data::check::Severity;
-use crate::dsp::align::TRUSTED_CONFIDENCE;
 use crate::files;
 use crate::progress::Observer;
+use crate::regress::diagnosis::Kind;
 use anyhow::{Context, Result, bail, ensure};
-use comment::comment;
+use pairs::Named;
 use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
-use suggest::Suggestion;
 
-/// Write a config that suits a dry and a wet recording
+/// Write a config that suits your recordings
 ///
-/// Looks at both as `effigy check` does, and writes NAME.toml: the latency, a split into training,
-/// validation and test, and a network for the kind of effect, with the reasons as comments.
+/// Looks at them as `effigy check` does, and writes NAME.toml: latencies, a split into training,
+/// validation and test that reaches over all recordings, and a search among networks for the kind of
+/// effect, with the reasons as comments.
 ///
 /// Examples:
 ///   effigy new my-pedal --dry my-dry.wav --wet my-wet.wav
+///   effigy new my-amp --pairs takes/ --knobs "amp-g{gain}"
 ///   effigy train my-pedal.toml
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
     /// Names the config and the run: letters, digits, '-', '_' and '.'; a folder may precede it
     pub name: PathBuf,
-    /// Recording without the effect (WAV, AIFF, FLAC, MP3 or OGG)
+    /// Recording without the effect (WAV, AIFF, FLAC, MP3 or OGG); may be repeated, or serve every --wet
     #[arg(long)]
-    pub dry: PathBuf,
-    /// The same passage through the effect
+    pub dry: Vec<PathBuf>,
+    /// The same passage through the effect; may be repeated
     #[arg(long)]
-    pub wet: PathBuf,
+    pub wet: Vec<PathBuf>,
+    /// A folder of recordings: those whose names differ by "dry" and "wet" alone, or one dry and many
+    /// wets
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dry", "wet", "table"])]
+    pub pairs: Option<PathBuf>,
+    /// A table of recordings (CSV): columns dry and wet, and one for each knob
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry", "wet"])]
+    pub table: Option<PathBuf>,
+    /// Where the knobs stood, read off the wet files' names, such as "amp-g{gain}-t{tone}"
+    #[arg(long, value_name = "PATTERN", conflicts_with = "table")]
+    pub knobs: Option<String>,
     /// Samples by which wet lags, if you know it [default: measured]
     #[arg(long = "latency", value_name = "SAMPLES", allow_hyphen_values = true)]
     pub latency_samples: Option<i64>,
@@ -42,6 +54,12 @@ pub struct Request {
     /// other [default: all]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub channel: Option<u16>,
+    /// How long `effigy train` may search and train altogether, or "none" for no search [default: 5m]
+    #[arg(long, value_name = "TIME")]
+    pub budget: Option<Budget>,
+    /// What will play the model
+    #[arg(long = "for", value_name = "any|nam|aidax", default_value_t)]
+    pub player: Player,
     /// Write over an existing config
     #[arg(long)]
     pub force: bool,
@@ -53,11 +71,18 @@ pub struct Outcome {
     /// The config.
     #[serde(serialize_with = "crate::files::path_text")]
     pub config: PathBuf,
-    /// The kind of effect and the suggested network, in a line.
+    /// The kind of effect and what is tried for it, in a line.
     pub summary: String,
-    /// What the look at the recordings found.
+    /// Pairs of recordings.
+    pub pairs: usize,
+    /// What the look at the recordings found: of the first pair.
     pub check: check::Outcome,
+    /// Likewise of the others that were looked at: some, where there are many.
+    pub others: Vec<check::Outcome>,
 }
+
+/// So many pairs are looked at closely; of more, some from the first to the last.
+const LOOKED_AT: usize = 8;
 
 /// Looks, suggests, writes.
 ///
@@ -71,9 +96,63 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         "{} exists; give another name, or --force to replace it",
         path.display()
     );
+    let mut named = which(request)?;
+    let scaled = pairs::scale_knobs(&mut named);
+    let mut looked = Vec::new();
+    for at in places(named.len()) {
+        looked.push((at, look(request, &named[at], observer)?));
+    }
+    let plan = text::Plan {
+        path: &path,
+        request,
+        named: &named,
+        scaled: &scaled,
+        looked: &looked,
+        kind: kind_of(&looked),
+    };
+    let text = plan.config()?;
+    // What was written must be what training takes: a wrong name shows here, too.
+    config::parse(&text, &path, &[])?.check()?;
+    files::write(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+    let summary = plan.summary();
+    let mut checks = looked.into_iter().map(|(_, check)| check);
+    let check = checks.next().context("no recordings")?;
+    Ok(Outcome {
+        summary,
+        config: path,
+        pairs: named.len(),
+        check,
+        others: checks.collect(),
+    })
+}
+
+/// The recordings, and where the knobs stood.
+fn which(request: &Request) -> Result<Vec<Named>> {
+    let mut found = match (&request.pairs, &request.table) {
+        (Some(folder), _) => pairs::in_folder(folder)?,
+        (None, Some(table)) => pairs::in_table(table)?,
+        (None, None) => pairs::named(&request.dry, &request.wet)?,
+    };
+    if let Some(pattern) = &request.knobs {
+        pairs::read_knobs(&mut found, pattern)?;
+    }
+    Ok(found)
+}
+
+/// The pairs that are looked at, of `count`.
+fn places(count: usize) -> Vec<usize> {
+    if count <= LOOKED_AT {
+        return (0..count).collect();
+    }
+    (0..LOOKED_AT)
+        .map(|n| n * (count - 1) / (LOOKED_AT - 1))
+        .collect()
+}
+
+fn look(request: &Request, named: &Named, observer: &dyn Observer) -> Result<check::Outcome> {
     let look = check::Request {
-        dry: request.dry.clone(),
-        wet: request.wet.clone(),
+        dry: named.dry.clone(),
+        wet: named.wet.clone(),
         latency_samples: request.latency_samples,
         channel: request.channel,
     };
@@ -83,27 +162,39 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         .iter()
         .find(|f| f.severity == Severity::Error)
     {
-        bail!("{}: {}", request.dry.display(), finding.message());
+        bail!(
+            "{} and {}: {}",
+            named.dry.display(),
+            named.wet.display(),
+            finding.message()
+        );
     }
-    let suggestion = suggest::suggest(
-        check.kind,
-        check.diagnosis.as_ref().and_then(|d| d.echo),
-        check.dry.samples.min(check.wet.samples),
-        check.dry.sample_rate_hz,
-    );
-    let text = write_config(&path, &check, &suggestion)?;
-    // What was written must be what training takes: a wrong name shows here, too.
-    config::parse(&text, &path, &[])?.check()?;
-    files::write(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
-    let kind = check.kind.map_or_else(
-        || "an effect of unknown kind".to_string(),
-        |k| k.to_string(),
-    );
-    Ok(Outcome {
-        summary: format!("{kind}; {} suggested", suggestion.network),
-        config: path,
-        check,
-    })
+    Ok(check)
+}
+
+/// The kind of effect that most pairs show; of equally many, the one that asks for more of a network.
+fn kind_of(looked: &[(usize, check::Outcome)]) -> Option<Kind> {
+    let demand = |kind: &Kind| match kind {
+        Kind::Linear => 0,
+        Kind::Delayed => 1,
+        Kind::DynamicGain => 2,
+        Kind::TimeVarying => 3,
+        Kind::StaticNonlinear => 4,
+        Kind::DynamicNonlinear => 5,
+    };
+    let count = |kind: &Kind| looked.iter().filter(|l| l.1.kind == Some(*kind)).count();
+    let kinds = looked.iter().filter_map(|(_, check)| check.kind);
+    kinds.max_by_key(|kind| (count(kind), demand(kind)))
+}
+
+/// Which networks learn a kind of effect.
+fn family_of(kind: Option<Kind>) -> Family {
+    match kind {
+        Some(Kind::Linear) => Family::Filter,
+        Some(Kind::Delayed) => Family::Echo,
+        Some(Kind::DynamicGain) => Family::Compressor,
+        _ => Family::Distortion,
+    }
 }
 
 /// `NAME.toml`; a `.toml` that was typed is not doubled.
@@ -150,123 +241,6 @@ fn relative(config: &Path, file: &Path) -> Result<String> {
             file.display()
         )
     })
-}
-
-/// The latency to write, and how it was come by.
-fn latency(check: &check::Outcome) -> (i64, String) {
-    let Some(facts) = &check.latency else {
-        return (0, "could not be measured; set it if you know it".into());
-    };
-    match &facts.measured {
-        _ if facts.given => (facts.latency_samples, "as given".into()),
-        Some(measured) if measured.confidence >= TRUSTED_CONFIDENCE => (
-            facts.latency_samples,
-            format!(
-                "measured, confidence {:.2}; \"auto\" measures again at every run",
-                measured.confidence
-            ),
-        ),
-        _ => (
-            0,
-            format!(
-                "not measurable with confidence ({} is a guess); 0 is safe when both sides were \
-                 recorded in one session",
-                facts.latency_samples
-            ),
-        ),
-    }
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_string()).to_string()
-}
-
-fn write_config(path: &Path, check: &check::Outcome, suggestion: &Suggestion) -> Result<String> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let (dry, wet) = (
-        quoted(&relative(path, &check.dry.file)?),
-        quoted(&relative(path, &check.wet.file)?),
-    );
-    let (samples, how) = latency(check);
-    let inverted = check
-        .latency
-        .as_ref()
-        .and_then(|l| l.measured.as_ref())
-        .is_some_and(|m| m.inverted && m.confidence >= TRUSTED_CONFIDENCE);
-    let mut text =
-        format!("# {stem}: written by `effigy new` after a look at both recordings.\n#\n");
-    for finding in what_was_found(check) {
-        text += &comment(&finding);
-    }
-    text += &format!(
-        "#\n#   effigy train {}\n\nname = {}\nseed = 1\n\n[data]\n# Samples by which wet lags: {how}.\n\
-         latency = {samples}\n",
-        path.display(),
-        quoted(&stem)
-    );
-    if inverted {
-        text += "# The wet side is upside down. \"keep\" learns that, \"correct\" turns it over first.\n\
-                 polarity = \"keep\"\n";
-    }
-    let channel = check.channel;
-    let channel = channel.map_or_else(String::new, |n| format!("channel = {n}\n"));
-    let (why, spans) = split(check);
-    text += &format!("\n{}", comment(&why));
-    for (part, span) in ["train", "valid", "test"].iter().zip(spans) {
-        text += &format!("[[data.{part}]]\ndry = {dry}\nwet = {wet}\n{channel}{span}\n");
-    }
-    Ok(text + &suggestion.tables)
-}
-
-/// The spans of training, validation and test, and why these.
-fn split(check: &check::Outcome) -> (String, [String; 3]) {
-    let by_sound = check.sounding.as_ref().filter(|s| !s.even);
-    match by_sound.map(|s| s.held_back_seconds.as_slice()) {
-        Some([valid, test, end]) => (
-            "Learn from the first 80 % of what sounds, choose the best epoch on the next 10 %, test \
-             on the rest, in seconds; the silence at the end is left out."
-                .to_string(),
-            [
-                format!("to = {valid:.4}\n"),
-                format!("from = {valid:.4}\nto = {test:.4}\n"),
-                format!("from = {test:.4}\nto = {end:.4}\n"),
-            ],
-        ),
-        _ => (
-            "Learn from the first 80 %, choose the best epoch on the next 10 %, test on the rest."
-                .to_string(),
-            [
-                "to = \"80%\"\n".to_string(),
-                "from = \"80%\"\nto = \"90%\"\n".to_string(),
-                "from = \"90%\"\n".to_string(),
-            ],
-        ),
-    }
-}
-
-/// The facts worth keeping beside the config, one line each.
-fn what_was_found(check: &check::Outcome) -> Vec<String> {
-    let mut facts = vec![format!(
-        "{} Hz, {:.1} s{}",
-        check.dry.sample_rate_hz,
-        check.dry.seconds.min(check.wet.seconds),
-        check
-            .gain_db
-            .map_or_else(String::new, |db| format!(", wet {db:+.1} dB against dry"))
-    )];
-    if let Some(kind) = check.kind {
-        facts.push(format!("kind of effect: {kind}"));
-    }
-    facts.extend(check.problems.iter().map(|p| format!("PROBLEM: {p}")));
-    facts.extend(check.cautions.iter().map(|c| format!("note: {c}")));
-    if check.dry.sample_rate_hz != 48_000 {
-        facts.push(format!(
-            "players of .nam files assume 48000 Hz; these recordings have {} Hz: record at 48000 Hz \
-             for a model that is to be played there",
-            check.dry.sample_rate_hz
-        ));
-    }
-    facts
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         by_pair: saved.by_pair,
         sound,
         quiet: saved.quiet,
+        search: saved.search,
         behaviour,
         network,
         effect,

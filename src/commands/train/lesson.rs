@@ -32,7 +32,11 @@ pub(super) struct Lesson<'a> {
 impl Lesson<'_> {
     /// The network of `config` before its first step: a filter is solved for, others are drawn from the
     /// seed.
-    pub(super) fn new_model(&self, config: &Config, observer: &dyn Observer) -> Result<EffectModel> {
+    pub(super) fn new_model(
+        &self,
+        config: &Config,
+        observer: &dyn Observer,
+    ) -> Result<EffectModel> {
         let ModelConfig::Fir(fir) = &config.model else {
             return Ok(models::of_config(config, self.device));
         };

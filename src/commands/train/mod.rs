@@ -1,8 +1,8 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
-pub mod queue;
 mod lesson;
+pub mod queue;
 mod search;
 mod start;
 mod taught;
@@ -121,7 +121,10 @@ impl Request {
     fn overrides(&self) -> Vec<String> {
         let mut overrides = self.overrides.clone();
         overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
-        overrides.extend(self.budget.map(|budget| format!("search.budget=\"{budget}\"")));
+        overrides.extend(
+            self.budget
+                .map(|budget| format!("search.budget=\"{budget}\"")),
+        );
         overrides.extend(self.player.map(|player| format!("search.for={player}")));
         if !self.freeze.is_empty() {
             overrides.push(format!("training.freeze={:?}", self.freeze));
@@ -235,7 +238,10 @@ pub fn train(
         observer,
     };
     let chosen = match start {
-        Some(start) => Chosen::alone(&config, start.fill(lesson.new_model(&config, observer)?, &config, observer)?),
+        Some(start) => Chosen::alone(
+            &config,
+            start.fill(lesson.new_model(&config, observer)?, &config, observer)?,
+        ),
         None => search::choose(&search, request, kept)?,
     };
     let Chosen { config, model, .. } = &chosen;
@@ -298,7 +304,9 @@ fn probed(best: &Playable, observer: &dyn Observer) -> Option<Judged> {
     let network = best.network();
     let probe = network.and_then(|n| engine::probe(&n, &[]).map_err(anyhow::Error::from));
     let told = probe.map_err(|error| {
-        observer.event(Event::Warning(&format!("the network was not probed: {error:#}")));
+        observer.event(Event::Warning(&format!(
+            "the network was not probed: {error:#}"
+        )));
     });
     told.ok().map(Judged::from)
 }

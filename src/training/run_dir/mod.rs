@@ -383,4 +383,3 @@ impl RunDir {
         epochs
     }
 }
-

@@ -2,6 +2,7 @@
 
 use crate::report::markup::escape;
 use crate::report::metrics::Row;
+use crate::report::race::Race;
 use crate::report::run::Run;
 use serde_json::Value;
 
@@ -66,6 +67,34 @@ pub(super) fn run(run: &Run) -> String {
         number(Some(m.reference_std)),
         table("row", &rows)
     ) + &by_pair(run)
+}
+
+/// What a search tried, the winner first.
+pub(super) fn search(race: &Race) -> String {
+    let cells = |tag: &str, cells: &[String]| -> String {
+        let each = cells.iter().enumerate().map(|(at, cell)| match at {
+            0 => format!(
+                "<th scope=\"{}\">{}</th>",
+                if tag == "th" { "col" } else { "row" },
+                escape(cell)
+            ),
+            _ if tag == "th" => format!("<th scope=\"col\">{}</th>", escape(cell)),
+            _ => format!("<td>{}</td>", escape(cell)),
+        });
+        format!("<tr>{}</tr>\n", each.collect::<String>())
+    };
+    let rows: String = race.rows().iter().map(|row| cells("td", row)).collect();
+    format!(
+        "<p class=\"lead\">Within {}, {} networks were tried on the validation spans, and the first of \
+         this table was trained to the end. The score is the geometric mean of three error-to-signal \
+         ratios (over everything, over the levels from soft to loud, of the worst recording), and what \
+         sounds on after a sound has stopped. Playing costs as many multiply-adds (MACs) as the table \
+         says.</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of what was tried\">\n<table>\n<thead>{}</thead>\n<tbody>\n{rows}</tbody>\n\
+         </table>\n</div>\n",
+        escape(&race.budget),
+        race.entrants.len(),
+        cells("th", &Race::HEADINGS.map(String::from)),
+    )
 }
 
 /// Why a run has no test figures.

@@ -150,7 +150,10 @@ mod tests {
         assert!(unfair.score() > 2.0 * fair.score());
         let both = standing(&[&even, &off_by(0.3, 0.3)]);
         assert!((both.worst - 0.09).abs() < 1e-6 && (both.esr - 0.05).abs() < 1e-6);
-        let restless = Standing { unrest: 1.0, ..fair };
+        let restless = Standing {
+            unrest: 1.0,
+            ..fair
+        };
         assert!(restless.score() > 1.0);
         let silent = vec![0.0; 5];
         let of_silence = Standing::of(&[vec![[&silent, &silent, &silent]]], 0.0);

@@ -19,7 +19,10 @@ use burn::module::Module;
 pub(super) fn of(search: &Search<'_>, settings: &SearchConfig) -> Result<Vec<Config>> {
     let base = search.base;
     let recipes = recipes::recipes(settings.effect, &extent(search));
-    let mut all: Vec<Config> = recipes.into_iter().map(|recipe| with(base, recipe)).collect();
+    let mut all: Vec<Config> = recipes
+        .into_iter()
+        .map(|recipe| with(base, recipe))
+        .collect();
     if !all.iter().any(|config| config.model == base.model) {
         all.insert(0, base.clone());
     }
@@ -34,7 +37,11 @@ pub(super) fn of(search: &Search<'_>, settings: &SearchConfig) -> Result<Vec<Con
         bail!(
             "search.for = \"{}\": none of the networks for this effect can be played there{}; leave it out",
             settings.player,
-            if base.data.knobs().is_empty() { "" } else { ", with knobs" }
+            if base.data.knobs().is_empty() {
+                ""
+            } else {
+                ", with knobs"
+            }
         );
     }
     Ok(all)

@@ -95,8 +95,14 @@ pub(super) fn choose(
     begun: Option<&RunDir>,
 ) -> Result<Chosen> {
     let config = search.base;
-    let alone = || Ok(Chosen::alone(config, search.lesson.new_model(config, search.observer)?));
-    let Some(settings) = &config.search else {
+    let alone = || {
+        Ok(Chosen::alone(
+            config,
+            search.lesson.new_model(config, search.observer)?,
+        ))
+    };
+    let asked = config.search.as_ref();
+    let Some(settings) = asked.filter(|search| search.budget != Budget::None) else {
         return alone();
     };
     if begun.is_some_and(RunDir::has_state) {
@@ -184,6 +190,7 @@ impl Racing<'_> {
                 ((seconds - gone).max(0.1 * seconds), LEAST_SECONDS)
             }
             Budget::Steps(steps) => (steps as f64, LEAST_STEPS),
+            Budget::None => (0.0, LEAST_STEPS),
         };
         let most = (ROUNDS[0] * available / least) as usize;
         let entrants = configs.iter().take(most.clamp(2, configs.len().max(2)));
@@ -254,7 +261,8 @@ impl Racing<'_> {
         }
         let best = run.load_best_into(model);
         let valid = load::spans(&self.search.lesson.recordings.valid);
-        let standing = best.map(|best| evaluate::standing(&best, self.search.lesson.device, &valid));
+        let standing =
+            best.map(|best| evaluate::standing(&best, self.search.lesson.device, &valid));
         let steps = steps_of(&config, windows.order(0, 0).len());
         let seconds = started.elapsed().as_secs_f64();
         let done = Round {
@@ -291,7 +299,7 @@ impl Racing<'_> {
     fn cost(&self, steps: usize, seconds: f64) -> f64 {
         match self.settings.budget {
             Budget::Seconds(_) => seconds,
-            Budget::Steps(_) => steps as f64,
+            Budget::Steps(_) | Budget::None => steps as f64,
         }
     }
 
@@ -308,7 +316,12 @@ impl Racing<'_> {
     }
 
     /// `config` with as many epochs, and windows in each, as fit into `slice`.
-    fn planned(&self, config: &Config, model: &EffectModel, slice: f64) -> Result<Config, TrainingError> {
+    fn planned(
+        &self,
+        config: &Config,
+        model: &EffectModel,
+        slice: f64,
+    ) -> Result<Config, TrainingError> {
         let windows = self.search.lesson.windows(config, model);
         let windows = match windows {
             Ok(windows) => windows,
@@ -322,9 +335,15 @@ impl Racing<'_> {
         let batch_size = config.training.batch_size;
         let batches = windows.len().div_ceil(batch_size).max(1);
         let (batch, valid) = match self.settings.budget {
-            Budget::Steps(_) => (config.training.steps_per_window(&config.windows) as f64, 0.0),
+            Budget::Steps(_) | Budget::None => (
+                config.training.steps_per_window(&config.windows) as f64,
+                0.0,
+            ),
             Budget::Seconds(_) => {
-                let pace = self.search.lesson.pace(config, windows, model, self.search.observer)?;
+                let pace = self
+                    .search
+                    .lesson
+                    .pace(config, windows, model, self.search.observer)?;
                 (pace.batch, pace.valid)
             }
         };
@@ -345,7 +364,10 @@ impl Racing<'_> {
         let least = (1.0 - ROUNDS.iter().sum::<f64>()) * race.available / 2.0;
         let planned = self.planned(config, &model, left.max(least));
         let config = planned.context("planning the winner's training")?;
-        let note = format!("search: {} is trained to the end", race.entrants[winner].name);
+        let note = format!(
+            "search: {} is trained to the end",
+            race.entrants[winner].name
+        );
         self.search.observer.event(Event::Note(&note));
         Ok(Chosen {
             config,

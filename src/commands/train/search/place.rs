@@ -43,7 +43,12 @@ impl Place {
                 ensure!(
                     is_free(run),
                     "{} exists; add --resume to continue it, or name another folder",
-                    if RunDir::is_free(run) { folder_of(run) } else { run.clone() }.display()
+                    if RunDir::is_free(run) {
+                        folder_of(run)
+                    } else {
+                        run.clone()
+                    }
+                    .display()
                 );
                 run.clone()
             }
@@ -86,7 +91,8 @@ impl Place {
 
     /// The folder of an entrant's round.
     pub fn round(&self, round: usize, entrant: usize) -> PathBuf {
-        self.folder.join(format!("round-{}-{entrant:02}", round + 1))
+        self.folder
+            .join(format!("round-{}-{entrant:02}", round + 1))
     }
 
     /// What was reached, if anything was.
