@@ -26,6 +26,10 @@ fn prose(outcome: &Outcome) -> String {
         line("dry", &side(&outcome.dry)),
         line("wet", &side(&outcome.wet)),
     ];
+    if let Some(levels) = &outcome.dry.levels {
+        let text = format!("dry covers {levels}; what is played softer or louder is guessed");
+        lines.push(line("levels", &text));
+    }
     if let Some(latency) = &outcome.latency {
         lines.push(line("latency", &latency_words(latency)));
     }

@@ -181,6 +181,9 @@ fn prose(outcome: &Outcome) -> String {
     if let Some(probe) = &outcome.probe {
         let _ = writeln!(text, "probe: {}", probe.behaviour);
     }
+    if let Some(heard) = &outcome.heard {
+        let _ = writeln!(text, "learned from playing at {heard}");
+    }
     if let Some(quiet) = &outcome.quiet {
         let _ = writeln!(
             text,

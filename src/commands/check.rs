@@ -3,6 +3,7 @@
 
 use crate::audio::Audio;
 use crate::audio::decode::{self, NotFinite};
+use crate::audio::range::LevelRange;
 use crate::data::channels;
 use crate::progress::Observer;
 use crate::survey::{Survey, survey};
@@ -58,6 +59,8 @@ pub struct Side {
     pub peak_dbfs: Option<f64>,
     /// Of all channels together; `None` for silence.
     pub rms_dbfs: Option<f64>,
+    /// The range of levels that it covers; `None` where it hardly sounds.
+    pub levels: Option<LevelRange>,
 }
 
 /// All that was found out.
@@ -129,5 +132,6 @@ fn side(file: &Path, audio: &Audio, channels: usize) -> Side {
         seconds: audio.seconds(),
         peak_dbfs: dbfs(peak),
         rms_dbfs: dbfs(rms),
+        levels: LevelRange::of(audio.channels().iter().map(Vec::as_slice)),
     }
 }

@@ -4,6 +4,7 @@
 use super::arguments::{control, sample_format};
 use crate::audio::decode::{AudioReader, NotFinite, first_not_finite, silence_not_finite};
 use crate::audio::encode::AudioWriter;
+use crate::audio::range::{LevelMeter, LevelRange};
 use crate::audio::{SampleFormat, SampleRate};
 use crate::dsp::resample::Resampler;
 use crate::files;
@@ -86,9 +87,14 @@ pub struct InferredFile {
     pub frames: u64,
     /// Samples that an integer format cut to full scale.
     pub clipped: u64,
+    /// The levels that were played.
+    pub levels: Option<LevelRange>,
     /// Samples, read or answered, that were no finite numbers and became silence.
     pub silenced: u64,
 }
+
+/// Decibels by which a sound may be louder than what was learned from before it is worth a word.
+const LOUDER: f64 = 6.0;
 
 /// Plays every input through the network.
 ///
@@ -102,11 +108,24 @@ pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         size: request.size,
         controls: &request.controls.iter().cloned().collect(),
     };
-    let instrument = Instrument::new(Playable::open(&request.model)?, setting)?;
+    let playable = Playable::open(&request.model)?;
+    let heard = playable.heard()?;
+    let instrument = Instrument::new(playable, setting)?;
     let mut files = Vec::new();
     for (input, output) in request.inputs.iter().zip(targets) {
         let file = play(&instrument, input, &output, request, observer)
             .with_context(|| format!("playing {}", input.display()))?;
+        // Softer is where every sound ends; that a network is to know by itself.
+        if let Some((heard, played)) = heard.zip(file.levels)
+            && played.loudest_dbfs > heard.loudest_dbfs + LOUDER
+        {
+            let warning = format!(
+                "{}: sounds at {played}, the network learned from playing at {heard}: what is louder is \
+                 guessed",
+                input.display()
+            );
+            observer.event(Event::Warning(&warning));
+        }
         if file.clipped > 0 {
             let warning = format!(
                 "{}: {} samples were cut to full scale; use --format f32 to keep them",
@@ -232,6 +251,7 @@ fn play(
     let mut writer = AudioWriter::create(output, file_rate, channels, format)?;
     let mut chain = Chain::new(instrument, file_rate, rate, channels, not_finite)?;
     let task = Task::begin(observer, &input.display().to_string(), reader.frames());
+    let mut meter = LevelMeter::default();
     let mut block = Vec::new();
     let mut remaining = Remaining::default();
     loop {
@@ -245,6 +265,8 @@ fn play(
             output.display()
         );
         remaining.heard += frames as u64;
+        // Of one channel: the others sound with it.
+        meter.push(&block[0]);
         let answered = chain.push(&block)?;
         remaining.write(&mut writer, answered)?;
         task.advance(frames as u64);
@@ -258,6 +280,7 @@ fn play(
         output: output.to_path_buf(),
         frames: written.frames,
         clipped: written.clipped,
+        levels: meter.range(),
         silenced,
     })
 }

@@ -29,6 +29,8 @@ pub struct Extent {
     pub samples: usize,
     /// Of the longest of them.
     pub longest: usize,
+    /// The length that nine tenths of all training samples lie in spans of, or in longer ones.
+    pub usual: usize,
     /// Of the shortest span that validation or test names.
     pub shortest_held_back: usize,
     /// Samples after which the last repeat that matters is over, where there are repeats.
@@ -90,7 +92,7 @@ fn recurrent(
     extent: &Extent,
     settings: RecurrentConfig,
 ) -> (RecurrentConfig, WindowConfig, TrainingConfig) {
-    let window_len = 32_768.min(floor_power_of_two(extent.longest / 2));
+    let window_len = window(32_768, extent);
     let settings = RecurrentConfig {
         warm_up: 2048.min(floor_power_of_two(extent.shortest_held_back / 4)),
         // .nam files cannot add the dry sound to the network's output.
@@ -125,7 +127,7 @@ fn units(hidden_size: usize, drive: f32, memory: Option<usize>) -> RecurrentConf
 
 /// For gains that move over tenths of seconds: longer windows, a longer time to fill the memory.
 fn slow(recipe: Recipe, extent: &Extent) -> Recipe {
-    let window_len = 65_536.min(floor_power_of_two(extent.longest / 2));
+    let window_len = window(65_536, extent);
     let mut model = recipe.model;
     if let Some(warm_up) = model.warm_up() {
         *warm_up = 16_384.min(floor_power_of_two(extent.shortest_held_back / 4));
@@ -139,7 +141,7 @@ fn temporal_film(extent: &Extent) -> Recipe {
         layers: 2,
         ..S4TfConfig::default()
     };
-    let window_len = 32_768.min(floor_power_of_two(extent.longest / 2));
+    let window_len = window(32_768, extent);
     let training = walked(2048.min(window_len), 5e-3);
     fitted(
         ModelConfig::S4Tf(settings),
@@ -150,7 +152,7 @@ fn temporal_film(extent: &Extent) -> Recipe {
 }
 
 fn chain(extent: &Extent) -> Recipe {
-    let window_len = 16_384.min(floor_power_of_two(extent.longest / 2));
+    let window_len = window(16_384, extent);
     let settings = WienerHammersteinConfig {
         warm_up: 2048.min(floor_power_of_two(extent.shortest_held_back / 4)),
         drive: 10.0,
@@ -166,7 +168,7 @@ fn chain(extent: &Extent) -> Recipe {
 }
 
 fn fir(extent: &Extent, taps: usize) -> Recipe {
-    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    let windows = half_overlapping(window(8192, extent));
     // Its weights are solved for before the first step; there is nothing left to learn.
     let training = TrainingConfig {
         epochs: 1,
@@ -187,12 +189,12 @@ fn wavenet(extent: &Extent, preset: WaveNetPreset) -> Recipe {
         drive: 10.0,
         ..WaveNetConfig::default()
     };
-    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    let windows = half_overlapping(window(8192, extent));
     fitted(ModelConfig::WaveNet(settings), windows, whole(4e-3), extent)
 }
 
 fn tcn(extent: &Extent) -> Recipe {
-    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    let windows = half_overlapping(window(8192, extent));
     fitted(
         ModelConfig::Tcn(TcnConfig::default()),
         windows,
@@ -212,7 +214,7 @@ fn echo(extent: &Extent) -> Recipe {
         dilation_growth: 3,
         ..TcnConfig::default()
     };
-    let windows = half_overlapping(8192.min(floor_power_of_two(extent.longest / 2)));
+    let windows = half_overlapping(window(8192, extent));
     fitted(ModelConfig::Tcn(settings), windows, whole(2e-3), extent)
 }
 
@@ -292,6 +294,24 @@ pub fn named(model: &ModelConfig) -> String {
     }
 }
 
+/// Samples of a window: `most`, or as many as leave room for two windows in the usual span.
+fn window(most: usize, extent: &Extent) -> usize {
+    most.min(floor_power_of_two(extent.usual / 2))
+}
+
+/// The length that nine tenths of the samples of spans of these lengths lie in spans of, or longer.
+pub fn usual(lengths: &[usize]) -> usize {
+    let mut sorted = lengths.to_vec();
+    sorted.sort_unstable();
+    let tenth = sorted.iter().sum::<usize>() / 10;
+    let mut below = 0;
+    let found = sorted.iter().find(|len| {
+        below += *len;
+        below > tenth
+    });
+    found.copied().unwrap_or_default()
+}
+
 /// The largest power of two that is not above `n`, at least 1.
 fn floor_power_of_two(n: usize) -> usize {
     1 << n.max(1).ilog2()
@@ -314,6 +334,7 @@ mod tests {
                 let extent = Extent {
                     samples,
                     longest: samples / 2,
+                    usual: samples / 2,
                     shortest_held_back: samples / 10,
                     reach: samples / 100,
                 };
@@ -329,10 +350,19 @@ mod tests {
     }
 
     #[test]
+    fn slivers_do_not_shorten_every_window() {
+        assert_eq!(usual(&[]), 0);
+        assert_eq!(usual(&[100]), 100);
+        assert_eq!(usual(&[5, 100, 200]), 100);
+        assert_eq!(usual(&[40, 50, 60]), 40);
+    }
+
+    #[test]
     fn an_echo_gets_a_memory_that_reaches_it() {
         let extent = Extent {
             samples: 1 << 20,
             longest: 1 << 20,
+            usual: 1 << 20,
             shortest_held_back: 1 << 17,
             reach: 12_000,
         };

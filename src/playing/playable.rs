@@ -5,6 +5,7 @@
 
 use super::controls;
 use crate::audio::SampleRate;
+use crate::audio::range::LevelRange;
 use crate::config::{Config, Polarity};
 use crate::data::pair::Reach;
 use crate::device::{self, DeviceChoice};
@@ -14,6 +15,7 @@ use crate::network::{Architecture, Control, DescriptionError, Network, Weights, 
 use crate::regress::baseline::{Baseline, SavedBaseline};
 use crate::training::evaluate;
 use crate::training::run_dir::RunDir;
+use crate::training::run_report::RunReport;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
@@ -112,6 +114,17 @@ impl Playable {
                 by_burn: false,
             })),
         })
+    }
+
+    /// The levels of dry that it learned from, where that is known.
+    ///
+    /// # Errors
+    /// A run whose report is damaged.
+    pub fn heard(&self) -> Result<Option<LevelRange>> {
+        match self.run() {
+            Some(run) => Ok(RunReport::read(&run.folder)?.and_then(|report| report.heard)),
+            None => Ok(None),
+        }
     }
 
     /// The same, a run's network predicting where `choice` says: on the processor it is played by

@@ -2,6 +2,7 @@
 
 use super::provenance::Provenance;
 use super::run_dir::{RunDir, RunError};
+use crate::audio::range::LevelRange;
 use crate::data::load::LatencyReport;
 use crate::dsp::probe::Behaviour;
 use crate::report::metrics::{PairRows, QuietPassages, Row};
@@ -30,6 +31,8 @@ pub struct RunReport {
     pub quiet: Option<QuietPassages>,
     /// How the network behaves when it is left alone.
     pub probe: Option<Behaviour>,
+    /// The levels of dry that it learned from.
+    pub heard: Option<LevelRange>,
     /// What was tried before the network was chosen.
     pub search: Option<Race>,
     /// Wet delays that were removed.

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod encode;
 mod error;
 pub mod level;
+pub mod range;
 mod riff;
 
 pub use error::AudioError;

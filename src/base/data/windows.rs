@@ -40,14 +40,15 @@ pub struct Batch {
 
 impl Windows {
     /// Cuts each span every `hop` samples into windows of `window_len` output samples, each
-    /// with the input around it that `reach` asks for. A span shorter than a window gives
-    /// none.
+    /// with the input around it that `reach` asks for; the last window ends where the span does. A span
+    /// shorter than a window gives none.
     pub fn cut(spans: Vec<Span>, window_len: usize, hop: usize, reach: Reach) -> Self {
         let mut places = Vec::new();
         for (span, part) in spans.iter().enumerate() {
             let range = part.predictable(reach);
             if range.len() >= window_len {
-                let starts = (range.start..=range.end - window_len).step_by(hop);
+                let last = range.end - window_len;
+                let starts = (range.start..last).step_by(hop).chain([last]);
                 places.extend(starts.map(|start| Place { span, start }));
             }
         }
@@ -168,8 +169,8 @@ mod tests {
     #[test]
     fn every_window_is_the_stretch_it_says_it_is() {
         let windows = Windows::cut(spans(), 5, 2, REACH);
-        // 0..19 holds starts 0, 2 … 14; the short span none; 26..40 holds 26, 28 … 34.
-        assert_eq!(windows.len(), 8 + 5);
+        // 0..19 holds starts 0, 2 … 14; the short span none; 26..40 holds 26, 28 … 34, 35.
+        assert_eq!(windows.len(), 8 + 6);
         let all: Vec<usize> = (0..windows.len()).collect();
         let batch = windows.gather(&all);
         for (dry, wet) in batch.dry.chunks(9).zip(batch.wet.chunks(5)) {

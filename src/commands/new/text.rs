@@ -337,6 +337,11 @@ impl Plan<'_> {
             .filter_map(|(_, check)| check.diagnosis.as_ref()?.echo);
         let reach_ms = echo.map(|echo| echo.length_ms).fold(0.0, f64::max);
         let shortest = lengths.iter().min().copied().unwrap_or_default() / 10;
+        let trained = self.looked.iter().zip(&lengths).flat_map(|((at, _), len)| {
+            let shares = self.shares(*at).0.train.into_iter();
+            shares.map(|[from, to]| ((to - from) * *len as f64) as usize)
+        });
+        let trained: Vec<usize> = trained.collect();
         let samples = lengths.iter().sum::<usize>() / lengths.len().max(1) * self.named.len();
         let reach = match reach_ms {
             // A tail of unknown length.
@@ -347,7 +352,8 @@ impl Plan<'_> {
             family_of(self.kind),
             &Extent {
                 samples: samples * 4 / 5,
-                longest: lengths.iter().max().map_or(0, |len| len * 2 / 5),
+                longest: trained.iter().copied().max().unwrap_or_default(),
+                usual: recipes::usual(&trained),
                 shortest_held_back: shortest,
                 reach: (reach as usize).min(shortest / 4).max(1),
             },

@@ -8,6 +8,7 @@ mod start;
 mod taught;
 
 use super::report;
+use crate::audio::range::LevelRange;
 use crate::config::{self, BaselineConfig, Budget, Config, Player};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::device::{self, DeviceChoice};
@@ -159,6 +160,8 @@ pub struct Outcome {
     pub probe: Option<Judged>,
     /// Its gain in the softest passages of the test, beside the recording's.
     pub quiet: Option<QuietPassages>,
+    /// The levels of dry that it learned from.
+    pub heard: Option<LevelRange>,
     /// What was tried before the network was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Race>,
@@ -277,6 +280,7 @@ pub fn train(
         best: progress.best,
         probe,
         quiet: tested.quiet,
+        heard: heard(&recordings, observer),
         search: search::kept(&run)?,
         latencies: recordings.latencies,
         pairs: recordings.pairs,
@@ -297,6 +301,20 @@ pub fn train(
         page: page.flatten(),
         ..outcome
     })
+}
+
+/// The levels of dry that were learned from; a test that goes beyond them is told of.
+fn heard(recordings: &Recordings, observer: &dyn Observer) -> Option<LevelRange> {
+    let range = |excerpts| {
+        let spans = load::spans(excerpts);
+        LevelRange::of(spans.iter().map(|s| &s.pair().dry()[s.samples()]))
+    };
+    let heard = range(&recordings.train)?;
+    if let Some(beyond) = range(&recordings.test).and_then(|test| heard.beyond(&test)) {
+        let text = format!("the test sounds at {beyond}; what lies beyond is guessed");
+        observer.event(Event::Warning(&text));
+    }
+    Some(heard)
 }
 
 /// How the network behaves when it is left alone, knobs in the middle.

@@ -74,6 +74,7 @@ fn extent(search: &Search<'_>) -> Extent {
     Extent {
         samples: train.iter().sum(),
         longest: train.iter().copied().max().unwrap_or_default(),
+        usual: recipes::usual(&train),
         shortest_held_back: valid.iter().chain(&test).copied().min().unwrap_or_default(),
         reach: 0,
     }
