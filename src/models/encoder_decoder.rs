@@ -262,6 +262,13 @@ impl EffectNetwork for EncoderDecoder {
     fn lookahead(&self) -> usize {
         self.lookahead
     }
+
+    fn shift_output(&mut self, by: f32) {
+        // Outputs are summed: one branch speaks for all.
+        if let Some(branch) = self.branches.first_mut() {
+            branch.output_bias = branch.output_bias.take().map(|b| b.map(|b| b + by));
+        }
+    }
 }
 
 impl<M: From<EncoderDecoder>> Build<M> for ConvConfig {

@@ -153,14 +153,10 @@ struct Validated {
 
 /// The weights that count after an epoch, and their figures.
 fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
-    let mut model = state.valid();
-    let downward = session.config.training.downward;
-    if downward {
-        model = tare::tare(model, session.device, session.valid);
-    }
+    let model = tare::tare(state.valid(), session.device, session.valid);
     let sums = evaluate::score(&model, session.device, session.valid);
     let mut metrics = sums.metrics();
-    if downward {
+    if session.config.training.downward {
         // A network that does not come to rest is no better for what it does before.
         metrics.esr += tare::unrest(&model, session.device, session.valid);
     }

@@ -312,6 +312,8 @@ fn new_writes_a_config_that_trains_and_is_not_written_over() {
         "train",
         "amp.toml",
         "--json",
+        "--budget",
+        "none",
         "--set",
         "training.epochs=1",
         "--set",

@@ -30,6 +30,16 @@ pub(super) fn of(search: &Search<'_>, settings: &SearchConfig) -> Result<Vec<Con
         let takes_knobs = config.model.takes_controls() || config.data.knobs().is_empty();
         takes_knobs && config.check().is_ok() && plays(search, settings.player, config)
     });
+    // Spans too short for a network leave it out; too short for all of them, the first says so.
+    let mut too_short = None;
+    all.retain(|config| {
+        let model = models::of_config(config, search.lesson.device);
+        let fits = search.lesson.windows(config, &model);
+        fits.map_err(|reason| too_short.get_or_insert(reason)).is_ok()
+    });
+    if let (true, Some(reason)) = (all.is_empty(), too_short) {
+        return Err(reason);
+    }
     for config in &mut all {
         level::fit_output(config, &load::spans(&search.lesson.recordings.train));
     }
