@@ -153,7 +153,11 @@ struct Validated {
 
 /// The weights that count after an epoch, and their figures.
 fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
-    let model = tare::tare(state.valid(), session.device, session.valid);
+    let mut model = state.valid();
+    // Frozen layers keep their weights, the last one's bias among them.
+    if session.config.training.freeze.is_empty() {
+        model = tare::tare(model, session.device, session.valid);
+    }
     let sums = evaluate::score(&model, session.device, session.valid);
     let mut metrics = sums.metrics();
     if session.config.training.downward {

@@ -7,9 +7,9 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 use effigy::config::{
-    Activation, Conditioning, ConvConfig, DenseConfig, FrontConfig, ModelConfig, MultiscaleConfig,
-    RecurrentConfig, S4TfConfig, S4dConfig, TcnConfig, WaveNetArray, WaveNetConfig,
-    WienerHammersteinConfig, WindowConfig,
+    Activation, Conditioning, ConvConfig, DenseConfig, FirConfig, FrontConfig, ModelConfig,
+    MultiscaleConfig, RecurrentConfig, S4TfConfig, S4dConfig, TcnConfig, WaveNetArray,
+    WaveNetConfig, WienerHammersteinConfig, WindowConfig,
 };
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, EffectNetwork, RecurrentNetwork, WaveNet};
@@ -41,6 +41,7 @@ pub fn seed_networks() -> Vec<ModelConfig> {
         ModelConfig::ConvNoMiddle(conv.clone()),
         ModelConfig::ConvDenseMiddle(conv),
         ModelConfig::ConvMultiscale(several),
+        ModelConfig::Fir(FirConfig { taps: 7 }),
     ]
 }
 

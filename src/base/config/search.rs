@@ -16,6 +16,9 @@ pub struct SearchConfig {
     /// What will play the model; networks that it cannot play do not run.
     #[serde(default, rename = "for")]
     pub player: Player,
+    /// Only networks of this name (as the table of an earlier search gives it) take part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
     /// What the effect is, and so which networks are worth a try.
     #[serde(default)]
     pub effect: Family,

@@ -54,18 +54,63 @@ pub struct Round {
     pub failed: Option<String>,
 }
 
-impl Race {
-    /// Those of `among` (places of entrants) that have run round `round`, the best first.
-    pub fn ranked(&self, among: &[usize], round: usize) -> Vec<usize> {
-        let score = |at: usize| {
-            let ran = self.entrants[at].rounds.get(round);
-            let standing = ran.and_then(|r| r.standing);
-            standing.map_or(f64::INFINITY, |s| s.score())
+/// Scores whose ratio is below this are alike: 0.6 dB, which another seed makes up for.
+const ALIKE: f64 = 1.15;
+
+impl Entrant {
+    fn score(&self, round: usize) -> f64 {
+        let standing = self.rounds.get(round).and_then(|r| r.standing);
+        standing.map_or(f64::INFINITY, |s| s.score())
+    }
+
+    /// Work done until the end of `round`: seconds or steps.
+    fn work(&self, round: usize, timed: bool) -> f64 {
+        let rounds = self.rounds.iter().take(round + 1);
+        let work = rounds.map(|r| if timed { r.seconds } else { r.steps as f64 });
+        work.sum()
+    }
+
+    /// The score after `to_come` more work, if it goes on falling as a power of the work (the usual
+    /// shape of learning curves) by half the exponent of the last round: a network that is slow to begin
+    /// may end better than one that has learned all it can. After one round nobody can tell: its score.
+    fn forecast(&self, round: usize, to_come: f64, timed: bool) -> f64 {
+        let score = self.score(round);
+        let Some(before) = round.checked_sub(1) else {
+            return score;
         };
-        let mut ranked = among.to_vec();
+        let (then, now) = (self.work(before, timed), self.work(round, timed));
+        let exponent = (self.score(before) / score).ln() / (now / then).ln();
+        if !exponent.is_finite() || exponent <= 0.0 {
+            return score;
+        }
+        score * (1.0 + to_come / now).powf(-0.5 * exponent.min(2.0))
+    }
+}
+
+impl Race {
+    /// Those of `among` (places of entrants) that have run round `round`, the likeliest to end best
+    /// first, of those that are alike the cheapest to play. `to_come`: what training to the end will
+    /// take, in the budget's unit.
+    pub fn ranked(&self, among: &[usize], round: usize, to_come: f64) -> Vec<usize> {
+        let score = |at: usize| self.entrants[at].forecast(round, to_come, self.is_timed());
+        let mut left = among.to_vec();
         // Stable: of equals the likelier one, which comes first, stays first.
-        ranked.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
+        left.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
+        let mut ranked = Vec::new();
+        while let Some(&best) = left.first() {
+            let bound = ALIKE * score(best);
+            let (mut alike, others): (Vec<usize>, Vec<usize>) = left
+                .into_iter()
+                .partition(|&at| at == best || score(at) <= bound);
+            alike.sort_by_key(|&at| self.entrants[at].macs_per_sample);
+            ranked.extend(alike);
+            left = others;
+        }
         ranked
+    }
+
+    fn is_timed(&self) -> bool {
+        !self.budget.ends_with("steps")
     }
 
     /// All entrants as they ended: who came further first, then by their last round.
@@ -151,6 +196,34 @@ mod tests {
     }
 
     #[test]
+    fn who_still_learns_is_expected_to_go_on() {
+        // Halved by twice the work: exponent 1, of which half is believed.
+        let learning = entrant("a", &[0.2, 0.1]);
+        assert!((learning.forecast(1, 6.0, true) - 0.1 / 2.0).abs() < 1e-12);
+        assert_eq!(learning.forecast(0, 6.0, true), 0.2);
+        let at_its_end = entrant("b", &[0.08, 0.08]);
+        assert_eq!(at_its_end.forecast(1, 6.0, false), 0.08);
+        assert_eq!(entrant("c", &[f64::NAN, 0.1]).forecast(1, 6.0, true), 0.1);
+        let race = Race {
+            budget: "5m".to_string(),
+            available: 10.0,
+            spent: 4.0,
+            entrants: vec![at_its_end, learning],
+            winner: None,
+        };
+        assert_eq!(race.ranked(&[0, 1], 1, 6.0), [1, 0]);
+        assert_eq!(race.ranked(&[0, 1], 1, 0.0), [0, 1]);
+        let mut alike = race;
+        alike.entrants = vec![
+            entrant("a", &[0.1]),
+            entrant("b", &[0.11]),
+            entrant("c", &[0.2]),
+        ];
+        alike.entrants[0].macs_per_sample = 100;
+        assert_eq!(alike.ranked(&[0, 1, 2], 0, 1.0), [1, 0, 2]);
+    }
+
+    #[test]
     fn the_best_go_on_and_the_record_survives() {
         let mut race = Race {
             budget: "5m".to_string(),
@@ -164,8 +237,8 @@ mod tests {
             ],
             winner: None,
         };
-        assert_eq!(race.ranked(&[0, 1, 2, 3], 0), [1, 3, 0, 2]);
-        assert_eq!(race.ranked(&[1, 3], 1), [3, 1]);
+        assert_eq!(race.ranked(&[0, 1, 2, 3], 0, 100.0), [1, 3, 0, 2]);
+        assert_eq!(race.ranked(&[1, 3], 1, 100.0), [3, 1]);
         race.winner = Some(3);
         let names =
             |race: &Race| -> Vec<String> { race.rows().iter().map(|row| row[0].clone()).collect() };

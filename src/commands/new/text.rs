@@ -2,8 +2,10 @@
 
 use super::comment::comment;
 use super::pairs::Named;
+use super::paths::relative;
+use super::request::Request;
 use super::spans::{self, Share};
-use super::{Request, check, family_of, relative};
+use crate::commands::check;
 use crate::commands::recipes::{self, Extent, Recipe};
 use crate::config::{Budget, Family, ModelConfig};
 use crate::dsp::align::TRUSTED_CONFIDENCE;
@@ -498,4 +500,14 @@ fn file_name(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
+}
+
+/// Which networks learn a kind of effect.
+fn family_of(kind: Option<Kind>) -> Family {
+    match kind {
+        Some(Kind::Linear) => Family::Filter,
+        Some(Kind::Delayed) => Family::Echo,
+        Some(Kind::DynamicGain) => Family::Compressor,
+        _ => Family::Distortion,
+    }
 }

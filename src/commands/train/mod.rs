@@ -1,15 +1,18 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
+mod folders;
 mod lesson;
 pub mod queue;
+mod request;
+mod same;
 mod search;
 mod start;
 mod taught;
 
 use super::report;
 use crate::audio::range::LevelRange;
-use crate::config::{self, BaselineConfig, Budget, Config, Player};
+use crate::config::{self, BaselineConfig, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
 use crate::device::{self, DeviceChoice};
 use crate::dsp::probe::Judged;
@@ -31,7 +34,11 @@ use crate::training::run_dir::{Progress, RunDir, RunError};
 use crate::training::{TrainingError, recordings, run_report};
 use anyhow::{Result, bail, ensure};
 use burn::module::Module;
+pub use folders::{CHECKPOINTS, first_free};
+use folders::{numbered, wanted_folder};
 use lesson::Lesson;
+pub use request::Request;
+use same::{is_of, refuse_other_config};
 use search::{Chosen, Search};
 use serde::Serialize;
 use start::Start;
@@ -39,100 +46,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use taught::Taught;
-
-/// Where runs go unless told otherwise.
-pub const CHECKPOINTS: &str = "checkpoints";
-
-/// Train a network on the recordings a config names, and test it
-///
-/// Keeps the weights of the best epoch and tests them beside the dry sound itself and a
-/// least-squares filter. Several configs are trained one after another; one that fails does not
-/// stop the rest.
-///
-/// Examples:
-///   effigy train my-pedal.toml
-///   effigy train clean.toml crunch.toml lead.toml
-///   effigy train --run checkpoints/my-pedal --resume --set training.epochs=200
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Request {
-    /// What to train; `effigy new` writes one, configs/ has examples
-    #[arg(value_name = "CONFIG")]
-    pub configs: Vec<PathBuf>,
-    /// The same, for one config
-    #[arg(long, short, value_name = "CONFIG", conflicts_with = "configs")]
-    pub config: Option<PathBuf>,
-    /// Override a config key, such as training.epochs=50; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-    /// Seed of weights, window order and generated signals; short for --set seed=N
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Folder of the run [default: the first free one of checkpoints/NAME, NAME-2, …]
-    #[arg(long)]
-    pub run: Option<PathBuf>,
-    /// Continue the run in its folder where its last completed epoch ended; of several configs,
-    /// those that were begun
-    #[arg(long)]
-    pub resume: bool,
-    /// Seconds of training that a kill may cost beside the epoch under way
-    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
-    pub save_every: u64,
-    /// Start from the best weights of this run, or fine-tune this model file (.nam, .json, .aidax,
-    /// .safetensors); the config may then leave [model] out
-    #[arg(long, value_name = "RUN|FILE")]
-    pub init_from: Option<PathBuf>,
-    /// Keep the weights of layers whose names start so; short for training.freeze
-    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
-    pub freeze: Vec<String>,
-    /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's]
-    #[arg(long)]
-    pub device: Option<String>,
-    /// Race several networks first, in this time altogether ("5m") or as many optimiser steps ("20000
-    /// steps"), and train the best to the end; short for --set search.budget=5m
-    #[arg(long, value_name = "TIME")]
-    pub budget: Option<Budget>,
-    /// Race only networks that this player can play; short for --set search.for=nam
-    #[arg(long = "for", value_name = "any|nam|aidax")]
-    pub player: Option<Player>,
-    /// Leave the run without a report.html
-    #[arg(long)]
-    pub no_report: bool,
-    /// Exit with code 1 unless the test ESR is at most this
-    #[arg(long, value_name = "ESR")]
-    pub require_esr: Option<f64>,
-}
-
-impl Request {
-    /// The same for one config of several.
-    fn with(&self, config: &Path) -> Self {
-        Self {
-            configs: Vec::new(),
-            config: Some(config.to_path_buf()),
-            ..self.clone()
-        }
-    }
-
-    /// The one config; may be left out when resuming a run.
-    fn config(&self) -> Option<&PathBuf> {
-        self.config.as_ref().or(self.configs.first())
-    }
-
-    /// `a.b=c`, applied to the config in order.
-    fn overrides(&self) -> Vec<String> {
-        let mut overrides = self.overrides.clone();
-        overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
-        overrides.extend(
-            self.budget
-                .map(|budget| format!("search.budget=\"{budget}\"")),
-        );
-        overrides.extend(self.player.map(|player| format!("search.for={player}")));
-        if !self.freeze.is_empty() {
-            overrides.push(format!("training.freeze={:?}", self.freeze));
-        }
-        overrides
-    }
-}
 
 /// How a training run ended.
 #[derive(Clone, Debug, Serialize)]
@@ -221,7 +134,7 @@ pub fn train(
     config.data.sample_rate = Some(recordings.sample_rate.hz());
     // What is there already stands at the level that it was trained at.
     match &resumed {
-        Some((_, saved)) => search::adopt(&mut config, saved),
+        Some((_, saved)) => same::adopt(&mut config, saved),
         None if start.is_none() => level::fit_output(&mut config, &load::spans(&recordings.train)),
         None => {}
     }
@@ -488,29 +401,6 @@ fn begin(
     }
 }
 
-/// The folder that was asked for, or that the run's name stands for.
-fn wanted_folder(request: &Request, config: &Config) -> PathBuf {
-    let first = Path::new(CHECKPOINTS).join(&config.name);
-    request.run.clone().unwrap_or(first)
-}
-
-/// `wanted`, or the first of `wanted-2`, `wanted-3`, … in which no run was begun.
-pub(super) fn first_free(wanted: &Path) -> PathBuf {
-    let mut all = numbered(wanted);
-    let free = all.find(|path| RunDir::is_free(path));
-    free.unwrap_or_else(|| wanted.to_path_buf())
-}
-
-/// `wanted`, `wanted-2`, `wanted-3`, …
-fn numbered(wanted: &Path) -> impl Iterator<Item = PathBuf> {
-    let next = |n: u64| {
-        let mut name = wanted.as_os_str().to_owned();
-        name.push(format!("-{n}"));
-        PathBuf::from(name)
-    };
-    std::iter::once(wanted.to_path_buf()).chain((2..).map(next))
-}
-
 /// The first run under the config's name that was begun with this config; those in `taken` are
 /// spoken for.
 fn begun(request: &Request, taken: &BTreeSet<PathBuf>) -> Option<PathBuf> {
@@ -526,34 +416,4 @@ fn begun(request: &Request, taken: &BTreeSet<PathBuf>) -> Option<PathBuf> {
     numbered(&wanted_folder(request, &config))
         .take_while(|path| !RunDir::is_free(path) || search::is_searching(path))
         .find(is_ours)
-}
-
-/// Whether a run's own config came from this one; some of it was found out when it began.
-fn is_of(saved: &Config, given: &Config) -> bool {
-    let mut given = given.clone();
-    given.data.sample_rate = given.data.sample_rate.or(saved.data.sample_rate);
-    search::adopt(&mut given, saved);
-    refuse_other_config(saved, &given).is_ok()
-}
-
-/// Resuming may lengthen a run; anything else would make its log a lie.
-fn refuse_other_config(saved: &Config, given: &Config) -> Result<()> {
-    let mut given = given.clone();
-    given.training.epochs = saved.training.epochs;
-    given.training.patience = saved.training.patience;
-    given.device.clone_from(&saved.device);
-    given.metadata.clone_from(&saved.metadata);
-    let (saved, given) = (
-        toml::Table::try_from(saved)?,
-        toml::Table::try_from(&given)?,
-    );
-    for (key, value) in &saved {
-        if given.get(key) != Some(value) {
-            bail!(
-                "the config differs from the run's own in [{key}]; resume with --run DIR --resume \
-                 alone, or train anew without --resume"
-            );
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Trains several configs one after another; one that fails does not stop the rest.
 
-use super::Request;
+use super::request::Request;
 use crate::progress::Observer;
 use crate::training::history::EpochRow;
 use anyhow::{Result, bail, ensure};

@@ -1,7 +1,7 @@
 //! Which networks take part in a race: the config's own, and those that are worth a try for the effect,
 //! as far as the player can play them. Races none.
 
-use super::Search;
+use super::scope::Search;
 use crate::commands::recipes::{self, Extent, Recipe};
 use crate::config::{Config, Player, SearchConfig};
 use crate::data::load;
@@ -30,12 +30,20 @@ pub(super) fn of(search: &Search<'_>, settings: &SearchConfig) -> Result<Vec<Con
         let takes_knobs = config.model.takes_controls() || config.data.knobs().is_empty();
         takes_knobs && config.check().is_ok() && plays(search, settings.player, config)
     });
+    if let Some(only) = &settings.only {
+        let names: Vec<String> = all.iter().map(|c| recipes::named(&c.model)).collect();
+        all.retain(|config| recipes::named(&config.model) == *only);
+        if all.is_empty() {
+            bail!("search.only = \"{only}\": allowed are {}", names.join("; "));
+        }
+    }
     // Spans too short for a network leave it out; too short for all of them, the first says so.
     let mut too_short = None;
     all.retain(|config| {
         let model = models::of_config(config, search.lesson.device);
         let fits = search.lesson.windows(config, &model);
-        fits.map_err(|reason| too_short.get_or_insert(reason)).is_ok()
+        fits.map_err(|reason| too_short.get_or_insert(reason))
+            .is_ok()
     });
     if let (true, Some(reason)) = (all.is_empty(), too_short) {
         return Err(reason);

@@ -8,17 +8,17 @@
 
 mod entrants;
 mod place;
+mod scope;
 
 use place::Place;
 pub(super) use place::{config_of, is_searching};
+pub(super) use scope::Search;
 
-use super::Request;
-use super::lesson::Lesson;
+use super::request::Request;
 use crate::config::{Budget, Config, SearchConfig};
 use crate::data::load;
-use crate::files::checksums::Checksums;
 use crate::models::EffectModel;
-use crate::progress::{Event, Observer};
+use crate::progress::Event;
 use crate::report::race::{Race, Round};
 use crate::report::table::figure;
 use crate::training::run_dir::RunDir;
@@ -48,17 +48,6 @@ const EPOCHS: f64 = 10.0;
 
 /// How much of its training a kill may cost an entrant.
 const SAVE_EVERY: Duration = Duration::from_secs(20);
-
-/// What there is to search with.
-pub(super) struct Search<'a> {
-    pub(super) lesson: Lesson<'a>,
-    /// The config that asks for the search.
-    pub(super) base: &'a Config,
-    pub(super) checksums: &'a Checksums,
-    /// When the command began: loading counts, too.
-    pub(super) started: Instant,
-    pub(super) observer: &'a dyn Observer,
-}
 
 /// What is trained to the end.
 pub(super) struct Chosen {
@@ -105,8 +94,11 @@ pub(super) fn choose(
     let Some(settings) = asked.filter(|search| search.budget != Budget::None) else {
         return alone();
     };
-    if begun.is_some_and(RunDir::has_state) {
-        return alone();
+    if let Some(run) = begun.filter(|run| run.has_state()) {
+        return Ok(Chosen {
+            place: Place::left(run.path())?,
+            ..alone()?
+        });
     }
     let place = Place::of(request, config, begun)?;
     let race = Racing {
@@ -172,7 +164,7 @@ impl Racing<'_> {
                     self.place.keep(&race)?;
                 }
             }
-            left = race.ranked(&left, round);
+            left = race.ranked(&left, round, race.available - race.spent);
             left.truncate(match round + 1 {
                 last if last == ROUNDS.len() => 1,
                 _ => left.len().div_ceil(ONE_OF),
@@ -381,15 +373,4 @@ impl Racing<'_> {
 fn steps_of(config: &Config, windows: usize) -> usize {
     let batches = windows.div_ceil(config.training.batch_size);
     config.training.epochs * batches * config.training.steps_per_window(&config.windows)
-}
-
-/// What the search found out for a run is the run's: its network, and how it is trained.
-pub(super) fn adopt(config: &mut Config, saved: &Config) {
-    if config.search.is_some() && saved.search.is_some() {
-        config.model.clone_from(&saved.model);
-        config.windows.clone_from(&saved.windows);
-        config.training.clone_from(&saved.training);
-        config.loss.clone_from(&saved.loss);
-    }
-    config.model.take_output_scale(saved.model.output_scale());
 }

@@ -1,7 +1,9 @@
 //! Where a search keeps what it has reached: a folder beside the run's, `NAME-search`, which goes once
 //! the run has come to its end. Knows nothing of what is searched.
 
-use crate::commands::train::{self, Request};
+use crate::commands::train::folders;
+use crate::commands::train::request::Request;
+use crate::commands::train::same;
 use crate::config::{self, Config};
 use crate::files::{self, Lock, system};
 use crate::report::race::Race;
@@ -30,11 +32,11 @@ impl Place {
         if let Some(run) = begun {
             return Self::take(run.path());
         }
-        let wanted = train::wanted_folder(request, config);
+        let wanted = folders::wanted_folder(request, config);
         if request.resume && is_searching(&wanted) {
             let place = Self::take(&wanted)?;
             let known = config::load(&place.folder.join(CONFIG), &[])?;
-            train::refuse_other_config(&known, config)?;
+            same::refuse_other_config(&known, config)?;
             return Ok(place);
         }
         let is_free = |run: &Path| RunDir::is_free(run) && !folder_of(run).exists();
@@ -53,7 +55,7 @@ impl Place {
                 run.clone()
             }
             None => {
-                let free = train::numbered(&wanted).find(|run| is_free(run));
+                let free = folders::numbered(&wanted).find(|run| is_free(run));
                 free.unwrap_or(wanted)
             }
         };
@@ -62,6 +64,17 @@ impl Place {
         let place = Self::take(&run)?;
         place.write(CONFIG, toml::to_string(config)?.as_bytes())?;
         Ok(place)
+    }
+
+    /// What is left of the search that led to `run`, if anything is.
+    ///
+    /// # Errors
+    /// Another process is at it.
+    pub fn left(run: &Path) -> Result<Option<Self>> {
+        match folder_of(run).is_dir() {
+            true => Self::take(run).map(Some),
+            false => Ok(None),
+        }
     }
 
     fn take(run: &Path) -> Result<Self> {
