@@ -72,9 +72,9 @@ fn distortion(extent: &Extent) -> Vec<Recipe> {
         lstm(extent, 24, 10.0, Some(2000)),
         lstm(extent, 24, 100.0, Some(2000)),
         gru(extent, 24, 10.0, Some(2000)),
+        gru(extent, 24, 100.0, Some(2000)),
         chain(extent),
         wavenet(extent, WaveNetPreset::A1Nano),
-        tcn(extent),
     ]
 }
 
@@ -191,16 +191,6 @@ fn wavenet(extent: &Extent, preset: WaveNetPreset) -> Recipe {
     };
     let windows = half_overlapping(window(8192, extent));
     fitted(ModelConfig::WaveNet(settings), windows, whole(4e-3), extent)
-}
-
-fn tcn(extent: &Extent) -> Recipe {
-    let windows = half_overlapping(window(8192, extent));
-    fitted(
-        ModelConfig::Tcn(TcnConfig::default()),
-        windows,
-        whole(2e-3),
-        extent,
-    )
 }
 
 /// A dilated network whose memory reaches past the last repeat that matters.
