@@ -120,6 +120,7 @@ fn carriers(model: &ModelConfig, knobs: bool) -> Vec<Format> {
     let nam = match model {
         ModelConfig::WaveNet(_) => true,
         ModelConfig::Lstm(_) => !shortcut && !front,
+        ModelConfig::Fir(_) => true,
         _ => false,
     };
     if nam && !knobs {
@@ -133,6 +134,7 @@ fn carriers(model: &ModelConfig, knobs: bool) -> Vec<Format> {
             | ModelConfig::ConvDenseMiddle(_)
             | ModelConfig::Lstm(_)
             | ModelConfig::Gru(_)
+            | ModelConfig::Fir(_)
     );
     if sequence && !shortcut {
         formats.push(Format::RtNeural);

@@ -23,10 +23,10 @@ use std::time::Duration;
 
 /// The same for every network.
 #[derive(Clone, Copy)]
-pub(super) struct Lesson<'a> {
-    pub(super) recordings: &'a Recordings,
-    pub(super) taught: &'a Taught,
-    pub(super) device: &'a Device,
+pub struct Lesson<'a> {
+    pub recordings: &'a Recordings,
+    pub taught: &'a Taught,
+    pub device: &'a Device,
 }
 
 impl Lesson<'_> {

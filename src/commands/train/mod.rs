@@ -14,7 +14,7 @@ use super::report;
 use crate::audio::range::LevelRange;
 use crate::config::{self, BaselineConfig, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
-use crate::device::{self, DeviceChoice};
+use crate::device::{self, DeviceChoice, Selected};
 use crate::dsp::probe::Judged;
 use crate::engine;
 use crate::files::checksums::Checksums;
@@ -124,13 +124,7 @@ pub fn train(
     observer.event(Event::Note(&note));
 
     let resumed = resumed(request, &config)?;
-    let recordings = load::load(&config.data, config.seed, observer)?;
-    for latency in &recordings.latencies {
-        observer.event(Event::Note(&describe(latency)));
-    }
-    if recordings.test.is_empty() && request.require_esr.is_some() {
-        bail!("--require-esr: the config names no test span; add a [[data.test]] table");
-    }
+    let recordings = recorded(request, &config, observer)?;
     config.data.sample_rate = Some(recordings.sample_rate.hz());
     // What is there already stands at the level that it was trained at.
     match &resumed {
@@ -154,22 +148,22 @@ pub fn train(
         observer,
     };
     let chosen = match start {
-        Some(start) => Chosen::alone(
-            &config,
-            start.fill(lesson.new_model(&config, observer)?, &config, observer)?,
-        ),
+        Some(start) => {
+            let model = lesson.new_model(&config, observer)?;
+            Chosen::alone(&config, start.fill(model, &config, observer)?)
+        }
         None => search::choose(&search, request, kept)?,
     };
     let Chosen { config, model, .. } = &chosen;
     let model = optimiser::freeze(model.clone(), &config.training.freeze)
         .map_err(|reason| anyhow::anyhow!("training.freeze: {reason}"))?;
-    let weights = model.num_params();
     let windows = lesson.windows(config, &model)?;
     let run = begin(request, resumed, &chosen, &checksums)?;
     taught.keep(&run)?;
     let note = format!(
-        "{}: {weights} weights, {} windows of {} samples; run folder {}",
+        "{}: {} weights, {} windows of {} samples; run folder {}",
         config.model.kind(),
+        model.num_params(),
         windows.len(),
         windows.window_len(),
         run.path().display()
@@ -178,29 +172,8 @@ pub fn train(
     let every = Duration::from_secs(request.save_every);
     let progress = lesson.train((config, &windows), &run, model, every, observer, on_epoch);
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
-    let best = Playable::of_run(run.clone(), &selected.device)?;
-    let probe = probed(&best, observer);
-    let tested = test(best, config, &recordings, &run, observer)?;
-    let outcome = Outcome {
-        run: run.path().to_path_buf(),
-        seconds: started.elapsed().as_secs_f64(),
-        verdict: judge(&tested.rows, &progress),
-        rows: tested.rows,
-        by_pair: tested.by_pair,
-        device: selected.id,
-        weights,
-        epochs: progress.history.len(),
-        best: progress.best,
-        probe,
-        quiet: tested.quiet,
-        heard: heard(&recordings, observer),
-        search: search::kept(&run)?,
-        latencies: recordings.latencies,
-        pairs: recordings.pairs,
-        files: tested.files,
-        provenance: Provenance::now(),
-        page: None,
-    };
+    let mut outcome = concluded((config, &run), &progress, recordings, &selected, observer)?;
+    outcome.seconds = started.elapsed().as_secs_f64();
     run.write(
         run_report::FILE,
         serde_json::to_string(&outcome)?.as_bytes(),
@@ -210,9 +183,53 @@ pub fn train(
     }
     // The page is drawn from what was just written.
     let page = (!request.no_report).then(|| draw_page(run.path(), observer));
+    outcome.page = page.flatten();
+    Ok(outcome)
+}
+
+/// The recordings, and what removing their latencies came to.
+fn recorded(request: &Request, config: &Config, observer: &dyn Observer) -> Result<Recordings> {
+    let recordings = load::load(&config.data, config.seed, observer)?;
+    for latency in &recordings.latencies {
+        observer.event(Event::Note(&describe(latency)));
+    }
+    if recordings.test.is_empty() && request.require_esr.is_some() {
+        bail!("--require-esr: the config names no test span; add a [[data.test]] table");
+    }
+    Ok(recordings)
+}
+
+/// What there is to say of a run that has come to its end: its best weights probed and tested.
+fn concluded(
+    (config, run): (&Config, &RunDir),
+    progress: &Progress,
+    recordings: Recordings,
+    selected: &Selected,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    let best = Playable::of_run(run.clone(), &selected.device)?;
+    let weights = best.run().map_or(0, |run| run.model.num_params());
+    let probe = probed(&best, observer);
+    let tested = test(best, config, &recordings, run, observer)?;
     Ok(Outcome {
-        page: page.flatten(),
-        ..outcome
+        run: run.path().to_path_buf(),
+        seconds: 0.0,
+        verdict: judge(&tested.rows, progress),
+        rows: tested.rows,
+        by_pair: tested.by_pair,
+        device: selected.id.clone(),
+        weights,
+        epochs: progress.history.len(),
+        best: progress.best,
+        probe,
+        quiet: tested.quiet,
+        heard: heard(&recordings, observer),
+        search: search::kept(run)?,
+        latencies: recordings.latencies,
+        pairs: recordings.pairs,
+        files: tested.files,
+        provenance: Provenance::now(),
+        page: None,
     })
 }
 

@@ -15,7 +15,7 @@ const FILE: &str = "downward.wav";
 
 /// Spans beside those of the recordings.
 #[derive(Default)]
-pub(super) struct Taught {
+pub struct Taught {
     spans: Vec<Span>,
     /// Made now, not read.
     fresh: Option<Audio>,

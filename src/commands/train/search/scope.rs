@@ -7,12 +7,12 @@ use crate::progress::Observer;
 use std::time::Instant;
 
 /// What there is to search with.
-pub(in crate::commands::train) struct Search<'a> {
-    pub(in crate::commands::train) lesson: Lesson<'a>,
+pub struct Search<'a> {
+    pub lesson: Lesson<'a>,
     /// The config that asks for the search.
-    pub(in crate::commands::train) base: &'a Config,
-    pub(in crate::commands::train) checksums: &'a Checksums,
+    pub base: &'a Config,
+    pub checksums: &'a Checksums,
     /// When the command began: loading counts, too.
-    pub(in crate::commands::train) started: Instant,
-    pub(in crate::commands::train) observer: &'a dyn Observer,
+    pub started: Instant,
+    pub observer: &'a dyn Observer,
 }
