@@ -54,7 +54,14 @@ pub fn material(kind: &str, rate: SampleRate, len: usize, seed: u64) -> Vec<f32>
         "soft" => signal("kind = \"plucked-string\"\nlevel_dbfs = -30.0\nnotes_per_second = 2.0"),
         "noise" => signal("kind = \"noise\"\ncolour = \"pink\"\nlevel_dbfs = -6.0"),
         "loop" => {
-            let bar = plucks(rate, 2 * rate.hz() as usize, seed);
+            let mut bar = plucks(rate, 2 * rate.hz() as usize, seed);
+            // A loop that was made with care: no click at its seam.
+            let end = bar.len() / 16;
+            bar.iter_mut()
+                .rev()
+                .take(end)
+                .enumerate()
+                .for_each(|(n, v)| *v *= n as f32 / end as f32);
             let hiss = hiss(len, 3e-4, seed);
             (0..len).map(|n| bar[n % bar.len()] + hiss[n]).collect()
         }
@@ -72,7 +79,7 @@ fn plucks(rate: SampleRate, len: usize, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let hz = f64::from(rate.hz());
     let mut out = vec![0.0_f64; len];
-    let mut at = 0.1 * hz;
+    let mut at = random.random_range(0.02..0.3) * hz;
     while (at as usize) < len {
         let pitch = 82.4 * 2f64.powf(f64::from(random.random_range(0..30)) / 12.0);
         let held = (hz * random.random_range(0.15..0.6)) as usize;
@@ -98,7 +105,7 @@ fn drums(rate: SampleRate, len: usize, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let hz = f64::from(rate.hz());
     let mut out = vec![0.0_f32; len];
-    let mut at = 0.05 * hz;
+    let mut at = random.random_range(0.02..0.3) * hz;
     while (at as usize) < len {
         let (snare, level) = (random.random_bool(0.5), random.random_range(0.1..0.8));
         let pitch = random.random_range(50.0..120.0);
@@ -174,6 +181,12 @@ pub fn belonging(n: u64) -> Case {
         4 => random.random_range(4000..40_000),
         _ => random.random_range(40_000..=150_000),
     };
+    // A loop fits itself at every bar: how many bars late it is, nobody can hear.
+    let latency = if material_name == "loop" {
+        latency % 4000
+    } else {
+        latency
+    };
     let inverted = n % 3 == 1;
     let cut_hard = n % 4 < 2;
     let drift_ppm = match n % 7 {
@@ -189,7 +202,7 @@ pub fn belonging(n: u64) -> Case {
     }
     let dry = source[MARGIN..MARGIN + len].to_vec();
     let noisy: Vec<f32> = if before > 0.0 {
-        let hiss = hiss(source.len(), before, n);
+        let hiss = hiss(source.len(), before, n + 3_000_000);
         source.iter().zip(hiss).map(|(s, h)| s + h).collect()
     } else {
         source
@@ -203,7 +216,7 @@ pub fn belonging(n: u64) -> Case {
         .map(|place| turn * read(&played, place))
         .collect();
     let peak = wet.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
-    let hiss = hiss(len, after, n + 7);
+    let hiss = hiss(len, after, n + 4_000_000);
     let level = if material_name == "soft" { 0.1 } else { 0.8 };
     wet.iter_mut()
         .zip(hiss)
@@ -261,7 +274,7 @@ pub fn apart(n: u64) -> Case {
     let effect: Effect = toml(effect);
     let mut wet = effect.process(&played, rate).unwrap();
     let peak = wet.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
-    let noise = hiss(len, 1e-4, n);
+    let noise = hiss(len, 1e-4, n + 5_000_000);
     wet.iter_mut()
         .zip(noise)
         .for_each(|(v, h)| *v = 0.8 * *v / peak + h);

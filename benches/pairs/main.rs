@@ -5,7 +5,7 @@
 mod cases;
 
 use cases::{Case, apart, belonging};
-use effigy_base::audio::{Audio, SampleRate};
+use effigy_base::audio::Audio;
 use effigy_base::dsp::align::{self, AlignOptions};
 use effigy_base::progress::Silent;
 use effigy_base::survey::{Survey, survey};
@@ -35,6 +35,7 @@ fn main() {
     );
     match mode {
         "features" => features(first, count),
+        "files" => files(&arguments[1..]),
         _ => table(first, count),
     }
 }
@@ -108,11 +109,58 @@ fn table(first: u64, count: u64) {
 }
 
 fn features(first: u64, count: u64) {
-    let _ = (
-        first,
-        count,
-        AlignOptions::default(),
-        align::TRUSTED_CONFIDENCE,
-        SampleRate::new(1),
-    );
+    (0..2 * count).into_par_iter().for_each(|n| {
+        let case = if n.is_multiple_of(2) { belonging(first + n / 2) } else { apart(first + n / 2) };
+        let started = std::time::Instant::now();
+        let found = align::estimate(&case.dry, &case.wet, &AlignOptions::default()).unwrap();
+        let seconds = started.elapsed().as_secs_f64();
+        let error = case.lags().map(|(low, high)| {
+            let l = found.latency_samples;
+            if l > high { l - high } else if l < low { l - low } else { 0 }
+        });
+        println!(
+            "{} {:58} truth {:>7} {:>5.0} found {:>7} error {:>6} conf {:.2} strength {:.1} support {:.2} ppm {:.1} rep {:.2} sig {:.1} width {:.1} pur {:.3} start {:.2} top {:.2} onset {} inv {} | {} in {seconds:.1} s",
+            if case.truth.is_some() { "T" } else { "F" },
+            case.name,
+            case.truth.map_or(0, |t| t.latency),
+            case.truth.map_or(0.0, |t| t.drift_ppm),
+            found.latency_samples,
+            error.map_or("-".into(), |e| e.to_string()),
+            found.confidence,
+            found.strength,
+            found.support,
+            found.drift.map_or(0.0, |d| d.ppm),
+            found.repetition,
+            found.candidates[0].significance,
+            found.candidates[0].width,
+            found.purity,
+            found.start_samples.map_or(0.0, |s| s - case.truth.map_or(0, |t| t.latency) as f64),
+            found.top,
+            found.candidates[0].onset - case.truth.map_or(0, |t| t.latency),
+            case.truth.is_some_and(|t| t.inverted == found.inverted),
+            found.candidates.iter().map(|c| format!("{}:{:.0}/{:.0}", c.onset - found.latency_samples, c.significance, c.width)).collect::<Vec<_>>().join(" "),
+        );
+    });
+}
+
+/// Surveys of pairs of files: dry wet dry wet …
+fn files(names: &[String]) {
+    names.par_chunks_exact(2).for_each(|pair| {
+        let read = |name: &String| effigy_base::audio::decode::read(name.as_ref()).unwrap().audio;
+        let started = std::time::Instant::now();
+        let found = survey(&read(&pair[0]), &read(&pair[1]), None, None, &Silent).unwrap();
+        let latency = found.latency.as_ref();
+        let measured = latency.and_then(|l| l.measured.as_ref());
+        let name = |path: &String| path.rsplit('/').take(2).collect::<Vec<_>>().join("/");
+        println!(
+            "{} {}: {:?} fit {} lag {:?} conf {:.2?} strength {:.1?} support {:.2?} start {:.2?} inv {:?} bond {:.2?} drift {:.1?} leaves {:.4?} var {:.2?} | {:?} {:.1} s",
+            name(&pair[0]), name(&pair[1]), found.kind, found.fit,
+            latency.map(|l| l.latency_samples), measured.map(|m| m.confidence),
+            measured.map(|m| m.strength), measured.map(|m| m.support), measured.and_then(|m| m.start_samples),
+            measured.map(|m| m.inverted), found.bond, found.drift.map(|d| (d.ppm, d.samples, d.confidence)),
+            found.diagnosis.as_ref().map(|d| (d.leaves.filter, d.leaves.long_filter, d.leaves.curves_then_filters, d.leaves.filter_then_moving_gain, d.leaves.filter_then_curve)),
+            found.time_variation.map(|v| (v.depth, v.rhythm)),
+            found.problems.first().map(|p| p.chars().take(70).collect::<String>()), started.elapsed().as_secs_f64(),
+        );
+    });
 }

@@ -3,6 +3,7 @@
 use super::Status;
 use super::ui::Ui;
 use crate::commands::check::{self, Outcome, Request, Side};
+use crate::dsp::align::TimeVariation;
 use crate::regress::diagnosis::{Diagnosis, FILTER_TAPS, Kind};
 use crate::report::table::{Table, figure};
 use crate::survey::LatencyFacts;
@@ -133,6 +134,14 @@ fn movement(outcome: &Outcome) -> String {
             v.period_samples / rate
         ),
         Some(v) => format!("filter static (depth {:.3})", v.depth),
+        None if outcome.dry.seconds.min(outcome.wet.seconds) * rate
+            < TimeVariation::LEAST_SAMPLES as f64 =>
+        {
+            format!(
+                "filter: too short to tell ({:.1} s are needed)",
+                TimeVariation::LEAST_SAMPLES as f64 / rate
+            )
+        }
         None => "filter: cannot be told from this material".to_string(),
     };
     let gain = match outcome.gain_sway {

@@ -27,6 +27,7 @@ pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
 fn prose(outcome: &Outcome) -> String {
     let mut text = rows::models(&outcome.rows).to_string();
     text += &rows::esr_by_pair(&outcome.by_pair);
+    text += &rows::delays(&outcome.latencies, outcome.rows.iter().map(|r| &r.row));
     text += &rows::tested(&outcome.rows, outcome.samples, outcome.seconds);
     for (row, place) in outcome
         .rows

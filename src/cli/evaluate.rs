@@ -8,7 +8,10 @@ use crate::commands::evaluate::{self, Request};
 /// Prints the model's figures beside identity's.
 pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
     let outcome = evaluate::evaluate(request, ui)?;
-    ui.report(&outcome, |outcome| rows::table(&outcome.rows).to_string())?;
+    ui.report(&outcome, |outcome| {
+        let table = rows::table(&outcome.rows);
+        format!("{table}{}", rows::delays(&outcome.latencies, &outcome.rows))
+    })?;
     let esr = outcome.rows.first().map(|row| row.metrics.esr);
     Ok(Status::of_esr(request.require_esr, esr))
 }

@@ -1,10 +1,12 @@
 //! What several commands report, as text: result rows in a table, a sound that was written.
 
 use crate::commands::recording::Written;
+use crate::data::load::LatencyReport;
 use crate::playing::cost::Cost;
 use crate::playing::scoring::ModelRow;
 use crate::report::metrics::{Metrics, PairRows, Row};
 use crate::report::table::{Table, figure};
+use std::fmt::Write;
 use std::path::Path;
 
 /// Name and figures, one line per row.
@@ -21,9 +23,10 @@ pub fn table(rows: &[Row]) -> Table {
         "MR-STFT",
         "gain env. dB",
     ]);
-    for Row { name, metrics: m } in rows {
+    for row in rows {
+        let m = &row.metrics;
         table.row([
-            name.clone(),
+            row.name.clone(),
             figure(m.rmse),
             figure(m.mse),
             figure(m.std),
@@ -36,6 +39,28 @@ pub fn table(rows: &[Row]) -> Table {
         ]);
     }
     table
+}
+
+/// The delays that were taken away before scoring, one line each: the recordings' and the models'
+/// own.
+pub fn delays<'a>(latencies: &[LatencyReport], rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let mut text = String::new();
+    for latency in latencies {
+        let _ = writeln!(text, "removed: {latency}");
+    }
+    for row in rows {
+        let (way, samples) = match row.own_delay_samples {
+            0 => continue,
+            n if n > 0 => ("late", n),
+            n => ("early", -n),
+        };
+        let name = &row.name;
+        let _ = writeln!(
+            text,
+            "removed: {name} is {way} by {samples} samples of its own"
+        );
+    }
+    text
 }
 
 /// A file without its folder.

@@ -154,6 +154,7 @@ fn prose(outcome: &Outcome) -> String {
     match outcome.network() {
         Some(network) => {
             text += &rows::table(&outcome.rows).to_string();
+            text += &rows::delays(&[], &outcome.rows);
             text += &rows::beside_constant_gain(&outcome.by_pair);
             let _ = write!(
                 text,

@@ -10,6 +10,7 @@ use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::progress::{Observer, Task};
 use crate::report::metrics::{PairRows, QuietPassages, Row, SpanSums};
+use crate::report::own_delay::{own_delay, without_delay};
 use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use std::ops::Range;
@@ -129,20 +130,34 @@ impl<'a> Tester<'a> {
         let spans: usize = test.iter().map(|e| e.channels.len()).sum();
         let what = format!("testing {name}");
         let task = Task::begin(self.observer, &what, Some(spans as u64));
-        let row = |sums: &SpanSums| Row {
-            name: name.to_string(),
-            metrics: sums.metrics(),
-        };
-        let mut total = SpanSums::new(self.recordings.sample_rate);
-        for (excerpt, pair) in test.iter().zip(&mut self.by_pair) {
-            let mut sums = SpanSums::new(self.recordings.sample_rate);
+        let mut sounds: Vec<(&[f32], Vec<f32>)> = Vec::new();
+        for excerpt in test {
             for span in &excerpt.channels {
                 ensure!(task.go_on().is_ok(), "stopped while {what}");
                 let range = span.predictable(self.reach);
                 let predicted = predict(span, &range)?;
                 check_finite(name, &excerpt.label, range.start, &predicted)?;
-                sums.add(&span.pair().wet()[range], &predicted);
+                sounds.push((&span.pair().wet()[range], predicted));
                 task.advance(1);
+            }
+        }
+        // The recording's latency was removed from wet; a model's own is removed from its sound.
+        let own_delay_samples = match name {
+            Row::IDENTITY => 0,
+            _ => own_delay(&sounds),
+        };
+        let row = |sums: &SpanSums| Row {
+            name: name.to_string(),
+            metrics: sums.metrics(),
+            own_delay_samples,
+        };
+        let mut sounds = sounds.iter();
+        let mut total = SpanSums::new(self.recordings.sample_rate);
+        for (excerpt, pair) in test.iter().zip(&mut self.by_pair) {
+            let mut sums = SpanSums::new(self.recordings.sample_rate);
+            for (wet, predicted) in sounds.by_ref().take(excerpt.channels.len()) {
+                let (wet, predicted) = without_delay(wet, predicted, own_delay_samples);
+                sums.add(wet, predicted);
             }
             total.merge(&sums);
             pair.rows.push(row(&sums));

@@ -198,7 +198,8 @@ fn fifty_known_latencies_within_one_sample_never_late_polarity_right() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// A latency outside the range, unrelated recordings and a held note are answered without trust.
+/// Unrelated recordings and a held note are answered without trust, a latency outside the range only
+/// where all lags are searched.
 #[test]
 fn confidence_is_low_where_there_is_nothing_to_find() {
     let c = case(0);
@@ -213,7 +214,19 @@ fn confidence_is_low_where_there_is_nothing_to_find() {
         .into_iter()
         .chain(c.dry.iter().copied())
         .collect();
-    distrusted("latency outside the range", &c.dry, &late);
+    let found = estimate(&c.dry, &late, &AlignOptions::default()).unwrap();
+    println!("{}", describe("latency outside the range", "20000", &found));
+    assert!(
+        (19_999..=20_000).contains(&found.latency_samples),
+        "{found:?}"
+    );
+    assert!(found.confidence > TRUSTED_CONFIDENCE && found.searched.1 >= 20_000);
+    let near = AlignOptions {
+        beyond: false,
+        ..Default::default()
+    };
+    let found = estimate(&c.dry, &late, &near).unwrap();
+    assert!(found.confidence < TRUSTED_CONFIDENCE, "{found:?}");
     let held: Vec<f32> = (0..LENGTH)
         .map(|n| {
             (1..20)
@@ -504,8 +517,8 @@ fn shared_recordings_are_aligned_on_their_onset() {
         ("pedals/saw-", 100..=119, true, true),
         ("pedals/beethoven-", 100..=119, true, true),
         // The raw correlation peaks at 3; the response starts at 0, and a nonlinear fit on
-        // taps from 3 on leaves 2 % more than one from 0 on.
-        ("diode-clipper/", 0..=3, true, false),
+        // taps from 3 on leaves 2 % more than one from 0 on. One sample early is allowed anywhere.
+        ("diode-clipper/", -1..=3, true, false),
         ("compressor-la2a/sample1-", -1..=-1, true, false),
         ("compressor-la2a/sample2-", -1..=-1, true, false),
         ("compressor-la2a/sample3-", -1..=-1, true, false),

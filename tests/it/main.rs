@@ -25,6 +25,8 @@ mod losses;
 mod networks;
 mod one_number;
 mod oracle;
+mod own_delay;
+mod pairs;
 mod probe;
 mod pytorch;
 mod random_networks;

@@ -5,10 +5,7 @@
 
 use super::finding::{Fact, Finding, Severity};
 use crate::audio::SampleRate;
-use crate::dsp::align::{self, Drift, TRUSTED_CONFIDENCE, TimeVariation, Tremolo};
-
-/// A drift of this many samples over the recording moves the treble out of phase.
-const HARMFUL_DRIFT: f64 = 1.0;
+use crate::dsp::align::{self, Drift, TimeVariation, Tremolo};
 
 /// What was measured, found or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,17 +19,21 @@ pub struct Motion {
 }
 
 impl Motion {
-    /// Measures one channel of each side; positive latency: wet lags.
-    pub fn measure(dry: &[f32], wet: &[f32], latency_samples: i64) -> Self {
-        let (drift, (variation, tremolo)) = rayon::join(
-            || align::drift(dry, wet, latency_samples),
-            || {
-                (
-                    align::time_variation(dry, wet, latency_samples),
-                    align::tremolo(dry, wet, latency_samples),
-                )
-            },
-        );
+    /// Measures one channel of each side; positive latency: wet lags. A drift that is known has
+    /// been undone already.
+    pub fn measure(
+        dry: &[f32],
+        wet: &[f32],
+        latency_samples: i64,
+        known_drift: Option<Drift>,
+    ) -> Self {
+        let drift = || known_drift.or_else(|| align::drift(dry, wet, latency_samples));
+        let (drift, (variation, tremolo)) = rayon::join(drift, || {
+            (
+                align::time_variation(dry, wet, latency_samples),
+                align::tremolo(dry, wet, latency_samples),
+            )
+        });
         Self {
             drift,
             variation,
@@ -43,9 +44,7 @@ impl Motion {
     /// What of it would spoil training.
     pub fn findings(&self, rate: SampleRate) -> Vec<Finding> {
         let seconds = |samples: f64| samples / f64::from(rate.hz());
-        let harmful =
-            |d: &Drift| d.confidence > TRUSTED_CONFIDENCE && d.samples.abs() > HARMFUL_DRIFT;
-        let drifts = self.drift.filter(harmful).map(|d| Fact::Drifts {
+        let drifts = self.drift.filter(Drift::is_sure).map(|d| Fact::Drifts {
             ppm: d.ppm,
             samples: d.samples,
         });

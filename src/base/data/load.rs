@@ -3,11 +3,11 @@
 //!
 //! Knows no network: what a span may be used for depends on a reach that is asked for later.
 
-use super::aligned;
 use super::channels;
 use super::check::{self, Expectations};
 pub use super::error::DataError;
 use super::finding::Severity;
+use super::latency::{Measured, disagreement, measure};
 use super::pair::Span;
 use super::recordings::refuse_overlap;
 pub use super::recordings::{Excerpt, LatencyReport, PairReport, Recordings, spans};
@@ -17,7 +17,7 @@ use super::splits::with_default_splits;
 use crate::audio::decode::{self, NotFinite};
 use crate::audio::{Audio, SampleRate};
 use crate::config::{DataConfig, Latency, PairConfig, Polarity};
-use crate::dsp::align::{self, AlignOptions, Alignment};
+use crate::dsp::align;
 use crate::effects::Effect;
 use crate::effects::signals::{self, Signal};
 use crate::progress::{Event, Observer, Task};
@@ -44,9 +44,9 @@ pub fn load(
     for pair in config.train.iter().chain(&config.valid).chain(&config.test) {
         library.load(pair)?;
     }
-    let common = library.common_latency()?;
-    let mut latencies: Vec<LatencyReport> = common.iter().cloned().collect();
-    library.align(common.as_ref(), &mut latencies)?;
+    let measured = library.measured_latencies()?;
+    let mut latencies = measured.as_ref().map_or_else(Vec::new, Measured::reports);
+    library.align(measured.as_ref(), &mut latencies)?;
     let config = &with_default_splits(config, |pair| library.sounding(pair), observer);
     let pairs = library.survey();
     let recordings = Recordings {
@@ -65,6 +65,9 @@ const DEFAULT_RATE: SampleRate = match SampleRate::new(44_100) {
     Some(rate) => rate,
     None => unreachable!(),
 };
+
+/// Pairs whose responses are averaged, where many share one latency.
+const SUREST: usize = 12;
 
 /// What a pair is loaded under, so that several spans of one file share its samples.
 type Key = String;
@@ -217,61 +220,80 @@ impl Library<'_> {
         Ok((Audio::mono(rate, dry), Audio::mono(rate, wet)))
     }
 
-    /// One chain, one latency: measured on all training pairs together that leave it to be
-    /// measured. `None` when there is nothing to measure.
-    fn common_latency(&self) -> Result<Option<LatencyReport>, DataError> {
-        let keys: Vec<Key> = self.config.train.iter().map(|p| self.key(p)).collect();
+    /// One chain, one latency: measured on the training pairs together, if all pairs that leave it
+    /// to be measured agree when each is measured by itself. `None` when there is nothing to measure.
+    fn measured_latencies(&self) -> Result<Option<Measured>, DataError> {
+        let keys: BTreeSet<Key> = self.config.train.iter().map(|p| self.key(p)).collect();
         let open = || self.sources.iter().filter(|(_, s)| s.is_to_be_measured());
-        let of_training = open().filter(|(key, _)| keys.contains(key));
-        let mut chosen: Vec<&Source> = of_training.map(|(_, source)| source).collect();
+        let mut chosen: Vec<(&Key, &Source)> =
+            open().filter(|(key, _)| keys.contains(*key)).collect();
         if chosen.is_empty() {
             // Only validation or test pairs are to be measured: they then speak for themselves.
-            chosen = open().map(|(_, source)| source).collect();
+            chosen = open().collect();
         }
         if chosen.is_empty() {
             return Ok(None);
         }
-        let pairs: Vec<(&[f32], &[f32])> = chosen.iter().flat_map(|s| s.tracks()).collect();
+        let _task = Task::begin(self.observer, "measuring latency", None);
+        let every: Vec<(&Key, &Source)> = open().collect();
+        let each: Vec<(Key, LatencyReport)> = match every.as_slice() {
+            [_] => Vec::new(),
+            several => several
+                .par_iter()
+                // One that cannot be measured by itself says nothing against the others.
+                .filter_map(|(key, source)| {
+                    let (report, _) = measure(&source.label, &[*source]).ok()?;
+                    Some(((*key).clone(), report))
+                })
+                .collect(),
+        };
+        if let Some(disagreeing) = disagreement(&each) {
+            return disagreeing.map(Some);
+        }
         let label = match chosen.as_slice() {
-            [one] => one.label.clone(),
+            [(_, one)] => one.label.clone(),
             several => format!("{} training pairs together", several.len()),
         };
-        let task = Task::begin(self.observer, "measuring latency", None);
-        let measured = align::estimate_joint(&pairs, &AlignOptions::default());
-        drop(task);
-        let Alignment {
-            latency_samples,
-            confidence,
-            inverted,
-            ..
-        } = measured.map_err(|source| DataError::Align {
-            label: label.clone(),
-            source,
-        })?;
-        if confidence < align::TRUSTED_CONFIDENCE {
+        // The surest of them; the others agree or say nothing.
+        let confidence = |key: &Key| {
+            let own = each.iter().find(|(other, _)| other == key);
+            own.and_then(|(_, report)| report.confidence).unwrap_or(0.0)
+        };
+        chosen.sort_by(|a, b| confidence(b.0).total_cmp(&confidence(a.0)));
+        let sources: Vec<&Source> = chosen
+            .iter()
+            .map(|(_, source)| *source)
+            .take(SUREST)
+            .collect();
+        let (common, placed) = measure(&label, &sources)?;
+        let (latency, confidence) = (common.latency_samples, common.confidence.unwrap_or(0.0));
+        let needed = align::TRUSTED_CONFIDENCE;
+        if !placed {
             return Err(DataError::Unsure {
-                latency: latency_samples,
+                latency,
                 confidence,
-                needed: align::TRUSTED_CONFIDENCE,
+                needed,
             });
         }
-        Ok(Some(LatencyReport {
-            label,
-            latency_samples,
-            exact_samples: aligned::exact_latency(&pairs, latency_samples),
-            confidence: Some(confidence),
-            inverted: Some(inverted),
-        }))
+        if confidence < needed {
+            let text = format!(
+                "{label}: the latency is known to some samples only ({latency} with a confidence of \
+                 {confidence:.2}; rather early than late): set data.latency if you know it"
+            );
+            self.observer.event(Event::Warning(&text));
+        }
+        Ok(Some(Measured::Common(common)))
     }
 
     /// Builds the aligned pairs of every source.
     fn align(
         &mut self,
-        common: Option<&LatencyReport>,
+        measured: Option<&Measured>,
         latencies: &mut Vec<LatencyReport>,
     ) -> Result<(), DataError> {
-        for source in self.sources.values_mut() {
-            let (latency, inverted, exact) = match (source.latency, common) {
+        let polarity = self.config.polarity;
+        for (key, source) in &mut self.sources {
+            let (latency, inverted, exact) = match (source.latency, measured) {
                 (Latency::Samples(n), _) => {
                     if !source.generated {
                         latencies.push(LatencyReport {
@@ -284,14 +306,15 @@ impl Library<'_> {
                     }
                     (n, false, None)
                 }
-                (Latency::Auto | Latency::Fractional, Some(c)) => {
-                    let exact = c.exact_samples;
+                (Latency::Auto | Latency::Fractional, Some(measured)) => {
+                    let found = measured.of(key, &source.label)?;
+                    let exact = found.exact_samples;
                     let exact = exact.filter(|_| source.latency == Latency::Fractional);
-                    (c.latency_samples, c.inverted == Some(true), exact)
+                    (found.latency_samples, found.inverted == Some(true), exact)
                 }
                 (Latency::Auto | Latency::Fractional, None) => (0, false, None),
             };
-            let turn = inverted && self.config.polarity == Polarity::Correct;
+            let turn = inverted && polarity == Polarity::Correct;
             let fraction = exact.map_or(0.0, |e| (e - latency as f64).clamp(0.0, 1.0));
             source.build_pairs(latency, fraction, turn);
             if source.pairs.iter().any(|p| p.is_empty()) {

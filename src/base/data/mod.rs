@@ -7,6 +7,7 @@ pub mod channels;
 pub mod check;
 mod error;
 mod finding;
+mod latency;
 mod level;
 pub mod load;
 pub mod pair;

@@ -6,6 +6,7 @@ use super::finding::Finding;
 use super::pair::Span;
 use crate::audio::SampleRate;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One pair of the config, all channels.
 #[derive(Clone, Debug)]
@@ -30,6 +31,28 @@ pub struct LatencyReport {
     pub confidence: Option<f64>,
     /// Whether the response begins downwards; `None` where it was not measured.
     pub inverted: Option<bool>,
+}
+
+impl fmt::Display for LatencyReport {
+    /// "latency 118 samples (measured …)" for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = match self.confidence {
+            Some(confidence) => format!("measured, confidence {confidence:.2}"),
+            None => "given".to_string(),
+        };
+        let polarity = match self.inverted {
+            Some(true) => ", inverted polarity",
+            _ => "",
+        };
+        let exact = self
+            .exact_samples
+            .map_or_else(String::new, |exact| format!("{exact:.2} to a fraction, "));
+        write!(
+            f,
+            "latency {} samples ({exact}{origin}{polarity}): {}",
+            self.latency_samples, self.label
+        )
+    }
 }
 
 /// What was found out about one pair of files once it was aligned.

@@ -38,7 +38,7 @@ impl Source {
         if let Some(pair) = self.pairs.first() {
             report.gain_db = aligned::gain_db(pair.dry(), pair.wet());
             report.findings =
-                Motion::measure(pair.dry(), pair.wet(), 0).findings(pair.sample_rate());
+                Motion::measure(pair.dry(), pair.wet(), 0, None).findings(pair.sample_rate());
         }
         report
     }

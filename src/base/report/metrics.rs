@@ -257,6 +257,9 @@ pub struct Row {
     /// Its figures.
     #[serde(flatten)]
     pub metrics: Metrics,
+    /// Samples by which its sound lags wet of its own accord, taken away before it was scored.
+    #[serde(default)]
+    pub own_delay_samples: i64,
 }
 
 impl Row {

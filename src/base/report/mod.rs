@@ -11,6 +11,7 @@ pub mod html;
 pub mod listen;
 mod markup;
 pub mod metrics;
+pub mod own_delay;
 mod paper;
 pub mod pictures;
 pub mod plot;

@@ -145,6 +145,7 @@ mod tests {
         Row {
             name: name.to_string(),
             metrics: metrics(&wet, &predicted),
+            own_delay_samples: 0,
         }
     }
 

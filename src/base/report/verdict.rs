@@ -190,6 +190,7 @@ mod tests {
         Row {
             name: name.to_string(),
             metrics: sums.metrics(),
+            own_delay_samples: 0,
         }
     }
 

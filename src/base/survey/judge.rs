@@ -1,5 +1,6 @@
 //! From what was found in two recordings to what that means for training.
 
+use super::bond::Bond;
 use super::look::Look;
 use crate::data::check::{Fact, Finding, Severity};
 use crate::dsp::align;
@@ -12,9 +13,32 @@ const SHORT_SECONDS: f64 = 10.0;
 /// ESR of 0.0001.
 const NOISY_DB: f64 = -40.0;
 
+/// Why these are not a recording and its source.
+fn apart(look: &Look, bond: &Bond) -> String {
+    let explained = bond.explained.map_or(0.0, |e| 100.0 * e);
+    let measured = look.latency.as_ref().and_then(|l| l.measured.as_ref());
+    let searched = measured.map_or_else(String::new, |m| {
+        format!(
+            ", and at no lag from {} to {} samples does wet follow dry throughout (best: {} samples, \
+             in {:.0} % of the stretches)",
+            m.searched.0,
+            m.searched.1,
+            m.latency_samples,
+            100.0 * m.support
+        )
+    });
+    format!(
+        "these two do not belong together: the best of the quick models explains {explained:.0} % of \
+         wet{searched}: check that both are the same take at the same speed"
+    )
+}
+
 /// Why training would refuse recordings of so many seconds or learn nothing from them, and what
 /// limits the result.
 pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<String>, Vec<String>) {
+    if let Some(bond) = look.bond.filter(|bond| !bond.holds()) {
+        return (vec![apart(look, &bond)], Vec::new());
+    }
     let mut problems: Vec<String> = look.problem.iter().cloned().collect();
     let mut cautions = Vec::new();
     for finding in findings {
@@ -37,9 +61,18 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
         .any(|f| matches!(f.fact, Fact::FilterMoves { .. } | Fact::GainSways { .. }));
     if look.kind() == Some(Kind::TimeVarying) && !told {
         problems.push(
-            "the effect seems to change over time by a clock of its own, as a chorus or a phaser \
-             does: no static model describes it, and what is left returns periodically; a network \
-             hears only dry and cannot learn when: switch the modulation off"
+            "wet is as loud as dry moment by moment, and no static model makes its waveform of \
+             dry's: the effect changes fast by a clock of its own, as a vibrato, a ring modulator \
+             or a pitch shifter does, and a network hears only dry and cannot learn when; or wet \
+             is another take of the same passage"
+                .to_string(),
+        );
+    }
+    let suspected = look.motion.as_ref().and_then(|m| m.variation);
+    if suspected.is_some_and(|v| v.suspected()) && look.kind() == Some(Kind::DynamicNonlinear) {
+        cautions.push(
+            "what no static model describes returns periodically, a little: if the effect has a \
+             chorus, a phaser or the like, switch it off"
                 .to_string(),
         );
     }
@@ -47,13 +80,22 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
         && let Some(measured) = &latency.measured
     {
         let repeats = measured.repetition > 0.7;
-        if measured.confidence < align::TRUSTED_CONFIDENCE && !latency.given {
+        let sure = measured.confidence >= align::TRUSTED_CONFIDENCE || latency.given;
+        if !sure && measured.is_placed() {
+            cautions.push(format!(
+                "the latency is known to some samples only ({} with a confidence of {:.2}; rather early \
+                 than late): give --latency, and data.latency in the config, if you know it",
+                latency.latency_samples, measured.confidence
+            ));
+        } else if !sure {
             problems.push(format!(
-                "the latency measures {} samples with a confidence of {:.2}, and {:.2} is needed{}: \
-                 give --latency, and data.latency in the config, if you know it (0 is safe when \
-                 both sides were recorded in one session)",
+                "the latency measures {} samples with a confidence of {:.2} (lags from {} to {} were \
+                 searched), and {:.2} is needed{}: give --latency, and data.latency in the config, \
+                 if you know it (0 is safe when both sides were recorded in one session)",
                 latency.latency_samples,
                 measured.confidence,
+                measured.searched.0,
+                measured.searched.1,
                 align::TRUSTED_CONFIDENCE,
                 if repeats {
                     ", for the dry sound repeats itself, as a held note does"

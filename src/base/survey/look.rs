@@ -3,6 +3,7 @@
 //!
 //! Measures; does not decide.
 
+use super::bond::Bond;
 use crate::audio::{Audio, SampleRate};
 use crate::data::aligned::{self, Motion};
 use crate::data::check::{Fact, Finding};
@@ -10,7 +11,7 @@ use crate::data::sound::Sounding;
 use crate::dsp::align::{self, AlignOptions, Alignment};
 use crate::progress::{Observer, Task};
 use crate::regress::RegressError;
-use crate::regress::diagnosis::{self, Diagnosis, Kind, Movement};
+use crate::regress::diagnosis::{self, Diagnosis, Kind};
 use serde::Serialize;
 
 /// A latency from here on is a delay that is heard (or felt) as one.
@@ -77,6 +78,7 @@ pub(super) struct Look {
     pub(super) findings: Vec<Finding>,
     pub(super) diagnosis: Option<Diagnosis>,
     pub(super) delayed: bool,
+    pub(super) bond: Option<Bond>,
 }
 
 impl Look {
@@ -124,18 +126,28 @@ impl Look {
             }),
             ..Self::default()
         };
-        look.along(pair, latency_samples, rate, observer)
+        look.along(pair, rate, observer)
     }
 
-    /// What is found in a pair of channels whose wet side lags by `latency_samples`.
+    /// What is found in a pair of channels once its latency, and the slide of its clocks, are
+    /// undone.
     fn along(
         self,
         (dry, wet): (&[f32], &[f32]),
-        latency_samples: i64,
         rate: SampleRate,
         observer: &dyn Observer,
     ) -> Result<Self, RegressError> {
-        let (dry, wet) = shared(dry, wet, latency_samples - LEAD);
+        let Some(latency) = &self.latency else {
+            return Ok(self);
+        };
+        let latency_samples = latency.latency_samples;
+        let measured = latency.measured.as_ref();
+        let start = match measured {
+            Some(measured) if !latency.given => measured.lag_at_start(),
+            _ => latency_samples,
+        };
+        let whole = (dry, wet);
+        let (dry, wet) = shared(dry, wet, start - LEAD);
         if dry.is_empty() {
             return Ok(Self {
                 problem: Some(format!(
@@ -146,9 +158,22 @@ impl Look {
             });
         }
         let task = Task::begin(observer, "looking for drift and modulation", None);
-        let motion = Motion::measure(dry, wet, LEAD);
+        let drift = measured.and_then(|m| m.drift);
+        let wet = &*align::without_drift(wet, drift, LEAD);
+        let motion = Motion::measure(dry, wet, LEAD, drift);
+        let likeness = align::level_likeness(dry, wet, LEAD);
+        // Without a waveform that follows, the place may be anywhere.
+        let unmoved = align::level_likeness(whole.0, whole.1, 0);
+        let likeness = [likeness, unmoved].into_iter().flatten().reduce(f64::max);
         drop(task);
-        let diagnosis = diagnosis::diagnose(dry, wet, rate, movement(&motion), observer)?;
+        let moves = motion.variation.is_some_and(|v| v.detected())
+            || motion.tremolo.is_some_and(|s| s.detected());
+        let mut diagnosis = diagnosis::diagnose(dry, wet, rate, moves, observer)?;
+        let bond = Bond::new(measured, diagnosis.as_ref(), likeness);
+        if let Some(diagnosis) = diagnosis.as_mut().filter(|_| bond.moves_too_fast()) {
+            diagnosis.kind = Kind::TimeVarying;
+            diagnosis.echo = None;
+        }
         let kind = diagnosis.as_ref().map(|d| d.kind);
         let believed = kind.is_none_or(|kind| kind == Kind::TimeVarying);
         let spoiling = motion.findings(rate).into_iter();
@@ -162,24 +187,20 @@ impl Look {
             delayed: kind == Some(Kind::Delayed) || late >= DELAYED_SECONDS * f64::from(rate.hz()),
             motion: Some(motion),
             diagnosis,
+            bond: Some(bond),
             ..self
         })
     }
 
-    /// The kind of effect; `None` where nothing could be fitted.
-    pub(super) fn kind(&self) -> Option<Kind> {
-        self.diagnosis.as_ref().map(|diagnosis| diagnosis.kind)
+    /// Whether the two may be a recording and its source.
+    pub(super) fn belong(&self) -> bool {
+        self.bond.is_none_or(|bond| bond.holds())
     }
-}
 
-fn movement(motion: &Motion) -> Movement {
-    let detected = motion.variation.is_some_and(|v| v.detected());
-    if detected || motion.tremolo.is_some_and(|s| s.detected()) {
-        Movement::Detected
-    } else if motion.variation.is_some_and(|v| v.suspected()) {
-        Movement::Suspected
-    } else {
-        Movement::Unseen
+    /// The kind of effect; `None` where nothing could be fitted, or there is none between the two.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        let diagnosis = self.diagnosis.as_ref().filter(|_| self.belong());
+        diagnosis.map(|diagnosis| diagnosis.kind)
     }
 }
 

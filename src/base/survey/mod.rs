@@ -3,9 +3,11 @@
 //!
 //! Knows sounds, not files; measures with the rooms below and decides here alone.
 
+mod bond;
 mod judge;
 mod look;
 
+pub use bond::Bond;
 pub use look::{LatencyFacts, SoundingFacts};
 
 use crate::audio::Audio;
@@ -29,6 +31,10 @@ pub struct Survey {
     pub problems: Vec<String>,
     /// What limits the result.
     pub cautions: Vec<String>,
+    /// Whether the two may be a recording and its source.
+    pub belong: bool,
+    /// What ties them; `None` where nothing could be measured.
+    pub bond: Option<Bond>,
     /// The kind of effect; `None` where nothing could be fitted.
     pub kind: Option<Kind>,
     /// Whether wet comes later by a millisecond or more, or in repeats.
@@ -88,11 +94,14 @@ pub fn survey(
     findings.extend(look.findings.iter().cloned());
     let seconds = dry.seconds().min(wet.seconds());
     let (problems, cautions) = judge::judge(&look, &findings, seconds);
+    let belong = look.belong();
     let motion = look.motion.unwrap_or_default();
     Ok(Survey {
         fit: problems.is_empty(),
         problems,
         cautions,
+        belong,
+        bond: look.bond,
         kind: look.kind(),
         delayed: look.delayed,
         findings,
@@ -103,6 +112,6 @@ pub fn survey(
         time_variation: motion.variation,
         gain_sway: motion.tremolo,
         latency: look.latency,
-        diagnosis: look.diagnosis,
+        diagnosis: look.diagnosis.filter(|_| belong),
     })
 }

@@ -191,7 +191,7 @@ pub fn train(
 fn recorded(request: &Request, config: &Config, observer: &dyn Observer) -> Result<Recordings> {
     let recordings = load::load(&config.data, config.seed, observer)?;
     for latency in &recordings.latencies {
-        observer.event(Event::Note(&describe(latency)));
+        observer.event(Event::Note(&latency.to_string()));
     }
     if recordings.test.is_empty() && request.require_esr.is_some() {
         bail!("--require-esr: the config names no test span; add a [[data.test]] table");
@@ -347,25 +347,6 @@ fn resolve(request: &Request) -> Result<(Config, Option<Start>)> {
         None => config::load(&path, &overrides)?,
     };
     Ok((config, start))
-}
-
-/// "latency 118 samples (measured …)" for people.
-pub fn describe(report: &LatencyReport) -> String {
-    let origin = match report.confidence {
-        Some(confidence) => format!("measured, confidence {confidence:.2}"),
-        None => "given".to_string(),
-    };
-    let polarity = match report.inverted {
-        Some(true) => ", inverted polarity",
-        _ => "",
-    };
-    let exact = report
-        .exact_samples
-        .map_or_else(String::new, |exact| format!("{exact:.2} to a fraction, "));
-    format!(
-        "latency {} samples ({exact}{origin}{polarity}): {}",
-        report.latency_samples, report.label
-    )
 }
 
 /// The run that is to be continued, with its own config. Taken before anything else is done: two

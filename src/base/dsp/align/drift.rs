@@ -10,6 +10,7 @@ use super::correlate::correlate;
 use super::response::Whitened;
 use super::whiten::median;
 use crate::dsp::fft::{Complex64, RealFft};
+use rayon::prelude::*;
 use serde::Serialize;
 
 /// Samples per piece: short enough that 500 ppm slide it by no more than 16 samples.
@@ -21,6 +22,9 @@ const LARGEST_PPM: f64 = 500.0;
 /// How far the response may spread around the latency, besides the drift itself.
 const SPREAD: i64 = 64;
 
+/// How far from a slide that is known another one may lie.
+const CLOSE: i64 = 12;
+
 /// How much longer the wet second is than the dry one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Drift {
@@ -31,6 +35,13 @@ pub struct Drift {
     /// 0 ..= 1: how far the energy of the aligned pieces stands above that at other drifts (0
     /// at twice the typical energy or less, ½ at four times, 0.9 at twenty times).
     pub confidence: f64,
+}
+
+impl Drift {
+    /// Whether there is one: more than a response's own width, and no accident.
+    pub fn is_sure(&self) -> bool {
+        self.confidence > 0.5 && self.samples.abs() > 1.0
+    }
 }
 
 /// The spectra of the responses of consecutive pieces.
@@ -60,7 +71,10 @@ impl Pieces {
 
 /// Drift of an already whitened pair around a latency; `None` below four pieces (3 s), too few to
 /// tell a slide from chance.
-pub fn drift(pair: &Whitened, latency: i64) -> Option<Drift> {
+///
+/// With a slide that is known to some samples, `near`, others are only looked at for how much energy
+/// is typical.
+pub fn drift(pair: &Whitened, latency: i64, near: Option<f64>) -> Option<Drift> {
     let length = pair.dry.len().min(pair.wet.len());
     let largest = LARGEST_PPM * 1e-6 * length as f64;
     let reach = SPREAD + largest.ceil() as i64;
@@ -81,14 +95,25 @@ pub fn drift(pair: &Whitened, latency: i64) -> Option<Drift> {
     }
     let pieces = Pieces { spectra, length };
     // One lag over the recording is half a lag at its ends: no peak is missed.
-    let coarse: Vec<(f64, f64)> = (-largest as i64..=largest as i64)
-        .map(|slide| (slide as f64, pieces.energy(slide as f64)))
+    let whole = -largest as i64..=largest as i64;
+    let spread = (2 * largest as usize / 64).max(1);
+    let tried: Vec<i64> = match near {
+        None => whole.collect(),
+        Some(near) => {
+            let close =
+                (near as i64 - CLOSE).max(*whole.start())..=(near as i64 + CLOSE).min(*whole.end());
+            whole.step_by(spread).chain(close).collect()
+        }
+    };
+    let energy = |slide: f64| (slide, pieces.energy(slide));
+    let coarse: Vec<(f64, f64)> = tried
+        .into_par_iter()
+        .map(|slide| energy(slide as f64))
         .collect();
-    let (rough, best) = coarse.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let fine = (-20..=20).map(|k| {
-        let slide = rough + 0.05 * f64::from(k);
-        (slide, pieces.energy(slide))
-    });
+    let wanted = |slide: f64| near.is_none_or(|near| (slide - near).abs() <= CLOSE as f64);
+    let candidates = coarse.iter().copied().filter(|(slide, _)| wanted(*slide));
+    let (rough, best) = candidates.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let fine = (-20..=20).map(|k| energy(rough + 0.05 * f64::from(k)));
     let (slide, _) = fine.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let typical = median(coarse.iter().map(|(_, energy)| *energy));
     Some(Drift {

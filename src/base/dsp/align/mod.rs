@@ -8,41 +8,54 @@
 //! causal network can learn a delay that is left in, but cannot see the future that a shift too
 //! far would hide from it. In short:
 //!
-//! 1. Both sounds are whitened by causal minimum-phase filters made from their own spectra, so
-//!    that nothing moves to an earlier sample and a filter's delay shrinks to a spike on its
-//!    first sample (`align/whiten.rs`).
-//! 2. Their cross-correlation is the response; nine views (fine to coarse noise floor, long or
-//!    short filter, loudness levelled or not) suit different material.
-//! 3. In each, the noise floor is measured before the peak, and the first sample that is both
-//!    well above the floor and a good part of the peak is the onset.
-//! 4. The view that fixes a sample best (peak over floor, per sample of width) gives the answer.
-//! 5. Confidence is high when the response is narrow and stands clear of the floor, when the
-//!    other views agree, and when the dry sound does not repeat itself.
+//! 1. Both sounds are faded in and out, for files cut in running sound begin and end with a step,
+//!    and whitened by causal minimum-phase filters made from their own spectra, so that nothing
+//!    moves to an earlier sample and a filter's delay shrinks to a spike on its first sample
+//!    (`align/whiten.rs`).
+//! 2. Stretch by stretch along the recording they are correlated, near by and, where that shows
+//!    nothing, at all lags: a response is there throughout, an accident once. A line of lags that
+//!    slopes is a clock that drifts, and is undone (`align/search.rs`, `align/place.rs`).
+//! 3. Around that place, the correlation of the whole is the response; nine views (fine to coarse
+//!    noise floor, long or short filter, loudness levelled or not) suit different material. The
+//!    first sample well above the noise and a good part of the peak is the onset; the view that
+//!    fixes a sample best (peak over floor, per sample of width) gives it.
+//! 4. Where little of the spectrum sounds, an onset is read too early, for its spike is wide. There
+//!    the phases know better: what is left of them once the minimum-phase filter of the measured
+//!    gains is taken away is a delay (`align/transfer.rs`, `align/gains.rs`).
+//! 5. Confidence is a probability, calibrated on pairs of known truth (`align/confidence.rs`).
 
+mod confidence;
 mod correlate;
 mod drift;
+mod gains;
+mod place;
 mod response;
+mod search;
 mod transfer;
 mod tremolo;
 mod variation;
 mod whiten;
 
+use confidence::{BLURRED, Evidence};
+use place::Place;
 use response::{Reading, SIGNIFICANT, Whitened};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
-use transfer::Transfer;
+use transfer::{Start, Transfer};
 use whiten::Whitener;
 
+pub use correlate::correlate;
 pub use drift::Drift;
 pub use transfer::BandDelay;
 pub use tremolo::Tremolo;
 pub use variation::TimeVariation;
 
-/// Below this confidence a latency should not be used unseen. Over the cases of
-/// `tests/it/align.rs` and the project's recordings, answers for material that fixes a latency
-/// lie above 0.45, those for held notes, unrelated recordings and latencies out of range below
-/// 0.15.
+/// Below this confidence a latency should not be used unseen: it is more likely wrong than right.
 pub const TRUSTED_CONFIDENCE: f64 = 0.3;
+
+/// Strength from which on the place of a latency is known; see [`Alignment::is_placed`].
+const PLACED: f64 = 9.0;
 
 /// Where to look for the latency.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,13 +66,23 @@ pub struct AlignOptions {
     pub lags: RangeInclusive<i64>,
     /// At most this many samples are looked at, the loudest stretch of a longer recording.
     pub max_samples: usize,
+    /// Whether to look at all lags when the dry and wet sounds do not agree at any of these.
+    pub beyond: bool,
 }
+
+/// Lags looked at before the place where dry and wet agree, in samples: an echo may be louder than
+/// the direct sound before it.
+const BEFORE: i64 = 4096;
+
+/// The same after it.
+const AFTER: i64 = 1024;
 
 impl Default for AlignOptions {
     fn default() -> Self {
         Self {
             lags: -1000..=4000,
-            max_samples: 1 << 21,
+            max_samples: 1 << 20,
+            beyond: true,
         }
     }
 }
@@ -130,12 +153,10 @@ pub struct Candidate {
 pub struct Alignment {
     /// How many samples wet lags (negative: wet leads).
     pub latency_samples: i64,
-    /// 0 ..= 1: the product of four figures, each 1 when there is no doubt. *Clarity*: the
-    /// response stands above the noise (0 at 8 times the floor or less, ½ at 16). *Definition*:
-    /// it is narrow (1 up to 12 samples wide, 0 from 25 on). *Agreement*: the share of the
-    /// views, by their clarity, that say the same within their width. *Variety*: the dry sound
-    /// does not repeat itself; a held note fits at every period (1 up to a repetition of 0.7, 0
-    /// from 0.95 on). See [`TRUSTED_CONFIDENCE`].
+    /// 0 ..= 1: how probable it is that the latency is right, on the sample or one sample early: so
+    /// often it is, over pairs of known truth of which half do not belong together. Rises with how far
+    /// wet follows dry throughout and how far the response stands above the noise, falls with its
+    /// width; a dry sound that repeats itself is trusted less. See [`TRUSTED_CONFIDENCE`].
     pub confidence: f64,
     /// Whether the first swing of the response (of at least half the largest) is negative: a
     /// chain that turns the waveform upside down. A distortion's response is its best linear
@@ -143,8 +164,37 @@ pub struct Alignment {
     pub inverted: bool,
     /// How far the dry sound repeats itself within the lags searched: 0 (never) ..= 1.
     pub repetition: f64,
+    /// Share of the recording's stretches in which wet follows dry at this latency: 0 ..= 1.
+    pub support: f64,
+    /// What these stretches say together, in standard deviations of chance; below 7 it may be one.
+    pub strength: f64,
+    /// Of the two clocks; `None` where it cannot be told.
+    pub drift: Option<Drift>,
+    /// How far the response is a delay and a filter that answers at once: 0 ..= 1.
+    pub purity: f64,
+    /// Where the response begins if it is: to a fraction of a sample.
+    pub start_samples: Option<f64>,
+    /// The highest frequency at which dry and wet go together, as a share of half the rate.
+    pub top: f64,
+    /// First and last lag that were searched.
+    pub searched: (i64, i64),
     /// Every view, the one chosen first.
     pub candidates: Vec<Candidate>,
+}
+
+impl Alignment {
+    /// Whether wet is known to follow dry here, if not on which sample: a latency that may be a few
+    /// samples early, and nothing else.
+    pub fn is_placed(&self) -> bool {
+        let follows = self.strength >= PLACED && self.support > 0.3 && self.repetition < 0.7;
+        self.confidence >= TRUSTED_CONFIDENCE || follows
+    }
+
+    /// How many samples wet lags where it begins; less later on, if its clock is the faster one.
+    pub fn lag_at_start(&self) -> i64 {
+        let slide = self.drift.filter(Drift::is_sure).map_or(0.0, |d| d.samples);
+        self.latency_samples - slide.min(0.0).floor() as i64
+    }
 }
 
 /// The latency of `wet` against `dry` (one channel each, lengths may differ).
@@ -164,20 +214,49 @@ pub fn estimate_joint(
     pairs: &[(&[f32], &[f32])],
     options: &AlignOptions,
 ) -> Result<Alignment, AlignError> {
-    let pairs: Vec<_> = pairs
+    let mut pairs: Vec<_> = pairs
         .iter()
         .map(|(dry, wet)| prepare(dry, wet, options))
         .collect::<Result<_, _>>()?;
-    let lags = &options.lags;
+    let place = place::find(&pairs, &options.lags, options.beyond).ok_or(AlignError::NoPair)?;
+    let line = place.line;
+    // Where the clocks disagree, every pair is read at dry's speed before a sample is named.
+    let start = line.lag - (0.5 * line.slide).round() as i64;
+    if line.slide != 0.0 {
+        for (_, wet) in &mut pairs {
+            *wet = place::without_slide(wet, place.slope(), start);
+        }
+    }
+    let lags = start - BEFORE..=start + AFTER;
     let repetition = pairs
         .iter()
-        .map(|(dry, _)| repetition_of(dry, lags))
+        .map(|(dry, _)| repetition_of(dry, &options.lags))
         .reduce(f64::min);
-    let readings = pooled_responses(&pairs, lags);
-    let readings = readings.iter().filter_map(|g| response::read(g)).collect();
-    let decided = decide(readings, repetition.unwrap_or(1.0), lags);
+    let readings = pooled_responses(&pairs, &lags);
+    let readings = readings
+        .iter()
+        .filter_map(|g| response::read(g, BEFORE as usize))
+        .collect();
+    let decided = decide(readings, repetition.unwrap_or(1.0), &lags, &place);
     let mut alignment = decided.ok_or(AlignError::NoPair)?;
-    alignment.latency_samples = start_of_plain_delay(&pairs, alignment.latency_samples);
+    let start = exact_start(&pairs, alignment.latency_samples);
+    alignment.purity = start.map_or(0.0, |s| s.purity);
+    alignment.start_samples = start.map(|s| s.samples);
+    alignment.top = start.map_or(0.0, |s| s.top);
+    let onset = first_sample(alignment.latency_samples, start);
+    if start.is_none_or(|s| s.is_blurred()) {
+        alignment.confidence *= BLURRED;
+    }
+    // Where wet lags less and less, the end comes first.
+    let shared = pairs.iter().map(|(dry, wet)| {
+        let len = dry.len().min(wet.len());
+        (wet.len() as i64 - onset).clamp(0, len as i64) as f64 / len as f64
+    });
+    let shared = shared.fold(0.0, f64::max);
+    if let Some(drift) = &mut alignment.drift {
+        drift.samples *= shared;
+    }
+    alignment.latency_samples = onset + (line.slide * shared).min(0.0).floor() as i64;
     Ok(alignment)
 }
 
@@ -200,7 +279,7 @@ pub fn band_delay(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Band
 /// Clock drift between `dry` and `wet` near a known latency; `None` for an unusable pair or one
 /// shorter than four pieces of 32768 samples.
 pub fn drift(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Drift> {
-    drift::drift(&whitened(dry, wet)?.levelled(), latency_samples)
+    drift::drift(&whitened(dry, wet)?.levelled(), latency_samples, None)
 }
 
 /// The response from dry to wet around lag zero, `reach` lags to either side (positive: wet
@@ -212,10 +291,11 @@ pub fn cross_response(dry: &[f32], wet: &[f32], reach: usize) -> Option<Vec<f64>
     let options = AlignOptions {
         lags: -far..=far,
         max_samples: 1 << 17,
+        beyond: false,
     };
     let (dry, wet) = prepare(dry, wet, &options).ok()?;
     let views = response::responses(&dry, &wet, &options.lags);
-    let sharpness = |g: &Vec<f64>| response::read(g).map_or(0.0, |r| r.sharpness());
+    let sharpness = |g: &Vec<f64>| response::read(g, g.len() / 2).map_or(0.0, |r| r.sharpness());
     let best = views
         .into_iter()
         .max_by(|a, b| sharpness(a).total_cmp(&sharpness(b)))?;
@@ -240,6 +320,27 @@ pub fn tremolo(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Tremolo
     };
     let (dry, wet) = prepare(dry.get(early..)?, wet.get(late..)?, &options).ok()?;
     tremolo::tremolo(&dry, &wet)
+}
+
+/// `wet` read at dry's speed, where the two clocks are known to differ; its lag is `latency` where it
+/// begins.
+pub fn without_drift(wet: &[f32], drift: Option<Drift>, latency: i64) -> Cow<'_, [f32]> {
+    match drift {
+        Some(drift) if drift.is_sure() => {
+            let wide: Vec<f64> = wet.iter().map(|v| f64::from(*v)).collect();
+            let read = place::without_slide(&wide, 1e-6 * drift.ppm, latency);
+            Cow::Owned(read.into_iter().map(|v| v as f32).collect())
+        }
+        _ => Cow::Borrowed(wet),
+    }
+}
+
+/// Correlation of the courses of the two levels, in decibels, frame by frame, near a known latency:
+/// 1 when wet is loud whenever dry is. `None` with less than a second of sound.
+pub fn level_likeness(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<f64> {
+    let late = usize::try_from(latency_samples.max(0)).ok()?;
+    let early = usize::try_from((-latency_samples).max(0)).ok()?;
+    tremolo::level_likeness(dry.get(early..)?, wet.get(late..)?)
 }
 
 /// The view for what happens along a recording: short filters.
@@ -272,24 +373,51 @@ fn pooled_responses(pairs: &[(Vec<f64>, Vec<f64>)], lags: &RangeInclusive<i64>) 
     pooled
 }
 
-/// If dry and wet differ by hardly more than a gain and a delay wherever they go together, and
-/// that is in much of the spectrum, the delay is known better than an onset can be read from a
-/// band-limited response, whose spike begins a sample or two before its centre.
-fn start_of_plain_delay(pairs: &[(Vec<f64>, Vec<f64>)], onset: i64) -> i64 {
+/// Where the response begins, to a fraction of a sample, given a latency that is right to some
+/// samples.
+fn exact_start(pairs: &[(Vec<f64>, Vec<f64>)], onset: i64) -> Option<Start> {
     let mut transfer = Transfer::new(onset);
     for (dry, wet) in pairs {
         transfer.add(dry, wet);
     }
+    // If dry and wet differ by hardly more than a gain and a delay wherever they go together, and
+    // that is in much of the spectrum, nothing has to be assumed of the rest.
+    // Of all Butterworth low-pass filters up to the second order, none that fits this well over
+    // this much of the spectrum delays it by a sample (worst: 0.95).
     match transfer.band_delay(3.0) {
-        // Of all Butterworth low-pass filters up to the second order, none that fits this well
-        // over this much of the spectrum delays it by a sample (worst: 0.95). The twentieth
-        // allows for noise.
-        Some(delay) if delay.purity > 0.995 && delay.share > 0.45 => {
-            ((delay.samples + 0.05).floor() as i64).clamp(onset, onset + 3)
+        Some(delay) if delay.purity > 0.995 && delay.share > 0.45 => Some(Start {
+            samples: delay.samples,
+            purity: 1.0,
+            top: 1.0,
+        }),
+        _ => transfer.start(16.0),
+    }
+}
+
+/// The first sample of the response: from its start where that is known, else from the `onset` that
+/// was read in it. Rather a sample early than late.
+fn first_sample(onset: i64, start: Option<Start>) -> i64 {
+    match start {
+        // The twentieth allows for noise.
+        Some(start) if start.purity == 1.0 => {
+            ((start.samples + 0.05).floor() as i64).clamp(onset - 1, onset + 3)
         }
+        Some(start) if start.is_blurred() => onset,
+        Some(start) if start.purity > PURE && start.top < 0.5 => {
+            // A digital filter's zeros at half the rate, and poles above all that sounds, delay by
+            // a sample or two and cannot be told from a delay where so little sounds.
+            let unseen = if start.top < 0.25 { 2.0 } else { 1.0 };
+            let earliest = start.samples - unseen;
+            let read = (earliest..start.samples + 0.2).contains(&(onset as f64));
+            if read { onset } else { earliest.ceil() as i64 }
+        }
+        Some(start) if start.purity > PURE => (start.samples + 0.2).floor() as i64,
         _ => onset,
     }
 }
+
+/// Purity from which on a response counts as a delay and a filter that answers at once.
+const PURE: f64 = 0.9;
 
 /// Checks a pair, takes the stretch to look at and removes its mean.
 fn prepare(
@@ -327,12 +455,28 @@ fn prepare(
     let cut = |which, x: &[f32]| {
         let x = &x[start..x.len().min(start + length)];
         let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / x.len() as f64;
+        let fade = FADE.min(x.len() / 16);
         if x.iter().all(|v| *v == x[0]) {
             return Err(AlignError::Silent { which });
         }
-        Ok(x.iter().map(|&v| f64::from(v) - mean).collect())
+        let mut x: Vec<f64> = x.iter().map(|&v| f64::from(v) - mean).collect();
+        fade_edges(&mut x, fade);
+        Ok(x)
     };
     Ok((cut("dry", dry)?, cut("wet", wet)?))
+}
+
+/// Samples over which a sound is faded in and out, a fifth of a second: files that were cut in running
+/// sound begin and end with a step, and the steps of two files correlate.
+const FADE: usize = 8192;
+
+fn fade_edges(x: &mut [f64], fade: usize) {
+    let len = x.len();
+    for n in 0..fade {
+        let gain = 0.5 - 0.5 * (std::f64::consts::PI * (n as f64 + 0.5) / fade as f64).cos();
+        x[n] *= gain;
+        x[len - 1 - n] *= gain;
+    }
 }
 
 /// Where the `length` samples of most energy begin (searched in steps of an eighth of them).
@@ -357,15 +501,10 @@ fn loudest_stretch(x: &[f32], length: usize) -> usize {
 fn repetition_of(dry: &[f64], lags: &RangeInclusive<i64>) -> f64 {
     let reach = lags.end() - lags.start();
     let levelled = whiten::level_loudness(dry, 8192);
-    let r = correlate::correlate(&levelled, &levelled, 0..levelled.len(), 0..=reach);
+    let r = correlate(&levelled, &levelled, 0..levelled.len(), 0..=reach);
     let decline = r.iter().position(|v| *v < 0.5 * r[0]).unwrap_or(r.len());
     let most = r[decline..].iter().copied().fold(0.0, f64::max);
     if r[0] > 0.0 { most / r[0] } else { 0.0 }
-}
-
-/// Falls linearly from 1 at `good` to 0 at `bad`.
-fn ramp(value: f64, good: f64, bad: f64) -> f64 {
-    ((value - bad) / (good - bad)).clamp(0.0, 1.0)
 }
 
 /// Weighs the views against each other; `None` without any.
@@ -373,6 +512,7 @@ fn decide(
     mut readings: Vec<Reading>,
     repetition: f64,
     lags: &RangeInclusive<i64>,
+    place: &Place,
 ) -> Option<Alignment> {
     readings.sort_by(|a, b| b.sharpness().total_cmp(&a.sharpness()));
     let best = *readings.first()?;
@@ -382,14 +522,26 @@ fn decide(
     let total: f64 = readings.iter().map(clarity).sum();
     let agreeing: f64 = readings.iter().filter(agrees).map(clarity).sum();
     let agreement = if total > 0.0 { agreeing / total } else { 0.0 };
-    let definition = ramp(best.width, 12.0, 25.0);
-    let variety = ramp(repetition, 0.7, 0.95);
+    let evidence = Evidence {
+        strength: place.line.strength,
+        significance: best.significance,
+        width: best.width,
+        agreement,
+        repetition,
+    };
     let lag = |index: usize| lags.start() + index as i64;
     Some(Alignment {
         latency_samples: lag(best.onset),
-        confidence: clarity(&best) * definition * agreement * variety,
+        confidence: evidence.probability(),
         inverted: best.first_swing < 0.0,
         repetition,
+        support: place.line.support,
+        strength: place.line.strength,
+        drift: place.drift,
+        searched: place.searched,
+        purity: 0.0,
+        start_samples: None,
+        top: 0.0,
         candidates: readings
             .iter()
             .map(|r| Candidate {

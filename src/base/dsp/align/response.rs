@@ -7,6 +7,7 @@
 
 use super::correlate::correlate;
 use super::whiten::{Whitener, level_loudness, median};
+use rayon::prelude::*;
 use std::ops::RangeInclusive;
 
 /// Samples over which loudness is measured: shorter than a note, longer than its period.
@@ -16,17 +17,16 @@ const LOUDNESS_WINDOW: usize = 2048;
 /// not as the response's beginning. Band-limited converters leak 0.22 (a sinc's first lobe).
 const ONSET_FRACTION: f64 = 0.3;
 
-/// The same for an earlier cluster further than [`REACH`] away, where a repeating sound (a held
-/// note) shows copies of the response, unless it stands at [`BEYOND_DOUBT`] floors: then it is
-/// the direct sound before a louder echo.
-const DISTANT_FRACTION: f64 = 0.5;
-
-/// Multiples of the floor that copies of a held note's response do not reach (they do 15).
+/// Multiples of the floor from which on an earlier cluster, further than [`REACH`] away, is the direct
+/// sound before a louder echo: copies of a held note's response do not reach them (they do 15).
 const BEYOND_DOUBT: f64 = 24.0;
 
 /// Multiples of the floor a swing must reach to be no accident: of 5000 lags of normal noise
 /// none exceeds six in 10⁵ recordings; sounds are not normal, hence eight.
 pub const SIGNIFICANT: f64 = 8.0;
+
+/// How far a view's largest swing may lie from where all stretches agree.
+const NEAR: usize = 96;
 
 /// How far the parts of one response (its beginning, its largest swing) may lie apart.
 const REACH: usize = 64;
@@ -106,21 +106,17 @@ const VIEWS: [View; 5] = [
 
 /// The responses of one pair in all views, always in the same order.
 pub fn responses(dry: &[f64], wet: &[f64], lags: &RangeInclusive<i64>) -> Vec<Vec<f64>> {
-    let mut found = Vec::new();
-    for taps in TAPS {
-        let (mut dry, mut wet) = (Whitener::new(dry, taps), Whitener::new(wet, taps));
-        for view in VIEWS.iter().filter(|view| view.taps == taps) {
-            let pair = Whitened {
-                dry: dry.whiten(view.floor),
-                wet: wet.whiten(view.floor),
-            };
-            if view.plain {
-                found.push(pair.response(lags.clone()));
-            }
-            found.push(pair.levelled().response(lags.clone()));
-        }
-    }
-    found
+    let whiten = |sound: &[f64], view: &View| Whitener::new(sound, view.taps).whiten(view.floor);
+    let look = |view: &View| {
+        let (dry, wet) = rayon::join(|| whiten(dry, view), || whiten(wet, view));
+        let pair = Whitened { dry, wet };
+        let plain = view.plain.then(|| pair.response(lags.clone()));
+        plain
+            .into_iter()
+            .chain([pair.levelled().response(lags.clone())])
+            .collect::<Vec<_>>()
+    };
+    VIEWS.par_iter().flat_map_iter(look).collect()
 }
 
 /// What one response says.
@@ -148,7 +144,10 @@ impl Reading {
 /// Typical size of `g` where there is no response: as a standard deviation, from the median.
 /// Before the peak if there is enough of it (after it the effect itself rings), else overall.
 pub fn floor_of(g: &[f64]) -> f64 {
-    let peak = largest(g);
+    floor_before(g, largest(g))
+}
+
+fn floor_before(g: &[f64], peak: usize) -> f64 {
     let quiet = if peak >= 4 * REACH {
         &g[..peak - REACH]
     } else {
@@ -165,13 +164,14 @@ fn largest(g: &[f64]) -> usize {
     )
 }
 
-/// Reads a response; `None` for an empty one.
-pub fn read(g: &[f64]) -> Option<Reading> {
+/// Reads a response whose largest swing lies near index `expected`; `None` for an empty one.
+pub fn read(g: &[f64], expected: usize) -> Option<Reading> {
+    let near = expected.saturating_sub(NEAR)..(expected + NEAR + 1).min(g.len());
+    let peak = near.start + largest(g.get(near)?);
     if g.is_empty() {
         return None;
     }
-    let floor = floor_of(g);
-    let peak = largest(g);
+    let floor = floor_before(g, peak);
     let height = g[peak].abs().max(f64::MIN_POSITIVE);
     let near = peak.saturating_sub(REACH)..(peak + REACH + 1).min(g.len());
     let energy: f64 = g[near].iter().map(|v| v * v).sum();
@@ -188,15 +188,16 @@ pub fn read(g: &[f64]) -> Option<Reading> {
 /// The first significant sample of the response whose largest swing is at `peak`.
 fn onset_before(g: &[f64], peak: usize, floor: f64) -> usize {
     let height = g[peak].abs();
-    let enough = |fraction: f64| (fraction * height).max(SIGNIFICANT * floor).min(height);
-    let direct = (ONSET_FRACTION * height).max(BEYOND_DOUBT * floor);
-    let distant = enough(DISTANT_FRACTION).min(direct);
+    let enough = (ONSET_FRACTION * height)
+        .max(SIGNIFICANT * floor)
+        .min(height);
+    let distant = (ONSET_FRACTION * height).max(BEYOND_DOUBT * floor);
     let distant = (0..=peak).find(|&n| g[n].abs() >= distant);
     let mut onset = distant.unwrap_or(peak);
     let mut n = onset;
     while n > 0 && onset - n < REACH {
         n -= 1;
-        if g[n].abs() >= enough(ONSET_FRACTION) {
+        if g[n].abs() >= enough {
             onset = n;
         }
     }

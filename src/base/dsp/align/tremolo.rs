@@ -156,6 +156,57 @@ pub fn tremolo(dry: &[f64], wet: &[f64]) -> Option<Tremolo> {
     })
 }
 
+/// Frames that levels are compared over.
+const COMPARED: usize = 80;
+
+/// Levels further than this below the loudest count as that low, in decibels.
+const LOWEST_DB: f64 = -45.0;
+
+/// Frames by which one course may lie before or after the other.
+const BESIDE: std::ops::RangeInclusive<i64> = -4..=8;
+
+/// Correlation of the courses of the two levels in decibels, the largest of those a few frames
+/// apart; `None` with fewer than 80 frames, or where one of them does not change.
+pub fn level_likeness(dry: &[f32], wet: &[f32]) -> Option<f64> {
+    let course = |x: &[f32]| -> Vec<f64> {
+        let power = |x: &[f32]| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+        let powers: Vec<f64> = x.chunks_exact(FRAME).map(power).collect();
+        let loudest = powers.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        powers
+            .iter()
+            .map(|p| (10.0 * (p / loudest).log10()).max(LOWEST_DB))
+            .collect()
+    };
+    let (dry, wet) = (course(dry), course(wet));
+    let beside = BESIDE.filter_map(|late| {
+        let skip = |x: &[f64], by: i64| {
+            x.get(usize::try_from(by).unwrap_or(0)..)
+                .map(<[f64]>::to_vec)
+        };
+        correlation(&skip(&dry, -late)?, &skip(&wet, late)?)
+    });
+    beside.reduce(f64::max)
+}
+
+/// Of two courses over what both cover; `None` with too little of it, or where one stands still.
+fn correlation(dry: &[f64], wet: &[f64]) -> Option<f64> {
+    let count = dry.len().min(wet.len());
+    if count < COMPARED {
+        return None;
+    }
+    let mean = |x: &[f64]| x[..count].iter().sum::<f64>() / count as f64;
+    let (md, mw) = (mean(dry), mean(wet));
+    let (mut dd, mut ww, mut dw) = (0.0, 0.0, 0.0);
+    for (d, w) in dry.iter().zip(wet) {
+        dd += (d - md).powi(2);
+        ww += (w - mw).powi(2);
+        dw += (d - md) * (w - mw);
+    }
+    // A level that hardly moves says nothing.
+    let moving = |sum: f64| sum / count as f64 > 4.0;
+    (moving(dd) && moving(ww)).then(|| dw / (dd * ww).sqrt())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

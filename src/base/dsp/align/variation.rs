@@ -69,6 +69,9 @@ pub struct TimeVariation {
 }
 
 impl TimeVariation {
+    /// A recording must hold as many to tell anything.
+    pub const LEAST_SAMPLES: usize = LEAST_HOPS * HOP + FRAME;
+
     /// Whether the effect may change over time: more than static effects that a model can describe
     /// show by chance. To be asked where no static model describes the effect.
     pub fn suspected(&self) -> bool {
@@ -232,7 +235,7 @@ pub fn time_variation(pair: &Whitened, latency: i64) -> Option<TimeVariation> {
     let early = (-latency).max(0) as usize;
     let late = latency.max(0) as usize;
     let (dry, wet) = (pair.dry.get(early..)?, pair.wet.get(late..)?);
-    if dry.len().min(wet.len()) < LEAST_HOPS * HOP + FRAME {
+    if dry.len().min(wet.len()) < TimeVariation::LEAST_SAMPLES {
         return None;
     }
     let (effect, music) = likeness(dry, wet);

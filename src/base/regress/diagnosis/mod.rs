@@ -41,6 +41,10 @@ const SPARSE: (usize, f64) = (32, 8.0);
 /// Samples of one stretch, fitted or scored in turn; shorter in short recordings.
 const STRETCH: usize = 1 << 13;
 
+/// The same for the long filter, whose memory reaches over many of them: notes that are fitted on
+/// must be like those that are scored.
+const SHORT_STRETCH: usize = 1 << 11;
+
 /// Fewer samples than this say nothing.
 pub const LEAST_SAMPLES: usize = 8192;
 
@@ -64,8 +68,11 @@ const BETTER: f64 = 0.7;
 /// Where a short model leaves less than this, no long filter is tried.
 const SHORT_ENOUGH: f64 = 0.01;
 
-/// What no static model can get below, if the effect moves by a clock of its own.
-const UNEXPLAINED: f64 = 0.15;
+/// A long filter that leaves more than this explains nothing.
+const NOTHING: f64 = 0.9;
+
+/// What a long filter may leave of a room in noise, at most, to be the truth all the same.
+const MOSTLY: f64 = 0.1;
 
 /// Penalty of the fits: keeps them within bounds where the material has few frequencies.
 const RIDGE: f64 = 1e-6;
@@ -132,6 +139,13 @@ pub struct Leaves {
 }
 
 impl Leaves {
+    /// Share of the wet sound that the best of all models explains, 0 ..= 1: on stretches that were
+    /// not fitted on, hence next to nothing for two sounds that do not belong together.
+    pub fn explained(&self) -> f64 {
+        let least = self.least().min(self.long_filter.unwrap_or(f64::INFINITY));
+        (1.0 - least).clamp(0.0, 1.0)
+    }
+
     /// What the best of the short models leaves.
     fn least(&self) -> f64 {
         let models = [
@@ -156,21 +170,10 @@ pub struct Diagnosis {
     pub echo: Option<Echo>,
 }
 
-/// What is known of changes by a clock of the effect's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Movement {
-    /// None was seen.
-    #[default]
-    Unseen,
-    /// A slight one, which chance might make: believed where no static model fits.
-    Suspected,
-    /// A clear one: believed where no static model fits well.
-    Detected,
-}
-
 /// Guesses the kind of effect from one channel of each side, equally long and aligned (rather a
-/// few samples too little than too much). `movement` is what is known of changes by a clock of its
-/// own, which no model here could tell. `None` with fewer than [`LEAST_SAMPLES`] samples.
+/// few samples too little than too much). `moves` says whether a change by a clock of its own was
+/// seen, which no model here could tell: believed where no static model fits well. `None` with fewer
+/// than [`LEAST_SAMPLES`] samples.
 ///
 /// # Errors
 /// A silent or broken recording, or a stop asked for by `observer`.
@@ -178,14 +181,14 @@ pub fn diagnose(
     dry: &[f32],
     wet: &[f32],
     rate: SampleRate,
-    movement: Movement,
+    moves: bool,
     observer: &dyn Observer,
 ) -> Result<Option<Diagnosis>, RegressError> {
     if dry.len() < LEAST_SAMPLES {
         return Ok(None);
     }
     let _task = Task::begin(observer, "guessing the kind of effect", None);
-    quietly(dry, wet, rate, movement, observer).map(Some)
+    quietly(dry, wet, rate, moves, observer).map(Some)
 }
 
 /// Lets the fits below ask whether to stop, without bars of their own.
@@ -203,7 +206,7 @@ fn quietly(
     dry: &[f32],
     wet: &[f32],
     rate: SampleRate,
-    movement: Movement,
+    moves: bool,
     observer: &dyn Observer,
 ) -> Result<Diagnosis, RegressError> {
     let observer = &Quiet(observer);
@@ -219,7 +222,7 @@ fn quietly(
         echo = Echo::read(&taps, rate);
     }
     leaves.noise = material.noise(&models);
-    let kind = decide(&leaves, echo.is_some(), movement);
+    let kind = decide(&leaves, echo.is_some(), moves);
     Ok(Diagnosis {
         kind,
         echo: echo.filter(|_| kind == Kind::Delayed),
@@ -228,7 +231,7 @@ fn quietly(
 }
 
 /// The simplest kind whose model leaves little.
-fn decide(leaves: &Leaves, echo: bool, movement: Movement) -> Kind {
+fn decide(leaves: &Leaves, echo: bool, moves: bool) -> Kind {
     let explained = EXPLAINED.max(3.0 * leaves.noise.unwrap_or(0.0));
     let static_nonlinear = leaves
         .curve
@@ -252,13 +255,9 @@ fn decide(leaves: &Leaves, echo: bool, movement: Movement) -> Kind {
         return linear_kind;
     }
     let static_best = static_nonlinear.min(linear);
-    let moves = match movement {
-        Movement::Unseen => false,
-        Movement::Suspected => static_best.min(moving_gain) > UNEXPLAINED,
-        // A moving gain of its own would explain a tremolo.
-        Movement::Detected => static_best > NEARLY,
-    };
-    if moves {
+    let a_room = linear_kind == Kind::Delayed && linear < MOSTLY;
+    // A moving gain of its own would explain a tremolo.
+    if moves && static_best > NEARLY && !a_room {
         return Kind::TimeVarying;
     }
     if best > BETTER * linear && linear < NEARLY {
@@ -304,6 +303,23 @@ fn stand_out(taps: &[f64]) -> Vec<bool> {
         .collect()
 }
 
+/// Every other stretch of so many samples.
+fn alternate(len: usize, stretch: usize) -> Vec<bool> {
+    (0..len).map(|n| (n / stretch).is_multiple_of(2)).collect()
+}
+
+/// Error-to-signal ratio over the samples that were not fitted on.
+fn esr(predicted: &[f32], wet: &[f32], fitted: &[bool]) -> f64 {
+    let (mut error, mut signal) = (0.0, 0.0);
+    for ((p, w), fitted) in predicted.iter().zip(wet).zip(fitted) {
+        if !fitted {
+            error += f64::from(w - p).powi(2);
+            signal += f64::from(*w).powi(2);
+        }
+    }
+    if signal > 0.0 { error / signal } else { 0.0 }
+}
+
 /// Both sides, and which samples are fitted on.
 struct Material<'a> {
     dry: &'a [f32],
@@ -316,9 +332,7 @@ impl<'a> Material<'a> {
     fn new(dry: &'a [f32], wet: &'a [f32]) -> Self {
         let stretch = STRETCH.min(dry.len() / 8);
         Self {
-            fitted: (0..dry.len())
-                .map(|n| (n / stretch).is_multiple_of(2))
-                .collect(),
+            fitted: alternate(dry.len(), stretch),
             dry,
             wet,
             stretch,
@@ -339,16 +353,8 @@ impl<'a> Material<'a> {
             .collect()
     }
 
-    /// Error-to-signal ratio over the samples that were not fitted on.
     fn esr(&self, predicted: &[f32]) -> f64 {
-        let (mut error, mut signal) = (0.0, 0.0);
-        for ((p, w), fitted) in predicted.iter().zip(self.wet).zip(&self.fitted) {
-            if !fitted {
-                error += f64::from(w - p).powi(2);
-                signal += f64::from(*w).powi(2);
-            }
-        }
-        if signal > 0.0 { error / signal } else { 0.0 }
+        esr(predicted, self.wet, &self.fitted)
     }
 
     fn fit(
@@ -367,17 +373,25 @@ impl<'a> Material<'a> {
         taps: usize,
         observer: &dyn Observer,
     ) -> Result<(f64, Vec<f64>), RegressError> {
+        let fitted = alternate(self.dry.len(), SHORT_STRETCH.min(self.stretch));
         let fit = |support: &[bool]| {
             let go_on = || !observer.stop_requested();
-            let found = long_filter::fit(self.dry, self.wet, &self.fitted, support, go_on);
+            let found = long_filter::fit(self.dry, self.wet, &fitted, support, go_on);
             let found = found.ok_or_else(|| RegressError::Interrupted {
                 task: format!("fitting a filter of {taps} taps"),
             })?;
-            Ok::<_, RegressError>((self.esr(&found.predicted), found.taps))
+            let esr = esr(&found.predicted, self.wet, &fitted);
+            Ok::<_, RegressError>((esr, found.taps))
         };
-        let all = fit(&vec![true; taps])?;
+        let (all, room) = rayon::join(
+            || fit(&vec![true; taps]),
+            || fit(&vec![true; ROOM_TAPS.min(taps)]),
+        );
+        let (all, room) = (all?, room?);
+        if all.0.min(room.0) > NOTHING {
+            return Ok(if all.0 < room.0 { all } else { room });
+        }
         let sparse = fit(&stand_out(&all.1))?;
-        let room = fit(&vec![true; ROOM_TAPS.min(taps)])?;
         let better = |a: (f64, Vec<f64>), b: (f64, Vec<f64>)| if b.0 < a.0 { b } else { a };
         Ok(better(better(all, room), sparse))
     }
