@@ -15,6 +15,8 @@ use std::f64::consts::{PI, TAU};
 pub struct Truth {
     /// By how many samples wet lags where it begins.
     pub latency: i64,
+    /// Whether the waveform is turned upside down.
+    pub inverted: bool,
     /// Parts per million by which wet lags more and more.
     pub drift_ppm: f64,
 }
@@ -231,7 +233,11 @@ pub fn belonging(n: u64) -> Case {
         rate,
         dry: quantised(dry, bits),
         wet: quantised(wet, bits),
-        truth: Some(Truth { latency, drift_ppm }),
+        truth: Some(Truth {
+            latency,
+            inverted,
+            drift_ppm,
+        }),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::models::EffectModel;
 use crate::models::predict::predict;
 use crate::network::settling_samples;
 use crate::report::metrics::{ErrorSums, Standing, Stretches};
+use crate::report::own_delay::{own_delay, without_delay};
 use crate::training::tare;
 use burn::prelude::*;
 use std::ops::Range;
@@ -50,15 +51,26 @@ pub fn predict_span(
     predicted
 }
 
-/// Error sums over all that the spans let the network predict.
-pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> ErrorSums {
-    let mut sums = ErrorSums::default();
-    for span in spans {
+/// Error sums over all that the spans let the network predict, with the samples by which it is late
+/// of its own accord, which were taken away as they are in every table of tests.
+pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> (ErrorSums, i64) {
+    let predict = |span: &Span| {
         let range = span.predictable(reach(model));
         let predicted = predict_span(model, device, span, &range, false);
-        sums.add(&span.pair().wet()[range], &predicted);
+        (range, predicted)
+    };
+    let predicted: Vec<_> = spans.iter().map(predict).collect();
+    let sides = spans.iter().zip(predicted);
+    let sounds: Vec<(&[f32], Vec<f32>)> = sides
+        .map(|(span, (range, predicted))| (&span.pair().wet()[range], predicted))
+        .collect();
+    let delay = own_delay(&sounds);
+    let mut sums = ErrorSums::default();
+    for (wet, predicted) in &sounds {
+        let (wet, predicted) = without_delay(wet, predicted, delay);
+        sums.add(wet, predicted);
     }
-    sums
+    (sums, delay)
 }
 
 /// Where the network stands over all that the spans let it predict, recording by recording.

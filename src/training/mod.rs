@@ -83,6 +83,18 @@ pub struct Session<'a> {
     pub save_every: Duration,
 }
 
+impl Session<'_> {
+    /// The network of an epoch as it is scored, kept and played.
+    pub fn finished(&self, model: EffectModel) -> EffectModel {
+        // Frozen layers keep their weights, the last one's bias among them.
+        if self.config.training.freeze.is_empty() {
+            tare::tare(model, self.device, self.valid)
+        } else {
+            model
+        }
+    }
+}
+
 /// Trains until the last epoch, early stop, divergence or Ctrl-C, from wherever `state`
 /// stands. `on_epoch` sees every finished row.
 ///
@@ -118,6 +130,13 @@ pub fn train(
             }
         };
         let (model, figures) = validate(session, &state);
+        if figures.own_delay != 0 {
+            observer.event(Event::Warning(&format!(
+                "epoch {epoch}: the network lags by {} samples of its own on the validation spans; its \
+                 figures there are without them",
+                figures.own_delay
+            )));
+        }
         if figures.is_inverted {
             observer.event(Event::Warning(&format!(
                 "epoch {epoch}: the validation prediction is inverted; a loss that is deaf to the \
@@ -148,17 +167,14 @@ pub fn train(
 /// What validation says of a state.
 struct Validated {
     metrics: Metrics,
+    own_delay: i64,
     is_inverted: bool,
 }
 
 /// The weights that count after an epoch, and their figures.
 fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
-    let mut model = state.valid();
-    // Frozen layers keep their weights, the last one's bias among them.
-    if session.config.training.freeze.is_empty() {
-        model = tare::tare(model, session.device, session.valid);
-    }
-    let sums = evaluate::score(&model, session.device, session.valid);
+    let model = session.finished(state.valid());
+    let (sums, own_delay) = evaluate::score(&model, session.device, session.valid);
     let mut metrics = sums.metrics();
     if session.config.training.downward {
         // A network that does not come to rest is no better for what it does before.
@@ -169,6 +185,7 @@ fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
         model,
         Validated {
             metrics,
+            own_delay,
             is_inverted,
         },
     )

@@ -36,7 +36,7 @@ fn read(place: &Place) {
     if let Ok(config) = run.config()
         && let Ok((model, _)) = run.load_best(&device)
     {
-        drop(run.load_state(model, &config, &Silent));
+        drop(run.load_state(model, &config, |model| model, &Silent));
     }
 }
 

@@ -117,7 +117,8 @@ impl Lesson<'_> {
         let valid = load::spans(&self.recordings.valid);
         let session = self.session(config, windows, &valid, save_every);
         // Parameters are created where gradients can reach them.
-        let state = run.load_state(model.train(), config, observer)?;
+        let finished = |model| session.finished(model);
+        let state = run.load_state(model.train(), config, finished, observer)?;
         training::train(&session, run, state, observer, on_epoch)
     }
 

@@ -207,7 +207,8 @@ impl RunDir {
     }
 
     /// The newest whole state, applied to `model` (where gradients can reach it), and said where
-    /// it is not the newest; `model` as it is and no progress when no epoch was completed.
+    /// it is not the newest; `model` as it is and no progress when no epoch was completed. Best weights
+    /// that are damaged or gone are replaced by the newest, as `finished` makes them.
     ///
     /// # Errors
     /// When every state is damaged, or the newest is of another network.
@@ -215,6 +216,7 @@ impl RunDir {
         &self,
         model: EffectModel,
         config: &Config,
+        finished: impl Fn(EffectModel) -> EffectModel,
         observer: &dyn Observer,
     ) -> Result<State, RunError> {
         self.clear_scratch()?;
@@ -232,7 +234,7 @@ impl RunDir {
             average,
             progress,
         };
-        self.repair_best(&mut state, observer)?;
+        self.repair_best(&mut state, finished, observer)?;
         Ok(state)
     }
 
@@ -294,7 +296,12 @@ impl RunDir {
     }
 
     /// The newest weights take the place of best ones that are damaged or gone.
-    fn repair_best(&self, state: &mut State, observer: &dyn Observer) -> Result<(), RunError> {
+    fn repair_best(
+        &self,
+        state: &mut State,
+        finished: impl Fn(EffectModel) -> EffectModel,
+        observer: &dyn Observer,
+    ) -> Result<(), RunError> {
         let Some(best) = state.progress.best else {
             return Ok(());
         };
@@ -311,7 +318,7 @@ impl RunDir {
             best.epoch
         );
         observer.event(Event::Warning(&text));
-        self.save_best(&state.valid())?;
+        self.save_best(&finished(state.valid()))?;
         state.progress.best = Some(newest);
         Ok(())
     }
