@@ -113,8 +113,7 @@ pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let instrument = Instrument::new(playable, setting)?;
     let mut files = Vec::new();
     for (input, output) in request.inputs.iter().zip(targets) {
-        let file = play(&instrument, input, &output, request, observer)
-            .with_context(|| format!("playing {}", input.display()))?;
+        let file = play(&instrument, input, &output, request, observer)?;
         // Softer is where every sound ends; that a network is to know by itself.
         if let Some((heard, played)) = heard.zip(file.levels)
             && played.loudest_dbfs > heard.loudest_dbfs + LOUDER
@@ -249,7 +248,10 @@ fn play(
     }
     let format = request.format.unwrap_or(like_input(reader.format()));
     let mut writer = AudioWriter::create(output, file_rate, channels, format)?;
-    let mut chain = Chain::new(instrument, file_rate, rate, channels, not_finite)?;
+    // Errors of files name theirs; a network knows none.
+    let playing = || format!("playing {}", input.display());
+    let chain = Chain::new(instrument, file_rate, rate, channels, not_finite);
+    let mut chain = chain.with_context(playing)?;
     let task = Task::begin(observer, &input.display().to_string(), reader.frames());
     let mut meter = LevelMeter::default();
     let mut block = Vec::new();
@@ -267,11 +269,11 @@ fn play(
         remaining.heard += frames as u64;
         // Of one channel: the others sound with it.
         meter.push(&block[0]);
-        let answered = chain.push(&block)?;
+        let answered = chain.push(&block).with_context(playing)?;
         remaining.write(&mut writer, answered)?;
         task.advance(frames as u64);
     }
-    let (answered, silenced) = chain.finish()?;
+    let (answered, silenced) = chain.finish().with_context(playing)?;
     remaining.write(&mut writer, answered)?;
     let silenced = silenced + reader.silenced();
     let written = writer.finish()?;

@@ -8,7 +8,7 @@ use super::playable::Playable;
 use crate::audio::{Audio, SampleFormat, encode};
 use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
-use crate::progress::{Observer, Task};
+use crate::progress::{Event, Observer, Task};
 use crate::report::metrics::{PairRows, QuietPassages, Row, SpanSums};
 use crate::report::own_delay::{own_delay, without_delay};
 use anyhow::{Result, bail, ensure};
@@ -58,13 +58,28 @@ impl<'a> Tester<'a> {
             label: excerpt.label.clone(),
             rows: Vec::new(),
         };
-        Self {
+        let tester = Self {
             recordings,
             reach: if any(shared) { shared } else { networks },
             observer,
             rows: Vec::new(),
             by_pair: recordings.test.iter().map(pair).collect(),
+        };
+        let (scored, given) = (tester.sample_count(), tester.samples_given());
+        if scored < given {
+            observer.event(Event::Note(&format!(
+                "{scored} of the {given} test samples are scored: where a test span begins inside a \
+                 recording, the first {} are what the models hear before",
+                tester.reach.context
+            )));
         }
+        tester
+    }
+
+    /// Samples of all test spans.
+    fn samples_given(&self) -> usize {
+        let spans = self.recordings.test.iter().flat_map(|e| &e.channels);
+        spans.map(|s| s.samples().len()).sum()
     }
 
     /// Samples over which rows are compared.
