@@ -31,11 +31,16 @@ pub struct Case {
 }
 
 impl Case {
-    /// The lags from the first to the last sample.
+    /// The least and the largest lag of what both hold.
     pub fn lags(&self) -> Option<(i64, i64)> {
         let truth = self.truth?;
-        let last = truth.latency + (1e-6 * truth.drift_ppm * self.wet.len() as f64).round() as i64;
-        Some((truth.latency.min(last), truth.latency.max(last)))
+        let lag = |sample: f64| truth.latency as f64 + 1e-6 * truth.drift_ppm * sample;
+        // What wet begins with is before dry where wet lags.
+        let (first, last) = (lag(truth.latency.max(0) as f64), lag(self.wet.len() as f64));
+        Some((
+            first.min(last).floor() as i64,
+            first.max(last).ceil() as i64,
+        ))
     }
 }
 

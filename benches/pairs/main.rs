@@ -3,6 +3,7 @@
 //! `cargo bench -p effigy-base --bench pairs` prints it; see README beside.
 
 mod cases;
+mod real;
 
 use cases::{Case, apart, belonging};
 use effigy_base::audio::Audio;
@@ -28,119 +29,175 @@ fn main() {
             .and_then(|a| a.parse().ok())
             .unwrap_or(default)
     };
-    let (mode, first, count) = (
+    let (mode, first, count, step) = (
         arguments.first().map_or("table", String::as_str),
         number(1, 0),
         number(2, 60),
+        number(3, 1),
     );
     match mode {
-        "features" => features(first, count),
+        "features" => features(first, count, step),
         "files" => files(&arguments[1..]),
         _ => table(first, count),
     }
 }
 
-fn table(first: u64, count: u64) {
-    let rows: Vec<(Case, Survey)> = (0..2 * count)
-        .into_par_iter()
-        .map(|n| {
-            if n < count {
-                belonging(first + n)
-            } else {
-                apart(first + n - count)
-            }
-        })
-        .map(|mut case| {
-            let found = look(&case);
-            case.dry = Vec::new();
-            (case, found)
-        })
-        .collect();
-    let (mut refused, mut late, mut called_fit) = (0, 0, 0);
-    for (case, found) in &rows {
-        let latency = found.latency.as_ref();
-        let (samples, confidence) = latency.map_or((0, 0.0), |l| {
-            (
-                l.latency_samples,
-                l.measured.as_ref().map_or(0.0, |m| m.confidence),
-            )
-        });
-        let mut marks = String::new();
-        if let (Some(truth), Some((low, high))) = (case.truth, case.lags()) {
-            let drifts = truth.drift_ppm != 0.0;
-            let named = found
-                .drift
-                .is_some_and(|d| (d.ppm - truth.drift_ppm).abs() < 3.0 && d.confidence > 0.3);
-            let only_drift = drifts && named && found.problems.iter().all(|p| p.contains("drift"));
-            if !(found.fit || only_drift) {
-                refused += 1;
-                marks += " REFUSED";
-            }
-            if drifts && !named {
-                marks += " DRIFT-UNNAMED";
-            }
-            if confidence >= 0.3 && !(low - 1..=high).contains(&samples) {
-                late += 1;
-                marks += " WRONG";
-            }
-            println!(
-                "{:60} truth {:>7} {:>5.0} ppm found {samples:>7} conf {confidence:.2}{marks} kind {:?} drift {:.1?} | {}",
-                case.name,
-                truth.latency,
-                truth.drift_ppm,
-                found.kind,
-                found.drift.map(|d| (d.ppm, d.confidence)),
-                found.problems.first().map_or("", |p| &p[..p.len().min(90)])
-            );
-        } else {
-            if found.fit {
-                called_fit += 1;
-                marks += " FALSE-FIT";
-            }
-            println!(
-                "{:60} found {samples:>7} conf {confidence:.2}{marks} kind {:?} | {}",
-                case.name,
-                found.kind,
-                found.problems.first().map_or("", |p| &p[..p.len().min(90)])
-            );
-        }
-    }
-    println!("{refused} refused, {late} wrong of {count}; {called_fit} called fit of {count}");
+/// What the table counts.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    refused: usize,
+    wrong: usize,
+    trusted: usize,
+    unnamed: usize,
+    called_fit: usize,
 }
 
-fn features(first: u64, count: u64) {
-    (0..2 * count).into_par_iter().for_each(|n| {
-        let case = if n.is_multiple_of(2) { belonging(first + n / 2) } else { apart(first + n / 2) };
-        let started = std::time::Instant::now();
-        let found = align::estimate(&case.dry, &case.wet, &AlignOptions::default()).unwrap();
-        let seconds = started.elapsed().as_secs_f64();
-        let error = case.lags().map(|(low, high)| {
-            let l = found.latency_samples;
-            if l > high { l - high } else if l < low { l - low } else { 0 }
+fn table(first: u64, count: u64) {
+    let real = real::data().map_or_else(
+        || {
+            println!("skipped: no real recordings are here");
+            Vec::new()
+        },
+        |data| real::crosswise(&data),
+    );
+    let made = count.saturating_sub(real.len() as u64);
+    let of_real = real.len().min(count as usize);
+    let real = real.into_par_iter().take(of_real).map(|case| row(&case));
+    let belonging = (first..first + count)
+        .into_par_iter()
+        .map(|n| row(&belonging(n)));
+    let apart = (first..first + made)
+        .into_par_iter()
+        .map(|n| row(&apart(n)));
+    let sum = belonging
+        .chain(apart)
+        .chain(real)
+        .reduce(Count::default, |a, b| Count {
+            refused: a.refused + b.refused,
+            wrong: a.wrong + b.wrong,
+            trusted: a.trusted + b.trusted,
+            unnamed: a.unnamed + b.unnamed,
+            called_fit: a.called_fit + b.called_fit,
         });
-        println!(
-            "{} {:58} truth {:>7} {:>5.0} found {:>7} error {:>6} conf {:.2} strength {:.1} support {:.2} ppm {:.1} rep {:.2} sig {:.1} width {:.1} pur {:.3} start {:.2} top {:.2} onset {} inv {} | {} in {seconds:.1} s",
-            if case.truth.is_some() { "T" } else { "F" },
-            case.name,
-            case.truth.map_or(0, |t| t.latency),
-            case.truth.map_or(0.0, |t| t.drift_ppm),
-            found.latency_samples,
-            error.map_or("-".into(), |e| e.to_string()),
-            found.confidence,
-            found.strength,
-            found.support,
-            found.drift.map_or(0.0, |d| d.ppm),
-            found.repetition,
-            found.candidates[0].significance,
-            found.candidates[0].width,
-            found.purity,
-            found.start_samples.map_or(0.0, |s| s - case.truth.map_or(0, |t| t.latency) as f64),
-            found.top,
-            found.candidates[0].onset - case.truth.map_or(0, |t| t.latency),
-            case.truth.is_some_and(|t| t.inverted == found.inverted),
-            found.candidates.iter().map(|c| format!("{}:{:.0}/{:.0}", c.onset - found.latency_samples, c.significance, c.width)).collect::<Vec<_>>().join(" "),
-        );
-    });
+    println!(
+        "of {count} that belong together {} refused, {} latencies trusted of which {} wrong, {} drifts \
+         not named; of {made} made and {of_real} real ones that do not {} called fit",
+        sum.refused, sum.trusted, sum.wrong, sum.unnamed, sum.called_fit
+    );
+}
+
+/// Prints how a pair is judged.
+fn row(case: &Case) -> Count {
+    let found = look(case);
+    let latency = found.latency.as_ref();
+    let measured = latency.and_then(|l| l.measured.as_ref());
+    let samples = latency.map_or(0, |l| l.latency_samples);
+    let confidence = measured.map_or(0.0, |m| m.confidence);
+    let mut count = Count::default();
+    let mut text = format!("{:60} ", case.name);
+    let mut marks = String::new();
+    if let (Some(truth), Some((low, high))) = (case.truth, case.lags()) {
+        let drifts = truth.drift_ppm != 0.0;
+        let named = |d: align::Drift| d.is_sure() && (d.ppm - truth.drift_ppm).abs() < 3.0;
+        let named = found.drift.is_some_and(named);
+        let only_drift = drifts && named && found.problems.iter().all(|p| p.contains("drift"));
+        if !(found.fit || only_drift) {
+            count.refused = 1;
+            marks += " REFUSED";
+        }
+        if drifts && !named {
+            count.unnamed = 1;
+            marks += " DRIFT-UNNAMED";
+        }
+        if confidence >= align::TRUSTED_CONFIDENCE {
+            count.trusted = 1;
+            if !(low - 1..=low).contains(&samples) {
+                count.wrong = 1;
+                marks += " WRONG";
+            }
+        }
+        text += &format!("truth {low:>7} to {high:>7} {:>5.0} ppm ", truth.drift_ppm);
+    } else if found.fit {
+        count.called_fit = 1;
+        marks += " FALSE-FIT";
+    }
+    println!(
+        "{text}found {samples:>7} conf {confidence:.2}{marks} kind {:?} drift {:.1?} {:.2?} | {}",
+        found.kind,
+        found.drift.map(|d| (d.ppm, d.confidence)),
+        found.bond,
+        found.problems.first().map_or("", |p| &p[..p.len().min(90)])
+    );
+    count
+}
+
+/// What the confidence of a latency is read from, pair by pair, and how often it was right.
+fn features(first: u64, count: u64, step: u64) {
+    let numbers: Vec<u64> = (0..count).map(|n| first + step * n).collect();
+    let belonging = numbers.par_iter().map(|n| feature(&belonging(*n)));
+    let apart = numbers.par_iter().map(|n| feature(&apart(*n)));
+    let judged: Vec<(f64, bool)> = belonging.chain(apart).collect();
+    println!("confidence  pairs  right");
+    for (from, to) in [
+        (0.0, 0.1),
+        (0.1, 0.3),
+        (0.3, 0.5),
+        (0.5, 0.7),
+        (0.7, 0.9),
+        (0.9, 1.01),
+    ] {
+        let inside = judged.iter().filter(|(c, _)| (from..to).contains(c));
+        let (all, right) = inside.fold((0, 0), |(all, right), (_, r)| {
+            (all + 1, right + usize::from(*r))
+        });
+        println!("{from:.1} to {:.1}  {all:5}  {right:5}", to.min(1.0));
+    }
+}
+
+/// Prints what was measured; how sure, and whether it is right: on the sample or one early.
+fn feature(case: &Case) -> (f64, bool) {
+    let started = std::time::Instant::now();
+    let found = align::estimate(&case.dry, &case.wet, &AlignOptions::default()).unwrap();
+    let seconds = started.elapsed().as_secs_f64();
+    let error = case.lags().map(|(low, _)| found.latency_samples - low);
+    let best = found.candidates[0];
+    println!(
+        "{} {:58} error {:>6} found {:>7} conf {:.2} strength {:.1} support {:.2} drift {:.1?} of {:.1} rep {:.2} \
+         sig {:.1} width {:.1} pur {:.3} start {:.2} top {:.2} polarity {} | {} in {seconds:.1} s",
+        if case.truth.is_some() { "T" } else { "F" },
+        case.name,
+        error.map_or("-".into(), |e| e.to_string()),
+        found.latency_samples,
+        found.confidence,
+        found.strength,
+        found.support,
+        found.drift.map(|d| (d.ppm, d.confidence)),
+        case.truth.map_or(0.0, |t| t.drift_ppm),
+        found.repetition,
+        best.significance,
+        best.width,
+        found.purity,
+        found
+            .start_samples
+            .map_or(0.0, |s| s - case.truth.map_or(0, |t| t.latency) as f64),
+        found.top,
+        case.truth.is_none_or(|t| t.inverted == found.inverted),
+        found
+            .candidates
+            .iter()
+            .map(|c| format!(
+                "{}:{:.0}/{:.0}",
+                c.onset - found.latency_samples,
+                c.significance,
+                c.width
+            ))
+            .collect::<Vec<_>>()
+            .join(" "),
+    );
+    (
+        found.confidence,
+        error.is_some_and(|e| (-1..=0).contains(&e)),
+    )
 }
 
 /// Surveys of pairs of files: dry wet dry wet …

@@ -38,7 +38,7 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Whether there is one: more than a response's own width, and no accident.
+    /// Whether there is one: more than a sample, and no accident.
     pub fn is_sure(&self) -> bool {
         self.confidence > 0.5 && self.samples.abs() > 1.0
     }

@@ -12,9 +12,10 @@
 //!    and whitened by causal minimum-phase filters made from their own spectra, so that nothing
 //!    moves to an earlier sample and a filter's delay shrinks to a spike on its first sample
 //!    (`align/whiten.rs`).
-//! 2. Stretch by stretch along the recording they are correlated, near by and, where that shows
-//!    nothing, at all lags: a response is there throughout, an accident once. A line of lags that
-//!    slopes is a clock that drifts, and is undone (`align/search.rs`, `align/place.rs`).
+//! 2. Stretch by stretch along the recording they are correlated, near by and, where that is not
+//!    conclusive, at all lags: a response is there throughout, an accident once. What fits only as
+//!    far as dry fits itself is no place. A line of lags that slopes is a clock that drifts, and is
+//!    undone (`align/search.rs`, `align/place.rs`).
 //! 3. Around that place, the correlation of the whole is the response; nine views (fine to coarse
 //!    noise floor, long or short filter, loudness levelled or not) suit different material. The
 //!    first sample well above the noise and a good part of the peak is the onset; the view that
@@ -36,7 +37,7 @@ mod tremolo;
 mod variation;
 mod whiten;
 
-use confidence::{BLURRED, Evidence};
+use confidence::Evidence;
 use place::Place;
 use response::{Reading, SIGNIFICANT, Whitened};
 use serde::Serialize;
@@ -216,8 +217,8 @@ pub fn estimate_joint(
 ) -> Result<Alignment, AlignError> {
     let mut pairs: Vec<_> = pairs
         .iter()
-        .map(|(dry, wet)| prepare(dry, wet, options))
-        .collect::<Result<_, _>>()?;
+        .map(|(dry, wet)| Ok(faded(prepare(dry, wet, options)?)))
+        .collect::<Result<_, AlignError>>()?;
     let place = place::find(&pairs, &options.lags, options.beyond).ok_or(AlignError::NoPair)?;
     let line = place.line;
     // Where the clocks disagree, every pair is read at dry's speed before a sample is named.
@@ -238,15 +239,18 @@ pub fn estimate_joint(
         .filter_map(|g| response::read(g, BEFORE as usize))
         .collect();
     let decided = decide(readings, repetition.unwrap_or(1.0), &lags, &place);
-    let mut alignment = decided.ok_or(AlignError::NoPair)?;
+    let (mut alignment, evidence) = decided.ok_or(AlignError::NoPair)?;
     let start = exact_start(&pairs, alignment.latency_samples);
     alignment.purity = start.map_or(0.0, |s| s.purity);
     alignment.start_samples = start.map(|s| s.samples);
     alignment.top = start.map_or(0.0, |s| s.top);
     let onset = first_sample(alignment.latency_samples, start);
-    if start.is_none_or(|s| s.is_blurred()) {
-        alignment.confidence *= BLURRED;
-    }
+    let evidence = Evidence {
+        blurred: start.is_none_or(|s| s.is_blurred()),
+        slides: line.slide != 0.0,
+        ..evidence
+    };
+    alignment.confidence = evidence.probability();
     // Where wet lags less and less, the end comes first.
     let shared = pairs.iter().map(|(dry, wet)| {
         let len = dry.len().min(wet.len());
@@ -293,7 +297,7 @@ pub fn cross_response(dry: &[f32], wet: &[f32], reach: usize) -> Option<Vec<f64>
         max_samples: 1 << 17,
         beyond: false,
     };
-    let (dry, wet) = prepare(dry, wet, &options).ok()?;
+    let (dry, wet) = faded(prepare(dry, wet, &options).ok()?);
     let views = response::responses(&dry, &wet, &options.lags);
     let sharpness = |g: &Vec<f64>| response::read(g, g.len() / 2).map_or(0.0, |r| r.sharpness());
     let best = views
@@ -406,10 +410,14 @@ fn first_sample(onset: i64, start: Option<Start>) -> i64 {
         Some(start) if start.purity > PURE && start.top < 0.5 => {
             // A digital filter's zeros at half the rate, and poles above all that sounds, delay by
             // a sample or two and cannot be told from a delay where so little sounds.
-            let unseen = if start.top < 0.25 { 2.0 } else { 1.0 };
-            let earliest = start.samples - unseen;
-            let read = (earliest..start.samples + 0.2).contains(&(onset as f64));
-            if read { onset } else { earliest.ceil() as i64 }
+            let (most, least) = if start.is_narrow() {
+                (2.0, 0.5)
+            } else {
+                (1.0, -0.2)
+            };
+            let earliest = (start.samples - most).ceil() as i64;
+            let latest = (start.samples - least).floor() as i64;
+            onset.clamp(earliest, latest.max(earliest))
         }
         Some(start) if start.purity > PURE => (start.samples + 0.2).floor() as i64,
         _ => onset,
@@ -455,13 +463,10 @@ fn prepare(
     let cut = |which, x: &[f32]| {
         let x = &x[start..x.len().min(start + length)];
         let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / x.len() as f64;
-        let fade = FADE.min(x.len() / 16);
         if x.iter().all(|v| *v == x[0]) {
             return Err(AlignError::Silent { which });
         }
-        let mut x: Vec<f64> = x.iter().map(|&v| f64::from(v) - mean).collect();
-        fade_edges(&mut x, fade);
-        Ok(x)
+        Ok(x.iter().map(|&v| f64::from(v) - mean).collect())
     };
     Ok((cut("dry", dry)?, cut("wet", wet)?))
 }
@@ -470,13 +475,16 @@ fn prepare(
 /// sound begin and end with a step, and the steps of two files correlate.
 const FADE: usize = 8192;
 
-fn fade_edges(x: &mut [f64], fade: usize) {
-    let len = x.len();
-    for n in 0..fade {
-        let gain = 0.5 - 0.5 * (std::f64::consts::PI * (n as f64 + 0.5) / fade as f64).cos();
-        x[n] *= gain;
-        x[len - 1 - n] *= gain;
+fn faded((mut dry, mut wet): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
+    for x in [&mut dry, &mut wet] {
+        let (len, fade) = (x.len(), FADE.min(x.len() / 16));
+        for n in 0..fade {
+            let gain = 0.5 - 0.5 * (std::f64::consts::PI * (n as f64 + 0.5) / fade as f64).cos();
+            x[n] *= gain;
+            x[len - 1 - n] *= gain;
+        }
     }
+    (dry, wet)
 }
 
 /// Where the `length` samples of most energy begin (searched in steps of an eighth of them).
@@ -507,13 +515,14 @@ fn repetition_of(dry: &[f64], lags: &RangeInclusive<i64>) -> f64 {
     if r[0] > 0.0 { most / r[0] } else { 0.0 }
 }
 
-/// Weighs the views against each other; `None` without any.
+/// Weighs the views against each other, confidence still to come from the evidence; `None` without
+/// any.
 fn decide(
     mut readings: Vec<Reading>,
     repetition: f64,
     lags: &RangeInclusive<i64>,
     place: &Place,
-) -> Option<Alignment> {
+) -> Option<(Alignment, Evidence)> {
     readings.sort_by(|a, b| b.sharpness().total_cmp(&a.sharpness()));
     let best = *readings.first()?;
     let clarity = |r: &Reading| 1.0 - SIGNIFICANT / r.significance.max(SIGNIFICANT);
@@ -528,11 +537,13 @@ fn decide(
         width: best.width,
         agreement,
         repetition,
+        blurred: false,
+        slides: false,
     };
     let lag = |index: usize| lags.start() + index as i64;
-    Some(Alignment {
+    let alignment = Alignment {
         latency_samples: lag(best.onset),
-        confidence: evidence.probability(),
+        confidence: 0.0,
         inverted: best.first_swing < 0.0,
         repetition,
         support: place.line.support,
@@ -551,5 +562,6 @@ fn decide(
                 width: r.width,
             })
             .collect(),
-    })
+    };
+    Some((alignment, evidence))
 }

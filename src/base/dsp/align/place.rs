@@ -4,64 +4,94 @@
 
 use super::drift::{self, Drift};
 use super::response::Whitened;
-use super::search::{self, Line};
+use super::search::{self, Likeness, Line};
 use super::whiten::Whitener;
 use rayon::prelude::*;
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 
-/// Strength from which on a line near by is believed without looking farther. Chance makes 6.
+/// Strength from which on a line is believed. Chance makes 6.
 const CLEAR: f64 = 9.0;
 
-/// A slide of this many samples is beyond what a response's width makes of none.
-const STEEP: f64 = 12.0;
+/// Strength from which on a line near by is the place, unless dry is like itself. (The most that can
+/// be said is 24.)
+const CONCLUSIVE: f64 = 18.0;
 
-/// Factor by which a steep line says more than the best level one, if it is the right one.
-const MORE: f64 = 1.06;
+/// Share of the highest line's height from which on another is the place: the nearer one, for many
+/// more lags hold chance's best, and the earlier one, for it is the direct sound before an echo.
+const DIRECT: f64 = 0.7;
+
+/// Likeness of dry to itself from which on a line so many lags beside the highest is nothing but that.
+const ALIKE: f64 = 0.3;
+
+/// Standard errors of a slide at which it is worth nothing; at twice as many it is sure.
+const SURE: f64 = 5.0;
 
 /// Whitening of a look: taps, and the floor that suits clean or noisy material.
 const LOOKS: [(usize, f64); 3] = [(4096, 1e-6), (4096, 1e-2), (16_384, 1e-6)];
 
-/// The line on which the strongest of the pairs agrees: among `lags`, or among all when they show
-/// nothing and it is asked to look `beyond`; with the lags that were searched. `None` when no pair
-/// sounds.
+/// The line on which the strongest of the pairs agrees: among `lags`, and among all when it is asked to
+/// look `beyond`; with the lags that were searched. `None` when no pair sounds.
 pub(super) fn find(
     pairs: &[(Vec<f64>, Vec<f64>)],
     lags: &RangeInclusive<i64>,
     beyond: bool,
 ) -> Option<Place> {
     // One pair's looks at a time: a group may hold hundreds.
-    let near = pairs.iter().enumerate().filter_map(|(n, pair)| {
-        let lines = looks(pair)
-            .into_iter()
-            .filter_map(|look| search::near(&look, lags));
-        Some((n, strongest(lines, |line| line.strength)?, lags.clone()))
-    });
-    let strength = |found: &Found| found.1.strength;
-    let mut best = strongest(near, strength)?;
-    if best.1.strength < CLEAR && beyond {
-        let far = pairs.iter().enumerate().filter_map(|(n, pair)| {
-            let lines = looks(pair)
-                .into_iter()
-                .filter_map(|look| search::anywhere(&look));
-            let (line, lags) = strongest(lines, |found| found.0.strength)?;
-            Some((n, line, lags))
-        });
-        let far = strongest(far, strength)?;
-        // Many more lags hold chance's best.
-        let better = far.1.strength > 1.25 * best.1.strength;
-        best = if better { far } else { (best.0, best.1, far.2) };
+    let places = pairs
+        .iter()
+        .filter_map(|pair| of_pair(looks(pair), lags, beyond));
+    places.max_by(|a, b| a.line.strength.total_cmp(&b.line.strength))
+}
+
+/// Where one pair agrees.
+fn of_pair(looks: Vec<Whitened>, lags: &RangeInclusive<i64>, beyond: bool) -> Option<Place> {
+    let near = looks.iter().map(|look| search::near(look, lags));
+    let near: Vec<Option<Line>> = near.collect();
+    let (best, mut line) = strongest(near.into_iter().enumerate())?;
+    let itself = Likeness::of(&looks[0].dry);
+    let mut searched = lags.clone();
+    if beyond && (line.strength < CONCLUSIVE || itself.most() > ALIKE) {
+        // Where there is something near by, its look is the one that suits the material.
+        let clear = line.strength >= CLEAR;
+        let suited = |n: usize| !clear || n == best;
+        let some = looks.iter().enumerate().filter(|(n, _)| suited(*n));
+        for (_, look) in some {
+            let (far, all) = search::anywhere(look)?;
+            line = the_place(line, &far, |lag| itself.after(lag));
+            searched = all;
+        }
     }
-    let (index, mut line, lags) = best;
-    let drift = looks(&pairs[index])
-        .first()
-        .and_then(|look| clocks(look, &line));
+    let drift = clocks(&looks[0], &line);
     line.slide = drift.filter(Drift::is_sure).map_or(0.0, |d| d.samples);
+    line.strength /= itself.copies().sqrt();
     Some(Place {
         line,
         drift,
-        searched: (*lags.start(), *lags.end()),
+        searched: (*searched.start(), *searched.end()),
     })
+}
+
+/// Which of the lines near by and `far` off is that of the direct sound, for a dry sound that is so far
+/// `alike` to itself that many lags later.
+fn the_place(near: Line, far: &[Line], alike: impl Fn(i64) -> f64) -> Line {
+    let higher = |a: Line, b: &Line| if b.height > a.height { *b } else { a };
+    let highest = far.iter().fold(near, higher);
+    let believed = |line: &Line| {
+        let beside = line.lag - highest.lag;
+        beside == 0 || (line.height >= DIRECT * highest.height && alike(beside) < ALIKE)
+    };
+    let earliest = far.iter().filter(|l| believed(l)).min_by_key(|l| l.lag);
+    match earliest {
+        Some(line) if !believed(&near) => *line,
+        _ => near,
+    }
+}
+
+fn strongest(lines: impl Iterator<Item = (usize, Option<Line>)>) -> Option<(usize, Line)> {
+    lines
+        .filter_map(|(n, line)| Some((n, line?)))
+        .max_by(|a, b| a.1.strength.total_cmp(&b.1.strength))
 }
 
 /// Where several pairs agree.
@@ -81,13 +111,6 @@ impl Place {
     }
 }
 
-/// Which pair, its line, the lags that were looked at.
-type Found = (usize, Line, RangeInclusive<i64>);
-
-fn strongest<T>(found: impl Iterator<Item = T>, strength: impl Fn(&T) -> f64) -> Option<T> {
-    found.max_by(|a, b| strength(a).total_cmp(&strength(b)))
-}
-
 /// Both sounds of a pair, every moment counting alike, whitened finely and coarsely.
 fn looks((dry, wet): &(Vec<f64>, Vec<f64>)) -> Vec<Whitened> {
     LOOKS
@@ -100,14 +123,16 @@ fn looks((dry, wet): &(Vec<f64>, Vec<f64>)) -> Vec<Whitened> {
         .collect()
 }
 
-/// The slide to a twentieth of a sample; `None` where there is no line or too little sound.
+/// The slide to a twentieth of a sample; `None` where there is no line or too little sound. Its
+/// confidence is that of the energies, or of the lags of the stretches where they say the same.
 fn clocks(look: &Whitened, line: &Line) -> Option<Drift> {
     let mut drift =
         drift::drift(look, line.lag, Some(line.slide)).filter(|_| line.strength >= CLEAR)?;
-    // A line that the stretches follow only when it is steep proves the slide it has.
-    let more = line.height > MORE * line.level_height && line.support > 0.3;
-    if more && line.slide.abs() >= STEEP && (drift.samples - line.slide).abs() < 8.0 {
-        drift.confidence = drift.confidence.max(0.5 + 0.5 * line.support);
+    if let Some((growth, error)) = line.growth
+        && (growth - drift.samples).abs() < 3.0 * error + 1.0
+    {
+        let confidence = 1.0 - SURE * error / growth.abs().max(error);
+        drift.confidence = drift.confidence.max(confidence);
     }
     Some(drift)
 }
@@ -152,6 +177,26 @@ fn read(x: &[f64], place: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearer_line_is_the_place_unless_another_says_clearly_more() {
+        let line = |lag, height| Line {
+            lag,
+            slide: 0.0,
+            strength: 12.0,
+            support: 1.0,
+            height,
+            growth: None,
+        };
+        let far = [line(9000, 50.0), line(7000, 45.0), line(-6000, 20.0)];
+        let place = |near, far: &[Line], alike| the_place(near, far, |_| alike).lag;
+        assert_eq!(place(line(80, 40.0), &far, 0.0), 80);
+        // Both of the high ones are the sound and its echo: the direct one.
+        assert_eq!(place(line(80, 30.0), &far, 0.0), 7000);
+        assert_eq!(place(line(80, 30.0), &[], 0.0), 80);
+        // Notes that return fit themselves.
+        assert_eq!(place(line(80, 40.0), &far, 0.9), 9000);
+    }
 
     #[test]
     fn a_slide_is_undone() {

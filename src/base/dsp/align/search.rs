@@ -29,20 +29,27 @@ const FOLLOWS: f64 = 3.0;
 /// Half of the lags over which a stretch's swing may lie beside the line.
 const BESIDE: usize = 3;
 
+/// Half of the lags around a line among which a stretch may say most.
+const OWN: usize = 16;
+
 /// The steepest line looked for, in parts per million.
 const STEEPEST_PPM: f64 = 300.0;
 
-/// Peaks of each stretch that are followed up where the lags are too many for all.
-const PEAKS: usize = 4;
+/// Peaks of each stretch that are followed up where the lags are too many for all: every note meets
+/// every other one somewhere.
+const PEAKS: usize = 12;
 
 /// Lags around such a peak that are looked through.
 const AROUND: i64 = 1024;
 
 /// Places of most agreement that are looked at closely.
-const FOLLOWED_UP: usize = 5;
+const FOLLOWED_UP: usize = 6;
 
-/// Share of the best line's height from which on an earlier one is the direct sound before an echo.
-const DIRECT: f64 = 0.7;
+/// Samples from which on a sound that fits itself is a loop, not a note.
+const SHORTEST_LOOP: usize = 32_768;
+
+/// Share of its power that fits itself in a loop: hiss and whitening leave so much of it.
+const LOOPED: f64 = 0.3;
 
 /// Stretches quieter than this, relative to the mean power, say nothing.
 const SILENT: f64 = 1e-3;
@@ -61,8 +68,9 @@ pub struct Line {
     pub support: f64,
     /// Sum without the limit on one stretch, to tell a sound from its echoes.
     pub height: f64,
-    /// The same of the best level line.
-    pub level_height: f64,
+    /// Samples by which the lags at which the stretches themselves say most grow over the whole dry
+    /// sound, and the standard error of it; `None` where fewer than eight stretches follow.
+    pub growth: Option<(f64, f64)>,
 }
 
 /// What one stretch says at every lag.
@@ -93,9 +101,9 @@ pub fn near(pair: &Whitened, lags: &RangeInclusive<i64>) -> Option<Line> {
     )
 }
 
-/// The best line over all lags at which the two share a quarter of the shorter one; with the
-/// lags searched.
-pub fn anywhere(pair: &Whitened) -> Option<(Line, RangeInclusive<i64>)> {
+/// The best lines near the lags at which most stretches agree, the surest first, of all lags at which
+/// the two share a quarter of the shorter one; with the lags searched.
+pub fn anywhere(pair: &Whitened) -> Option<(Vec<Line>, RangeInclusive<i64>)> {
     let (dry, wet) = (pair.dry.len() as i64, pair.wet.len() as i64);
     let least = dry.min(wet) / 4;
     let lags = least - dry..=wet - least;
@@ -121,22 +129,57 @@ pub fn anywhere(pair: &Whitened) -> Option<(Line, RangeInclusive<i64>)> {
     let mut candidates: Vec<(f64, i64)> = candidates.map(|c| (votes(&c), c.1)).collect();
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.abs().cmp(&b.1.abs())));
     let mut tried: Vec<i64> = Vec::new();
-    let mut found: Vec<Line> = Vec::new();
     for (_, lag) in candidates {
-        if tried.len() == FOLLOWED_UP {
-            break;
+        if tried.len() < FOLLOWED_UP && tried.iter().all(|t| (t - lag).abs() >= AROUND / 2) {
+            tried.push(lag);
         }
-        if tried.iter().any(|t| (t - lag).abs() < AROUND / 2) {
-            continue;
-        }
-        tried.push(lag);
-        found.extend(near(pair, &(lag - AROUND..=lag + AROUND)));
     }
-    let best = *found.iter().max_by(|a, b| a.height.total_cmp(&b.height))?;
-    let direct = found
-        .into_iter()
-        .filter(|l| l.height >= DIRECT * best.height);
-    Some((direct.min_by_key(|l| l.lag)?, lags))
+    let line = |lag: &i64| near(pair, &(lag - AROUND..=lag + AROUND));
+    let mut found: Vec<Line> = tried.iter().filter_map(line).collect();
+    found.sort_by(|a, b| b.height.total_cmp(&a.height));
+    Some((found, lags))
+}
+
+/// How far a sound is like itself some time later.
+pub struct Likeness(Vec<f64>);
+
+impl Likeness {
+    /// That of a whitened and levelled sound.
+    pub fn of(sound: &[f64]) -> Self {
+        let mut fft = RealFft::new((2 * sound.len()).next_power_of_two());
+        let mut spectrum = fft.spectrum();
+        fft.forward(sound.iter().copied(), &mut spectrum);
+        for bin in &mut spectrum {
+            *bin = bin.norm_sqr().into();
+        }
+        // At half its length it has said everything once.
+        let r = &fft.inverse(&mut spectrum)[..sound.len().div_ceil(2)];
+        let whole = r.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+        let share = |lag: usize| sound.len() as f64 / (sound.len() - lag) as f64;
+        let alike = r.iter().enumerate();
+        Self(alike.map(|(lag, v)| v.abs() / whole * share(lag)).collect())
+    }
+
+    /// So many samples later or earlier, or beside that: 0 (not at all) to 1.
+    pub fn after(&self, lag: i64) -> f64 {
+        let lag = usize::try_from(lag.unsigned_abs()).unwrap_or(usize::MAX);
+        let near = lag.saturating_sub(BESIDE)..lag.saturating_add(BESIDE + 1).min(self.0.len());
+        let near = self.0.get(near).unwrap_or(&[]);
+        near.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The most at any lag that is longer than a period.
+    pub fn most(&self) -> f64 {
+        let later = self.0.get(AROUND as usize..).unwrap_or(&[]);
+        later.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// How often it plays the same over again, as a loop does: 1 where it does not. A line of lags that
+    /// such a sound follows is one accident repeated as often.
+    pub fn copies(&self) -> f64 {
+        let again = (SHORTEST_LOOP..self.0.len()).find(|&lag| self.0[lag] > LOOPED);
+        again.map_or(1.0, |period| 2.0 * self.0.len() as f64 / period as f64)
+    }
 }
 
 /// Lags and, in standard deviations, heights of some swings.
@@ -254,16 +297,12 @@ fn best_line(stretches: &[Stretch], first: i64, wet_len: usize, slides: &[f64]) 
             .max_by(|&a, &b| sums[a].total_cmp(&sums[b]))
             .unwrap_or(0)
     };
-    let mut level_height = 0.0_f64;
     let mut best: Option<(f64, usize, f64, usize)> = None;
     for &slide in slides {
         for side in [0, 1] {
             let sums = along(&heights, side, slide);
             let lag = peak(&sums);
             let height = f64::from(sums[lag]);
-            if slide == 0.0 {
-                level_height = level_height.max(height);
-            }
             // A steeper line must say clearly more.
             if best.is_none_or(|b| height > 1.03 * b.0) {
                 best = Some((height, lag, slide, side));
@@ -279,6 +318,12 @@ fn best_line(stretches: &[Stretch], first: i64, wet_len: usize, slides: &[f64]) 
             .map_or(0.0, |v| f64::from(limited(*v)))
     };
     let said: Vec<f64> = stretches.iter().map(at).collect();
+    let own = |s: &Stretch| {
+        let on_line = usize::try_from(index as i64 + (slide * s.place).round() as i64).ok()?;
+        Some((s.place, s.own_lag(side, on_line)?))
+    };
+    let following = stretches.iter().zip(&said).filter(|(_, v)| **v >= FOLLOWS);
+    let own: Vec<(f64, f64)> = following.filter_map(|(s, _)| own(s)).collect();
     let follow = said.iter().filter(|v| **v >= FOLLOWS).count();
     Some(Line {
         lag,
@@ -286,8 +331,24 @@ fn best_line(stretches: &[Stretch], first: i64, wet_len: usize, slides: &[f64]) 
         strength: scale * said.iter().sum::<f64>(),
         support: (follow as f64 / inside(lag)).min(1.0),
         height,
-        level_height,
+        growth: growth(&own),
     })
+}
+
+/// The slope of a line through points by least squares, with its standard error; `None` with fewer than
+/// eight of them.
+fn growth(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let n = points.len() as f64;
+    let (mx, my) = points
+        .iter()
+        .fold((0.0, 0.0), |m, p| (m.0 + p.0 / n, m.1 + p.1 / n));
+    let xx: f64 = points.iter().map(|p| (p.0 - mx).powi(2)).sum();
+    let xy: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
+    let slope = xy / xx;
+    let left = |p: &(f64, f64)| (p.1 - my - slope * (p.0 - mx)).powi(2);
+    let variance = points.iter().map(left).sum::<f64>() / (n - 2.0);
+    // A lag is a whole number.
+    (points.len() >= 8).then(|| (slope, ((variance + 1.0 / 12.0) / xx).sqrt()))
 }
 
 /// What a stretch's swing counts for, at most [`MOST`].
@@ -302,6 +363,20 @@ fn more_or_less(score: f32) -> f32 {
 }
 
 impl Stretch {
+    /// The index near `on_line` at which it says most: the middle of that swing.
+    fn own_lag(&self, side: usize, on_line: usize) -> Option<f64> {
+        let scores = &self.scores[side];
+        let near = on_line.saturating_sub(OWN)..(on_line + OWN + 1).min(scores.len());
+        let most = scores
+            .get(near.clone())?
+            .iter()
+            .copied()
+            .fold(0.0, f32::max);
+        let first = near.clone().find(|&n| scores[n] == most)?;
+        let last = near.rev().find(|&n| scores[n] == most)?;
+        Some(0.5 * (first + last) as f64)
+    }
+
     /// Scores of a response: the largest swings either way within [`BESIDE`] lags.
     fn new(place: f64, span: Range<usize>, g: &[f64]) -> Self {
         let floor = floor(g);
@@ -356,9 +431,21 @@ mod tests {
         );
         // Sixteen stretches, each of which may say six.
         assert!(line.strength > 20.0 && line.support > 0.9, "{line:?}");
-        let (line, searched) = anywhere(&pair(dry.clone(), late(20_000))).unwrap();
+        let (lines, searched) = anywhere(&pair(dry.clone(), late(20_000))).unwrap();
+        let line = lines[0];
         assert!((line.lag - 20_000).abs() <= BESIDE as i64, "{line:?}");
         assert_eq!(searched, -60_000..=60_000);
+    }
+
+    #[test]
+    fn a_loop_says_everything_once() {
+        let bar = noise(40_000, 6);
+        let hiss = noise(200_000, 7);
+        let looped: Vec<f64> = (0..200_000).map(|n| bar[n % bar.len()] + hiss[n]).collect();
+        let looped = Likeness::of(&looped);
+        assert_eq!(looped.copies(), 5.0);
+        assert!(looped.after(-40_002) > 0.4 && looped.after(10_000) < 0.1);
+        assert_eq!(Likeness::of(&hiss).copies(), 1.0);
     }
 
     #[test]
@@ -382,6 +469,10 @@ mod tests {
             (line.slide - 60.0).abs() < 8.0 && (line.lag - 30).abs() < 6,
             "{line:?}"
         );
-        assert!(line.height > 1.3 * line.level_height, "{line:?}");
+        let (growth, error) = line.growth.unwrap();
+        assert!(
+            (growth - 60.0).abs() < 3.0 * error && error < 2.0,
+            "{line:?}"
+        );
     }
 }

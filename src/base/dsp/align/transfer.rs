@@ -47,10 +47,14 @@ pub struct Start {
 }
 
 impl Start {
-    /// Whether so little of the spectrum goes together, and so unlike a filter, that a start cannot
-    /// be told from it.
+    /// Whether so little of the spectrum goes together that a sample is hard to tell.
+    pub fn is_narrow(&self) -> bool {
+        self.top < 0.25
+    }
+
+    /// Whether, besides, it is unlike a filter.
     pub fn is_blurred(&self) -> bool {
-        self.top < 0.25 && (0.85..0.97).contains(&self.purity)
+        self.is_narrow() && (0.85..0.97).contains(&self.purity)
     }
 }
 
