@@ -33,7 +33,7 @@ const SIGNIFICANCE: f64 = 0.9;
 const WIDTH: f64 = -0.55;
 const BLURRED_WIDTH: f64 = -1.5;
 const AGREEMENT: f64 = 0.24;
-const CONSTANT: f64 = -7.8;
+const CONSTANT: f64 = -7.6;
 
 impl Evidence {
     /// 0 ..= 1. A held note fits at every period, and then all figures agree on the wrong one: from a
