@@ -158,7 +158,9 @@ impl Plan<'_> {
     fn trusted(check: &check::Outcome) -> Option<(i64, f64)> {
         let facts = check.latency.as_ref()?;
         let measured = facts.measured.as_ref()?;
-        measured.is_placed().then_some((facts.latency_samples, measured.confidence))
+        measured
+            .is_placed()
+            .then_some((facts.latency_samples, measured.confidence))
     }
 
     /// The latency to write, and how it was come by.
