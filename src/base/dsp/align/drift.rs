@@ -6,6 +6,7 @@
 //! spike, but the response of a pedal has several peaks of like height, and a piece may lack the
 //! material to tell them apart.)
 
+use super::TRUSTED_CONFIDENCE;
 use super::correlate::correlate;
 use super::response::Whitened;
 use super::whiten::median;
@@ -40,7 +41,7 @@ pub struct Drift {
 impl Drift {
     /// Whether there is one: more than a sample, and no accident.
     pub fn is_sure(&self) -> bool {
-        self.confidence > 0.5 && self.samples.abs() > 1.0
+        self.confidence > TRUSTED_CONFIDENCE && self.samples.abs() > 1.0
     }
 }
 
