@@ -44,7 +44,7 @@ impl Motion {
     /// What of it would spoil training.
     pub fn findings(&self, rate: SampleRate) -> Vec<Finding> {
         let seconds = |samples: f64| samples / f64::from(rate.hz());
-        let drifts = self.drift.filter(Drift::is_sure).map(|d| Fact::Drifts {
+        let drifts = self.drift.filter(Drift::is_seen).map(|d| Fact::Drifts {
             ppm: d.ppm,
             samples: d.samples,
         });

@@ -39,9 +39,14 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Whether there is one: more than a sample, and no accident.
-    pub fn is_sure(&self) -> bool {
+    /// Whether there is one that matters, more than a sample, and no accident.
+    pub fn is_seen(&self) -> bool {
         self.confidence > TRUSTED_CONFIDENCE && self.samples.abs() > 1.0
+    }
+
+    /// Whether it is so sure that it can be undone.
+    pub fn is_sure(&self) -> bool {
+        self.confidence > 0.5 && self.is_seen()
     }
 }
 
