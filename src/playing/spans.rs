@@ -24,7 +24,13 @@ impl Playable {
         Ok(match &self.source {
             Source::Run(run) if run.by_burn => Box::new(|span, range| {
                 let (model, device) = (&run.model, &run.device);
-                Ok(evaluate::predict_span(model, device, span, range, true))
+                Ok(evaluate::predict_span(
+                    model,
+                    device,
+                    span,
+                    range,
+                    usize::MAX,
+                ))
             }),
             Source::Run(_) | Source::File(_) => {
                 let network = self.network()?;

@@ -20,25 +20,30 @@ pub fn reach(model: &EffectModel) -> Reach {
     }
 }
 
+/// Seconds that a memory hears before what it is validated on: a slow unit that wanders off while music
+/// plays is then far from where training windows begin, as it is when the model is played.
+const HEARD_BEFORE_SECONDS: usize = 10;
+
+/// How much of the recording a network with a memory hears before validation's spans.
+fn heard_before(span: &Span) -> usize {
+    HEARD_BEFORE_SECONDS * span.pair().sample_rate().hz() as usize
+}
+
 /// Predicted wet samples of `range`, which lies within what `span` lets the network predict. A memory
 /// first settles in silence, then hears the samples before the range: as many as it was trained
-/// to, or, where `all_before`, all since the recording began.
+/// to, and up to `before` where the recording has them.
 pub fn predict_span(
     model: &EffectModel,
     device: &Device,
     span: &Span,
     range: &Range<usize>,
-    all_before: bool,
+    before: usize,
 ) -> Vec<f32> {
     let Reach { context, lookahead } = reach(model);
     let (context, silence) = match model.receptive_field() {
         Some(_) => (context, 0),
         None => (
-            if all_before {
-                range.start.max(context)
-            } else {
-                context
-            },
+            range.start.min(before).max(context),
             settling_samples(span.pair().sample_rate().hz()),
         ),
     };
@@ -56,7 +61,7 @@ pub fn predict_span(
 pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> (ErrorSums, i64) {
     let predict = |span: &Span| {
         let range = span.predictable(reach(model));
-        let predicted = predict_span(model, device, span, &range, false);
+        let predicted = predict_span(model, device, span, &range, heard_before(span));
         (range, predicted)
     };
     let predicted: Vec<_> = spans.iter().map(predict).collect();
@@ -77,7 +82,7 @@ pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> (ErrorSums
 pub fn standing(model: &EffectModel, device: &Device, spans: &[Span]) -> Standing {
     let predicted = spans.iter().map(|span| {
         let range = span.predictable(reach(model));
-        let predicted = predict_span(model, device, span, &range, false);
+        let predicted = predict_span(model, device, span, &range, heard_before(span));
         (span.pair(), range, predicted)
     });
     let predicted: Vec<_> = predicted.collect();

@@ -9,7 +9,10 @@ use crate::models::predict::predict;
 use burn::prelude::*;
 
 /// Settings of the knobs that silence is listened to at.
-const MOST_SETTINGS: usize = 4;
+const MOST_SETTINGS: usize = 2;
+
+/// Seconds of silence after which a model is taken to be at rest: slow units take several.
+const SETTLING_SECONDS: usize = 10;
 
 /// `model` with the mean of what it puts out in silence taken off its output; with knobs, the mean
 /// over settings of `spans`. Networks whose last layer has no bias stay as they are, as do those that
@@ -27,7 +30,7 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span]) -> EffectMo
     };
     let offsets = settings
         .iter()
-        .map(|knobs| idle(&model, device, knobs, rate as usize));
+        .map(|knobs| idle(&model, device, knobs, SETTLING_SECONDS * rate as usize));
     let offset = (offsets.sum::<f64>() / settings.len() as f64) as f32;
     if offset.is_finite() {
         model.shift_output(-offset);
@@ -37,7 +40,7 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span]) -> EffectMo
 
 /// Seconds of a sound before it stops, of the silence after it, and of that silence's end, when a
 /// network has to be at rest.
-const STOP_SECONDS: [usize; 3] = [1, 3, 2];
+const STOP_SECONDS: [usize; 3] = [1, 6, 3];
 
 /// What a network with a memory goes on putting out after the sound of up to [`MOST_SETTINGS`] of
 /// `spans` has stopped: its energy as a share of the wet sides' of all of them, to be added to their
@@ -65,9 +68,9 @@ pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span]) -> f64 {
     if wet > 0.0 { restless / wet } else { 0.0 }
 }
 
-/// The mean of the last quarter of a second of silence.
-fn idle(model: &EffectModel, device: &Device, knobs: &[f32], rate: usize) -> f64 {
-    let heard = predict(model, device, knobs, &[], &vec![0.0; rate]);
+/// The mean of the last quarter of so many samples of silence.
+fn idle(model: &EffectModel, device: &Device, knobs: &[f32], samples: usize) -> f64 {
+    let heard = predict(model, device, knobs, &[], &vec![0.0; samples]);
     let rest = &heard[heard.len() - heard.len() / 4..];
     rest.iter().map(|&x| f64::from(x)).sum::<f64>() / rest.len().max(1) as f64
 }
@@ -95,11 +98,11 @@ mod tests {
             if model.fixed_window().is_some() {
                 continue;
             }
-            let before = idle(&model, &device, &[], 8000);
+            let before = idle(&model, &device, &[], 80_000);
             let sound: Vec<f32> = (0..500).map(|i| (0.1 * i as f32).sin()).collect();
             let answer = predict(&model, &device, &[], &[], &sound);
             let model = tare(model, &device, &spans);
-            let after = idle(&model, &device, &[], 8000);
+            let after = idle(&model, &device, &[], 80_000);
             let moved = predict(&model, &device, &[], &[], &sound);
             if after == before {
                 continue;
@@ -134,8 +137,8 @@ mod tests {
         assert!(unrest(&model, &device, &spans) < 1e-9);
         model.shift_output(0.1);
         let left = unrest(&model, &device, &spans);
-        // Two seconds of 0.1 beside half a second of 0.5.
-        let expected = 2000.0 * 0.01 / (500.0 * 0.25);
+        // Three seconds of 0.1 beside half a second of 0.5.
+        let expected = 3000.0 * 0.01 / (500.0 * 0.25);
         assert!(
             (left - expected).abs() < 1e-3 * expected,
             "{left} {expected}"

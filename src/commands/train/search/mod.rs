@@ -42,9 +42,10 @@ const LEAST_STEPS: f64 = 20.0;
 /// Seconds that the test and the page take after training.
 const CONCLUSION_SECONDS: f64 = 5.0;
 
-/// Epochs that a round is divided into, where recordings are long enough: each is validated, the best
-/// kept.
-const EPOCHS: f64 = 10.0;
+/// Epochs that a round, and the winner's training, are divided into, where recordings are long enough:
+/// each is validated, the best kept.
+const EPOCHS: f64 = 5.0;
+const LAST_EPOCHS: f64 = 25.0;
 
 /// How much of its training a kill may cost an entrant.
 const SAVE_EVERY: Duration = Duration::from_secs(20);
@@ -230,7 +231,7 @@ impl Racing<'_> {
         let folder = self.place.round(round, at);
         let run = match RunDir::is_free(&folder) {
             true => {
-                let planned = match self.planned(config, &model, slice) {
+                let planned = match self.planned(config, &model, slice, EPOCHS) {
                     Ok(planned) => planned,
                     Err(error) => return self.failed(error, started),
                 };
@@ -307,12 +308,13 @@ impl Racing<'_> {
         }
     }
 
-    /// `config` with as many epochs, and windows in each, as fit into `slice`.
+    /// `config` with as many epochs, about `epochs` where windows are many, as fit into `slice`.
     fn planned(
         &self,
         config: &Config,
         model: &EffectModel,
         slice: f64,
+        epochs: f64,
     ) -> Result<Config, TrainingError> {
         let windows = self.search.lesson.windows(config, model);
         let windows = match windows {
@@ -339,11 +341,11 @@ impl Racing<'_> {
                 (pace.batch, pace.valid)
             }
         };
-        let fit = (slice / EPOCHS - valid) / batch;
+        let fit = (slice / epochs - valid) / batch;
         let per_epoch = (fit.max(1.0) as usize).min(batches);
-        let epochs = (slice / (per_epoch as f64 * batch + valid)) as usize;
+        let count = (slice / (per_epoch as f64 * batch + valid)) as usize;
         let mut planned = config.clone();
-        planned.training.epochs = epochs.clamp(2, 100_000);
+        planned.training.epochs = count.clamp(2, 100_000);
         planned.windows.per_epoch = (per_epoch < batches).then_some(per_epoch * batch_size);
         Ok(planned)
     }
@@ -354,7 +356,7 @@ impl Racing<'_> {
         let left = race.available - race.spent;
         // Whatever the rounds took: the winner is trained at least as long as in the last of them.
         let least = (1.0 - ROUNDS.iter().sum::<f64>()) * race.available / 2.0;
-        let planned = self.planned(config, &model, left.max(least));
+        let planned = self.planned(config, &model, left.max(least), LAST_EPOCHS);
         let config = planned.context("planning the winner's training")?;
         let note = format!(
             "search: {} is trained to the end",
