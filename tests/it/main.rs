@@ -25,6 +25,7 @@ mod losses;
 mod networks;
 mod one_number;
 mod oracle;
+mod pack;
 mod probe;
 mod pytorch;
 mod random_networks;
