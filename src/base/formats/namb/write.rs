@@ -9,7 +9,7 @@ use crate::network::Network;
 use serde_json::{Map, Value};
 
 /// Whether a network has a form here, as its `.nam` form.
-pub(in crate::formats) fn model(network: &Network) -> Result<Map<String, Value>, String> {
+pub(crate) fn model(network: &Network) -> Result<Map<String, Value>, String> {
     let model = nam_model(network)?;
     file(&model, &Map::new())?;
     Ok(model)
