@@ -15,5 +15,5 @@ pub mod training;
 
 pub use effigy_base::{
     audio, calendar, config, data, dsp, effects, engine, files, formats, limits, linalg, network,
-    number, progress, random, regress, report, resynth, simd, survey,
+    number, pack, progress, random, regress, report, resynth, simd, survey,
 };

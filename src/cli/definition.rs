@@ -3,7 +3,8 @@
 use super::{completions, man};
 use crate::commands::{
     baseline, bench_infer, bench_train, check, collage, compare, convolve, devices, evaluate,
-    export, infer, inspect, new, recover, reorder, report, runs, spectrum, stretch, synth, train,
+    export, infer, inspect, new, pack, recover, reorder, report, runs, spectrum, stretch, synth,
+    train,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -27,6 +28,8 @@ pub(super) enum Command {
     Check(check::Request),
     New(new::Request),
     Train(train::Request),
+    #[command(subcommand)]
+    Pack(pack::Request),
     Infer(infer::Request),
     Export(export::Request),
     Evaluate(evaluate::Request),

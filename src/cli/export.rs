@@ -2,14 +2,32 @@
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::export::{self, Outcome, Request};
+use crate::commands::export::{self, Outcome, Request, onnx};
 use std::fmt::Write;
 
 /// Writes and verifies.
 pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
+    if onnx::is_wanted(request) {
+        ui.report(&onnx::export(request)?, graph)?;
+        return Ok(Status::Done);
+    }
     let outcome = export::export(request, ui)?;
     ui.report(&outcome, prose)?;
     Ok(Status::Done)
+}
+
+fn graph(outcome: &onnx::Outcome) -> String {
+    let late = match outcome.latency_samples {
+        0 => String::new(),
+        late => format!(", its output {late} samples late"),
+    };
+    format!(
+        "{}: onnx {}, input [1, channels, samples] at {} Hz{late}, {} bytes",
+        outcome.file.display(),
+        outcome.family,
+        outcome.sample_rate,
+        outcome.bytes
+    )
 }
 
 fn prose(outcome: &Outcome) -> String {

@@ -20,6 +20,7 @@ mod inspect;
 mod interrupts;
 mod man;
 mod new;
+mod pack;
 mod pipes;
 mod plain;
 mod readme;
@@ -102,6 +103,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Check(args) => check::run(args, ui),
         Command::New(args) => new::run(args, ui),
         Command::Train(args) => train::run(args, ui),
+        Command::Pack(args) => pack::run(args, ui),
         Command::Infer(args) => infer::run(args, ui),
         Command::Export(args) => export::run(args, ui),
         Command::Evaluate(args) => evaluate::run(args, ui),

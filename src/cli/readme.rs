@@ -8,6 +8,7 @@ use crate::device::DeviceError;
 use crate::dsp::align::AlignError;
 use crate::effects::ParameterError;
 use crate::formats::FormatError;
+use crate::pack::PackError;
 use crate::regress::RegressError;
 use crate::resynth::ResynthError;
 use crate::simd::IsaError;
@@ -39,6 +40,8 @@ fn family(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         Some("Configs")
     } else if error.is::<TrainingError>() {
         Some("Training")
+    } else if error.is::<PackError>() {
+        Some("Packs")
     } else if error.is::<RunError>() {
         Some("Runs")
     } else if error.is::<DeviceError>() || error.is::<IsaError>() {
@@ -56,6 +59,7 @@ fn by_verb(verb: &str) -> &'static str {
     match verb {
         "check" | "new" | "synth" => "Recordings",
         "train" => "Training",
+        "pack" => "Packs",
         "infer" | "evaluate" | "runs" | "report" | "compare" | "baseline" => "Runs",
         "devices" => "Devices",
         "inspect" | "export" | "bench" => "Model files",

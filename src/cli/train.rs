@@ -63,7 +63,7 @@ fn many(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
 }
 
 /// The table that grows epoch by epoch on stderr.
-struct EpochLog<'a> {
+pub(super) struct EpochLog<'a> {
     ui: &'a Ui,
     begun: bool,
     wide: bool,
@@ -75,7 +75,7 @@ pub(super) const HEADINGS: &str = "epoch |  train MSE      RMSE       STD |  val
 const NARROW: &str = "epoch | train RMSE | valid RMSE       ESR | ref. STD |      s";
 
 impl<'a> EpochLog<'a> {
-    fn new(ui: &'a Ui) -> Self {
+    pub(super) fn new(ui: &'a Ui) -> Self {
         let fits = |width: usize| width > HEADINGS.chars().count() + 2;
         Self {
             ui,
@@ -84,7 +84,7 @@ impl<'a> EpochLog<'a> {
         }
     }
 
-    fn add(&mut self, row: &EpochRow, best: bool) {
+    pub(super) fn add(&mut self, row: &EpochRow, best: bool) {
         if best {
             let text = format!(
                 "training, best ESR {} ({})",

@@ -17,6 +17,7 @@ pub mod export;
 pub mod infer;
 pub mod inspect;
 pub mod new;
+pub mod pack;
 pub mod recipes;
 pub mod recording;
 pub mod recover;

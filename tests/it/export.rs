@@ -125,6 +125,10 @@ fn carriers(model: &ModelConfig, knobs: bool) -> Vec<Format> {
     };
     if nam && !knobs {
         formats.push(Format::Nam);
+        // Of a network of two sizes it would hold one.
+        if !matches!(model, ModelConfig::WaveNet(net) if net.preset == Some(WaveNetPreset::A2)) {
+            formats.push(Format::Namb);
+        }
     }
     let sequence = matches!(
         model,
@@ -210,7 +214,8 @@ fn every_network_and_format_plays_like_the_network_or_is_refused() {
             // Neither scratch files nor anything else stay behind.
             let mut files = place.files();
             files.retain(|file| !file.starts_with("r/"));
-            assert_eq!(files.len(), wanted.len(), "{files:?}");
+            // A file and its card each.
+            assert_eq!(files.len(), 2 * wanted.len(), "{files:?}");
         }
     }
 }
@@ -250,6 +255,7 @@ fn an_exported_file_is_played_inspected_and_converted_like_its_run() {
     // Each file is made from the one before: .nam stores a state, the others do not.
     for (format, name) in [
         (Format::Nam, "a.nam"),
+        (Format::Namb, "a.namb"),
         (Format::AidaX, "b.aidax"),
         (Format::Safetensors, "c.safetensors"),
         (Format::Proteus, "d.json"),
@@ -510,6 +516,10 @@ fn random_networks_survive_every_format_that_carries_them() {
                     formats::nam::write(&settled, &Default::default())
                         .unwrap()
                         .into_bytes()
+                }
+                Format::Namb => {
+                    let settled = formats::nam::settled(&described);
+                    formats::namb::write(&settled, &Default::default()).unwrap()
                 }
                 Format::RtNeural => {
                     rtneural += 1;

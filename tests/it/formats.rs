@@ -323,7 +323,7 @@ fn what_a_format_cannot_carry_is_refused_with_the_formats_that_can() {
     let wavenet = dice.plain_wavenet();
     let error = rtneural::write(&wavenet).unwrap_err().to_string();
     assert!(
-        error.contains("this is WaveNet; formats that can: nam, safetensors"),
+        error.contains("this is WaveNet; formats that can: nam, namb, safetensors"),
         "{error}"
     );
     let odd = dice.recurrent(9, 1, false);
@@ -836,4 +836,38 @@ fn inspect_lists_the_sizes_of_a_container() {
     );
     assert_eq!(outcome.version.as_deref(), Some("0.7.0"));
     assert!(outcome.metadata.contains_key("input_level_dbu"));
+}
+
+/// Every capture that a `.namb` file can hold plays from it as it did.
+#[test]
+fn captures_go_through_namb_unchanged() {
+    let input = crate::support::noise(6000, 3);
+    let names = [
+        "a1_standard",
+        "a2",
+        "convnet",
+        "convnet_batchnorm",
+        "film",
+        "gated",
+        "grouped",
+        "head",
+        "identity_linear",
+        "identity_wavenet",
+        "linear",
+        "lstm",
+        "slimmable",
+    ];
+    for name in names {
+        let model = formats::read(&golden::file(&format!("captures/{name}.nam"))).unwrap();
+        let bytes = formats::namb::write(&model.network, &Default::default());
+        if ["a2", "head"].contains(&name) {
+            let error = bytes.unwrap_err().to_string();
+            assert!(error.contains("namb cannot carry"), "{name}: {error}");
+            continue;
+        }
+        let read = formats::read_bytes(&bytes.unwrap()).unwrap();
+        assert_eq!(read.format, Format::Namb);
+        let [wanted, found] = [&model.network, &read.network].map(|n| play(n, &input).unwrap());
+        assert!(wanted == found, "{name}");
+    }
 }

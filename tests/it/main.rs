@@ -26,6 +26,7 @@ mod networks;
 mod one_number;
 mod oracle;
 mod own_delay;
+mod pack;
 mod pairs;
 mod probe;
 mod pytorch;

@@ -535,3 +535,42 @@ fn recordings_of_the_seed_are_aligned_and_the_filter_is_found() {
     assert!((100..=119).contains(&latency), "{latency}");
     assert_eq!(outcome["latencies"][0]["inverted"], true);
 }
+
+/// TensorBoard's event file has a record per epoch, and one that takes back what is repeated.
+#[test]
+fn curves_for_tensorboard_grow_by_a_record_an_epoch() {
+    let place = place(
+        "kind = \"conv\"\nchannels = 2\nkernel_size = 4",
+        "epochs = 3",
+    );
+    let train = [
+        "-q",
+        "train",
+        "t.toml",
+        "--run",
+        "r",
+        "--no-report",
+        "--tensorboard",
+    ];
+    assert_eq!(place.effigy(&train).code, 0);
+    let more = ["--resume", "--set", "training.epochs=4"];
+    assert_eq!(place.effigy(&[&train[..], &more].concat()).code, 0);
+    let files = place.files().into_iter();
+    let mut files: Vec<String> = files.filter(|f| f.starts_with("r/tensorboard/")).collect();
+    files.sort();
+    let count = |file: &String| {
+        let bytes = fs::read(place.path(file)).unwrap();
+        let (mut at, mut records) = (0, 0);
+        while at < bytes.len() {
+            let len = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+            at += 8 + 4 + len as usize + 4;
+            records += 1;
+        }
+        assert_eq!(at, bytes.len());
+        records
+    };
+    let mut records: Vec<usize> = files.iter().map(count).collect();
+    records.sort_unstable();
+    // The version, three epochs; the version, the restart, one epoch.
+    assert_eq!(records, [3, 4]);
+}

@@ -41,6 +41,19 @@ pub fn load_onto(
     finish(root.try_into().map_err(wrong)?, path)
 }
 
+/// A config that stands in memory: `overrides` (`a.b=c`) applied in order, paths made absolute as if
+/// it had been read from `path`, checked.
+///
+/// # Errors
+/// As [`load`].
+pub fn of_table(mut root: Table, overrides: &[String], path: &Path) -> Result<Config, ConfigError> {
+    for given in overrides {
+        set(&mut root, given)?;
+    }
+    let config = root.try_into();
+    finish(config.map_err(|error| parse_error("", path, &error))?, path)
+}
+
 fn read(path: &Path) -> Result<String, ConfigError> {
     limits::read_text(path, MAX_BYTES).map_err(|source| ConfigError::Read {
         path: path.to_path_buf(),
@@ -79,8 +92,11 @@ pub fn parse(text: &str, path: &Path, overrides: &[String]) -> Result<Config, Co
     root.try_into().map_err(wrong)
 }
 
-/// Refuses what would take the parser's stack.
-fn check_nesting(text: &str, path: &Path) -> Result<(), ConfigError> {
+/// Refuses a text in TOML that would take the parser's stack.
+///
+/// # Errors
+/// Names the line.
+pub fn check_nesting(text: &str, path: &Path) -> Result<(), ConfigError> {
     match nesting::too_deep(text) {
         None => Ok(()),
         Some(line) => Err(ConfigError::Parse {

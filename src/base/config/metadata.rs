@@ -56,7 +56,27 @@ pub struct MetadataConfig {
     pub output_level_dbu: Option<f64>,
 }
 
+/// What a key of the `[metadata]` table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataKind {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+}
+
 impl MetadataConfig {
+    /// What a key holds; `None` where there is no such key.
+    pub fn kind_of(key: &str) -> Option<MetadataKind> {
+        match key {
+            "name" | "modeled_by" | "gear_type" | "gear_make" | "gear_model" | "tone_type" => {
+                Some(MetadataKind::Text)
+            }
+            "input_level_dbu" | "output_level_dbu" => Some(MetadataKind::Number),
+            _ => None,
+        }
+    }
+
     /// Whether nothing was said.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -1,7 +1,8 @@
 //! A folder under a scratch name until it is complete.
 
 use super::lock;
-use super::scratch::{Living, left_overs, scratch_path, sweep};
+pub use super::scratch::sweep;
+use super::scratch::{Living, left_overs, scratch_path};
 use super::system::{self, folder_of};
 use std::io;
 use std::path::Path;

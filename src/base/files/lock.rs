@@ -27,6 +27,22 @@ impl Lock {
             Err(TryLockError::Error(_)) => Ok(Some(Self { _held: None })),
         }
     }
+
+    /// Marks a file as one of a living process, for others on this machine to see, until dropped;
+    /// `None` where that cannot be done.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let file = File::options().write(true).open(path).ok()?;
+        file.try_lock().ok()?;
+        Some(Self {
+            _held: Some(Held(file)),
+        })
+    }
+
+    /// Whether no living process of this machine has marked the file so.
+    pub fn is_left(path: &Path) -> bool {
+        let file = File::options().write(true).open(path);
+        file.is_ok_and(|file| file.try_lock().map(|()| drop(Held(file))).is_ok())
+    }
 }
 
 /// A locked file or folder.

@@ -14,7 +14,7 @@ mod scratch;
 pub mod system;
 pub mod watch;
 
-pub use folder::{remove_scratch, write_dir};
+pub use folder::{remove_scratch, sweep, write_dir};
 pub use lock::Lock;
 pub use names::{path_text, path_text_if_any, paths_text, same};
 pub use scratch::{ScratchFile, abandon_all, is_scratch, write};

@@ -79,8 +79,9 @@ pub fn abandon_all() {
     }
 }
 
-/// The first write of this process into a folder removes what killed processes left in it.
-pub(super) fn sweep(folder: &Path) {
+/// The first write of this process into a folder removes what killed processes left in it; what
+/// living ones are writing stays.
+pub fn sweep(folder: &Path) {
     if guard(&SWEPT).insert(folder.to_path_buf()) {
         for path in left_overs(folder).unwrap_or_default() {
             if lock::is_abandoned(&path) {

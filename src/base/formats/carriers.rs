@@ -3,6 +3,7 @@
 use super::error::FormatError;
 use super::format::Format;
 use super::nam::model as nam_file;
+use super::namb::model as namb_file;
 use super::recurrent_net::RecurrentNet;
 use super::rtneural::file as rtneural_file;
 use crate::network::Network;
@@ -11,6 +12,7 @@ use crate::network::Network;
 pub fn carriers(network: &Network) -> Vec<Format> {
     let can = |format: &Format| match format {
         Format::Nam => nam_file(network).is_ok(),
+        Format::Namb => namb_file(network).is_ok(),
         Format::RtNeural => rtneural_file(network).is_ok(),
         Format::AidaX => RecurrentNet::for_aidax(network).is_ok(),
         Format::Proteus => RecurrentNet::for_proteus(network).is_ok(),

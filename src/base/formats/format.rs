@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Format {
     /// Neural Amp Modeler, `.nam`.
     Nam,
+    /// The same as bytes, `.namb`, for small devices.
+    Namb,
     /// RTNeural JSON.
     RtNeural,
     /// AIDA-X, `.json` or `.aidax`.
@@ -21,8 +23,9 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Nam,
+        Self::Namb,
         Self::RtNeural,
         Self::AidaX,
         Self::Proteus,
@@ -33,7 +36,7 @@ impl Format {
     /// has one.
     pub fn players_rate_hz(self) -> Option<u32> {
         match self {
-            Self::Nam | Self::AidaX => Some(48_000),
+            Self::Nam | Self::Namb | Self::AidaX => Some(48_000),
             Self::Proteus => Some(44_100),
             Self::RtNeural | Self::Safetensors => None,
         }
@@ -43,6 +46,7 @@ impl Format {
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Nam => &["nam"],
+            Self::Namb => &["namb"],
             Self::RtNeural | Self::Proteus => &["json"],
             Self::AidaX => &["json", "aidax"],
             Self::Safetensors => &["safetensors"],
@@ -54,6 +58,7 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nam => "nam",
+            Self::Namb => "namb",
             Self::RtNeural => "rtneural",
             Self::AidaX => "aidax",
             Self::Proteus => "proteus",

@@ -15,6 +15,8 @@ mod json;
 mod load;
 mod model;
 pub mod nam;
+pub mod namb;
+pub mod onnx;
 mod other;
 pub mod proteus;
 mod recurrent_net;
@@ -58,6 +60,11 @@ fn contents(path: &Path) -> Result<Vec<u8>, FormatError> {
 pub fn read_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
     if safetensors::looks_like(bytes) {
         let model = safetensors::from_bytes(bytes)?;
+        model.network.validate()?;
+        return Ok(model);
+    }
+    if namb::looks_like(bytes) {
+        let model = namb::from_bytes(bytes)?;
         model.network.validate()?;
         return Ok(model);
     }

@@ -4,6 +4,7 @@
 //! came from.
 
 mod chart;
+mod pack;
 mod player;
 pub(super) mod shell;
 mod style;
@@ -13,6 +14,7 @@ use super::markup::escape;
 use super::pictures::{self, Section};
 use super::run::Run;
 use super::verdict::Grade;
+pub use pack::{JobLine, PackPage, pack_page};
 use shell::Shell;
 
 /// What marks a document as made here; such a one may be replaced by a newer one.
@@ -72,7 +74,11 @@ fn document(title: &str, kind: &str, headline: &str, parts: &[(&str, &str, Strin
         .collect();
     let heading = escape(title);
     let kind = escape(kind);
-    let script = include_str!("html/page.js");
+    let script = concat!(
+        include_str!("html/theme.js"),
+        "\n",
+        include_str!("html/page.js")
+    );
     let body = format!(
         "<a class=\"skip\" href=\"#figures\">Skip to the figures</a>\n\
          <header>\n<p class=\"kind\">effigy report: {kind}</p>\n<h1>{heading}</h1>\n\

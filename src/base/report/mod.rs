@@ -5,6 +5,7 @@
 pub mod axis;
 pub mod chart;
 pub mod colour;
+pub mod events;
 pub mod figure;
 mod font;
 pub mod html;

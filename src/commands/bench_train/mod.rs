@@ -1,7 +1,7 @@
 //! `bench train`: how long a training step takes here, and what fraction of the processor's
 //! multiply-add peak, measured in the same run, that uses.
 
-mod memory;
+pub(super) mod memory;
 mod rival;
 mod subject;
 mod timing;

@@ -1,7 +1,9 @@
 //! Writes a network as a model file of another program, and lets it take its place only after
 //! the written file was read again and played like the network.
 
+pub mod card;
 pub mod loudness;
+pub mod onnx;
 
 use super::arguments::one_of;
 use crate::audio::SampleRate;
@@ -12,7 +14,7 @@ use crate::dsp::probe::{Behaviour, Fault, Judged};
 use crate::engine::{self, Engine, EngineError};
 use crate::files::{self, ScratchFile};
 use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
-use crate::formats::{aidax, nam, proteus, rtneural, safetensors};
+use crate::formats::{aidax, nam, namb, proteus, rtneural, safetensors};
 use crate::models::EffectModel;
 use crate::models::predict::predict;
 use crate::network::{Architecture, Layer, Network};
@@ -21,6 +23,7 @@ use crate::playing::playable::Run;
 use crate::progress::{Event, Observer, Task};
 use crate::training::run_report::RunReport;
 use anyhow::{Context, Result, bail, ensure};
+use card::Card;
 use clap::builder::TypedValueParser;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -28,13 +31,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Write a trained network for plugins: .nam, AIDA-X, RTNeural, Proteus, safetensors
+/// Write a trained network for plugins: .nam, .namb, AIDA-X, RTNeural, Proteus, safetensors
 ///
 /// The file is read again and played beside the network before it appears under its name.
 ///
 /// Examples:
 ///   effigy export --model checkpoints/my-pedal -o my-pedal.nam
 ///   effigy export --model amp.nam -o amp.aidax
+///   effigy export --model amp.nam -o amp.onnx    # a graph over whole recordings
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
@@ -57,12 +61,19 @@ pub struct Request {
     /// Write a network that sounds by itself (grows or sings in silence) all the same.
     #[arg(long)]
     pub force: bool,
+    /// Under which licence the model is given away; told in its card.
+    #[arg(long)]
+    pub licence: Option<String>,
+    /// Write no model card (FILE.md) beside the file.
+    #[arg(long)]
+    pub no_card: bool,
 }
 
 /// The kinds of files that can be written, by their names on the command line.
-fn kinds() -> impl TypedValueParser<Value = Format> {
+pub(super) fn kinds() -> impl TypedValueParser<Value = Format> {
     one_of(&[
         ("nam", "Neural Amp Modeler: WaveNet, LSTM", Format::Nam),
+        ("namb", "The same as bytes, for small devices", Format::Namb),
         (
             "rtneural",
             "RTNeural: recurrent and convolution networks, layer by layer",
@@ -88,6 +99,9 @@ pub struct Outcome {
     /// The file.
     #[serde(serialize_with = "crate::files::path_text")]
     pub file: PathBuf,
+    /// What people read about it.
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
+    pub card: Option<PathBuf>,
     /// Its format.
     pub format: Format,
     /// WaveNet, LSTM, …
@@ -132,6 +146,10 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let format = format(request)?;
     refuse_input(request)?;
     request.metadata.check()?;
+    let card = match request.no_card {
+        true => None,
+        false => Some(card::place(&request.output)?),
+    };
     let playable = Playable::open(&request.model)?;
     let described = playable.network()?;
     let network = prepared(&described, format, observer);
@@ -155,8 +173,9 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         place()
     );
     file.commit().with_context(place)?;
-    Ok(Outcome {
+    let outcome = Outcome {
         file: request.output.clone(),
+        card: card.clone(),
         format,
         family: network.family().to_string(),
         sample_rate: network.sample_rate,
@@ -167,7 +186,22 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         loudness: about.loudness,
         probe,
         metadata: reread.metadata,
-    })
+    };
+    if let Some(card) = card {
+        let told = Card {
+            file: &outcome.file,
+            format,
+            family: &outcome.family,
+            weights: outcome.weights,
+            sample_rate: outcome.sample_rate,
+            probe: &outcome.probe,
+            metadata: &outcome.metadata,
+            licence: request.licence.as_deref(),
+            run: playable.run(),
+        };
+        card::write(&card, &told)?;
+    }
+    Ok(outcome)
 }
 
 /// How the network behaves, knobs at their defaults.
@@ -221,6 +255,7 @@ fn format(request: &Request) -> Result<Format> {
     }
     match ending {
         "nam" => Ok(Format::Nam),
+        "namb" => Ok(Format::Namb),
         "aidax" => Ok(Format::AidaX),
         "safetensors" => Ok(Format::Safetensors),
         "json" => bail!(
@@ -228,7 +263,7 @@ fn format(request: &Request) -> Result<Format> {
             output.display()
         ),
         _ => bail!(
-            "{}: the ending names no format; add --format nam, rtneural, aidax, proteus or \
+            "{}: the ending names no format; add --format nam, namb, rtneural, aidax, proteus or \
              safetensors",
             output.display()
         ),
@@ -249,7 +284,7 @@ fn refuse_input(request: &Request) -> Result<()> {
 /// others let their players settle from zero.
 fn prepared(network: &Network, format: Format, observer: &dyn Observer) -> Network {
     match format {
-        Format::Nam => nam::settled(network),
+        Format::Nam | Format::Namb => nam::settled(network),
         Format::Safetensors => network.clone(),
         Format::RtNeural | Format::AidaX | Format::Proteus => {
             let mut network = network.clone();
@@ -288,7 +323,7 @@ fn drop_initial_states(network: &mut Network) -> bool {
 fn warn(network: &Network, format: Format, observer: &dyn Observer) {
     let rate = network.sample_rate;
     let expected = match format {
-        Format::Nam | Format::AidaX => Some(48_000),
+        Format::Nam | Format::Namb | Format::AidaX => Some(48_000),
         _ => None,
     };
     if expected.is_some_and(|expected| expected != rate) {
@@ -343,7 +378,8 @@ impl About {
             nam,
             loudness: None,
         };
-        if format == Format::Nam && formats::carriers(network).contains(&format) {
+        let has_loudness = matches!(format, Format::Nam | Format::Namb);
+        if has_loudness && formats::carriers(network).contains(&format) {
             about.measure(network, request)?;
         }
         Ok(about)
@@ -464,6 +500,7 @@ fn contents(
 ) -> Result<Vec<u8>> {
     let text = match format {
         Format::Nam => nam::write(network, &about.nam)?,
+        Format::Namb => return Ok(namb::write(network, &about.nam)?),
         Format::RtNeural => rtneural::write(network)?,
         Format::Proteus => proteus::write(network)?,
         Format::AidaX => {
@@ -586,6 +623,9 @@ fn silence(
     if model.receptive_field().is_some() {
         return Ok(Vec::new());
     }
-    let stored = if format == Format::Nam { 48_000 } else { 0 };
+    let stored = match format {
+        Format::Nam | Format::Namb => 48_000,
+        _ => 0,
+    };
     Ok(vec![0.0; stored + Engine::new(network)?.prewarm_samples()])
 }

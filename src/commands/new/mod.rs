@@ -16,6 +16,7 @@ use crate::regress::diagnosis::Kind;
 use anyhow::{Context, Result, bail, ensure};
 use pairs::Named;
 use paths::config_path;
+pub(super) use paths::relative;
 pub use request::Request;
 use serde::Serialize;
 use std::path::PathBuf;

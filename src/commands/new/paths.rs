@@ -14,7 +14,7 @@ pub(super) fn config_path(name: &Path) -> Result<PathBuf> {
 }
 
 /// `file` as seen from the folder of `config`; absolute when they share no folder.
-pub(super) fn relative(config: &Path, file: &Path) -> Result<String> {
+pub(in crate::commands) fn relative(config: &Path, file: &Path) -> Result<String> {
     let absolute = |path: &Path| {
         let path = std::path::absolute(path)?;
         // Where folders are links, `..` leads elsewhere than it seems to.

@@ -146,6 +146,11 @@ fn target(request: &Request) -> Result<PathBuf> {
             several.len()
         ),
     };
+    page_at(page)
+}
+
+/// A path that a page may be written to: a new one, or one of an older page.
+pub(super) fn page_at(page: PathBuf) -> Result<PathBuf> {
     if page.is_dir() {
         bail!(
             "{} is a folder; name a file, such as {}",

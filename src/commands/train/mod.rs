@@ -1,6 +1,7 @@
 //! Trains a network on a config's recordings, tests it beside classical rows, and leaves a
 //! run folder behind.
 
+mod curves;
 mod folders;
 mod lesson;
 pub mod queue;
@@ -34,11 +35,13 @@ use crate::training::run_dir::{Progress, RunDir, RunError};
 use crate::training::{TrainingError, recordings, run_report};
 use anyhow::{Result, bail, ensure};
 use burn::module::Module;
+use curves::Curves;
 pub use folders::{CHECKPOINTS, first_free};
 use folders::{numbered, wanted_folder};
 use lesson::Lesson;
 pub use request::Request;
-use same::{is_of, refuse_other_config};
+pub(super) use same::is_of;
+use same::refuse_other_config;
 use search::{Chosen, Search};
 use serde::Serialize;
 use start::Start;
@@ -113,7 +116,7 @@ impl Outcome {
 pub fn train(
     request: &Request,
     observer: &dyn Observer,
-    on_epoch: impl FnMut(&EpochRow, bool),
+    mut on_epoch: impl FnMut(&EpochRow, bool),
 ) -> Result<Outcome> {
     let started = Instant::now();
     let (mut config, start) = resolve(request)?;
@@ -170,7 +173,12 @@ pub fn train(
     );
     observer.event(Event::Note(&note));
     let every = Duration::from_secs(request.save_every);
-    let progress = lesson.train((config, &windows), &run, model, every, observer, on_epoch);
+    let mut curves = request.tensorboard.then(|| Curves::of(&run, observer));
+    let epoch_done = |row: &EpochRow, best| {
+        curves.iter_mut().for_each(|curves| curves.add(row));
+        on_epoch(row, best);
+    };
+    let progress = lesson.train((config, &windows), &run, model, every, observer, epoch_done);
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
     let mut outcome = concluded((config, &run), &progress, recordings, &selected, observer)?;
     outcome.seconds = started.elapsed().as_secs_f64();
@@ -335,6 +343,9 @@ fn explain_disk(error: TrainingError, run: &RunDir) -> anyhow::Error {
 
 /// The config, and what training starts from where that is not new.
 fn resolve(request: &Request) -> Result<(Config, Option<Start>)> {
+    if let Some(config) = &request.resolved {
+        return Ok((Config::clone(config), None));
+    }
     let path = match (request.config(), &request.run) {
         (Some(path), _) => path.clone(),
         (None, Some(run)) if request.resume => RunDir::open(run)?.file("config.toml"),

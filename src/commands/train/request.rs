@@ -1,6 +1,6 @@
 //! What `effigy train` is asked for. Knows nothing of training.
 
-use crate::config::{Budget, Player};
+use crate::config::{Budget, Config, Player};
 use std::path::{Path, PathBuf};
 
 /// Train a network on the recordings a config names, and test it
@@ -61,6 +61,12 @@ pub struct Request {
     /// Exit with code 1 unless the test ESR is at most this
     #[arg(long, value_name = "ESR")]
     pub require_esr: Option<f64>,
+    /// Write curves for TensorBoard into the run's folder, too
+    #[arg(long)]
+    pub tensorboard: bool,
+    /// The config itself, complete, in place of a file of it.
+    #[arg(skip)]
+    pub resolved: Option<Box<Config>>,
 }
 
 impl Request {

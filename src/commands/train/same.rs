@@ -4,7 +4,7 @@ use crate::config::Config;
 use anyhow::{Result, bail};
 
 /// Whether a run's own config came from this one; some of it was found out when it began.
-pub(super) fn is_of(saved: &Config, given: &Config) -> bool {
+pub(in crate::commands) fn is_of(saved: &Config, given: &Config) -> bool {
     let mut given = given.clone();
     given.data.sample_rate = given.data.sample_rate.or(saved.data.sample_rate);
     adopt(&mut given, saved);

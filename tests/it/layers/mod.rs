@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("linalg", &[]),
     ("number", &[]),
     ("progress", &[]),
+    ("protobuf", &[]),
     ("random", &[]),
     ("simd", &[]),
     // 2: signals, operators, what a run is to do, what a network is.
@@ -38,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["audio", "effects", "limits", "network"]),
     ("models", &["kernels", "config", "network"]),
     // 3: what is done with recordings and with finished networks.
-    ("report", &["audio", "dsp", "files", "number"]),
+    ("report", &["audio", "dsp", "files", "number", "protobuf"]),
     ("data", &["audio", "config", "dsp", "effects", "progress"]),
     (
         "regress",
@@ -54,9 +55,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "formats",
         &[
-            "audio", "calendar", "config", "engine", "files", "limits", "network", "random",
+            "audio", "calendar", "config", "engine", "files", "limits", "network", "protobuf",
+            "random",
         ],
     ),
+    ("pack", &["config", "files", "limits"]),
     // What two recordings are to each other.
     (
         "survey",
