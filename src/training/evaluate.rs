@@ -79,7 +79,8 @@ pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> (ErrorSums
 }
 
 /// Where the network stands over all that the spans let it predict, recording by recording.
-pub fn standing(model: &EffectModel, device: &Device, spans: &[Span]) -> Standing {
+/// `idle`: the constant that it is to have in silence.
+pub fn standing(model: &EffectModel, device: &Device, spans: &[Span], idle: f64) -> Standing {
     let predicted = spans.iter().map(|span| {
         let range = span.predictable(reach(model));
         let predicted = predict_span(model, device, span, &range, heard_before(span));
@@ -99,5 +100,5 @@ pub fn standing(model: &EffectModel, device: &Device, spans: &[Span]) -> Standin
         }
     }
     let stretches: Vec<Stretches<'_>> = recordings.into_iter().map(|r| r.1).collect();
-    Standing::of(&stretches, tare::unrest(model, device, spans))
+    Standing::of(&stretches, tare::unrest(model, device, spans, idle))
 }

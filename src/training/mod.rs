@@ -77,6 +77,8 @@ pub struct Session<'a> {
     pub windows: &'a Windows,
     /// Factor on both sides of the loss: [`level::target_gain`] of the recordings.
     pub target_gain: f32,
+    /// What a network is to put out in silence: [`tare::recorded_idle`].
+    pub idle: f64,
     /// What chooses the best epoch.
     pub valid: &'a [Span],
     /// The most of training that a kill may cost beside the epoch under way.
@@ -88,7 +90,7 @@ impl Session<'_> {
     pub fn finished(&self, model: EffectModel) -> EffectModel {
         // Frozen layers keep their weights, the last one's bias among them.
         if self.config.training.freeze.is_empty() {
-            tare::tare(model, self.device, self.valid)
+            tare::tare(model, self.device, self.valid, self.idle)
         } else {
             model
         }
@@ -178,7 +180,7 @@ fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
     let mut metrics = sums.metrics();
     if session.config.training.downward {
         // A network that does not come to rest is no better for what it does before.
-        metrics.esr += tare::unrest(&model, session.device, session.valid);
+        metrics.esr += tare::unrest(&model, session.device, session.valid, session.idle);
     }
     let is_inverted = sums.is_inverted();
     (

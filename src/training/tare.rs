@@ -1,5 +1,6 @@
-//! Silence for silence: what a network still puts out after a second of silence is taken off its
-//! output, as a scale is set to zero; and whether it comes to rest at all when a sound stops.
+//! Silence for silence: what a network still puts out after seconds of silence is taken off its output,
+//! as a scale is set to zero, but for the constant that the recordings themselves have there; and
+//! whether it comes to rest at all when a sound stops.
 //!
 //! Knows neither steps nor folders.
 
@@ -14,10 +15,39 @@ const MOST_SETTINGS: usize = 2;
 /// Seconds of silence after which a model is taken to be at rest: slow units take several.
 const SETTLING_SECONDS: usize = 10;
 
-/// `model` with the mean of what it puts out in silence taken off its output; with knobs, the mean
+/// A moment this far below the mean power of dry is as good as silence for wet's mean: −40 dB.
+const SOFT: f64 = 1e-4;
+
+/// Fewer soft moments than this say nothing of a constant.
+const FEWEST_SOFT: usize = 4;
+
+/// The constant that wet has where dry is soft: that of the device, or of what recorded it. 0 where dry
+/// is never soft for long.
+pub fn recorded_idle(spans: &[Span]) -> f64 {
+    let power = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / x.len() as f64;
+    let mut means = Vec::new();
+    for span in spans {
+        let (dry, wet) = (span.pair().dry(), span.pair().wet());
+        let (dry, wet) = (&dry[span.samples()], &wet[span.samples()]);
+        let bound = SOFT * power(dry);
+        let moments = dry.chunks(MOMENT).zip(wet.chunks(MOMENT));
+        let soft = moments.filter(|(dry, _)| power(dry) < bound);
+        let mean = |wet: &[f32]| wet.iter().map(|&w| f64::from(w)).sum::<f64>() / wet.len() as f64;
+        means.extend(soft.map(|(_, wet)| mean(wet)));
+    }
+    match means.len() {
+        0..FEWEST_SOFT => 0.0,
+        n => means.iter().sum::<f64>() / n as f64,
+    }
+}
+
+/// Samples over which softness is judged.
+const MOMENT: usize = 2048;
+
+/// `model` with the mean of what it puts out in silence brought to `idle`; with knobs, the mean
 /// over settings of `spans`. Networks whose last layer has no bias stay as they are, as do those that
 /// are not finite.
-pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span]) -> EffectModel {
+pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: f64) -> EffectModel {
     let mut settings: Vec<&[f32]> = Vec::new();
     for span in spans {
         let known = settings.contains(&span.pair().controls());
@@ -30,8 +60,8 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span]) -> EffectMo
     };
     let offsets = settings
         .iter()
-        .map(|knobs| idle(&model, device, knobs, SETTLING_SECONDS * rate as usize));
-    let offset = (offsets.sum::<f64>() / settings.len() as f64) as f32;
+        .map(|knobs| rest(&model, device, knobs, SETTLING_SECONDS * rate as usize));
+    let offset = (offsets.sum::<f64>() / settings.len() as f64 - idle) as f32;
     if offset.is_finite() {
         model.shift_output(-offset);
     }
@@ -42,10 +72,10 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span]) -> EffectMo
 /// network has to be at rest.
 const STOP_SECONDS: [usize; 3] = [1, 6, 3];
 
-/// What a network with a memory goes on putting out after the sound of up to [`MOST_SETTINGS`] of
-/// `spans` has stopped: its energy as a share of the wet sides' of all of them, to be added to their
+/// What a network with a memory goes on putting out, beside the constant `idle`, after the sound of up
+/// to [`MOST_SETTINGS`] of `spans` has stopped: its energy as a share of the wet sides' of all of them, to be added to their
 /// ESR. 0 for others, which cannot go on.
-pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span]) -> f64 {
+pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: f64) -> f64 {
     if model.receptive_field().is_some() {
         return 0.0;
     }
@@ -58,7 +88,8 @@ pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span]) -> f64 {
         let mut dry = span.pair().dry()[from..heard.end].to_vec();
         dry.resize(dry.len() + silence, 0.0);
         let answer = predict(model, device, span.pair().controls(), &[], &dry);
-        energy(&answer[answer.len() - rest..])
+        let left = answer[answer.len() - rest..].iter();
+        left.map(|&x| (f64::from(x) - idle).powi(2)).sum::<f64>()
     };
     let restless: f64 = spans.iter().take(MOST_SETTINGS).map(left_over).sum();
     let wet: f64 = spans
@@ -69,7 +100,7 @@ pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span]) -> f64 {
 }
 
 /// The mean of the last quarter of so many samples of silence.
-fn idle(model: &EffectModel, device: &Device, knobs: &[f32], samples: usize) -> f64 {
+fn rest(model: &EffectModel, device: &Device, knobs: &[f32], samples: usize) -> f64 {
     let heard = predict(model, device, knobs, &[], &vec![0.0; samples]);
     let rest = &heard[heard.len() - heard.len() / 4..];
     rest.iter().map(|&x| f64::from(x)).sum::<f64>() / rest.len().max(1) as f64
@@ -98,11 +129,11 @@ mod tests {
             if model.fixed_window().is_some() {
                 continue;
             }
-            let before = idle(&model, &device, &[], 80_000);
+            let before = rest(&model, &device, &[], 80_000);
             let sound: Vec<f32> = (0..500).map(|i| (0.1 * i as f32).sin()).collect();
             let answer = predict(&model, &device, &[], &[], &sound);
-            let model = tare(model, &device, &spans);
-            let after = idle(&model, &device, &[], 80_000);
+            let model = tare(model, &device, &spans, 0.0);
+            let after = rest(&model, &device, &[], 80_000);
             let moved = predict(&model, &device, &[], &[], &sound);
             if after == before {
                 continue;
@@ -122,6 +153,33 @@ mod tests {
         assert!(tared.len() >= 5, "only {tared:?} were shifted");
     }
 
+    #[test]
+    fn the_recordings_own_constant_stays() {
+        let device = Device::flex();
+        let rate = SampleRate::new(8000).unwrap();
+        let loud = |n: usize| {
+            if n < 20 * MOMENT {
+                (0.1 * n as f32).sin()
+            } else {
+                0.0
+            }
+        };
+        let dry: Vec<f32> = (0..30 * MOMENT).map(loud).collect();
+        let wet: Vec<f32> = dry.iter().map(|x| x.abs() + 0.02).collect();
+        let pair = Arc::new(DryWetPair::aligned("p", rate, dry, wet, 0));
+        let of = |range| recorded_idle(&[Span::new(pair.clone(), range)]);
+        let idle = of(0..30 * MOMENT);
+        assert!((idle - 0.02).abs() < 1e-8, "{idle}");
+        assert_eq!(of(0..20 * MOMENT), 0.0);
+        let config = ModelConfig::every();
+        let lstm = config.iter().find(|c| c.kind() == "lstm").unwrap();
+        let model = models::build(lstm, &WindowConfig::default(), 0, 3, &device);
+        let spans = [Span::new(pair.clone(), 0..9)];
+        let model = tare(model, &device, &spans, idle);
+        assert!((rest(&model, &device, &[], 80_000) - idle).abs() < 1e-6);
+        assert!(unrest(&model, &device, &spans, idle) < 1e-6);
+    }
+
     /// A network that is moved by a constant does not come to rest, by that constant.
     #[test]
     fn what_goes_on_after_the_sound_is_counted() {
@@ -133,10 +191,10 @@ mod tests {
         let config = ModelConfig::every();
         let lstm = config.iter().find(|c| c.kind() == "lstm").unwrap();
         let model = models::build(lstm, &WindowConfig::default(), 0, 3, &device);
-        let mut model = tare(model, &device, &spans);
-        assert!(unrest(&model, &device, &spans) < 1e-9);
+        let mut model = tare(model, &device, &spans, 0.0);
+        assert!(unrest(&model, &device, &spans, 0.0) < 1e-9);
         model.shift_output(0.1);
-        let left = unrest(&model, &device, &spans);
+        let left = unrest(&model, &device, &spans, 0.0);
         // Three seconds of 0.1 beside half a second of 0.5.
         let expected = 3000.0 * 0.01 / (500.0 * 0.25);
         assert!(

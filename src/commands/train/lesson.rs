@@ -15,6 +15,7 @@ use crate::regress::baseline::Baseline;
 use crate::training::history::EpochRow;
 use crate::training::level;
 use crate::training::run_dir::{Progress, RunDir, State};
+use crate::training::tare;
 use crate::training::{self, Pace, Session, TrainingError, evaluate};
 use anyhow::{Result, bail};
 use burn::module::Module;
@@ -140,6 +141,11 @@ impl Lesson<'_> {
         training::pace(&session, state, observer)
     }
 
+    /// What a network is to put out in silence.
+    pub(super) fn idle(&self) -> f64 {
+        tare::recorded_idle(&load::spans(&self.recordings.train))
+    }
+
     fn session<'a>(
         &'a self,
         config: &'a Config,
@@ -152,6 +158,7 @@ impl Lesson<'_> {
             device: self.device,
             windows,
             target_gain: level::target_gain(&config.training, &load::spans(&self.recordings.train)),
+            idle: self.idle(),
             valid,
             save_every,
         }

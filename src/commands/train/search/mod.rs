@@ -254,8 +254,14 @@ impl Racing<'_> {
         }
         let best = run.load_best_into(model);
         let valid = load::spans(&self.search.lesson.recordings.valid);
-        let standing =
-            best.map(|best| evaluate::standing(&best, self.search.lesson.device, &valid));
+        let standing = best.map(|best| {
+            evaluate::standing(
+                &best,
+                self.search.lesson.device,
+                &valid,
+                self.search.lesson.idle(),
+            )
+        });
         let steps = steps_of(&config, windows.order(0, 0).len());
         let seconds = started.elapsed().as_secs_f64();
         let done = Round {
