@@ -3,6 +3,9 @@
 //! Logistic regression over pairs of known truth, half of which do not belong together
 //! (`benches/pairs features`); its curve is in `benches/pairs/README.md`.
 
+/// Below this confidence a latency should not be used unseen: it is more likely wrong than right.
+pub const TRUSTED_CONFIDENCE: f64 = 0.3;
+
 /// What the probability is read from.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence {

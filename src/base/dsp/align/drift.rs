@@ -6,7 +6,7 @@
 //! spike, but the response of a pedal has several peaks of like height, and a piece may lack the
 //! material to tell them apart.)
 
-use super::TRUSTED_CONFIDENCE;
+use super::confidence::TRUSTED_CONFIDENCE;
 use super::correlate::correlate;
 use super::response::Whitened;
 use super::whiten::median;

@@ -46,14 +46,12 @@ use std::ops::RangeInclusive;
 use transfer::{Start, Transfer};
 use whiten::Whitener;
 
+pub use confidence::TRUSTED_CONFIDENCE;
 pub use correlate::correlate;
 pub use drift::Drift;
 pub use transfer::BandDelay;
 pub use tremolo::Tremolo;
 pub use variation::TimeVariation;
-
-/// Below this confidence a latency should not be used unseen: it is more likely wrong than right.
-pub const TRUSTED_CONFIDENCE: f64 = 0.3;
 
 /// Strength from which on the place of a latency is known; see [`Alignment::is_placed`].
 const PLACED: f64 = 9.0;
