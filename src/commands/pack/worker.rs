@@ -2,7 +2,7 @@
 //! none left.
 
 use super::heart::{self, UntilLost};
-use super::opened::Opened;
+use super::opened::{Opened, look};
 use super::wanted::Request;
 use crate::commands::train;
 use crate::config::Config;
@@ -11,7 +11,7 @@ use crate::pack::Job;
 use crate::pack::claim::{Claim, DeathWatch};
 use crate::pack::place::{Failure, Scan, Summary};
 use crate::pack::share::Share;
-use crate::progress::{Event, Observer};
+use crate::progress::{Event, Observer, Silent};
 use crate::training::history::EpochRow;
 use crate::training::run_dir::{RunDir, RunError};
 use crate::training::run_report;
@@ -125,9 +125,13 @@ impl Worker<'_> {
                 Next::End => break,
             }
         }
-        let plan = &self.opened.plan;
-        let known: HashSet<&str> = plan.jobs.iter().map(|job| job.id.as_str()).collect();
-        self.opened.place.tidy(&known)?;
+        // The pack may have been changed meanwhile: what its newer plan knows is not left over. Where
+        // it cannot be known, nothing is.
+        if let Ok(now) = look(self.opened.pack.folder(), &Silent) {
+            let jobs = self.opened.plan.jobs.iter().chain(&now.plan.jobs);
+            let known: HashSet<&str> = jobs.map(|job| job.id.as_str()).collect();
+            self.opened.place.tidy(&known)?;
+        }
         Ok(worked)
     }
 
