@@ -4,6 +4,8 @@
 //!
 //! Knows neither steps nor folders.
 
+use crate::audio::level::{mean_and_rms, power};
+use crate::audio::range::MOMENT;
 use crate::data::pair::Span;
 use crate::models::EffectModel;
 use crate::models::predict::predict;
@@ -24,7 +26,6 @@ const FEWEST_SOFT: usize = 4;
 /// The constant that wet has where dry is soft: that of the device, or of what recorded it. 0 where dry
 /// is never soft for long.
 pub fn recorded_idle(spans: &[Span]) -> f64 {
-    let power = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / x.len() as f64;
     let mut means = Vec::new();
     for span in spans {
         let (dry, wet) = (span.pair().dry(), span.pair().wet());
@@ -32,17 +33,13 @@ pub fn recorded_idle(spans: &[Span]) -> f64 {
         let bound = SOFT * power(dry);
         let moments = dry.chunks(MOMENT).zip(wet.chunks(MOMENT));
         let soft = moments.filter(|(dry, _)| power(dry) < bound);
-        let mean = |wet: &[f32]| wet.iter().map(|&w| f64::from(w)).sum::<f64>() / wet.len() as f64;
-        means.extend(soft.map(|(_, wet)| mean(wet)));
+        means.extend(soft.map(|(_, wet)| mean_and_rms(wet).0));
     }
     match means.len() {
         0..FEWEST_SOFT => 0.0,
         n => means.iter().sum::<f64>() / n as f64,
     }
 }
-
-/// Samples over which softness is judged.
-const MOMENT: usize = 2048;
 
 /// `model` with the mean of what it puts out in silence brought to `idle`; with knobs, the mean
 /// over settings of `spans`. Networks whose last layer has no bias stay as they are, as do those that

@@ -164,6 +164,8 @@ fn a_player_limits_the_search_and_a_queue_finds_it_again() {
         said.stderr
     );
     assert!(said.stderr.contains("with knobs"), "{}", said.stderr);
+    // What was refused left nothing that a next training would have to go around.
+    assert!(!place.path("checkpoints").exists());
     let said = place.effigy(&["train", "s.toml", "--budget", "soon"]);
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("90s"), "{}", said.stderr);

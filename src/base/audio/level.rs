@@ -10,6 +10,11 @@ pub fn decibels(amplitude: f64) -> f64 {
     20.0 * amplitude.log10()
 }
 
+/// The mean square of `x`; NaN of no samples.
+pub fn power(x: &[f32]) -> f64 {
+    x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64
+}
+
 /// The mean of `x`, and the RMS around it; 0 for no samples.
 pub fn mean_and_rms(x: &[f32]) -> (f64, f64) {
     let len = x.len().max(1) as f64;

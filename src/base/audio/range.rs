@@ -5,10 +5,10 @@ use super::level::decibels;
 use serde::{Deserialize, Serialize};
 
 /// Samples over which a level is taken.
-const MOMENT: usize = 2048;
+pub const MOMENT: usize = 2048;
 
 /// A moment this far below the mean power is silence: −60 dB.
-const SILENT: f64 = 1e-6;
+pub const SILENT: f64 = 1e-6;
 
 /// Share of the moments at either end that is left aside: a click, the last breath of a fade.
 const ASIDE: f64 = 0.02;

@@ -31,7 +31,7 @@ pub struct Entrant {
     pub name: String,
     /// Trainable weights.
     pub weights: usize,
-    /// Multiply-adds per sample when it plays; absent where it cannot be told.
+    /// Multiply-adds per sample when it plays.
     pub macs_per_sample: usize,
     /// How it did, round by round, as far as it came.
     pub rounds: Vec<Round>,

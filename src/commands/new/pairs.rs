@@ -184,8 +184,8 @@ pub(super) fn in_table(path: &Path) -> Result<Vec<Named>> {
     let at = || path.display().to_string();
     let text = crate::limits::read_text(path, MAX_TABLE_BYTES).with_context(at)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
-    let mut lines = lines.by_ref().filter(|(_, line)| !line.trim().is_empty());
+    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+    let mut lines = lines.filter(|(_, line)| !line.trim().is_empty());
     let (_, first) = lines
         .next()
         .with_context(|| format!("{}: empty", path.display()))?;

@@ -1,14 +1,11 @@
 //! The gain at the lowest levels that were played: what an error ratio over a whole span hides,
 //! because quiet passages hold no energy.
 
-use crate::audio::level::decibels;
+use crate::audio::level::{decibels, power};
+use crate::audio::range::{MOMENT, SILENT};
 use crate::number;
 use serde::{Deserialize, Serialize};
 
-/// Samples over which levels are taken.
-const MOMENT: usize = 2048;
-/// Dry is silent from this far below its mean power on: −60 dB.
-const SILENT: f64 = 1e-6;
 /// Fewer moments would be chance.
 const FEWEST: usize = 4;
 
@@ -47,10 +44,6 @@ impl QuietPassages {
             predicted_gain_db: gain_db(2),
         })
     }
-}
-
-fn power(x: &[f32]) -> f64 {
-    x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64
 }
 
 #[cfg(test)]

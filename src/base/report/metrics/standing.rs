@@ -2,15 +2,13 @@
 //! recording. One figure for choosing between networks, which an error ratio over a whole set is not:
 //! loud passages of one recording decide that alone.
 
+use crate::audio::level::power;
+use crate::audio::range::{MOMENT, SILENT};
 use crate::number;
 use serde::{Deserialize, Serialize};
 
-/// Samples over which levels are taken.
-const MOMENT: usize = 2048;
 /// Parts of a recording, from its softest moments to its loudest, that count alike.
 const LEVELS: usize = 5;
-/// A moment this far below the recording's mean power is silence, and counts on the whole alone: −60 dB.
-const SILENT: f64 = 1e-6;
 
 /// One recording: dry, wet and predicted samples of each of its stretches.
 pub type Stretches<'a> = Vec<[&'a [f32]; 3]>;
@@ -96,12 +94,10 @@ fn judged(stretches: &Stretches<'_>) -> (Sum, f64) {
         whole = whole + Sum::of(wet, predicted);
         let sides = dry.chunks(MOMENT).zip(wet.chunks(MOMENT));
         let sides = sides.zip(predicted.chunks(MOMENT));
-        moments.extend(sides.map(|((dry, wet), predicted)| {
-            let power = dry.iter().map(|&d| f64::from(d).powi(2)).sum::<f64>() / dry.len() as f64;
-            (power, Sum::of(wet, predicted))
-        }));
+        moments.extend(sides.map(|((dry, wet), predicted)| (power(dry), Sum::of(wet, predicted))));
     }
     let mean = moments.iter().map(|m| m.0).sum::<f64>() / moments.len().max(1) as f64;
+    // Silence counts on the whole alone.
     moments.retain(|m| m.0 > SILENT * mean && m.1.wet > 0.0);
     moments.sort_by(|a, b| a.0.total_cmp(&b.0));
     let levels: Vec<f64> = moments

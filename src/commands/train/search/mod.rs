@@ -78,7 +78,8 @@ impl Chosen {
 /// `begun`: the run that is resumed.
 ///
 /// # Errors
-/// As [`Race::run`]; those of its folder.
+/// No network that the player can play, or that the spans are long enough for; all failed; Ctrl-C; a
+/// folder that cannot be written.
 pub(super) fn choose(
     search: &Search<'_>,
     request: &Request,
@@ -101,13 +102,15 @@ pub(super) fn choose(
             ..alone()?
         });
     }
+    // Before anything is written: what is refused leaves nothing behind.
+    let configs = entrants::of(search, settings)?;
     let place = Place::of(request, config, begun)?;
     let race = Racing {
         search,
         settings,
         place: &place,
     };
-    let mut chosen = race.run()?;
+    let mut chosen = race.run(&configs)?;
     if begun.is_some() {
         // The run has its plan already; only what it starts from is not there yet.
         chosen.config.clone_from(config);
@@ -146,12 +149,11 @@ impl Racing<'_> {
     /// Races, from wherever the search stands.
     ///
     /// # Errors
-    /// No network that the player can play; all failed; Ctrl-C; a folder that cannot be written.
-    fn run(&self) -> Result<Chosen> {
-        let configs = entrants::of(self.search, self.settings)?;
+    /// All failed; Ctrl-C; a folder that cannot be written.
+    fn run(&self, configs: &[Config]) -> Result<Chosen> {
         let mut race = match self.place.read()? {
             Some(race) => race,
-            None => self.begin(&configs)?,
+            None => self.begin(configs)?,
         };
         let mut left: Vec<usize> = (0..race.entrants.len()).collect();
         for (round, share) in ROUNDS.iter().enumerate() {
