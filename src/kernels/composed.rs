@@ -1,6 +1,7 @@
 //! The operators composed of burn's own: the path of every backend without a fused form, and the
 //! oracle the fused forms are held to, gradients included.
 
+use burn::signal::{StftOptions, hann_window, stft};
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu, tanh};
 use burn::tensor::module;
@@ -11,6 +12,7 @@ pub use super::bridge::composed_only as only;
 use super::encoder_decoder::{Filters, ScaleShift};
 use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
 use super::scan::{ScanState, ScanWeights};
+use super::spectral::{FLOOR, HAIR, RESOLUTIONS, SILENCE};
 use super::wavenet::WaveNet;
 
 /// As [`super::conv1d`].
@@ -214,4 +216,47 @@ pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>,
         through + Tensor::cat(outputs, 2),
         ScanState { re, im }.detach(),
     )
+}
+
+/// As [`super::spectral_distance`].
+pub fn spectral_distance(
+    wet: Tensor<3>,
+    predicted: Tensor<3>,
+    pre_emphasis: Option<f64>,
+) -> Tensor<1> {
+    let sides = [wet.detach(), predicted].map(|x| match pre_emphasis {
+        Some(coefficient) => emphasised(x, coefficient),
+        None => x,
+    });
+    let terms = RESOLUTIONS.map(|resolution| {
+        let [wet, predicted] = sides.clone().map(|x| magnitudes(x, resolution));
+        let power = wet.clone().square().sum() + SILENCE;
+        let distance = (wet.clone() - predicted.clone()).square().sum();
+        let distance = (distance / power + HAIR * HAIR).sqrt() - HAIR;
+        distance + (wet.log() - predicted.log()).abs().mean()
+    });
+    let [a, b, c] = terms;
+    (a + b + c) / RESOLUTIONS.len() as f64
+}
+
+/// x[t] − coefficient·x[t−1], one sample shorter than x.
+pub fn emphasised(x: Tensor<3>, coefficient: f64) -> Tensor<3> {
+    let len = x.dims()[2];
+    x.clone().narrow(2, 1, len - 1) - x.narrow(2, 0, len - 1) * coefficient
+}
+
+/// |STFT|, not below the floor. `[batch · channel, frame, bin]`.
+fn magnitudes(x: Tensor<3>, [n_fft, hop_length, win_length]: [usize; 3]) -> Tensor<3> {
+    let [batch, channels, len] = x.dims();
+    let window = hann_window(win_length, true, &x.device());
+    let options = StftOptions {
+        n_fft,
+        hop_length,
+        win_length: Some(win_length),
+        center: true,
+        onesided: true,
+    };
+    let bins = stft(x.reshape([batch * channels, len]), Some(window), options);
+    let power = bins.square().sum_dim(3).squeeze_dim::<3>(3);
+    power.clamp_min(FLOOR).sqrt()
 }

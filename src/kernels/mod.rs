@@ -6,8 +6,8 @@
 //!
 //! One folder per operator, each with its formula on the first page: [`convolution`],
 //! [`encoder_decoder`](mod@encoder_decoder), [`wavenet`](mod@wavenet),
-//! [`recurrent`](mod@recurrent), [`scan`](mod@scan), and `pointwise` for activations. In each, the
-//! slice form knows nothing of tensors; its `operator` file leads to them. What they share:
+//! [`recurrent`](mod@recurrent), [`scan`](mod@scan), [`spectral`] for the distance of spectra, and
+//! `pointwise` for activations. In each, the slice form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
 //! (how a batch is cut into tasks), `memory`.
 //!
@@ -24,6 +24,7 @@ mod pointwise;
 mod products;
 pub mod recurrent;
 pub mod scan;
+pub mod spectral;
 pub mod wavenet;
 
 pub use bridge::is_fused;
@@ -33,4 +34,5 @@ pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};
 pub use scan::{ScanState, ScanWeights, scan};
+pub use spectral::spectral_distance;
 pub use wavenet::wavenet;

@@ -700,6 +700,30 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
 }
 
 #[test]
+fn spectral_distances_of_random_shapes_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let (batch, len) = (draw.between(1, 3), draw.between(1026, 4000));
+        let emphasis = (case % 2 == 0).then_some(0.85);
+        let mut noise = Noise::new(case);
+        let inputs = [noise.data([batch, 1, len], 0.5)];
+        let wet = noise.data([batch, 1, len], 1.0);
+        let wet = |like: &Tensor<3>| Tensor::<3>::from_data(wet.clone(), &like.device());
+        compare(
+            &format!("spectral distance {batch}×{len} {emphasis:?}"),
+            &inputs,
+            &|p| {
+                let p = p[0].three();
+                kernels::spectral_distance(wet(&p), p, emphasis).reshape([1, 1, 1])
+            },
+            &|p| {
+                let p = p[0].three();
+                composed::spectral_distance(wet(&p), p, emphasis).reshape([1, 1, 1])
+            },
+        );
+    }
+}
+
+#[test]
 fn activations_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
         let (batch, channels, len) = (draw.between(1, 3), draw.between(1, 9), draw.between(1, 150));

@@ -38,6 +38,7 @@ mod resynth;
 mod s4_tf;
 mod search;
 mod spans;
+mod spectral;
 mod stft;
 mod streams;
 mod support;

@@ -99,6 +99,10 @@ impl Simd for Neon {
         unsafe { vdivq_f32(vdupq_n_f32(1.0), a) }
     }
     #[inline(always)]
+    fn sqrt(self, a: float32x4_t) -> float32x4_t {
+        unsafe { vsqrtq_f32(a) }
+    }
+    #[inline(always)]
     fn round(self, a: float32x4_t) -> float32x4_t {
         unsafe { vrndnq_f32(a) }
     }

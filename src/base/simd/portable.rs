@@ -107,6 +107,10 @@ impl Simd for Portable {
         map(a, |a| 1.0 / a)
     }
     #[inline(always)]
+    fn sqrt(self, a: V) -> V {
+        map(a, f32::sqrt)
+    }
+    #[inline(always)]
     fn round(self, a: V) -> V {
         map(a, f32::round_ties_even)
     }

@@ -77,6 +77,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `1 / a` within 2 units in the last place, for `a` normal and its reciprocal normal.
     fn recip(self, a: Self::V) -> Self::V;
+    /// `√a`, correctly rounded.
+    fn sqrt(self, a: Self::V) -> Self::V;
     /// `a` rounded to the nearest integer, ties to even.
     fn round(self, a: Self::V) -> Self::V;
     /// `2^n` for integer-valued `n` in −126..=127.
@@ -106,6 +108,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn sum_each(self, four: [Self::V; 4]) -> [f32; 4] {
         four.map(|one| self.sum(one))
+    }
+
+    /// The largest n with `2^n ≤ a`, for `a` positive and normal.
+    #[inline(always)]
+    fn exponent(self, a: Self::V) -> Self::V {
+        let mut lanes = [0.0f32; MOST_LANES];
+        self.store(&mut lanes, a);
+        // On an array of known length this becomes a shift and a conversion of whole registers.
+        for lane in &mut lanes[..Self::LANES] {
+            *lane = ((lane.to_bits() >> 23) as i32 - 127) as f32;
+        }
+        self.load(&lanes)
     }
 
     /// Turns a tile over: lane j of vector i becomes lane i of vector j, for the first

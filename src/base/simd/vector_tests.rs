@@ -58,6 +58,15 @@ impl Kernel for Operations<'_> {
         add("exp2i", &|a, _, _| s.exp2i(s.round(a)), &|a, _, _| {
             a.round_ties_even().exp2()
         });
+        add("sqrt", &|a, b, _| s.sqrt(s.mul(a, b)), &|a, b, _| (a * b).sqrt());
+        add(
+            "exponent",
+            &|a, _, _| s.exponent(s.max(a, s.splat(1e-30))),
+            &|a, _, _| {
+                let a = if a > 1e-30 { a } else { 1e-30 };
+                f64::from(a).log2().floor() as f32
+            },
+        );
         add("splat", &|_, _, _| s.splat(1.5), &|_, _, _| 1.5);
         results
     }

@@ -33,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dsp", &["audio", "number"]),
     ("effects", &["audio", "dsp"]),
     ("network", &["limits"]),
-    ("kernels", &["simd", "network"]),
+    ("kernels", &["simd", "network", "dsp"]),
     ("device", &[]),
     // The config names generated signals and effects by their own types, so it stands on them.
     ("config", &["audio", "effects", "limits", "network"]),
