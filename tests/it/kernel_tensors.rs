@@ -45,12 +45,12 @@ fn values(data: TensorData) -> Vec<f32> {
 }
 
 #[track_caller]
-fn assert_close(what: &str, got: TensorData, expected: TensorData, relative: bool) {
+fn assert_close(what: &str, got: TensorData, expected: TensorData, relative: Option<f32>) {
     assert_eq!(got.shape(), expected.shape(), "{what}");
     let (got, expected) = (values(got), values(expected));
     assert!(!got.is_empty(), "{what}");
     let largest = expected.iter().fold(1e-6f32, |a, b| a.max(b.abs()));
-    let bound = if relative { GRADIENT * largest } else { OUTPUT };
+    let bound = relative.map_or(OUTPUT, |relative| relative * largest);
     for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
         assert!(
             (got - expected).abs() <= bound,
@@ -119,13 +119,24 @@ fn compare(
     fused: &dyn Fn(&[Parameter]) -> Tensor<3>,
     composed: &dyn Fn(&[Parameter]) -> Tensor<3>,
 ) {
+    compare_within(GRADIENT, what, inputs, fused, composed);
+}
+
+/// [`compare`] with another bound on the gradients.
+fn compare_within(
+    gradient: f32,
+    what: &str,
+    inputs: &[TensorData],
+    fused: &dyn Fn(&[Parameter]) -> Tensor<3>,
+    composed: &dyn Fn(&[Parameter]) -> Tensor<3>,
+) {
     let expected = output_and_gradients(&Device::flex(), inputs, composed);
     for device in host_devices() {
         let got = output_and_gradients(&device, inputs, fused);
         assert_eq!(got.len(), inputs.len() + 1, "{what}: a gradient is missing");
         for (at, (got, expected)) in got.into_iter().zip(expected.clone()).enumerate() {
             let what = format!("{what} on {device:?}, result {at}");
-            assert_close(&what, got, expected, at > 0);
+            assert_close(&what, got, expected, (at > 0).then_some(gradient));
         }
     }
 }
@@ -296,7 +307,7 @@ fn strided_inputs_are_read_as_their_shape_says() {
         let w = Tensor::<3>::from_data(noise.data([3, 4, 2], 0.3), &device).swap_dims(1, 2);
         let got = kernels::conv1d(x.clone(), w.clone(), None, [3, 0], 1);
         let expected = composed::conv1d(x, w, None, [3, 0], 1);
-        assert_close("strided", got.into_data(), expected.into_data(), false);
+        assert_close("strided", got.into_data(), expected.into_data(), None);
     }
 }
 
@@ -699,6 +710,8 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
     }
 }
 
+/// Both forms round here, and the steep logarithm of the quietest bins multiplies it: the tenfold
+/// bound. To the usual one the fused form is held in double precision (`spectral.rs`).
 #[test]
 fn spectral_distances_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
@@ -708,7 +721,8 @@ fn spectral_distances_of_random_shapes_equal_the_composed_form() {
         let inputs = [noise.data([batch, 1, len], 0.5)];
         let wet = noise.data([batch, 1, len], 1.0);
         let wet = |like: &Tensor<3>| Tensor::<3>::from_data(wet.clone(), &like.device());
-        compare(
+        compare_within(
+            10.0 * GRADIENT,
             &format!("spectral distance {batch}×{len} {emphasis:?}"),
             &inputs,
             &|p| {
