@@ -68,7 +68,10 @@ fn the_slow_forms_gradient_agrees_with_finite_differences() {
     let slopes = oracle::distance(&EMPHASISED, 1, &wet, &predicted).1;
     let slope: f64 = slopes.iter().zip(&direction).map(|(a, b)| a * b).sum();
     let difference = (value(STEP) - value(-STEP)) / (2.0 * STEP);
-    assert!((slope - difference).abs() < 1e-4 * slope.abs(), "{slope} for {difference}");
+    assert!(
+        (slope - difference).abs() < 1e-4 * slope.abs(),
+        "{slope} for {difference}"
+    );
 }
 
 #[test]
@@ -88,7 +91,10 @@ fn silence_on_either_side_is_finite_and_equal_sides_are_at_rest() {
             }
         }
         let broken = vec![f32::NAN; 2 * 1500];
-        assert!(PLAIN.forward(isa, 2, &sound, &broken, false).0.is_nan(), "{isa}");
+        assert!(
+            PLAIN.forward(isa, 2, &sound, &broken, false).0.is_nan(),
+            "{isa}"
+        );
     }
 }
 
@@ -98,7 +104,8 @@ fn spectral_distances_are_the_same_bits_whatever_the_threads() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let work = || fused(&EMPHASISED, Isa::detect(), 3, &wet, &predicted);
-        pool.map(|pool| pool.install(work)).map_err(|error| error.to_string())
+        pool.map(|pool| pool.install(work))
+            .map_err(|error| error.to_string())
     };
     let one = run(1);
     assert!(one.is_ok());

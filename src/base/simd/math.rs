@@ -248,7 +248,10 @@ mod tests {
             for (&x, &y) in x.iter().zip(&y) {
                 let exact = f64::from(x).ln();
                 let error = (f64::from(y) - exact).abs();
-                assert!(error <= 3.0 * ulp(exact), "{isa}: {x:e} gave {y:e}, exact {exact:e}");
+                assert!(
+                    error <= 3.0 * ulp(exact),
+                    "{isa}: {x:e} gave {y:e}, exact {exact:e}"
+                );
             }
         }
     }

@@ -58,7 +58,9 @@ impl Kernel for Operations<'_> {
         add("exp2i", &|a, _, _| s.exp2i(s.round(a)), &|a, _, _| {
             a.round_ties_even().exp2()
         });
-        add("sqrt", &|a, b, _| s.sqrt(s.mul(a, b)), &|a, b, _| (a * b).sqrt());
+        add("sqrt", &|a, b, _| s.sqrt(s.mul(a, b)), &|a, b, _| {
+            (a * b).sqrt()
+        });
         add(
             "exponent",
             &|a, _, _| s.exponent(s.max(a, s.splat(1e-30))),

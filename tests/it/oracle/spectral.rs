@@ -33,7 +33,13 @@ impl Frames {
         for i in 0..win {
             let at = (frame * hop + left + i) as i64 - n_fft as i64 / 2;
             let last = self.len as i64 - 1;
-            let from = if at < 0 { -at } else if at > last { 2 * last - at } else { at };
+            let from = if at < 0 {
+                -at
+            } else if at > last {
+                2 * last - at
+            } else {
+                at
+            };
             let window = 0.5 - 0.5 * (TAU * i as f64 / win as f64).cos();
             visit(from as usize, left + i, window);
         }
@@ -79,7 +85,9 @@ fn emphasised(shape: &SpectralDistance, row: &[f64]) -> Vec<f64> {
         None => row.to_vec(),
         Some(coefficient) => {
             let pairs = row.windows(2);
-            pairs.map(|pair| pair[1] - f64::from(coefficient) * pair[0]).collect()
+            pairs
+                .map(|pair| pair[1] - f64::from(coefficient) * pair[0])
+                .collect()
         }
     }
 }
@@ -96,7 +104,9 @@ pub fn distance(
     let mut gradient = vec![0.0; wet.len()];
     for resolution in RESOLUTIONS {
         let split = |side: &[f64]| -> Vec<Vec<f64>> {
-            side.chunks(per_row).map(|row| emphasised(shape, row)).collect()
+            side.chunks(per_row)
+                .map(|row| emphasised(shape, row))
+                .collect()
         };
         let (wet, predicted) = (split(wet), split(predicted));
         let frames = Frames::new(wet[0].len(), resolution);
@@ -123,7 +133,10 @@ pub fn distance(
             })
             .collect();
         let per_row_bins = slopes.len() / rows;
-        for (row, slopes) in gradient.chunks_mut(per_row).zip(slopes.chunks(per_row_bins)) {
+        for (row, slopes) in gradient
+            .chunks_mut(per_row)
+            .zip(slopes.chunks(per_row_bins))
+        {
             let inner = frames.back(slopes);
             match shape.pre_emphasis {
                 None => row.iter_mut().zip(&inner).for_each(|(to, of)| *to += of),
@@ -138,4 +151,3 @@ pub fn distance(
     }
     (total, gradient)
 }
-
