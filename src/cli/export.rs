@@ -2,13 +2,17 @@
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::export::{self, Outcome, Request, onnx};
+use crate::commands::export::{self, Outcome, Request, ir, onnx};
 use std::fmt::Write;
 
 /// Writes and verifies.
 pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
     if onnx::is_wanted(request) {
         ui.report(&onnx::export(request)?, graph)?;
+        return Ok(Status::Done);
+    }
+    if ir::is_wanted(request) {
+        ui.report(&ir::export(request)?, response)?;
         return Ok(Status::Done);
     }
     let outcome = export::export(request, ui)?;
@@ -27,6 +31,15 @@ fn graph(outcome: &onnx::Outcome) -> String {
         outcome.family,
         outcome.sample_rate,
         outcome.bytes
+    )
+}
+
+fn response(outcome: &ir::Outcome) -> String {
+    format!(
+        "{}: impulse response, {} taps at {} Hz",
+        outcome.file.display(),
+        outcome.taps,
+        outcome.sample_rate
     )
 }
 

@@ -41,6 +41,16 @@ pub fn conv_transpose1d(
     full.narrow(2, crop_left, len)
 }
 
+/// As [`super::long_filter()`].
+pub fn long_filter(x: Tensor<3>, taps: Tensor<1>) -> Tensor<3> {
+    conv1d(x, oldest_first(taps), None, [0, 0], 1)
+}
+
+/// An impulse response as the weight of a convolution, `[1, 1, taps]`.
+pub fn oldest_first(taps: Tensor<1>) -> Tensor<3> {
+    taps.flip([0]).reshape([1, 1, -1])
+}
+
 /// As [`super::encoder_decoder`].
 pub fn encoder_decoder(
     x: Tensor<3>,

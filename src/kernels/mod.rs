@@ -5,9 +5,10 @@
 //! operators that [`composed`] keeps as their oracle.
 //!
 //! One folder per operator, each with its formula on the first page: [`convolution`],
-//! [`encoder_decoder`](mod@encoder_decoder), [`wavenet`](mod@wavenet),
-//! [`recurrent`](mod@recurrent), [`scan`](mod@scan), [`spectral`] for the distance of spectra, and
-//! `pointwise` for activations. In each, the slice form knows nothing of tensors; its `operator` file leads to them. What they share:
+//! [`encoder_decoder`](mod@encoder_decoder), [`long_filter`](mod@long_filter),
+//! [`wavenet`](mod@wavenet), [`recurrent`](mod@recurrent), [`scan`](mod@scan), [`spectral`] for the
+//! distance of spectra, and `pointwise` for activations. In each, the slice form knows nothing of
+//! tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
 //! (how a batch is cut into tasks), `memory`.
 //!
@@ -18,6 +19,7 @@ mod bridge;
 pub mod composed;
 pub mod convolution;
 pub mod encoder_decoder;
+pub mod long_filter;
 pub mod memory;
 mod partition;
 mod pointwise;
@@ -30,6 +32,7 @@ pub mod wavenet;
 pub use bridge::is_fused;
 pub use convolution::{conv_transpose1d, conv1d};
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
+pub use long_filter::long_filter;
 pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};

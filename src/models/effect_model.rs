@@ -3,6 +3,7 @@
 
 use super::effect_network::{Build, EffectNetwork, Site};
 use super::init::WeightInit;
+use super::tailed::Tailed;
 use crate::config::{Config, ModelConfig, WindowConfig};
 use crate::network::{Control, Network};
 use burn::prelude::*;
@@ -55,13 +56,19 @@ effect_model! {
     WienerHammerstein(super::wiener_hammerstein::WienerHammerstein),
     Fir(super::fir::Fir),
     Slimmable(super::slimmable::SlimmableNetwork),
+    Tailed(Tailed<EffectModel>),
 }
 
 macro_rules! build_network {
     ($($(#[$doc:meta])* $kind:ident($settings:ident) = $name:literal,)*) => {
-        fn build_network(model: &ModelConfig, site: &mut Site<'_>) -> EffectModel {
+        fn build_network<'a>(model: &'a ModelConfig, site: &mut Site<'a>) -> EffectModel {
             match model {
                 $(ModelConfig::$kind(settings) => settings.build(site),)*
+                ModelConfig::Tailed(tailed) => {
+                    site.model = &tailed.network;
+                    let network = build_network(&tailed.network, site);
+                    Tailed::drawn(network, &tailed.tail, &mut site.init).into()
+                }
             }
         }
     };
@@ -106,12 +113,29 @@ impl EffectModel {
         }
     }
 
+    /// The network in front of a tail, where there is one.
+    pub fn tailed(&self) -> Option<&Tailed<Self>> {
+        match self {
+            Self::Tailed(tailed) => Some(tailed),
+            _ => None,
+        }
+    }
+
+    /// The same network with these taps in its tail, as many as it has; without a tail, itself.
+    pub fn with_tail(self, taps: &[f32]) -> Self {
+        match self {
+            Self::Tailed(tailed) => Self::Tailed(tailed.with_taps(taps.to_vec())),
+            other => other,
+        }
+    }
+
     /// The network as numbers: what the engine plays and the file formats write.
     pub fn describe(&self, sample_rate: u32, controls: Vec<Control>) -> Network {
         let architecture = self.architecture(sample_rate, &controls);
         Network {
             controls,
             delay_samples: self.lookahead(),
+            tail: self.tail(),
             ..Network::new(architecture, sample_rate)
         }
     }

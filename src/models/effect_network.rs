@@ -30,6 +30,12 @@ pub trait EffectNetwork: std::fmt::Debug {
     /// Shape and weights as numbers. A rate and controls are for networks that hold several.
     fn architecture(&self, sample_rate: u32, controls: &[Control]) -> Architecture;
 
+    /// The impulse response of what is behind [`EffectNetwork::architecture`], the newest tap
+    /// first; empty: nothing.
+    fn tail(&self) -> Vec<f32> {
+        Vec::new()
+    }
+
     /// How many of the samples that an output sample depends on lie in the future.
     fn lookahead(&self) -> usize {
         0

@@ -5,6 +5,7 @@ use super::effect_network::{Build, EffectNetwork, Reach, Site};
 use super::parts::Conv;
 use super::work::Work;
 use crate::config::FirConfig;
+use crate::kernels;
 use crate::network::{self, Architecture, Control, Layer};
 use burn::module::Param;
 use burn::prelude::*;
@@ -28,10 +29,16 @@ impl Fir {
     }
 }
 
+/// Taps from which a transform is quicker than a sum for each sample.
+const LONG: usize = 2048;
+
 impl EffectNetwork for Fir {
     /// `[batch, 1, taps − 1 + n]` → `[batch, 1, n]`.
     fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
-        self.filter.forward(dry)
+        match self.filter.context() < LONG {
+            true => self.filter.forward(dry),
+            false => kernels::long_filter(dry, self.filter.newest_first()),
+        }
     }
 
     fn reach(&self) -> Reach<'_> {

@@ -1,10 +1,10 @@
 //! From a plain description to a network that can be trained, and to the config that builds
 //! the same network again.
 
-use super::{EffectModel, RecurrentNetwork, SlimmableNetwork, WaveNet};
+use super::{EffectModel, RecurrentNetwork, SlimmableNetwork, Tailed, WaveNet};
 use crate::config::{
-    FrontConfig, ModelConfig, RecurrentConfig, WaveNetArray, WaveNetConfig, WaveNetPreset,
-    WindowConfig,
+    FrontConfig, ModelConfig, RecurrentConfig, TailConfig, TailedConfig, WaveNetArray,
+    WaveNetConfig, WaveNetPreset, WindowConfig,
 };
 use crate::network::{self, Architecture, DescriptionError, Layer, Network, Sequential};
 use burn::module::Module;
@@ -26,6 +26,20 @@ pub struct Imported {
 /// Names what cannot be trained here, only played.
 pub fn import(network: &Network, device: &Device) -> Result<Imported, DescriptionError> {
     network.validate()?;
+    if !network.tail.is_empty() {
+        let before = import(&network.without_tail(), device)?;
+        let tail = TailConfig {
+            taps: network.tail.len(),
+            ..TailConfig::default()
+        };
+        return Ok(Imported {
+            model: Tailed::new(before.model, network.tail.clone(), device).into(),
+            config: ModelConfig::Tailed(Box::new(TailedConfig {
+                network: before.config,
+                tail,
+            })),
+        });
+    }
     let (model, config) = match &network.architecture {
         Architecture::WaveNet(wavenet) => {
             let model = WaveNet::from_description(wavenet, device)?;

@@ -81,6 +81,11 @@ impl Conv {
         kernels::conv1d(x, self.weight.val(), bias, [0, 0], self.dilation)
     }
 
+    /// The taps of a filter of one channel, the newest first: `[taps]`.
+    pub fn newest_first(&self) -> Tensor<1> {
+        self.weight.val().reshape([-1]).flip([0])
+    }
+
     /// Past samples that one output needs besides the newest.
     pub fn context(&self) -> usize {
         (self.weight.dims()[2] - 1) * self.dilation

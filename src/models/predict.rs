@@ -71,8 +71,13 @@ impl<'a> Predictor<'a> {
         self.pending.extend_from_slice(block);
         match self.model.fixed_window() {
             Some(window) => self.windows(window, out),
-            None => self.pieces(PIECE, out),
+            None => self.pieces(self.piece(), out),
         }
+    }
+
+    /// Output samples of a piece: no fewer than what each has to look back over.
+    fn piece(&self) -> usize {
+        PIECE.max(self.model.lookback())
     }
 
     /// Appends the rest: silence follows the signal.
@@ -90,7 +95,7 @@ impl<'a> Predictor<'a> {
             None => {
                 let silence = self.pending.len() + self.model.lookahead();
                 self.pending.resize(silence, 0.0);
-                self.pieces(PIECE, out);
+                self.pieces(self.piece(), out);
                 let rest = (self.received - self.answered) as usize;
                 if rest > 0 {
                     self.pieces(rest + self.unwanted, out);

@@ -18,6 +18,12 @@ impl State {
         self.0.push_back(part);
     }
 
+    /// The same with `part` before the others.
+    pub(super) fn behind(mut self, part: Tensor<2>) -> Self {
+        self.0.push_front(part);
+        self
+    }
+
     /// Whether nothing was heard yet, as for ever in a network without memory.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

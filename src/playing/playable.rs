@@ -11,7 +11,10 @@ use crate::data::pair::Reach;
 use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::{self, EffectModel, Imported};
-use crate::network::{Architecture, Control, DescriptionError, Network, Weights, settling_samples};
+use crate::network::{
+    Architecture, Control, Conv1d, DescriptionError, Layer, Network, Sequential, Weights,
+    settling_samples,
+};
 use crate::regress::baseline::{Baseline, SavedBaseline};
 use crate::training::evaluate;
 use crate::training::run_dir::RunDir;
@@ -199,7 +202,7 @@ impl Playable {
     /// The network as numbers, in all its sizes.
     ///
     /// # Errors
-    /// A baseline has none; a run's config names no rate.
+    /// A baseline that is no filter has none; a run's config names no rate.
     pub fn network(&self) -> Result<Network> {
         match &self.source {
             Source::Run(run) => {
@@ -213,10 +216,13 @@ impl Playable {
                 Ok(run.model.describe(rate, self.controls()))
             }
             Source::File(model) => Ok(model.network.clone()),
-            Source::Baseline(_) => bail!(
-                "{}: a saved baseline holds no network; infer, evaluate and compare take it",
-                self.place()
-            ),
+            Source::Baseline(saved) => linear(saved).with_context(|| {
+                format!(
+                    "{}: a saved baseline that is no filter holds no network; infer, evaluate and \
+                     compare take it",
+                    self.place()
+                )
+            }),
         }
     }
 
@@ -307,6 +313,27 @@ impl Playable {
             Source::File(model) => reach(&model.network),
         }
     }
+}
+
+/// A gain or a filter as a network.
+fn linear(saved: &SavedBaseline) -> Option<Network> {
+    let taps: Vec<f32> = match &saved.baseline {
+        Baseline::Gain { gain } => vec![*gain as f32],
+        Baseline::Fir { taps, .. } => taps.iter().rev().map(|&tap| tap as f32).collect(),
+        _ => return None,
+    };
+    let filter = Conv1d {
+        kernel_size: taps.len(),
+        ..Conv1d::dense(1, 1, taps, Vec::new())
+    };
+    let sequence = Sequential {
+        input_channels: 1,
+        layers: vec![Layer::Conv1d(filter)],
+    };
+    Some(Network::new(
+        Architecture::Sequential(sequence),
+        saved.sample_rate_hz,
+    ))
 }
 
 fn reach(network: &Network) -> Reach {

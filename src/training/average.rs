@@ -24,6 +24,11 @@ impl Average {
         &self.model
     }
 
+    /// Puts these taps into the tail: they are those of the averaged network.
+    pub fn set_tail(&mut self, taps: &[f32]) {
+        self.model = self.model.clone().with_tail(taps);
+    }
+
     /// average ← d·average + (1 − d)·weights, after `steps` steps (from 1) of `model`, itself on
     /// a device without gradients. d is the decay, at most (1 + steps)/(10 + steps): the first
     /// weights are soon forgotten.

@@ -17,6 +17,7 @@ mod saver;
 pub mod schedule;
 mod settled;
 pub mod step;
+pub mod tail;
 pub mod tare;
 pub mod truncated;
 
@@ -94,6 +95,30 @@ impl Session<'_> {
         } else {
             model
         }
+    }
+
+    /// The tail behind the network as it is now, in all its copies.
+    fn follow_with_tail(
+        &self,
+        state: &mut State,
+        observer: &dyn Observer,
+    ) -> Result<(), TrainingError> {
+        let (model, spans) = (state.valid(), self.windows.spans());
+        let taps = tail::follow(&model, self.config, spans, self.device, observer);
+        let taps = taps.map_err(|error| match error {
+            TrainingError::Interrupted { kept, .. } => TrainingError::Interrupted {
+                epoch: state.progress.history.len() + 1,
+                kept,
+            },
+            other => other,
+        })?;
+        if let Some(taps) = taps {
+            state.model = state.model.clone().with_tail(&taps);
+            if let Some(average) = &mut state.average {
+                average.set_tail(&taps);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -291,6 +316,7 @@ fn train_epoch(
     match log.drain() {
         Some(loss) => Err(diverged(loss, epoch, rate)),
         None => {
+            session.follow_with_tail(&mut state, observer)?;
             let trained = Trained {
                 sums: log.sums,
                 learning_rate: rate,

@@ -7,7 +7,7 @@ use std::ops::{Add, Div, Mul, Sub};
 use effigy::audio::SampleRate;
 use effigy::effects::{
     Chain, Chorus, Compressor, Delay, Echo, Effect, Fuzz, Gain, InvertPolarity, LowPass, Overdrive,
-    Phaser, Reverb, Telephone,
+    Phaser, Reverb, Room, Telephone,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -75,6 +75,15 @@ fn reverb() -> Reverb {
     }
 }
 
+fn room() -> Room {
+    Room {
+        decay_seconds: 0.1,
+        mix: 0.4,
+        cutoff_hz: 2000.0,
+        seed: 1,
+    }
+}
+
 fn chorus(rate_hz: f64, depth_ms: f64) -> Chorus {
     Chorus {
         rate_hz,
@@ -109,6 +118,7 @@ fn all() -> Vec<Effect> {
         telephone(),
         Effect::Echo(echo()),
         Effect::Reverb(reverb()),
+        Effect::Room(room()),
         Effect::Chorus(chorus(1.5, 3.0)),
         Effect::Phaser(phaser(1.5)),
         Effect::Gain(Gain { gain_db: -3.0 }),

@@ -245,6 +245,62 @@ fn processing_allocates_nothing() {
     }
 }
 
+/// A tail of two seconds at 8 kHz behind one gain: what the sum says, to the last bit the same in any
+/// blocks and by any number of cores, and without allocating.
+#[test]
+fn a_long_tail_is_its_sum_in_any_blocks() {
+    let mut dice = Dice::new(13);
+    let gain = Layer::Conv1d(Conv1d::dense(1, 1, vec![0.5], Vec::new()));
+    let mut network = Network::new(
+        Architecture::Sequential(Sequential {
+            input_channels: 1,
+            layers: vec![gain],
+        }),
+        8000,
+    );
+    let fade = |(i, x): (usize, f32)| x * (-4e-4 * i as f32).exp() / 40.0;
+    network.tail = dice
+        .audio(16_000)
+        .into_iter()
+        .enumerate()
+        .map(fade)
+        .collect();
+    assert_eq!(network.receptive_field(), Some(16_000));
+    let input = dice.audio(20_000);
+    for isa in Isa::available() {
+        let mut engine = Engine::with_isa(&network, isa).unwrap();
+        let (before, _) = allocations();
+        let mut whole = vec![0.0; input.len()];
+        engine.process(&input, &mut whole);
+        engine.reset();
+        assert_eq!(allocations().0 - before, usize::from(true), "only `whole`");
+        for t in (0..input.len()).step_by(97) {
+            let terms = network.tail.iter().zip(input[..=t].iter().rev());
+            let wanted: f64 = terms.map(|(h, x)| f64::from(*h) * f64::from(*x)).sum();
+            assert!(
+                (f64::from(whole[t]) - 0.5 * wanted).abs() < 1e-6,
+                "{isa} {t}"
+            );
+        }
+        let blocks = play(&mut engine, &input, || 64);
+        assert_same(&whole, &blocks, "by 64");
+        engine.reset();
+        let mixed = play(&mut engine, &input, || dice.size(400));
+        assert_same(&whole, &mixed, "mixed");
+    }
+    let mut engine = Engine::new(&network).unwrap();
+    let expected = engine.play_from_rest(&input);
+    for threads in [1, 3] {
+        let mut player = OfflinePlayer::with_threads(&network, 1, threads).unwrap();
+        let mut output = [Vec::new()];
+        input
+            .chunks(7777)
+            .for_each(|block| player.push(&[block], &mut output));
+        player.finish(&mut output);
+        assert_same(&expected, &output[0], "offline");
+    }
+}
+
 #[test]
 fn prewarming_is_padding_with_silence() {
     let mut dice = Dice::new(11);

@@ -530,7 +530,7 @@ fn random_networks_survive_every_format_that_carries_them() {
                     safetensors::write(&described, &model.weights(), &about).unwrap()
                 }
                 // Their sizes are few; they are tried one by one elsewhere.
-                Format::AidaX | Format::Proteus => continue,
+                Format::AidaX | Format::Proteus | Format::Ir => continue,
             };
             let read = formats::read_bytes(&bytes).unwrap().network;
             let found = played(&read, &dry);

@@ -192,6 +192,20 @@ fn conv1d_equals_the_composed_form() {
 }
 
 #[test]
+fn long_filter_equals_the_composed_form() {
+    for (batch, len, taps) in [(1, 1, 1), (2, 40, 40), (3, 700, 300), (1, 5000, 17)] {
+        let mut noise = Noise::new(7);
+        let inputs = [noise.data([batch, 1, len], 1.0), noise.data([taps], 0.1)];
+        compare(
+            &format!("long filter of {taps} taps over {batch} × {len}"),
+            &inputs,
+            &|p| kernels::long_filter(p[0].three(), p[1].one()),
+            &|p| composed::long_filter(p[0].three(), p[1].one()),
+        );
+    }
+}
+
+#[test]
 fn conv_transpose1d_equals_the_composed_form() {
     for (case, (batch, ins, outs, kernel, len, crop, dilation)) in [
         (1, 1, 1, 1, 1, [0, 0], 1),

@@ -11,6 +11,7 @@ use effigy::config::{
     MultiscaleConfig, RecurrentConfig, S4TfConfig, S4dConfig, TcnConfig, WaveNetArray,
     WaveNetConfig, WienerHammersteinConfig, WindowConfig,
 };
+use effigy::kernels;
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, EffectNetwork, RecurrentNetwork, WaveNet};
 use effigy::network::{Architecture, Control};
@@ -152,6 +153,18 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
     ]
 }
 
+/// Networks with a tail, small: a finite one, one that takes knobs, one with a memory.
+pub fn tailed_networks(warm_up: usize) -> Vec<ModelConfig> {
+    let network = |text: &str| toml::from_str::<ModelConfig>(text).unwrap();
+    vec![
+        network("kind = \"conv\"\nchannels = 3\nkernel_size = 5\nlookahead = 3\ntail.taps = 9"),
+        network("kind = \"tcn\"\nchannels = 3\nlayers = 2\nkernel_size = 3\ntail.taps = 6"),
+        network(&format!(
+            "kind = \"lstm\"\nhidden_size = 3\nwarm_up = {warm_up}\ntail.taps = 7"
+        )),
+    ]
+}
+
 fn build(config: &ModelConfig, controls: usize, device: &Device) -> EffectModel {
     let windows = WindowConfig {
         window_len: 32,
@@ -186,7 +199,7 @@ fn settings_and_networks_say_the_same() {
 
 /// Every network, without knobs.
 fn networks() -> Vec<(ModelConfig, EffectModel)> {
-    let configs = [seed_networks(), knob_networks(64, 16)].concat();
+    let configs = [seed_networks(), knob_networks(64, 16), tailed_networks(64)].concat();
     let built = configs.into_iter().map(|config| {
         let model = build(&config, 0, &Device::flex());
         (config, model)
@@ -497,6 +510,13 @@ fn descriptions_play_what_the_network_predicts() {
     for config in seed_networks() {
         check(&config, 0, &[]);
     }
+    for config in tailed_networks(64) {
+        let network = check(&config, 0, &[]);
+        assert!((6..=9).contains(&network.tail.len()), "{config:?}");
+        if config.takes_controls() {
+            check(&config, 2, &[0.8, 0.1]);
+        }
+    }
     for config in knob_networks(64, 16) {
         check(&config, 2, &[0.8, 0.1]);
         let network = check(&config, 0, &[]);
@@ -630,4 +650,76 @@ fn a_chain_of_clippers_is_silent_in_silence() {
     let loudest = |dry: &[f32]| whole(&model, dry).iter().fold(0f32, |m, y| m.max(y.abs()));
     assert!(loudest(&noise(200, 4)) > 1e-2);
     assert!(loudest(&[0.0; 200]) < 1e-7);
+}
+
+/// Short tails and long ones: what a network learns through its tail is what it would learn through
+/// the same sum written out. No gradient enters the taps, which are solved for.
+#[test]
+fn gradients_pass_through_a_tail() {
+    let device = Device::flex().autodiff();
+    for taps in [6, 700] {
+        let text = format!("kind = \"conv\"\nchannels = 3\nkernel_size = 5\ntail.taps = {taps}");
+        let model = build(&toml::from_str(&text).unwrap(), 0, &device).train();
+        let tailed = model.tailed().unwrap();
+        let len = model.context() + model.lookahead() + 40;
+        let dry = || Tensor::from_data(TensorData::new(noise(2 * len, 4), [2, 1, len]), &device);
+        let weights = || Tensor::from_data(TensorData::new(noise(80, 77), [2, 1, 40]), &device);
+        let through = model.forward(dry());
+        let written = {
+            let taps = tailed.taps();
+            let taps = Tensor::<1>::from_data(TensorData::from(taps.as_slice()), &device);
+            kernels::composed::long_filter(tailed.network().forward(dry()), taps)
+        };
+        let apart = (through.clone() - written.clone()).abs().max();
+        assert!(apart.into_scalar::<f32>() < 1e-5, "{taps}");
+        let grads = [through, written].map(|y| {
+            let loss = (y * weights()).sum();
+            GradientsParams::from_grads(loss.backward(), &model)
+        });
+        let parameters = models::parameters(&model);
+        let [(a, b)] = [(&grads[0], &grads[1])];
+        let mut compared = 0;
+        for parameter in &parameters {
+            let id = parameter.id;
+            let flat = |g: &GradientsParams| match parameter.shape.len() {
+                1 => g.get::<1>(id).map(|g| g.into_data()),
+                _ => g.get::<3>(id).map(|g| g.into_data()),
+            };
+            let (Some(a), Some(b)) = (flat(a), flat(b)) else {
+                assert_eq!(parameter.path.split('.').next_back(), Some("taps"));
+                continue;
+            };
+            a.assert_approx_eq::<f32>(&b, burn::tensor::Tolerance::rel_abs(1e-3, 1e-4));
+            compared += 1;
+        }
+        assert_eq!(compared, parameters.len() - 1, "{parameters:?}");
+    }
+}
+
+/// FFT or sum: a network with a long tail streams, whatever the pieces.
+#[test]
+fn a_long_tail_streams() {
+    for kind in [
+        "conv\"\nchannels = 3",
+        "lstm\"\nwarm_up = 20\nhidden_size = 3",
+    ] {
+        let text = format!("kind = \"{kind}\ntail.taps = 3000");
+        let model = build(&toml::from_str(&text).unwrap(), 0, &Device::flex());
+        let dry = noise(20_000, 3);
+        let expected = whole(&model, &dry);
+        let mut out = Vec::new();
+        let mut predictor = Predictor::new(&model, &Device::flex(), &[], &[]);
+        for piece in dry.chunks(777) {
+            predictor.push(piece, &mut out);
+        }
+        predictor.finish(&mut out);
+        assert_eq!(out, expected, "{kind}");
+        let network = model.describe(8000, Vec::new());
+        let late = network.latency_samples();
+        let input = [dry, vec![0.0; late]].concat();
+        let played = oracle::engine::run(&network, &input, &[], 4000);
+        for (i, (p, q)) in expected.iter().zip(&played[late..]).enumerate() {
+            assert!((f64::from(*p) - q).abs() < 1e-5, "{kind}: {i}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! layers, every committed config.
 
 use crate::support::{Place, noise, place, shared, skipped, through_effect};
+use effigy::audio::decode;
 use effigy::config::{self, ModelConfig};
 use serde_json::Value;
 use std::fs;
@@ -212,6 +213,55 @@ fn more_epochs_continue_where_fewer_ended() {
 }
 
 /// Several steps a window learn more in an epoch than one, from the same windows.
+#[test]
+fn a_tail_is_learned_resumed_and_exported_beside_its_network() {
+    let tailed = format!("{CONV}\ntail.taps = 600");
+    let place = place(&tailed, "epochs = 4\nlearning_rate = 0.01");
+    // The effect, and behind it an echo.
+    let wet = through_effect(&noise(4000, 1));
+    let echo = |n: usize| n.checked_sub(500).map_or(0.0, |n| 0.5 * wet[n]);
+    let echoed = (0..wet.len()).map(|n| wet[n] + echo(n)).collect();
+    place.wav("wet.wav", vec![echoed]);
+    let train = |arguments: &[&str]| {
+        let said = place.effigy(&[&["-q", "train", "-c", "t.toml"], arguments].concat());
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    };
+    train(&["--run", "whole"]);
+    train(&["--run", "cut", "--set", "training.epochs=2"]);
+    train(&["--run", "cut", "--resume"]);
+    assert_eq!(figures(&place, "cut"), figures(&place, "whole"));
+    assert_eq!(voice(&place, "cut"), voice(&place, "whole"));
+    let said = place.effigy(&[
+        "-q",
+        "export",
+        "-m",
+        "whole",
+        "-o",
+        "a.safetensors",
+        "--json",
+    ]);
+    assert!(said.json()["tail"].is_null());
+    let said = place.effigy(&[
+        "-q", "export", "-m", "whole", "-o", "a.json", "--format", "rtneural", "--json",
+    ]);
+    assert_eq!(said.json()["tail"], "a-ir.wav");
+    let response = decode::read(&place.path("a-ir.wav"))
+        .unwrap()
+        .audio
+        .into_channels();
+    let largest = |from: usize, to: usize| {
+        response[0][from..to]
+            .iter()
+            .map(|x| x.abs())
+            .fold(0f32, f32::max)
+    };
+    assert_eq!(response[0].len(), 600);
+    let share = largest(480, 520) / largest(0, 20);
+    assert!((0.4..0.6).contains(&share), "{share}");
+    let nothing = largest(50, 450) / largest(0, 20);
+    assert!(nothing < 0.1, "{nothing}");
+}
+
 #[test]
 fn steps_inside_a_window_are_steps() {
     let after = |more: &str| {

@@ -20,6 +20,15 @@ pub(super) fn complete(root: &mut Table, imported: &ModelConfig) -> Result<(), C
         return Err(conflict("model", "no table", "left out"));
     };
     former::renew(given);
+    let imported = match imported {
+        ModelConfig::Tailed(tailed) => {
+            let taps = Table::from_iter([("taps".into(), Value::from(tailed.tail.taps as i64))]);
+            let tail = Table::from_iter([("tail".into(), Value::Table(taps))]);
+            agree("model", given, tail)?;
+            &tailed.network
+        }
+        network => network,
+    };
     let kind = imported.kind();
     match given.get("kind").and_then(Value::as_str) {
         Some(other) if other != kind => return Err(conflict("model.kind", other, kind)),

@@ -85,6 +85,10 @@ impl Config {
             let allowed = format!("{kinds} when pairs name controls");
             return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
         }
+        if let (ModelConfig::Tailed(_), Some(_)) = (&self.model, &self.search) {
+            let allowed = "no [search] beside it: the networks that are tried have no tail";
+            return Err(ConfigError::value("model.tail", "given", allowed));
+        }
         self.training.check(&self.windows, &self.model)?;
         self.loss.check(self.training.step(&self.windows))?;
         self.search.as_ref().map_or(Ok(()), SearchConfig::check)?;

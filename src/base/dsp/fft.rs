@@ -123,6 +123,15 @@ impl<T: FftNum> RealFft<T> {
     }
 }
 
+/// The least length of the forms 2ⁿ, 3·2ⁿ, 5·2ⁿ and 9·2ⁿ that is as long: quick to transform.
+pub fn quick_length(least: usize) -> usize {
+    let lengths = [2, 6, 10, 18].map(|first| {
+        let times = least.div_ceil(first).next_power_of_two();
+        first * times
+    });
+    lengths.into_iter().min().unwrap_or(least)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +147,16 @@ mod tests {
                     .sum()
             })
             .collect()
+    }
+
+    #[test]
+    fn quick_lengths_are_even_and_little_longer() {
+        for least in 1..3000 {
+            let len = quick_length(least);
+            assert!(len.is_multiple_of(2) && len >= least, "{least}: {len}");
+            assert!(least < 16 || 4 * len <= 5 * least + 8, "{least}: {len}");
+        }
+        assert_eq!(quick_length(131_073), 147_456);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod filter;
 mod modulation;
 mod plain;
 mod reverb;
+mod room;
 pub mod signals;
 mod telephone;
 
@@ -27,6 +28,7 @@ pub use self::filter::LowPass;
 pub use self::modulation::{Chorus, Phaser};
 pub use self::plain::{Delay, Gain, InvertPolarity};
 pub use self::reverb::Reverb;
+pub use self::room::Room;
 pub use self::telephone::Telephone;
 use crate::audio::SampleRate;
 
@@ -83,6 +85,8 @@ pub enum Effect {
     Echo(Echo),
     /// A small room.
     Reverb(Reverb),
+    /// A long room, or a loudspeaker: noise that fades.
+    Room(Room),
     /// A copy whose delay sways.
     Chorus(Chorus),
     /// Notches that wander.
@@ -171,6 +175,7 @@ impl Effect {
             Self::Telephone(unit) => unit,
             Self::Echo(unit) => unit,
             Self::Reverb(unit) => unit,
+            Self::Room(unit) => unit,
             Self::Chorus(unit) => unit,
             Self::Phaser(unit) => unit,
             Self::Gain(unit) => unit,

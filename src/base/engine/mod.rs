@@ -20,6 +20,7 @@ mod architecture;
 mod block;
 mod error;
 mod layers;
+mod long_filter;
 mod matrix;
 mod node;
 mod offline;

@@ -5,11 +5,12 @@
 //! engine that has heard one receptive field of context gives the same samples, bit for bit, as
 //! one that heard everything. The recording is taken in stretches, a stretch is cut into parts
 //! that begin with their context, and the first part goes on where the last stretch ended.
-//! Networks that never forget, and those on a grid of windows, play each channel in order.
+//! Networks that never forget, and those on a grid (of windows, or of the blocks of a long
+//! filter), play each channel in order.
 
 use super::block::CHUNK;
 use super::{Engine, EngineError};
-use crate::network::{Architecture, Network};
+use crate::network::Network;
 use std::thread;
 
 /// Parts shorter than this many receptive fields would mostly compute context.
@@ -104,8 +105,8 @@ impl OfflinePlayer {
         threads: usize,
     ) -> Result<Self, EngineError> {
         let (network, threads) = (network.full(), threads.max(1));
-        let window = matches!(network.architecture, Architecture::Window(_));
-        let finite = network.receptive_field().filter(|_| !window);
+        let on_grid = Engine::new(network)?.is_on_grid();
+        let finite = network.receptive_field().filter(|_| !on_grid);
         // As few parts as give every core the same number of them.
         let parts = match finite {
             Some(_) => threads / gcd(threads, channels.max(1)),

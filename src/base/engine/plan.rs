@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) controls: usize,
     /// Floats that may still be allocated.
     left: Cell<usize>,
+    /// Whether something planned works on a grid that begins with the first sample.
+    grid: Cell<bool>,
 }
 
 /// The most floats an engine allocates: 512 MB. The description bounds weights and history; this
@@ -29,7 +31,19 @@ impl Plan {
             isa,
             controls,
             left,
+            grid: Cell::new(false),
         }
+    }
+
+    /// Says that what is being planned works on a grid that begins with the first sample, so that
+    /// its rounding depends on where that was.
+    pub(crate) fn set_on_grid(&self) {
+        self.grid.set(true);
+    }
+
+    /// Whether anything planned so far does.
+    pub(crate) fn is_on_grid(&self) -> bool {
+        self.grid.get()
     }
 
     /// Claims memory for `rows · columns` floats.

@@ -2,6 +2,7 @@
 
 use super::EngineError;
 use super::block::{Block, CHUNK};
+use super::long_filter::LongFilter;
 use super::node::{Node, Plannable};
 use super::plan::Plan;
 use crate::network::{Architecture, Network, settling_samples};
@@ -11,6 +12,7 @@ use crate::simd::Isa;
 #[derive(Debug)]
 pub struct Engine {
     net: Box<dyn Node>,
+    tail: Option<LongFilter>,
     block: Block,
     /// Rows the network reads: the audio, and the knobs where they enter as channels.
     inputs: usize,
@@ -25,6 +27,7 @@ struct Facts {
     latency_samples: usize,
     receptive_field: Option<usize>,
     prewarm_samples: usize,
+    is_on_grid: bool,
     control_names: Vec<String>,
 }
 
@@ -49,16 +52,22 @@ impl Engine {
         let plan = Plan::new(isa, controls.len());
         let inputs = network.architecture.input_channels();
         let net = network.architecture.node(inputs, &plan)?;
+        let tail = match network.tail.as_slice() {
+            [] => None,
+            taps => Some(LongFilter::new(taps, 0.0, &plan)?),
+        };
         let block = Block::new(net.widest().max(inputs), &plan)?;
         let network = Facts {
             sample_rate: network.sample_rate,
             latency_samples: network.latency_samples(),
             receptive_field: network.receptive_field(),
             prewarm_samples: prewarm_samples(network),
+            is_on_grid: plan.is_on_grid(),
             control_names: network.controls.iter().map(|c| c.name.clone()).collect(),
         };
         let mut engine = Self {
             net,
+            tail,
             block,
             inputs,
             network,
@@ -81,6 +90,12 @@ impl Engine {
     /// How many input samples influence one output sample; `None`: all before it.
     pub fn receptive_field(&self) -> Option<usize> {
         self.network.receptive_field
+    }
+
+    /// Whether rounding depends on where the first sample was: parts of a recording that are
+    /// played on their own then agree to rounding only, not to the last bit.
+    pub(super) fn is_on_grid(&self) -> bool {
+        self.network.is_on_grid
     }
 
     /// How many zero samples [`Engine::prewarm`] plays.
@@ -186,11 +201,17 @@ impl Engine {
             }
         }
         self.net.process(&mut self.block, len);
+        if let Some(tail) = &mut self.tail {
+            tail.process(&mut self.block, len);
+        }
     }
 
     /// Forgets everything heard; the knobs stay. Not prewarmed.
     pub fn reset(&mut self) {
         self.net.reset();
+        if let Some(tail) = &mut self.tail {
+            tail.reset();
+        }
     }
 }
 

@@ -56,6 +56,7 @@ impl Plannable for WindowNetwork {
             .max()
             .unwrap_or(0)
             .max(self.window_len);
+        plan.set_on_grid();
         let weight = |i| window_weight(i, self.window_len, self.hop) as f32;
         Ok(Box::new(WindowNode {
             isa: plan.isa,

@@ -17,6 +17,7 @@ pub fn carriers(network: &Network) -> Vec<Format> {
         Format::AidaX => RecurrentNet::for_aidax(network).is_ok(),
         Format::Proteus => RecurrentNet::for_proteus(network).is_ok(),
         Format::Safetensors => true,
+        Format::Ir => network.impulse_response().is_some(),
     };
     Format::ALL.into_iter().filter(can).collect()
 }

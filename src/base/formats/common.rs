@@ -3,7 +3,7 @@
 use super::error::FormatError;
 use super::json::Place;
 use crate::limits::MAX_SAMPLE_RATE;
-use crate::network::{Affine, Control};
+use crate::network::{Affine, Control, Network};
 use serde::Deserialize;
 
 /// A sample rate; 48,000 where a file names none.
@@ -76,5 +76,16 @@ pub(super) fn folded(
     Affine {
         scale: (0..mean.len()).map(|c| scale(c) as f32).collect(),
         shift: (0..mean.len()).map(|c| shift(c) as f32).collect(),
+    }
+}
+
+/// Refuses a tail, for which the other programs' files have no place.
+pub(super) fn refuse_tail(network: &Network) -> Result<(), String> {
+    match network.tail.len() {
+        0 => Ok(()),
+        taps => Err(format!(
+            "it has no place for the tail of {taps} taps behind the network, which can be written \
+             beside it as an impulse response"
+        )),
     }
 }

@@ -19,10 +19,12 @@ pub enum Format {
     Proteus,
     /// effigy's own: weights by name for tensor libraries, with the network's description.
     Safetensors,
+    /// The impulse response of a linear effect as a WAV file: no model, and read as none.
+    Ir,
 }
 
 impl Format {
-    /// All of them.
+    /// All that hold a network.
     pub const ALL: [Self; 6] = [
         Self::Nam,
         Self::Namb,
@@ -38,7 +40,7 @@ impl Format {
         match self {
             Self::Nam | Self::Namb | Self::AidaX => Some(48_000),
             Self::Proteus => Some(44_100),
-            Self::RtNeural | Self::Safetensors => None,
+            Self::RtNeural | Self::Safetensors | Self::Ir => None,
         }
     }
 
@@ -50,6 +52,7 @@ impl Format {
             Self::RtNeural | Self::Proteus => &["json"],
             Self::AidaX => &["json", "aidax"],
             Self::Safetensors => &["safetensors"],
+            Self::Ir => &["wav"],
         }
     }
 }
@@ -63,6 +66,7 @@ impl fmt::Display for Format {
             Self::AidaX => "aidax",
             Self::Proteus => "proteus",
             Self::Safetensors => "safetensors",
+            Self::Ir => "ir",
         })
     }
 }

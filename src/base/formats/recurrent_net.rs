@@ -1,6 +1,7 @@
 //! The one shape that AIDA-X and Proteus play: a recurrent layer, a dense layer, and perhaps the
 //! input added to the output.
 
+use super::common::refuse_tail;
 use crate::network::{
     Affine, Architecture, Conv1d, Gru, Layer, Lstm, Network, Residual, Sequential,
 };
@@ -85,6 +86,7 @@ impl RecurrentNet {
 
     /// Finds the shape in a network, or says why it is not there.
     pub(super) fn find(network: &Network) -> Result<Self, String> {
+        refuse_tail(network)?;
         let form = "it plays exactly one LSTM or GRU layer and a dense layer with one output";
         let Architecture::Sequential(net) = &network.architecture else {
             return Err(format!("{form}; this is {}", network.family()));

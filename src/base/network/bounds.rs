@@ -7,6 +7,8 @@ pub const MAX_WEIGHTS: usize = 1 << 26;
 /// The most samples of history a network may hold over all channels: 134 MB of `f32`. The engine
 /// allocates a small multiple of it.
 pub const MAX_HISTORY: usize = 1 << 25;
+/// The longest tail: 2.7 s at 192 kHz.
+pub const MAX_TAIL: usize = 1 << 19;
 /// The widest layer.
 pub const MAX_CHANNELS: usize = 1 << 16;
 /// The most layers, branches included: far above any network in use, low enough that the

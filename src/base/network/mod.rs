@@ -12,6 +12,7 @@ mod bounds;
 mod error;
 mod function;
 mod layer;
+mod linear;
 mod part;
 mod sequential;
 mod slimmable;
@@ -19,7 +20,7 @@ mod wavenet;
 mod window;
 
 pub use activation::Activation;
-pub use bounds::{MAX_CHANNELS, MAX_DEPTH, MAX_HISTORY, MAX_LAYERS, MAX_WEIGHTS};
+pub use bounds::{MAX_CHANNELS, MAX_DEPTH, MAX_HISTORY, MAX_LAYERS, MAX_TAIL, MAX_WEIGHTS};
 pub use error::DescriptionError;
 pub use function::Function;
 pub use layer::{
@@ -36,7 +37,7 @@ pub(crate) use layer::{Glu, with_layer};
 pub(crate) use part::Part;
 
 use crate::limits::MAX_SAMPLE_RATE;
-use bounds::{channels, too_large};
+use bounds::{channels, numbers, too_large};
 use serde::{Deserialize, Serialize};
 
 /// A trained network, ready to be played or written to a file.
@@ -56,6 +57,10 @@ pub struct Network {
     /// [`Network::latency_samples`] gives the sum.
     #[serde(default)]
     pub delay_samples: usize,
+    /// Impulse response of a filter that all output goes through, its newest tap first: the
+    /// loudspeaker, the echo or the room behind the rest. Empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tail: Vec<f32>,
 }
 
 /// One knob.
@@ -112,6 +117,7 @@ impl Network {
             sample_rate,
             controls: Vec::new(),
             delay_samples: 0,
+            tail: Vec::new(),
         }
     }
 
@@ -147,7 +153,13 @@ impl Network {
                 ));
             }
         }
+        bounded("taps of the tail", Some(self.tail.len()), MAX_TAIL)?;
+        numbers("tail", &self.tail, Some(self.tail.len()))?;
         if let Architecture::Slimmable(slimmable) = &self.architecture {
+            if !self.tail.is_empty() {
+                let why = "belongs to one size; a network of several has none";
+                return Err(DescriptionError::invalid("tail", why));
+            }
             return slimmable.check_sizes(self, depth);
         }
         self.architecture.check_bounds(depth)?;
@@ -160,22 +172,34 @@ impl Network {
         channels("network output", outputs, 1)
     }
 
+    /// The same without its tail.
+    pub fn without_tail(&self) -> Self {
+        Self {
+            tail: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Numbers learned, as [`Part::cost`] counts them; a slimmable network counts all its sizes.
     pub fn weight_count(&self) -> usize {
         let cost = self.architecture.part().cost();
-        cost.map_or(usize::MAX, |c| c.weights)
+        cost.map_or(usize::MAX, |c| c.weights.saturating_add(self.tail.len()))
     }
 
-    /// Multiply-adds per sample; a slimmable network counts its full size.
+    /// Multiply-adds per sample in the direct form (a tail is played by FFT); a slimmable network
+    /// counts its full size.
     pub fn macs_per_sample(&self) -> usize {
-        let cost = self.full().architecture.part().cost();
-        cost.map_or(usize::MAX, |c| c.macs)
+        let network = self.full();
+        let cost = network.architecture.part().cost();
+        cost.map_or(usize::MAX, |c| c.macs.saturating_add(network.tail.len()))
     }
 
     /// How many input samples influence one output sample, the present one included; `None` for
     /// recurrent and state-space networks, which never forget entirely.
     pub fn receptive_field(&self) -> Option<usize> {
-        self.full().architecture.part().context()?.checked_add(1)
+        let network = self.full();
+        let context = network.architecture.part().context()?;
+        context.checked_add(network.tail.len().max(1))
     }
 
     /// How many samples the output lags behind what was asked: the architecture's own look-ahead

@@ -25,5 +25,6 @@ pub mod recovery;
 pub mod ridge;
 pub mod rows;
 mod spectrum;
+pub mod tail;
 
 pub use error::RegressError;

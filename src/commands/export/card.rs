@@ -179,6 +179,7 @@ fn how(format: Format, file: &str) -> String {
         Format::Namb => "players on small devices that read .namb, version 1.",
         Format::AidaX => "AIDA-X: open the file in the plugin.",
         Format::RtNeural => "RTNeural: `RTNeural::json_parser::parseJson`, at the rate above.",
+        Format::Ir => "any loader of impulse responses.",
         Format::Proteus => "Proteus and NeuralPi: put it among their tones.",
         Format::Safetensors => {
             "Tensor libraries read the weights by name; `description` in its metadata is the network."

@@ -2,6 +2,7 @@
 //! the written file was read again and played like the network.
 
 pub mod card;
+pub mod ir;
 pub mod loudness;
 pub mod onnx;
 
@@ -39,6 +40,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///   effigy export --model checkpoints/my-pedal -o my-pedal.nam
 ///   effigy export --model amp.nam -o amp.aidax
 ///   effigy export --model amp.nam -o amp.onnx    # a graph over whole recordings
+///   effigy export --model checkpoints/cab -o cab.wav   # the impulse response of a linear effect
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
@@ -90,6 +92,11 @@ pub(super) fn kinds() -> impl TypedValueParser<Value = Format> {
             "Every network, weights by name: effigy and tensor libraries",
             Format::Safetensors,
         ),
+        (
+            "ir",
+            "WAV of the impulse response of a linear effect, for any loader of them",
+            Format::Ir,
+        ),
     ])
 }
 
@@ -99,6 +106,10 @@ pub struct Outcome {
     /// The file.
     #[serde(serialize_with = "crate::files::path_text")]
     pub file: PathBuf,
+    /// The impulse response of what is behind the network, in a file of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::files::path_text_if_any")]
+    pub tail: Option<PathBuf>,
     /// What people read about it.
     #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub card: Option<PathBuf>,
@@ -152,10 +163,16 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     };
     let playable = Playable::open(&request.model)?;
     let described = playable.network()?;
-    let network = prepared(&described, format, observer);
+    // Files of other programs hold the network, and the tail stands beside them.
+    let apart = format != Format::Safetensors && !described.tail.is_empty();
+    let network = match apart {
+        true => described.without_tail(),
+        false => described.clone(),
+    };
+    let network = prepared(&network, format, observer);
     warn(&network, format, observer);
     let task = Task::begin(observer, "exporting", None);
-    let probe = probed(&network, format, request.force, observer)?;
+    let probe = probed(&described, format, request.force, observer)?;
     let about = About::of(&playable, &network, format, request, &probe)?;
     let bytes = contents(&network, format, &about, &playable)?;
     let place = || request.output.display().to_string();
@@ -165,7 +182,21 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     task.status("verifying");
     let reread = formats::read(written).with_context(place)?;
     let verified = verify(&network, &reread.network).with_context(place)?;
-    let predicted = against_training(&playable, &described, &reread.network);
+    let tail = apart.then(|| ir::beside(&request.output));
+    let whole = match &tail {
+        None => reread.network.clone(),
+        Some(path) => {
+            ir::write(path, described.sample_rate, &described.tail)?;
+            let text = format!(
+                "the tail of {} taps stands beside it as {}: load both, the impulse response last",
+                described.tail.len(),
+                path.display()
+            );
+            observer.event(Event::Note(&text));
+            ir::joined(&reread.network, path)?
+        }
+    };
+    let predicted = against_training(&playable, &described, &whole);
     let predicted = predicted.with_context(place)?;
     ensure!(
         task.go_on().is_ok(),
@@ -175,6 +206,7 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     file.commit().with_context(place)?;
     let outcome = Outcome {
         file: request.output.clone(),
+        tail,
         card: card.clone(),
         format,
         family: network.family().to_string(),
@@ -286,6 +318,7 @@ fn prepared(network: &Network, format: Format, observer: &dyn Observer) -> Netwo
     match format {
         Format::Nam | Format::Namb => nam::settled(network),
         Format::Safetensors => network.clone(),
+        Format::Ir => network.clone(),
         Format::RtNeural | Format::AidaX | Format::Proteus => {
             let mut network = network.clone();
             if drop_initial_states(&mut network) {
@@ -509,6 +542,8 @@ fn contents(
             let output = cold(&plain, &input)?;
             aidax::write(network, &about.aidax(), &SelfTest { input, output })?
         }
+        // The command writes it by itself.
+        Format::Ir => bail!("an impulse response holds no network"),
         Format::Safetensors => {
             let metadata = about.nam.to_map();
             return Ok(safetensors::write(

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::files;
 use crate::formats::onnx;
 use crate::playing::Playable;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -41,6 +41,10 @@ pub fn is_wanted(request: &Request) -> bool {
 pub fn export(request: &Request) -> Result<Outcome> {
     refuse_input(request)?;
     let network = Playable::open(&request.model)?.network()?;
+    ensure!(
+        network.tail.is_empty(),
+        "onnx has no place for the tail behind this network; safetensors has"
+    );
     let full = network.full();
     let silence = Engine::new(full)?.prewarm_samples();
     let bytes = onnx::write(full, silence).map_err(|why| {

@@ -2,7 +2,7 @@
 //! beside them, and where.
 
 use super::taught::Taught;
-use crate::config::{BaselineConfig, Config, ModelConfig};
+use crate::config::{BaselineConfig, Config, MAX_UNKNOWNS, ModelConfig};
 use crate::data::load::{self, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::data::sound::Sounding;
@@ -15,8 +15,8 @@ use crate::regress::baseline::Baseline;
 use crate::training::history::EpochRow;
 use crate::training::level;
 use crate::training::run_dir::{Progress, RunDir, State};
-use crate::training::tare;
 use crate::training::{self, Pace, Session, TrainingError, evaluate};
+use crate::training::{tail, tare};
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -31,16 +31,23 @@ pub struct Lesson<'a> {
 }
 
 impl Lesson<'_> {
-    /// The network of `config` before its first step: a filter is solved for, others are drawn from the
-    /// seed.
+    /// The network of `config` before its first step: a filter is solved for, and a tail; the rest is
+    /// drawn from the seed.
     pub(super) fn new_model(
         &self,
         config: &Config,
         observer: &dyn Observer,
     ) -> Result<EffectModel> {
         let ModelConfig::Fir(fir) = &config.model else {
-            return Ok(models::of_config(config, self.device));
+            let model = models::of_config(config, self.device);
+            let spans = load::spans(&self.recordings.train);
+            return Ok(tail::begin(model, config, &spans, observer)?);
         };
+        if fir.taps > MAX_UNKNOWNS {
+            let spans = load::spans(&self.recordings.train);
+            let taps = tail::alone(&spans, fir.taps, observer)?;
+            return Ok(Fir::solved(&taps, self.device).into());
+        }
         let wanted = BaselineConfig::Fir {
             taps: fir.taps,
             ridge: 0.0,

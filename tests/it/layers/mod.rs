@@ -70,7 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "training",
         &[
             "audio", "calendar", "config", "data", "dsp", "files", "limits", "models", "network",
-            "number", "progress", "report", "simd",
+            "number", "progress", "regress", "report", "simd",
         ],
     ),
     // What plays: a run, a model file, a baseline, behind one name.

@@ -26,7 +26,19 @@ pub fn run(network: &Network, input: &[f32], controls: &[f32], lead_in: usize) -
         x.extend(controls.iter().map(|c| vec![*c; lead_in + input.len()]));
     }
     let mut y = architecture(&network.architecture, &x, &controls).swap_remove(0);
+    if !network.tail.is_empty() {
+        y = filtered(&network.tail, &y);
+    }
     y.split_off(lead_in)
+}
+
+/// Σ taps[i]·x[t − i], silence before the first sample.
+fn filtered(taps: &[f32], x: &[f64]) -> Vec<f64> {
+    let at = |t: usize| {
+        let past = x[..=t].iter().rev().zip(taps);
+        past.map(|(x, tap)| x * f64::from(*tap)).sum()
+    };
+    (0..x.len()).map(at).collect()
 }
 
 fn architecture(architecture: &Architecture, x: &Signal, controls: &[f64]) -> Signal {

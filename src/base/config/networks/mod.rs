@@ -10,6 +10,7 @@ mod recurrent;
 mod s4_tf;
 mod s4d;
 mod settings;
+mod tail;
 mod tcn;
 mod wavenet;
 mod wiener_hammerstein;
@@ -23,11 +24,13 @@ pub use recurrent::{FrontConfig, RecurrentConfig};
 pub use s4_tf::S4TfConfig;
 pub use s4d::S4dConfig;
 pub use settings::NetworkConfig;
+pub use tail::{TailConfig, TailedConfig};
 pub use tcn::TcnConfig;
 pub use wavenet::{WaveNetArray, WaveNetConfig, WaveNetPreset};
 pub use wiener_hammerstein::WienerHammersteinConfig;
 
-use serde::de::Error;
+use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::{Deref, DerefMut};
 
@@ -74,6 +77,9 @@ macro_rules! model_config {
         #[allow(missing_docs, reason = "what a network is stands at its settings")]
         pub enum ModelConfig {
             $($(#[$doc])* #[serde(rename = $kind)] $network($settings),)*
+            /// One of the others with a tail behind it: `[model.tail]`.
+            #[serde(skip)]
+            Tailed(Box<TailedConfig<ModelConfig>>),
         }
 
         impl ModelConfig {
@@ -86,6 +92,7 @@ macro_rules! model_config {
             pub fn kind(&self) -> &'static str {
                 match self {
                     $(Self::$network(_) => $kind,)*
+                    Self::Tailed(tailed) => tailed.network.kind(),
                 }
             }
         }
@@ -96,6 +103,7 @@ macro_rules! model_config {
             fn deref(&self) -> &Self::Target {
                 match self {
                     $(Self::$network(settings) => settings,)*
+                    Self::Tailed(tailed) => tailed.as_ref(),
                 }
             }
         }
@@ -104,6 +112,7 @@ macro_rules! model_config {
             fn deref_mut(&mut self) -> &mut Self::Target {
                 match self {
                     $(Self::$network(settings) => settings,)*
+                    Self::Tailed(tailed) => tailed.as_mut(),
                 }
             }
         }
@@ -128,7 +137,16 @@ impl ModelConfig {
 
 impl Serialize for ModelConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
+        match self {
+            Self::Tailed(tailed) => {
+                let wrong = |error: toml::ser::Error| S::Error::custom(error.to_string());
+                let mut table = toml::Table::try_from(&tailed.network).map_err(wrong)?;
+                let tail = toml::Value::try_from(&tailed.tail).map_err(wrong)?;
+                table.insert(TAIL.into(), tail);
+                table.serialize(serializer)
+            }
+            network => Self::serialize(network, serializer),
+        }
     }
 }
 
@@ -137,9 +155,21 @@ impl<'de> Deserialize<'de> for ModelConfig {
         let mut table = toml::Table::deserialize(deserializer)?;
         former::renew(&mut table);
         let wrong = |error: toml::de::Error| D::Error::custom(error.message());
-        Self::deserialize(table).map_err(wrong)
+        let tail = table.remove(TAIL);
+        let network = Self::deserialize(table).map_err(wrong)?;
+        match tail {
+            None => Ok(network),
+            Some(tail) => {
+                let tail = TailConfig::deserialize(tail)
+                    .map_err(|error| D::Error::custom(format!("{TAIL}: {}", error.message())))?;
+                Ok(Self::Tailed(Box::new(TailedConfig { network, tail })))
+            }
+        }
     }
 }
+
+/// The table beside any network's own keys.
+const TAIL: &str = "tail";
 
 #[cfg(test)]
 mod tests {

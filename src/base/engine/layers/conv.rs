@@ -1,12 +1,16 @@
 //! A convolution over rows.
 
 use crate::engine::block::{Block, Line};
+use crate::engine::long_filter::LongFilter;
 use crate::engine::matrix::Matrix;
 use crate::engine::node::{Node, Plannable};
 use crate::engine::ops;
 use crate::engine::plan::Plan;
 use crate::network::{Conv1d, DescriptionError};
 use crate::simd::Isa;
+
+/// Taps from which one filter is played by FFT: then that takes less than half the time.
+const LONG: usize = 2048;
 
 /// A planned convolution, which remembers the past of its input.
 #[derive(Debug)]
@@ -52,6 +56,12 @@ impl Node for Conv {
 
 impl Plannable for Conv1d {
     fn node(&self, _: usize, plan: &Plan) -> Result<Box<dyn Node>, DescriptionError> {
+        let is_one_filter = [self.in_channels, self.out_channels, self.dilation] == [1; 3];
+        if is_one_filter && self.kernel_size >= LONG {
+            let taps: Vec<f32> = self.weight.iter().rev().copied().collect();
+            let bias = self.bias.first().copied().unwrap_or(0.0);
+            return Ok(Box::new(LongFilter::new(&taps, bias, plan)?));
+        }
         Ok(Box::new(Conv::new(self, plan)?))
     }
 }

@@ -6,6 +6,7 @@
 
 use super::activation::name_or_object;
 use super::write_wavenet::wavenet;
+use crate::formats::common::refuse_tail;
 use crate::network::{Affine, Architecture, Conv1d, Layer, Lstm, Network, Sequential, Slimmable};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +18,7 @@ pub(crate) fn model(network: &Network) -> Result<Map<String, Value>, String> {
     if !network.controls.is_empty() {
         return Err("the format has no knobs".into());
     }
+    refuse_tail(network)?;
     let mut file = architecture(&network.architecture, network.sample_rate)?;
     file.insert("sample_rate".into(), network.sample_rate.into());
     Ok(file)

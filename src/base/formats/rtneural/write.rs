@@ -1,12 +1,14 @@
 //! RTNeural's layers as JSON.
 
 use super::read::{swap_gates, transposed};
+use crate::formats::common::refuse_tail;
 use crate::formats::json::matrix;
 use crate::network::{Activation, Affine, Architecture, Conv1d, Gru, Layer, Lstm, Network};
 use serde_json::{Map, Value, json};
 
 /// The file, or what RTNeural lacks for it.
 pub(crate) fn file(network: &Network) -> Result<Value, String> {
+    refuse_tail(network)?;
     let Architecture::Sequential(net) = &network.architecture else {
         return Err(format!(
             "it holds layers one after another, this is {}",
