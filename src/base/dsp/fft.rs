@@ -154,7 +154,7 @@ mod tests {
         for least in 1..3000 {
             let len = quick_length(least);
             assert!(len.is_multiple_of(2) && len >= least, "{least}: {len}");
-            assert!(least < 16 || 4 * len <= 5 * least + 8, "{least}: {len}");
+            assert!(3 * len <= 4 * least + 8, "{least}: {len}");
         }
         assert_eq!(quick_length(131_073), 147_456);
     }
