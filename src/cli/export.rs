@@ -2,7 +2,7 @@
 
 use super::Status;
 use super::ui::Ui;
-use crate::commands::export::{self, Outcome, Request, ir, onnx};
+use crate::commands::export::{self, Outcome, Request, linear, onnx};
 use std::fmt::Write;
 
 /// Writes and verifies.
@@ -11,8 +11,8 @@ pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
         ui.report(&onnx::export(request)?, graph)?;
         return Ok(Status::Done);
     }
-    if ir::is_wanted(request) {
-        ui.report(&ir::export(request)?, response)?;
+    if linear::is_wanted(request) {
+        ui.report(&linear::export(request)?, response)?;
         return Ok(Status::Done);
     }
     let outcome = export::export(request, ui)?;
@@ -34,7 +34,7 @@ fn graph(outcome: &onnx::Outcome) -> String {
     )
 }
 
-fn response(outcome: &ir::Outcome) -> String {
+fn response(outcome: &linear::Outcome) -> String {
     format!(
         "{}: impulse response, {} taps at {} Hz",
         outcome.file.display(),

@@ -26,7 +26,7 @@ use crate::data::pair::Span;
 use crate::data::windows::Windows;
 use crate::models::EffectModel;
 use crate::models::predict::to_host;
-use crate::progress::{Event, Observer, Task};
+use crate::progress::{Event, Observer, Stopped, Task};
 use crate::report::metrics::{ErrorSums, Metrics};
 use burn::module::Module;
 use burn::prelude::*;
@@ -105,12 +105,9 @@ impl Session<'_> {
     ) -> Result<(), TrainingError> {
         let (model, spans) = (state.valid(), self.windows.spans());
         let taps = tail::follow(&model, self.config, spans, self.device, observer);
-        let taps = taps.map_err(|error| match error {
-            TrainingError::Interrupted { kept, .. } => TrainingError::Interrupted {
-                epoch: state.progress.history.len() + 1,
-                kept,
-            },
-            other => other,
+        let taps = taps.map_err(|Stopped| TrainingError::Interrupted {
+            epoch: state.progress.history.len() + 1,
+            kept: String::new(),
         })?;
         if let Some(taps) = taps {
             state.model = state.model.clone().with_tail(&taps);

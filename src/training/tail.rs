@@ -4,12 +4,11 @@
 //!
 //! Knows neither steps nor folders.
 
-use super::TrainingError;
 use super::evaluate::{predict_span, reach};
 use crate::config::{Config, ModelConfig, TailConfig};
 use crate::data::pair::Span;
 use crate::models::EffectModel;
-use crate::progress::{Observer, Task};
+use crate::progress::{Observer, Stopped, Task};
 use crate::regress::tail::{self, Passage};
 use burn::prelude::*;
 use std::ops::Range;
@@ -33,7 +32,7 @@ pub fn begin(
     config: &Config,
     spans: &[Span],
     observer: &dyn Observer,
-) -> Result<EffectModel, TrainingError> {
+) -> Result<EffectModel, Stopped> {
     let Some(settings) = settings(config) else {
         return Ok(model);
     };
@@ -60,7 +59,7 @@ pub fn alone(
     spans: &[Span],
     taps: usize,
     observer: &dyn Observer,
-) -> Result<Vec<f32>, TrainingError> {
+) -> Result<Vec<f32>, Stopped> {
     let settings = TailConfig {
         taps,
         ..TailConfig::default()
@@ -90,7 +89,7 @@ pub fn follow(
     spans: &[Span],
     device: &Device,
     observer: &dyn Observer,
-) -> Result<Option<Vec<f32>>, TrainingError> {
+) -> Result<Option<Vec<f32>>, Stopped> {
     let (Some(settings), Some(tailed)) = (settings(config), model.tailed()) else {
         return Ok(None);
     };
@@ -113,7 +112,7 @@ fn solve(
     settings: &TailConfig,
     start: Option<&[f64]>,
     observer: &dyn Observer,
-) -> Result<Option<Vec<f64>>, TrainingError> {
+) -> Result<Option<Vec<f64>>, Stopped> {
     let task = Task::begin(observer, "solving for the tail", None);
     let passages = spans
         .iter()
@@ -131,11 +130,5 @@ fn solve(
     let taps = tail::fit(&passages, settings.taps, start, settings.penalty, || {
         task.go_on().is_ok()
     });
-    match task.go_on() {
-        Ok(()) => Ok(taps),
-        Err(_) => Err(TrainingError::Interrupted {
-            epoch: 0,
-            kept: String::new(),
-        }),
-    }
+    task.go_on().map(|()| taps)
 }

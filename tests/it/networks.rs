@@ -717,7 +717,7 @@ fn a_long_tail_streams() {
         let network = model.describe(8000, Vec::new());
         let late = network.latency_samples();
         let input = [dry, vec![0.0; late]].concat();
-        let played = oracle::engine::run(&network, &input, &[], 4000);
+        let played = oracle::engine::run(&network, &input, &[], model.context());
         for (i, (p, q)) in expected.iter().zip(&played[late..]).enumerate() {
             assert!((f64::from(*p) - q).abs() < 1e-5, "{kind}: {i}");
         }

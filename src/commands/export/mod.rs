@@ -2,7 +2,8 @@
 //! the written file was read again and played like the network.
 
 pub mod card;
-pub mod ir;
+mod ir;
+pub mod linear;
 pub mod loudness;
 pub mod onnx;
 
