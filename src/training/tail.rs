@@ -55,11 +55,7 @@ pub fn begin(
 ///
 /// # Errors
 /// Stopped.
-pub fn alone(
-    spans: &[Span],
-    taps: usize,
-    observer: &dyn Observer,
-) -> Result<Vec<f32>, Stopped> {
+pub fn alone(spans: &[Span], taps: usize, observer: &dyn Observer) -> Result<Vec<f32>, Stopped> {
     let settings = TailConfig {
         taps,
         ..TailConfig::default()

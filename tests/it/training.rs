@@ -354,11 +354,7 @@ fn frozen_layers_keep_the_weights_they_came_with() {
     let samples = |run: &str| -> Vec<f32> {
         voice(&place, run);
         let path = place.path(&format!("{run}.wav"));
-        decode::read(&path)
-            .unwrap()
-            .audio
-            .into_channels()
-            .remove(0)
+        decode::read(&path).unwrap().audio.into_channels().remove(0)
     };
     let (a, b) = (samples("a"), samples("b"));
     let change = b[0] - a[0];
