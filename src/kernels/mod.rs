@@ -10,7 +10,7 @@
 //! distance of spectra, and `pointwise` for activations. In each, the slice form knows nothing of
 //! tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
-//! (how a batch is cut into tasks), `memory`.
+//! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -18,6 +18,7 @@ pub mod activation;
 mod bridge;
 pub mod composed;
 pub mod convolution;
+mod crew;
 pub mod encoder_decoder;
 pub mod long_filter;
 pub mod memory;

@@ -4,7 +4,9 @@
 use effigy::kernels::activation::Activation;
 use effigy::kernels::convolution::Conv1d;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, FilterSlices, Middle};
-use effigy::kernels::recurrent::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
+use effigy::kernels::recurrent::{
+    Cell, PlainRecurrentState, Recurrent, RecurrentGradients, RecurrentSlices,
+};
 use effigy::kernels::scan::{PlainScanState, Scan, ScanSlices};
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
@@ -765,6 +767,55 @@ fn recurrent_pieces_are_the_whole() {
 }
 
 /// (shape, batch, length).
+/// Of a small batch every step's factors are kept, of a large one they are worked out again: the
+/// same items give the same bits either way.
+#[test]
+fn what_is_kept_of_a_recurrent_batch_changes_no_bit() {
+    let (hidden_size, len) = (3, 3600);
+    for cell in [Cell::Lstm, Cell::Gru] {
+        let shape = Recurrent {
+            cell,
+            input_size: 1,
+            hidden_size,
+        };
+        let rows = shape.gates() * hidden_size;
+        let mut rng = rng(31);
+        let (input, hidden) = (noise(&mut rng, rows, 1.0), noise(&mut rng, 3 * rows, 0.5));
+        let bias = noise(&mut rng, shape.biases(), 0.5);
+        let weights = RecurrentSlices {
+            input: &input,
+            hidden: &hidden,
+            bias: &bias,
+        };
+        let x = noise(&mut rng, 8 * len, 1.0);
+        let dy = noise(&mut rng, 8 * len * hidden_size, 1.0);
+        let run = |batch: usize, first: usize| {
+            let x = &x[first * len..][..batch * len];
+            let dy = &dy[first * len * hidden_size..][..batch * len * hidden_size];
+            let mut state = shape.zero_state(batch);
+            let isa = Isa::detect();
+            let (y, kept) = shape.forward(isa, batch, x, &weights, &mut state, true);
+            let got = shape.backward(isa, batch, x, &weights, &y, &kept, dy, true);
+            (y, got, kept.len() / batch)
+        };
+        let (whole, halves) = (run(8, 0), [run(4, 0), run(4, 4)]);
+        assert!(whole.2 < halves[0].2, "{cell:?}: both keep as much");
+        let both = |of: &dyn Fn(&(Vec<f32>, RecurrentGradients, usize)) -> Vec<f32>| {
+            halves.iter().flat_map(of).collect::<Vec<f32>>()
+        };
+        assert!(whole.0 == both(&|half| half.0.clone()), "{cell:?}: y");
+        let dx = whole.1.x.clone().unwrap();
+        assert!(
+            dx == both(&|half| half.1.x.clone().unwrap()),
+            "{cell:?}: dx"
+        );
+        let [one, two] = halves.each_ref().map(|half| &half.1.hidden);
+        for ((one, two), whole) in one.iter().zip(two).zip(&whole.1.hidden) {
+            assert!((one + two - whole).abs() <= 1e-6 * (one.abs() + two.abs()));
+        }
+    }
+}
+
 fn scans() -> [(Scan, usize, usize); 4] {
     let scan = |channels, states| Scan { channels, states };
     [

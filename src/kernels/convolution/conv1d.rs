@@ -1,9 +1,8 @@
 //! Plain one-dimensional convolution for few channels, stride 1, on slices `[batch, channel,
 //! time]`: forward, and the gradients with respect to input, weight and bias.
 
-use rayon::prelude::*;
-
 use super::transposed::TransposedConvolution;
+use crate::kernels::crew;
 use crate::kernels::memory::{padded, scratch};
 use crate::kernels::partition::{add_parts, tasks, window};
 use crate::kernels::products::combine::{Combine, Packed, Start};
@@ -236,9 +235,12 @@ impl Correlation<'_> {
         let block = block(distinct);
         let copy_len = ins * padded(block + context);
         let y = Shared::new(y);
-        tasks(batch, out_len)
-            .into_par_iter()
-            .for_each(|(item, from, count)| {
+        let work = batch * out_len * outs * ins * self.kernel_size;
+        let brief = crew::is_brief(work as u64);
+        crew::each(
+            brief,
+            &mut tasks(batch, out_len),
+            |&mut (item, from, count)| {
                 let rows = &x[item * ins * len..][..ins * len];
                 scratch::with(copy_len, |copy| {
                     let mut taps = Vec::with_capacity(ins * self.kernel_size);
@@ -263,7 +265,8 @@ impl Correlation<'_> {
                         .run(self.isa);
                     }
                 });
-            });
+            },
+        );
     }
 }
 
@@ -286,7 +289,7 @@ impl Products {
         let context = (self.kernel_size - 1) * self.dilation;
         let taps_len = b_channels * self.kernel_size;
         let copy_len = b_channels * padded(BLOCK + context);
-        let part = |(item, from, count): (usize, usize, usize)| {
+        let part = |&(item, from, count): &(usize, usize, usize)| {
             let a = &a[item * a_channels * a_len..][..a_channels * a_len];
             let b = &b[item * b_channels * b_len..][..b_channels * b_len];
             let mut part = vec![0.0; products.len()];
@@ -314,7 +317,8 @@ impl Products {
             });
             part
         };
-        let parts: Vec<Vec<f32>> = tasks(self.batch, a_len).into_par_iter().map(part).collect();
+        let work = self.batch * a_len * products.len();
+        let parts = crew::map(crew::is_brief(work as u64), tasks(self.batch, a_len), part);
         add_parts(&parts, products);
     }
 }
@@ -322,19 +326,21 @@ impl Products {
 /// The sum of every channel of `y [batch, channels, len]` over items and time.
 pub(super) fn channel_sums(isa: Isa, batch: usize, y: &[f32], len: usize, sums: &mut [f32]) {
     let channels = sums.len();
-    let parts: Vec<Vec<f32>> = (0..batch)
-        .into_par_iter()
-        .map(|item| {
-            let mut part = vec![0.0; channels];
-            let rows = Rows::new(&y[item * channels * len..][..channels * len], len);
-            RowSums {
-                rows,
-                len,
-                sums: &mut part,
-            }
-            .run(isa);
-            part
-        })
-        .collect();
+    let of_item = |&item: &usize| {
+        let mut part = vec![0.0; channels];
+        let rows = Rows::new(&y[item * channels * len..][..channels * len], len);
+        RowSums {
+            rows,
+            len,
+            sums: &mut part,
+        }
+        .run(isa);
+        part
+    };
+    let parts = crew::map(
+        crew::is_brief(y.len() as u64),
+        (0..batch).collect(),
+        of_item,
+    );
     add_parts(&parts, sums);
 }

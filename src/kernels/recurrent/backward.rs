@@ -1,11 +1,10 @@
 //! The backward pass of a recurrent layer: a group of items is one task and goes back through all
 //! of time, block by block, the last first.
 
-use rayon::prelude::*;
-
 use super::cells::{Gru, Lstm, MOST_FACTORS, Recurrence};
 use super::pass::{BLOCK, Pass, load_each};
 use super::shape::{Cell, Recurrent, RecurrentGradients, RecurrentSlices};
+use crate::kernels::crew;
 use crate::kernels::memory::ahead::Ahead;
 use crate::kernels::memory::{LINE, padded, scratch};
 use crate::kernels::partition::add_parts;
@@ -14,6 +13,9 @@ use crate::kernels::products::units::{
     ITEMS, Multiply, OuterProducts, SUMS, each_group, items_at_once,
 };
 use crate::simd::{Isa, Kernel, Simd};
+
+/// Rows whose gradients of a line the first-level cache holds beside their h.
+const NEAR: usize = 64;
 
 impl Recurrent {
     /// The gradients for dy `[batch, hidden_size, len]`; that of x only if `want_x`. `y` and `kept`
@@ -37,9 +39,9 @@ impl Recurrent {
         dy: &[f32],
         want_x: bool,
     ) -> RecurrentGradients {
-        let pass = Pass::new(self, weights);
         let (ins, hidden) = (self.input_size, self.hidden_size);
         let len = x.len() / (batch * ins).max(1);
+        let pass = Pass::new(self, weights, [batch, len]);
         assert_eq!(y.len(), batch * hidden * len);
         assert_eq!(dy.len(), batch * hidden * len);
         let size = pass.kept_len(len);
@@ -52,30 +54,34 @@ impl Recurrent {
                 .map(|_| Default::default())
                 .collect(),
         };
-        let parts: Vec<Vec<f32>> = inputs
-            .par_iter_mut()
-            .zip(dy.par_chunks((ITEMS * hidden * len).max(1)))
-            .zip(y.par_chunks((ITEMS * hidden * len).max(1)))
-            .zip(x.par_chunks((ITEMS * ins * len).max(1)))
-            .zip(kept.par_chunks_exact(size))
-            .map(|((((dx, dy), y), x), kept)| {
-                // Outside the kernel: what a closure does is not compiled for the instruction set.
-                scratch::with(pass.backward_sizes().iter().sum(), |work| {
-                    isa.run(BackwardTask {
-                        pass: &pass,
-                        len,
-                        items: dy.len() / (hidden * len).max(1),
-                        x,
-                        y,
-                        kept,
-                        dy,
-                        dx,
-                        work,
-                    });
-                    work[..pass.sums_len()].to_vec()
-                })
-            })
+        let mut parts = vec![Vec::new(); inputs.len()];
+        let mut tasks: Vec<_> = inputs
+            .iter_mut()
+            .zip(dy.chunks((ITEMS * hidden * len).max(1)))
+            .zip(y.chunks((ITEMS * hidden * len).max(1)))
+            .zip(x.chunks((ITEMS * ins * len).max(1)))
+            .zip(kept.chunks_exact(size))
+            .zip(&mut parts)
             .collect();
+        crew::each(self.is_brief(batch, len), &mut tasks, |task| {
+            let (((((dx, dy), y), x), kept), sums) = task;
+            // Outside the kernel: what a closure does is not compiled for the instruction set.
+            scratch::with(pass.backward_sizes().iter().sum(), |work| {
+                isa.run(BackwardTask {
+                    pass: &pass,
+                    len,
+                    items: dy.len() / (hidden * len).max(1),
+                    x,
+                    y,
+                    kept,
+                    dy,
+                    dx,
+                    work,
+                });
+                **sums = work[..pass.sums_len()].to_vec();
+            })
+        });
+        drop(tasks);
         let mut total = vec![0.0; pass.sums_len()];
         add_parts(&parts, &mut total);
         let mut gradients = pass.gradients(&total);
@@ -178,7 +184,9 @@ impl BackwardTask<'_> {
         work: &mut BackwardWork<'_>,
     ) {
         self.gather(s, (from, count), work);
-        self.factors::<S, C>(s, (from, count), work);
+        if !self.pass.keeps_factors {
+            self.factors::<S, C>(s, (from, count), work);
+        }
         self.steps::<S, C>(s, (from, count), work);
         self.weight_gradients::<S, C>(s, count, work);
         if !self.dx.is_empty() {
@@ -282,9 +290,9 @@ impl BackwardTask<'_> {
                         let sums: [[_; G]; SUMS] =
                             C::sums(s, &pass.gates, u, (x, taps), (h, width));
                         let before: [_; G] = load_each(s, h.add(u), width);
-                        let (values, after) = C::factors(s, sums, before, c);
-                        c = after;
-                        for (g, values) in values.into_iter().enumerate() {
+                        let stepped = C::step(s, sums, before, c);
+                        c = stepped.c;
+                        for (g, values) in stepped.factors.into_iter().enumerate() {
                             let to = factors.add((row + g) * record + at);
                             for (at, value) in values.into_iter().enumerate().take(C::FACTORS) {
                                 s.store_ptr(to.add(at * LINE), value);
@@ -307,6 +315,10 @@ impl BackwardTask<'_> {
         let (pass, items) = (self.pass, self.items);
         let (width, record) = (pass.width(), pass.record());
         let state = items * width;
+        let kept = match pass.keeps_factors {
+            true => &self.kept[state + from * items * record..][..count * items * record],
+            false => &[],
+        };
         let mut next = self.next(self.dy, from).in_portions(count * items);
         for t in (0..count).rev() {
             let (before, after) = work.dh.split_at_mut((t + 1) * state);
@@ -317,13 +329,22 @@ impl BackwardTask<'_> {
             for item in 0..items {
                 next.bring::<S, false>(s);
                 let row = item * width..(item + 1) * width;
-                self.step::<S, C>(
-                    s,
-                    &mut factors[item * record..][..record],
-                    &after[row.clone()],
-                    &mut before[row.clone()],
-                    &mut work.dc[row],
-                );
+                let factors = &mut factors[item * record..][..record];
+                let known = match kept.is_empty() {
+                    true => factors.as_ptr(),
+                    false => kept[(t * items + item) * record..][..record].as_ptr(),
+                };
+                // SAFETY: what is known is a record, this step's own or one that was kept.
+                unsafe {
+                    self.step::<S, C>(
+                        s,
+                        known,
+                        factors,
+                        &after[row.clone()],
+                        &mut before[row.clone()],
+                        &mut work.dc[row],
+                    );
+                }
             }
             s.call(&mut Multiply {
                 weights: &pass.hidden_back,
@@ -338,11 +359,16 @@ impl BackwardTask<'_> {
         work.carry[..state].copy_from_slice(&work.dh[..state]);
     }
 
-    /// An item's step, from the gradients after it to those of its sums, and of c before it.
+    /// An item's step, from the gradients after it to those of its sums (in the place of the
+    /// factors), and of c before it.
+    ///
+    /// # Safety
+    /// `known`, the factors, holds a record.
     #[inline(always)]
-    fn step<S: Simd, C: Recurrence>(
+    unsafe fn step<S: Simd, C: Recurrence>(
         &self,
         s: S,
+        known: *const f32,
         factors: &mut [f32],
         after: &[f32],
         before: &mut [f32],
@@ -358,10 +384,11 @@ impl BackwardTask<'_> {
         for u in (0..units).step_by(S::LANES) {
             // SAFETY: unit u's vector lies within the width, its factors within their line.
             unsafe {
-                let place = factors.as_mut_ptr().add(u / LINE * pitch + u % LINE);
+                let at = u / LINE * pitch + u % LINE;
+                let (known, place) = (known.add(at), factors.as_mut_ptr().add(at));
                 let mut values = [s.zero(); MOST_FACTORS];
                 for (at, value) in values.iter_mut().enumerate().take(C::FACTORS) {
-                    *value = s.load_ptr(place.add(at * LINE));
+                    *value = s.load_ptr(known.add(at * LINE));
                 }
                 let dh = s.load_ptr(after.as_ptr().add(u));
                 let dc = dc.as_mut_ptr().add(u);
@@ -389,31 +416,38 @@ impl BackwardTask<'_> {
     ) {
         let pass = self.pass;
         let taps = pass.shape.input_size + 1;
-        let (record, rows) = (pass.record(), count * self.items);
+        let (record, width, rows) = (pass.record(), pass.width(), count * self.items);
         for line in 0..pass.lines() {
-            let of_sums = &work.factors[line * pass.pitch()..];
+            let units = LINE.min(pass.shape.hidden_size - line * LINE);
             let sums = &mut work.sums[line * pass.sums_pitch()..][..pass.sums_pitch()];
             let (of_input, of_hidden) = sums.split_at_mut(SUMS * taps * LINE);
-            s.call(&mut OuterProducts {
-                a: work.x,
-                a_stride: taps,
-                taps,
-                b: of_sums,
-                b_stride: record,
-                gates: SUMS,
-                count: rows,
-                sums: of_input,
-            });
-            s.call(&mut OuterProducts {
-                a: work.h,
-                a_stride: pass.width(),
-                taps: pass.shape.hidden_size,
-                b: &of_sums[(SUMS - C::GATES) * LINE..],
-                b_stride: record,
-                gates: C::GATES,
-                count: rows,
-                sums: of_hidden,
-            });
+            // All taps of a few rows before the next: their gradients stay in the first cache.
+            for row in (0..rows).step_by(NEAR) {
+                let count = NEAR.min(rows - row);
+                let of_sums = &work.factors[row * record + line * pass.pitch()..];
+                s.call(&mut OuterProducts {
+                    a: &work.x[row * taps..],
+                    a_stride: taps,
+                    taps,
+                    b: of_sums,
+                    b_stride: record,
+                    gates: SUMS,
+                    units,
+                    count,
+                    sums: of_input,
+                });
+                s.call(&mut OuterProducts {
+                    a: &work.h[row * width..],
+                    a_stride: width,
+                    taps: pass.shape.hidden_size,
+                    b: &of_sums[(SUMS - C::GATES) * LINE..],
+                    b_stride: record,
+                    gates: C::GATES,
+                    units,
+                    count,
+                    sums: of_hidden,
+                });
+            }
         }
     }
 

@@ -35,21 +35,13 @@ pub(super) trait Recurrence {
         h: (*const f32, usize),
     ) -> [[S::V; G]; SUMS];
 
-    /// h and c after a step of `G` items, from the sums and h and c before it.
+    /// A step of `G` items, from the sums and h and c before it.
     fn step<S: Simd, const G: usize>(
         s: S,
         sums: [[S::V; G]; SUMS],
         h: [S::V; G],
         c: [S::V; G],
-    ) -> ([S::V; G], [S::V; G]);
-
-    /// The factors of a step back of `G` items, and c after it.
-    fn factors<S: Simd, const G: usize>(
-        s: S,
-        sums: [[S::V; G]; SUMS],
-        h: [S::V; G],
-        c: [S::V; G],
-    ) -> ([[S::V; MOST_FACTORS]; G], [S::V; G]);
+    ) -> Stepped<S, G>;
 
     /// From the gradients of h and c after a step those of the sums, and what of c (or, where there
     /// is no c, of h) goes on to the step before without passing through them.
@@ -59,6 +51,16 @@ pub(super) trait Recurrence {
         dh: S::V,
         dc: S::V,
     ) -> ([S::V; SUMS], S::V);
+}
+
+/// What a step of `G` items gives; what of it is not used costs nothing.
+pub(super) struct Stepped<S: Simd, const G: usize> {
+    /// h after it.
+    pub h: [S::V; G],
+    /// c after it.
+    pub c: [S::V; G],
+    /// The factors of the step back.
+    pub factors: [[S::V; MOST_FACTORS]; G],
 }
 
 /// y(1 − y): the slope of a sigmoid at the value y.
@@ -117,32 +119,19 @@ impl Recurrence for Lstm {
         unsafe { weights.sums::<S, 4, G>(s, unit, x, h) }
     }
 
+    /// Factors of i, f, g and o to the gradient of c (o: of h); of h to that of c; f.
     #[inline(always)]
     fn step<S: Simd, const G: usize>(
         s: S,
         sums: [[S::V; G]; SUMS],
         _: [S::V; G],
         c: [S::V; G],
-    ) -> ([S::V; G], [S::V; G]) {
-        let ([.., o], c, tanh_c) = Lstm::gates(s, sums, c);
-        let mut h = tanh_c;
-        for n in 0..G {
-            h[n] = s.mul(o[n], tanh_c[n]);
-        }
-        (h, c)
-    }
-
-    /// Of i, f, g and o to the gradient of c (o: of h); of h to that of c; f.
-    #[inline(always)]
-    fn factors<S: Simd, const G: usize>(
-        s: S,
-        sums: [[S::V; G]; SUMS],
-        _: [S::V; G],
-        c: [S::V; G],
-    ) -> ([[S::V; MOST_FACTORS]; G], [S::V; G]) {
+    ) -> Stepped<S, G> {
         let ([i, f, g, o], after, tanh_c) = Lstm::gates(s, sums, c);
+        let mut h = tanh_c;
         let mut factors = [[s.zero(); MOST_FACTORS]; G];
         for n in 0..G {
+            h[n] = s.mul(o[n], tanh_c[n]);
             factors[n] = [
                 s.mul(g[n], sigmoid_slope(s, i[n])),
                 s.mul(c[n], sigmoid_slope(s, f[n])),
@@ -152,7 +141,8 @@ impl Recurrence for Lstm {
                 f[n],
             ];
         }
-        (factors, after)
+        let c = after;
+        Stepped { h, c, factors }
     }
 
     #[inline(always)]
@@ -204,34 +194,21 @@ impl Recurrence for Gru {
         unsafe { weights.sums::<S, 3, G>(s, unit, x, h) }
     }
 
+    /// Factors of nₓ, r, z and nₕ to the gradient of h; z.
     #[inline(always)]
     fn step<S: Simd, const G: usize>(
         s: S,
         sums: [[S::V; G]; SUMS],
         h: [S::V; G],
         c: [S::V; G],
-    ) -> ([S::V; G], [S::V; G]) {
-        let [_, z, n] = Gru::gates(s, sums);
-        // n + z·(h − n)
-        let mut after = n;
-        for at in 0..G {
-            after[at] = s.fma(z[at], s.sub(h[at], n[at]), n[at]);
-        }
-        (after, c)
-    }
-
-    /// Of nₓ, r, z and nₕ to the gradient of h; z.
-    #[inline(always)]
-    fn factors<S: Simd, const G: usize>(
-        s: S,
-        sums: [[S::V; G]; SUMS],
-        h: [S::V; G],
-        c: [S::V; G],
-    ) -> ([[S::V; MOST_FACTORS]; G], [S::V; G]) {
+    ) -> Stepped<S, G> {
         let [r, z, n] = Gru::gates(s, sums);
+        let mut after = n;
         let mut factors = [[s.zero(); MOST_FACTORS]; G];
         for at in 0..G {
             let (r, z, n) = (r[at], z[at], n[at]);
+            // n + z·(h − n)
+            after[at] = s.fma(z, s.sub(h[at], n), n);
             let of_n = s.mul(s.sub(s.splat(1.0), z), tanh_slope(s, n));
             factors[at] = [
                 of_n,
@@ -242,7 +219,8 @@ impl Recurrence for Gru {
                 s.zero(),
             ];
         }
-        (factors, c)
+        let h = after;
+        Stepped { h, c, factors }
     }
 
     #[inline(always)]

@@ -3,11 +3,10 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::cells::{Gru, Lstm, Recurrence};
 use super::pass::{BLOCK, Pass, load_each};
 use super::shape::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
+use crate::kernels::crew;
 use crate::kernels::memory::ahead::Ahead;
 use crate::kernels::memory::{Buffer, LINE, scratch};
 use crate::kernels::products::transpose::transpose_far;
@@ -55,9 +54,9 @@ impl Recurrent {
         y: &mut [MaybeUninit<f32>],
         keep: bool,
     ) -> Buffer {
-        let pass = Pass::new(self, weights);
         let (ins, hidden) = (self.input_size, self.hidden_size);
         let len = x.len() / (batch * ins).max(1);
+        let pass = Pass::new(self, weights, [batch, len]);
         assert_eq!(x.len(), batch * ins * len);
         assert_eq!(y.len(), batch * hidden * len);
         assert_eq!(state.hidden.len(), batch * hidden);
@@ -77,26 +76,30 @@ impl Recurrent {
         let no_cells = self.cell == Cell::Gru;
         let mut cells = std::mem::take(&mut state.cell);
         cells.resize(batch * hidden, 0.0);
-        y.par_chunks_mut((ITEMS * hidden * len).max(1))
-            .zip(x.par_chunks((ITEMS * ins * len).max(1)))
-            .zip(state.hidden.par_chunks_mut(ITEMS * hidden))
-            .zip(cells.par_chunks_mut(ITEMS * hidden))
-            .zip(pieces.par_iter_mut())
-            .for_each(|((((y, x), h), c), kept)| {
-                scratch::with(pass.forward_sizes().iter().sum(), |work| {
-                    isa.run(ForwardTask {
-                        pass: &pass,
-                        len,
-                        items: h.len() / hidden,
-                        x,
-                        h,
-                        c,
-                        y,
-                        kept,
-                        work,
-                    });
+        let mut tasks: Vec<_> = y
+            .chunks_mut((ITEMS * hidden * len).max(1))
+            .zip(x.chunks((ITEMS * ins * len).max(1)))
+            .zip(state.hidden.chunks_mut(ITEMS * hidden))
+            .zip(cells.chunks_mut(ITEMS * hidden))
+            .zip(&mut pieces)
+            .collect();
+        crew::each(self.is_brief(batch, len), &mut tasks, |task| {
+            let ((((y, x), h), c), kept) = task;
+            scratch::with(pass.forward_sizes().iter().sum(), |work| {
+                isa.run(ForwardTask {
+                    pass: &pass,
+                    len,
+                    items: h.len() / hidden,
+                    x,
+                    h,
+                    c,
+                    y,
+                    kept,
+                    work,
                 });
             });
+        });
+        drop(tasks);
         drop(pieces);
         if !no_cells {
             state.cell = cells;
@@ -149,14 +152,21 @@ impl ForwardTask<'_> {
             h[item * width..][..units].copy_from_slice(&self.h[item * units..][..units]);
             c[item * width..][..units].copy_from_slice(&self.c[item * units..][..units]);
         }
-        if let Some(first) = self.kept.get_mut(..state) {
+        let (first, kept) = self.kept.split_at_mut(state.min(self.kept.len()));
+        if !first.is_empty() {
             first.copy_from_slice(&h[..state]);
         }
+        let keeps_factors = pass.keeps_factors && !first.is_empty();
         for from in (0..self.len).step_by(BLOCK) {
             let count = BLOCK.min(self.len - from);
-            if C::HAS_CELL && !self.kept.is_empty() {
-                self.kept[(1 + from / BLOCK) * state..][..state].copy_from_slice(&c[..state]);
+            if C::HAS_CELL && !kept.is_empty() && !keeps_factors {
+                kept[from / BLOCK * state..][..state].copy_from_slice(&c[..state]);
             }
+            let records = items * pass.record();
+            let factors = match keeps_factors {
+                true => &mut kept[from * records..][..count * records],
+                false => &mut [],
+            };
             let sizes = (self.len, items);
             pass.gather_input(s, self.x, sizes, (from, count), x, pass.shape.input_size);
             Steps {
@@ -166,6 +176,7 @@ impl ForwardTask<'_> {
                 x,
                 h,
                 c,
+                factors,
                 y: Ahead {
                     // Of the first line a part was written with the block before.
                     from: self.y.as_ptr().wrapping_add(from + LINE - 1).cast(),
@@ -205,6 +216,8 @@ struct Steps<'a> {
     h: &'a mut [f32],
     /// `[item][width]`.
     c: &'a mut [f32],
+    /// Of every step, `[step][item][record]`, or empty.
+    factors: &'a mut [f32],
     /// Where h goes after the block.
     y: Ahead,
 }
@@ -219,6 +232,10 @@ impl Steps<'_> {
         assert!(self.x.len() >= count * items * ins);
         assert!(self.h.len() >= (count + 1) * items * width);
         assert!(self.c.len() >= items * width);
+        let (record, pitch) = (pass.record(), pass.pitch());
+        let keeps_factors = !self.factors.is_empty();
+        assert!(!keeps_factors || self.factors.len() >= count * items * record);
+        let factors = self.factors.as_mut_ptr();
         let (x, h, c) = (self.x.as_ptr(), self.h.as_mut_ptr(), self.c.as_mut_ptr());
         let mut y = self.y.in_portions(count * units.div_ceil(S::LANES));
         for t in 0..count {
@@ -226,7 +243,7 @@ impl Steps<'_> {
                 y.bring::<S, true>(s);
                 each_group!(items_at_once::<S>(), items, |first, G| {
                     // SAFETY: items `first..first + G` of step t lie within the lengths asserted,
-                    // and unit u's vector within the width.
+                    // unit u's vector within the width and its factors within the record.
                     unsafe {
                         let x = x.add((t * items + first) * ins);
                         let before = h.add((t * items + first) * width);
@@ -235,11 +252,21 @@ impl Steps<'_> {
                             C::sums(s, &pass.gates, u, (x, ins), (before, width));
                         let hidden: [_; G] = load_each(s, before.add(u), width);
                         let cell: [_; G] = load_each(s, c, width);
-                        let (hidden, cell) = C::step::<S, G>(s, sums, hidden, cell);
+                        let stepped = C::step::<S, G>(s, sums, hidden, cell);
                         for g in 0..G {
-                            s.store_ptr(after.add(g * width), hidden[g]);
+                            s.store_ptr(after.add(g * width), stepped.h[g]);
                             if C::HAS_CELL {
-                                s.store_ptr(c.add(g * width), cell[g]);
+                                s.store_ptr(c.add(g * width), stepped.c[g]);
+                            }
+                        }
+                        if keeps_factors {
+                            let to = factors.add((t * items + first) * record);
+                            let to = to.add(u / LINE * pitch + u % LINE);
+                            for g in 0..G {
+                                for at in 0..C::FACTORS {
+                                    let to = to.add(g * record + at * LINE);
+                                    s.store_ptr(to, stepped.factors[g][at]);
+                                }
                             }
                         }
                     }

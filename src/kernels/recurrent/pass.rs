@@ -2,6 +2,7 @@
 
 use super::cells::{Gru, Lstm, Recurrence};
 use super::shape::{Cell, Recurrent, RecurrentGradients, RecurrentSlices};
+use crate::kernels::crew;
 use crate::kernels::memory::LINE;
 use crate::kernels::products::transpose::transpose;
 use crate::kernels::products::units::{BackWeights, GateWeights, ITEMS, SUMS};
@@ -11,9 +12,15 @@ use crate::simd::Simd;
 /// of y, and little enough to stay in the second-level cache (130 kB per 16 units of an LSTM).
 pub(super) const BLOCK: usize = 64;
 
+/// Floats of factors that are kept at most: 8 MB, which the caches hold until they are read again.
+const MOST_KEPT: usize = 2 << 20;
+
 /// The weights as the products read them, and the lengths that follow from the shape.
 pub(super) struct Pass {
     pub shape: Recurrent,
+    /// Whether the forward pass keeps every step's factors; else the backward pass works them out
+    /// again, bit for bit the same.
+    pub keeps_factors: bool,
     /// From x and h to the gates.
     pub gates: GateWeights,
     /// From the gates' gradients to h.
@@ -23,7 +30,8 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    pub fn new(shape: &Recurrent, weights: &RecurrentSlices<'_>) -> Pass {
+    /// For a batch of `batch` sequences of `len` steps.
+    pub fn new(shape: &Recurrent, weights: &RecurrentSlices<'_>, [batch, len]: [usize; 2]) -> Pass {
         let (ins, units, gates) = (shape.input_size, shape.hidden_size, shape.gates());
         assert_eq!(weights.input.len(), gates * units * ins);
         assert_eq!(weights.hidden.len(), gates * units * units);
@@ -40,8 +48,9 @@ impl Pass {
                 (Cell::Gru, _) => of_input(sum) + of_hidden(sum - 1),
             }
         };
-        Pass {
+        let mut pass = Pass {
             shape: *shape,
+            keeps_factors: false,
             gates: GateWeights::new(
                 [ins, units, gates],
                 |sum, unit| shape.scale(sum) * bias(sum, unit),
@@ -52,7 +61,10 @@ impl Pass {
             ),
             hidden_back: BackWeights::new([units, gates, units], hidden),
             input_back: BackWeights::new([units, gates, ins], input),
-        }
+        };
+        let steps = batch.next_multiple_of(ITEMS).saturating_mul(len);
+        pass.keeps_factors = steps.saturating_mul(pass.record()) <= MOST_KEPT;
+        pass
     }
 
     /// Lines of units.
@@ -78,14 +90,17 @@ impl Pass {
         self.lines() * self.pitch()
     }
 
-    /// Floats that a task of `len` steps keeps `[..][item][width]`: h before the first step, and
-    /// an LSTM's c before each block.
+    /// Floats that a task of `len` steps keeps: h before the first step `[item][width]`, then the
+    /// factors of every step `[step][item][record]`, or else an LSTM's c before each block
+    /// `[block][item][width]`.
     pub fn kept_len(&self, len: usize) -> usize {
-        let cells = match self.shape.cell {
-            Cell::Lstm => len.div_ceil(BLOCK),
+        let state = ITEMS * self.width();
+        let behind = match self.shape.cell {
+            _ if self.keeps_factors => len * ITEMS * self.record(),
+            Cell::Lstm => len.div_ceil(BLOCK) * state,
             Cell::Gru => 0,
         };
-        (1 + cells) * ITEMS * self.width()
+        state + behind
     }
 
     /// Floats of a forward task's memory: h before and after a block's steps, c, x, some rows of y.
@@ -167,6 +182,11 @@ impl Pass {
 }
 
 impl Recurrent {
+    /// Whether a pass over a batch takes a millisecond or two at most.
+    pub(super) fn is_brief(&self, batch: usize, len: usize) -> bool {
+        crew::is_brief(self.multiply_adds(len).saturating_mul(batch as u64))
+    }
+
     /// Which of its gates x's gate `gate` is in the order of the sums; those of h are in their own.
     fn input_gate(&self, gate: usize) -> usize {
         match self.cell {

@@ -9,6 +9,7 @@ use crate::simd::{Kernel, Simd};
 pub(crate) struct BackWeights {
     units: usize,
     gates: usize,
+    outputs: usize,
     width: usize,
     values: Vec<Line>,
 }
@@ -33,6 +34,7 @@ impl BackWeights {
         BackWeights {
             units,
             gates,
+            outputs,
             width,
             values,
         }
@@ -54,7 +56,7 @@ pub(crate) struct Multiply<'a> {
     pub pitch: usize,
     /// Floats from row to row.
     pub input_stride: usize,
-    /// Rows as wide as the weights.
+    /// Rows as wide as the weights; of their padding what a vector does not reach stays as it is.
     pub output: &'a mut [f32],
     /// How many rows.
     pub rows: usize,
@@ -74,8 +76,9 @@ impl Kernel for &mut Multiply<'_> {
         let row = (lines - 1) * self.pitch + self.weights.gates * LINE;
         assert!(self.input.len() >= (self.rows - 1) * self.input_stride + row);
         assert!(self.output.len() >= self.rows * self.weights.width);
-        let vectors = self.weights.width / S::LANES;
-        let tiles = vectors.div_ceil(3);
+        let vectors = self.weights.outputs.div_ceil(S::LANES);
+        // Twelve sums, the weights and an input would just fill 16 registers, and spill.
+        let tiles = vectors.div_ceil(if S::REGISTERS >= 32 { 3 } else { 2 });
         each_group!(4, self.rows, |row, G| {
             let mut at = 0;
             for tile in 0..tiles {
@@ -115,7 +118,7 @@ unsafe fn multiply_tile<S: Simd, const G: usize, const V: usize>(
     } = *task.weights;
     // With registers to spare even and odd units are summed apart: with half as many sums each
     // multiply-add would wait for the one before.
-    let apart = usize::from(S::REGISTERS >= 32);
+    let apart = usize::from(S::REGISTERS >= 32 || V == 1);
     // SAFETY: the caller's promise. The odd unit behind the last lies in the padding.
     unsafe {
         let output = task.output.as_mut_ptr().add(row * width + column);

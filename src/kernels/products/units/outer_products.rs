@@ -17,6 +17,9 @@ pub(crate) struct OuterProducts<'a> {
     pub b_stride: usize,
     /// How many lines, 3 or 4.
     pub gates: usize,
+    /// Units of the line; the sums of the padding behind them stay as they are where a vector does
+    /// not reach them.
+    pub units: usize,
     /// How many rows.
     pub count: usize,
     /// `[taps][gates][LINE]`.
@@ -50,17 +53,17 @@ impl Kernel for &mut OuterProducts<'_> {
 /// `task`'s slices are as long as its fields say, and it has `V` gates.
 #[inline(always)]
 unsafe fn outer_tiles<S: Simd, const V: usize>(s: S, task: &mut OuterProducts<'_>) {
-    // Twenty-four sums of 32 registers; of 16 as many as leave room for b and one of a.
+    // Twenty-four sums of 32 registers; of 16 as many as leave room for b and a.
     let most = match (S::REGISTERS, V) {
         (32.., _) => 24 / V,
-        (_, 3) => 4,
+        (_, 3) => 3,
         _ => 2,
     };
     let tiles = task.taps.div_ceil(most);
     let mut tap = 0;
     for tile in 0..tiles {
         let taps = (task.taps - tap).div_ceil(tiles - tile);
-        for column in (0..V * LINE).step_by(V * S::LANES) {
+        for column in (0..task.units.min(LINE)).step_by(S::LANES) {
             // SAFETY: the taps and columns exist.
             unsafe {
                 match taps {
@@ -79,7 +82,7 @@ unsafe fn outer_tiles<S: Simd, const V: usize>(s: S, task: &mut OuterProducts<'_
     }
 }
 
-/// `J` taps from `tap` on against `V` vectors from `column` on.
+/// `J` taps from `tap` on against the vectors from `column` on of `V` lines.
 ///
 /// # Safety
 /// As [`outer_tiles`]; the taps and columns exist.
@@ -97,7 +100,7 @@ unsafe fn outer_tile<S: Simd, const J: usize, const V: usize>(
         let mut sums = [[s.zero(); V]; J];
         for j in 0..J {
             for v in 0..V {
-                sums[j][v] = s.load_ptr(to.add(j * width + v * S::LANES));
+                sums[j][v] = s.load_ptr(to.add(j * width + v * LINE));
             }
         }
         let mut a = task.a.as_ptr().add(tap);
@@ -105,7 +108,7 @@ unsafe fn outer_tile<S: Simd, const J: usize, const V: usize>(
         for _ in 0..task.count {
             let mut row = [s.zero(); V];
             for v in 0..V {
-                row[v] = s.load_ptr(b.add(v * S::LANES));
+                row[v] = s.load_ptr(b.add(v * LINE));
             }
             for j in 0..J {
                 let x = s.splat(*a.add(j));
@@ -118,7 +121,7 @@ unsafe fn outer_tile<S: Simd, const J: usize, const V: usize>(
         }
         for j in 0..J {
             for v in 0..V {
-                s.store_ptr(to.add(j * width + v * S::LANES), sums[j][v]);
+                s.store_ptr(to.add(j * width + v * LINE), sums[j][v]);
             }
         }
     }
@@ -132,7 +135,8 @@ mod tests {
 
     #[test]
     fn outer_products_equal_their_sums_written_out() {
-        for ([count, _, taps], gates) in SHAPES.into_iter().flat_map(|s| [(s, 3), (s, 4)]) {
+        for ([count, units, taps], gates) in SHAPES.into_iter().flat_map(|s| [(s, 3), (s, 4)]) {
+            let units = units.min(LINE);
             let (width, a_stride, b_stride) = (gates * LINE, taps + 2, 5 * LINE);
             let a: Vec<f32> = (0..count * a_stride).map(number).collect();
             let b: Vec<f32> = (0..count * b_stride).map(|at| number(at + 5)).collect();
@@ -145,11 +149,15 @@ mod tests {
                     b: &b,
                     b_stride,
                     gates,
+                    units,
                     count,
                     sums: &mut sums,
                 });
                 for (at, &got) in sums.iter().enumerate() {
                     let (tap, column) = (at / width, at % width);
+                    if column % LINE >= units {
+                        continue;
+                    }
                     let product = |n: usize| {
                         f64::from(a[n * a_stride + tap]) * f64::from(b[n * b_stride + column])
                     };
