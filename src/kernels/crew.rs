@@ -22,7 +22,7 @@ pub(crate) fn each<T: Send>(brief: bool, tasks: &mut [T], work: impl Fn(&mut T) 
         Crew::of_process().run(tasks.len(), &|at| work(unsafe { &mut *first.at(at) }))
     };
     if !taken {
-        tasks.par_iter_mut().for_each(|task| work(task));
+        tasks.par_iter_mut().for_each(&work);
     }
 }
 
