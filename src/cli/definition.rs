@@ -3,7 +3,7 @@
 use super::{completions, man};
 use crate::commands::{
     baseline, bench_infer, bench_train, check, collage, compare, convolve, devices, evaluate,
-    export, infer, inspect, new, pack, recover, reorder, report, runs, spectrum, stretch, synth,
+    export, infer, inspect, new, pack, recover, reorder, report, runs, spectrum, stretch, studio, synth,
     train,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -46,6 +46,7 @@ pub(super) enum Command {
     Collage(collage::Request),
     Stretch(stretch::Request),
     Inspect(inspect::Request),
+    Studio(studio::Request),
     Completions(completions::Args),
     Man(man::Args),
     /// Measure speed.

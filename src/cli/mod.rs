@@ -33,6 +33,7 @@ mod screen;
 mod spectrum;
 mod status;
 mod stretch;
+mod studio;
 mod synth;
 mod train;
 pub mod ui;
@@ -61,7 +62,10 @@ pub fn main() -> ExitCode {
         Err(text) => text.exit(),
     };
     let ui = Ui::new(cli.json, cli.quiet);
-    interrupts::catch();
+    // A studio has nothing to finish: what it does lies on the disk, or in processes of their own.
+    if !matches!(cli.command, Command::Studio(_)) {
+        interrupts::catch();
+    }
     match std::panic::catch_unwind(|| run(&cli.command, &ui)) {
         Ok(Ok(Status::Done)) => ExitCode::SUCCESS,
         Ok(Ok(Status::CriterionMissed)) => ExitCode::from(1),
@@ -119,6 +123,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<Status> {
         Command::Spectrum(args) => spectrum::run(args, ui),
         Command::Collage(args) => collage::run(args, ui),
         Command::Stretch(args) => stretch::run(args, ui),
+        Command::Studio(args) => studio::run(args, &definition(), ui),
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Completions(args) => completions::run(args, definition(), ui),
         Command::Man(args) => man::run(args, definition(), ui),

@@ -66,6 +66,7 @@ fn by_verb(verb: &str) -> &'static str {
         "convolve" | "recover" | "reorder" | "spectrum" | "collage" | "stretch" => {
             "Without a network"
         }
+        "studio" => "Studio",
         _ => "Use",
     }
 }

@@ -26,5 +26,6 @@ pub mod report;
 pub mod runs;
 pub mod spectrum;
 pub mod stretch;
+pub mod studio;
 pub mod synth;
 pub mod train;

@@ -38,6 +38,49 @@ impl Lock {
         })
     }
 
+    /// A file that is marked as one of a living process for as long as any process holds what is
+    /// returned: handed to a child, it tells of the child's life whatever becomes of this process.
+    /// The file is made where it is missing; `None` while another process has it.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn lend(path: &Path) -> io::Result<Option<File>> {
+        let file = match open_lent(path) {
+            Err(error) if is_shared_out(&error) => return Ok(None),
+            opened => opened?,
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // File systems without locks: nobody is told.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+        }
+    }
+
+    /// Whether a living process has a file that was lent to it.
+    pub fn is_lent(path: &Path) -> bool {
+        match File::open(path) {
+            Err(error) => is_shared_out(&error),
+            Ok(file) => match file.try_lock() {
+                Ok(()) => {
+                    drop(Held(file));
+                    false
+                }
+                Err(error) => matches!(error, TryLockError::WouldBlock),
+            },
+        }
+    }
+
+    /// Waits, without asking again and again where the system allows it, until no process has a file
+    /// that was lent.
+    pub fn wait_for_lent(path: &Path) {
+        while Self::is_lent(path) {
+            match File::open(path) {
+                Ok(file) if file.lock().is_ok() => drop(Held(file)),
+                _ => std::thread::sleep(std::time::Duration::from_secs(1)),
+            }
+        }
+    }
+
     /// Whether no living process of this machine has marked the file so.
     pub fn is_left(path: &Path) -> bool {
         let file = File::options().write(true).open(path);
@@ -61,6 +104,34 @@ impl Drop for Held {
 #[cfg(unix)]
 fn handle(folder: &Path) -> io::Result<File> {
     File::open(folder)
+}
+
+/// Locks belong to open files here, and go with them to a child.
+#[cfg(unix)]
+fn open_lent(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn is_shared_out(_: &io::Error) -> bool {
+    false
+}
+
+/// Locks belong to processes here; that nobody else may open the file goes with it to a child.
+#[cfg(windows)]
+fn open_lent(path: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).share_mode(0);
+    options.open(path)
+}
+
+#[cfg(windows)]
+fn is_shared_out(error: &io::Error) -> bool {
+    const SHARING_VIOLATION: i32 = 32;
+    error.raw_os_error() == Some(SHARING_VIOLATION)
 }
 
 #[cfg(not(unix))]

@@ -24,6 +24,14 @@ const GENERATOR: &str = "effigy report";
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       img-src data:; media-src data:";
 
+/// The script of the button that changes between light and dark.
+pub const THEME: &str = include_str!("html/theme.js");
+
+/// The style sheet of all pages: colours in light and dark, and the parts that pages are made of.
+pub fn style_sheet() -> String {
+    style::sheet()
+}
+
 /// Whether a document is a page made here.
 pub fn is_page(document: &str) -> bool {
     shell::is_made_by(GENERATOR, document)
@@ -74,11 +82,7 @@ fn document(title: &str, kind: &str, headline: &str, parts: &[(&str, &str, Strin
         .collect();
     let heading = escape(title);
     let kind = escape(kind);
-    let script = concat!(
-        include_str!("html/theme.js"),
-        "\n",
-        include_str!("html/page.js")
-    );
+    let script = format!("{THEME}\n{}", include_str!("html/page.js"));
     let body = format!(
         "<a class=\"skip\" href=\"#figures\">Skip to the figures</a>\n\
          <header>\n<p class=\"kind\">effigy report: {kind}</p>\n<h1>{heading}</h1>\n\

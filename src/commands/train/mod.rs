@@ -131,6 +131,8 @@ pub fn train(
     config.data.sample_rate = Some(recordings.sample_rate.hz());
     // What is there already stands at the level that it was trained at.
     match &resumed {
+        // Its own config, with what was asked for on top of it, says all.
+        Some(_) if request.resolved.is_none() && request.config().is_none() => {}
         Some((_, saved)) => same::adopt(&mut config, saved),
         None if start.is_none() => level::fit_output(&mut config, &load::spans(&recordings.train)),
         None => {}

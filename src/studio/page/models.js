@@ -1,0 +1,165 @@
+// Models: all runs by their figures, compared, looked into, exported; and model files from elsewhere.
+
+import { fileUrl, get, run, upload } from './api.js';
+import { soundChoice } from './forms.js';
+import { single } from './player.js';
+import { base, button, el, field, figure, plain, select, stem, tellError, working } from './ui.js';
+import { GEAR, grade, TONES } from './words.js';
+
+const FORMATS = [['nam', 'Neural Amp Modeler, .nam'], ['aidax', 'AIDA-X, .aidax'], ['json', 'RTNeural, .json'], ['namb', 'small devices, .namb'], ['safetensors', 'weights by name, .safetensors'], ['onnx', 'a graph, .onnx']];
+const MODEL = /\.(nam|namb|aidax|json|safetensors)$/i;
+
+/** The room. */
+export async function show(place, studio, what) {
+  const table = el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'All runs' });
+  const compared = el('div');
+  const detail = el('div', { 'data-detail': '' });
+  const files = el('div');
+  const chosen = new Set();
+  const compare = button('Compare the chosen', () => side(), { disabled: true });
+  place.append(
+    el('section', { 'aria-labelledby': 'h-models' }, el('h1', { id: 'h-models' }, 'Models'),
+      el('p', { class: 'lead' }, 'Every run of this folder, the most faithful first; those of the command line too.'), table, el('div', { class: 'row' }, compare), compared),
+    detail,
+    el('section', { 'aria-labelledby': 'h-files' }, el('h2', { id: 'h-files' }, 'Model files'), el('p', { class: 'lead' }, 'What was exported, and .nam, .aidax and .json files from elsewhere: drop one to play it.'), files));
+
+  async function draw() {
+    const { runs, unreadable } = await get('/api/runs');
+    const rows = runs.map((one) => {
+      const name = base(one.run);
+      const box = el('input', { type: 'checkbox', checked: chosen.has(one.run), 'aria-label': `Choose ${name} to compare`, onchange: () => { chosen[box.checked ? 'add' : 'delete'](one.run); compare.disabled = chosen.size < 2; } });
+      const figures = one.test ?? one.valid;
+      const [tone, word] = grade(figures?.esr);
+      return el('tr', {}, el('th', { scope: 'row' }, el('a', { href: `#models/${encodeURIComponent(name)}` }, name)), el('td', {}, box), el('td', {}, one.model),
+        el('td', {}, one.test ? 'tested' : 'not tested yet'), el('td', {}, el('span', { class: `grade-word ${tone}` }, word || '–')), el('td', {}, figure(figures?.esr)), el('td', {}, figure(figures?.rmse)), el('td', {}, String(one.epochs)), el('td', {}, figure(Math.round(one.seconds))));
+    });
+    table.replaceChildren(runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', '', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows)) : el('p', { class: 'lead' }, 'No runs yet.'));
+    for (const line of unreadable) table.append(el('p', { class: 'problem' }, line));
+    list();
+  }
+
+  async function side() {
+    const work = working('Drawing one page of them all');
+    compared.replaceChildren(work.node);
+    try {
+      const drawn = await run(['report'], { runs: [...chosen], output: 'studio/compared.html' }, { note: work.note });
+      compared.replaceChildren(page(drawn.page ?? 'studio/compared.html', 'The chosen runs compared'));
+    } finally {
+      work.done();
+    }
+  }
+
+  function list() {
+    const all = studio.overview.models.filter((file) => MODEL.test(file.name));
+    const input = el('input', { type: 'file', hidden: true, accept: '.nam,.namb,.aidax,.json,.safetensors', 'aria-label': 'A model file', onchange: () => take(input.files[0]).catch(tellError) });
+    files.replaceChildren(
+      all.length ? el('ul', { class: 'plain-list' }, all.map((file) => el('li', {}, el('a', { href: `#models/${encodeURIComponent(`models/${file.name}`)}` }, file.name), el('span', { class: 'small' }, ` ${(file.bytes / 1024).toFixed(0)} kB `),
+        el('a', { class: 'button', href: fileUrl(`models/${file.name}`, '?download'), download: base(file.name) }, 'Download')))) : el('p', { class: 'small' }, 'None yet.'),
+      el('div', { class: 'row' }, button('Open a model file …', () => input.click()), input));
+  }
+
+  async function take(file) {
+    if (!file) return;
+    await upload(file, `models/${file.name}`);
+    await studio.look();
+    list();
+    studio.go('models', `models/${file.name}`);
+  }
+  files.addEventListener('dragover', (event) => event.preventDefault());
+  files.addEventListener('drop', (event) => { event.preventDefault(); take(event.dataTransfer.files[0]).catch(tellError); });
+
+  await draw();
+  if (what) await look(detail, studio, what.includes('/') ? what : `checkpoints/${what}`);
+  return { changed: draw };
+}
+
+/** A page of the folder, in a frame that can reach nothing. */
+function page(path, title) {
+  return el('iframe', { src: fileUrl(path), title, class: 'report', sandbox: 'allow-scripts' });
+}
+
+/** One model: what it is, how it behaves, what can be done with it. */
+async function look(place, studio, path) {
+  const isRun = path.startsWith('checkpoints/');
+  const name = isRun ? base(path) : stem(path);
+  const found = isRun ? await get(`/api/run?run=${encodeURIComponent(path)}`) : undefined;
+  const model = found ? found.progress?.model : path;
+  place.append(el('section', { 'aria-labelledby': 'h-model' }, el('h2', { id: 'h-model' }, name),
+    !model && el('p', { class: 'lead' }, 'It has learned nothing yet that could be played.'),
+    model && behaviour(model), model && play(model, name, studio), model && exporter(model, name, studio), model && against(model, studio)));
+  if (found?.page) place.append(el('section', { 'aria-labelledby': 'h-page' }, el('h2', { id: 'h-page' }, 'Its page'), page(`${path}/report.html`, `Report of ${name}`)));
+}
+
+/** A verb behind a button, its result in a place of its own. */
+function step(text, verb, values, show) {
+  const place = el('div');
+  const press = button(text, async () => {
+    const control = new AbortController();
+    const work = working(text, () => control.abort());
+    place.replaceChildren(work.node);
+    try {
+      const given = await values();
+      place.replaceChildren(...[show(await run(verb, given, { note: work.note, signal: control.signal }), given)].flat());
+    } finally {
+      work.done();
+    }
+  });
+  return { press, place };
+}
+
+function behaviour(model) {
+  const { press, place } = step('How does it behave?', ['inspect'], () => ({ file: model, probe: true, 'no-measure': true }), (told) => {
+    const words = told.probe?.words ?? told.behaviour ?? told.probe;
+    return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'How it behaves' }, probe(words));
+  });
+  return el('div', {}, el('h3', {}, 'Left alone'), el('p', { class: 'small' }, 'Silence, a click, a note that stops, a staircase of levels and sines are played to it.'), press, place);
+}
+
+/** A probe's figures, whatever they are called. */
+function probe(told) {
+  if (typeof told === 'string') return el('p', {}, told);
+  const rows = Object.entries(told ?? {}).filter(([, value]) => value === null || typeof value !== 'object');
+  return el('dl', { class: 'facts' }, rows.flatMap(([key, value]) => [el('dt', {}, key.replaceAll('_', ' ')), el('dd', {}, typeof value === 'number' ? figure(value) : String(value))]));
+}
+
+function play(model, name, studio) {
+  const output = `studio/listen/${plain(name)}-played.wav`;
+  const choice = soundChoice(studio, 'Play a file through it');
+  const { press, place } = step('Play', ['infer'], () => {
+    if (!choice.value()) throw new Error('choose a sound first');
+    return { model, inputs: [choice.value()], output };
+  }, () => [single(output, `${base(choice.value())} through ${name}`), el('a', { class: 'button', href: fileUrl(output, '?download'), download: `${stem(choice.value())}-${name}.wav` }, 'Download')]);
+  return el('div', {}, el('h3', {}, 'Play'), choice.node, press, place);
+}
+
+function exporter(model, name, studio) {
+  const format = select(FORMATS, 'nam', { 'data-format': '' });
+  const text = (preset = '') => el('input', { type: 'text', value: preset, autocomplete: 'off' });
+  const inputs = { name: text(), 'modeled-by': text(), 'gear-type': select(GEAR, ''), 'gear-make': text(), 'gear-model': text(), 'tone-type': select(TONES, ''), licence: text() };
+  const { press, place } = step('Export', ['export'], () => ({
+    model, output: `models/${plain(name)}.${format.value}`,
+    ...Object.fromEntries(Object.entries(inputs).map(([key, input]) => [key, input.value.trim()]).filter(([, value]) => value)),
+  }), (told, given) => {
+    studio.look().catch(tellError);
+    return [el('p', {}, `${base(given.output)} is written; it was read again and played like the network.`), el('a', { class: 'button primary', 'data-download': '', href: fileUrl(given.output, '?download'), download: base(given.output) }, `Download ${base(given.output)}`)];
+  });
+  press.classList.add('primary');
+  press.dataset.export = '';
+  return el('div', {}, el('h3', {}, 'Take it to your plugin'), el('div', { class: 'fields' }, field('Format', format), field('Called', inputs.name, 'Empty: as the run'), field('Captured by', inputs['modeled-by'])),
+    el('details', {}, el('summary', {}, 'Gear, tone, licence'), el('div', { class: 'fields' }, field('Kind of gear', inputs['gear-type']), field('Maker', inputs['gear-make']), field('Gear', inputs['gear-model']), field('Tone', inputs['tone-type']), field('Licence', inputs.licence))), press, place);
+}
+
+/** Scored on one more pair. */
+function against(model, studio) {
+  const [dry, wet] = [soundChoice(studio, 'Dry'), soundChoice(studio, 'Wet')];
+  const { press, place } = step('Score it', ['evaluate'], () => {
+    if (!dry.value() || !wet.value()) throw new Error('choose a dry and a wet recording first');
+    return { model, dry: dry.value(), wet: wet.value() };
+  }, (told) => {
+    const rows = told.rows ?? [told];
+    const columns = ['esr', 'rmse', 'mae', 'multi_resolution_stft'];
+    return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Scores' }, el('table', {}, el('thead', {}, el('tr', {}, ['', 'ESR', 'RMSE', 'MAE', 'MR-STFT'].map((t) => el('th', { scope: 'col' }, t)))),
+      el('tbody', {}, rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, row.name ?? 'model'), columns.map((c) => el('td', {}, figure(row[c]))))))));
+  });
+  return el('details', {}, el('summary', {}, 'Score it on another pair of recordings'), el('div', { class: 'fields' }, dry.node, wet.node), press, place);
+}

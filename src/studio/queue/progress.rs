@@ -1,0 +1,140 @@
+//! How far a run is, read off its folder: epochs, the best so far, the race before it, time left.
+
+use crate::folder::Folder;
+use effigy_base::config::{self, Budget, Config};
+use serde::Serialize;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds that testing and the page take after training, as the search reckons too.
+const CONCLUSION_SECONDS: f64 = 5.0;
+
+/// Epochs whose time says how long the next ones take.
+const RECENT: usize = 5;
+
+/// How far a run is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Progress {
+    /// Epochs that are done.
+    pub epochs: usize,
+    /// Epochs that it is to have; absent before they are known.
+    pub of: Option<usize>,
+    /// Lowest validation error so far, and its epoch.
+    pub best: Option<(usize, f64)>,
+    /// Networks that were tried, while the search for one is under way.
+    pub race: Option<Value>,
+    /// The folder that holds the best weights so far, relative; playable as it is.
+    pub model: Option<String>,
+    /// Seconds until it is done; absent where nobody can tell yet.
+    pub seconds_left: Option<f64>,
+    /// Whether it was tested.
+    pub tested: bool,
+}
+
+/// How far `run` (relative) is; `started`: when its process began. `None` where nothing is there.
+pub fn progress(folder: &Folder, run: &str, started: Option<u64>) -> Option<Progress> {
+    let path = folder.at(run);
+    let search = folder.at(format!("{run}-search"));
+    if !path.is_dir() && !search.is_dir() {
+        return started.map(|_| Progress::default());
+    }
+    let rows = rows(&path);
+    let config = config_of(&path).or_else(|| config_of(&search));
+    let is_searching = !path.join("config.toml").is_file();
+    let mut progress = Progress {
+        epochs: rows.len(),
+        of: config.as_ref().filter(|_| !is_searching).map(|config| config.training.epochs),
+        best: best(&rows),
+        race: is_searching.then(|| race(&search)).flatten(),
+        model: best_so_far(folder, run),
+        seconds_left: None,
+        tested: path.join("report.json").is_file(),
+    };
+    progress.seconds_left = config.and_then(|config| seconds_left(&progress, &config, &rows, started));
+    Some(progress)
+}
+
+/// The folder with the best weights so far: the run's, or, before there is one, of the network that
+/// leads the race.
+pub fn best_so_far(folder: &Folder, run: &str) -> Option<String> {
+    let has_weights = |path: &Path| path.join("best").is_dir();
+    if has_weights(&folder.at(run)) {
+        return Some(run.to_string());
+    }
+    let search = format!("{run}-search");
+    let entries = fs::read_dir(folder.at(&search)).ok()?;
+    let tried = entries.flatten().map(|entry| entry.path()).filter(|path| has_weights(path));
+    let by_error = tried.filter_map(|path| Some((best(&rows(&path))?.1, path)));
+    let (_, leader) = by_error.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(format!("{search}/{}", leader.file_name()?.to_str()?))
+}
+
+/// Epochs in a run's log.
+pub(super) fn epochs_done(run: &Path) -> usize {
+    rows(run).len()
+}
+
+/// One line of a run's log, as far as it is shown here.
+struct Row {
+    epoch: usize,
+    error: f64,
+    seconds: f64,
+}
+
+fn rows(run: &Path) -> Vec<Row> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+    text.lines().map_while(row).collect()
+}
+
+/// `None` for a line that is not whole.
+fn row(line: &str) -> Option<Row> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    let valid = value.get("valid")?;
+    // Silence leaves no ESR, but a word for it.
+    let esr = valid.get("esr").and_then(Value::as_f64);
+    let mse = valid.get("mse").and_then(Value::as_f64);
+    Some(Row {
+        epoch: usize::try_from(value.get("epoch")?.as_u64()?).ok()?,
+        error: esr.or(mse).unwrap_or(f64::INFINITY),
+        seconds: value.get("seconds").and_then(Value::as_f64).unwrap_or(0.0),
+    })
+}
+
+fn best(rows: &[Row]) -> Option<(usize, f64)> {
+    let finite = rows.iter().filter(|row| row.error.is_finite());
+    let best = finite.min_by(|a, b| a.error.total_cmp(&b.error))?;
+    Some((best.epoch, best.error))
+}
+
+fn config_of(run: &Path) -> Option<Config> {
+    config::load(&run.join("config.toml"), &[]).ok()
+}
+
+fn race(search: &Path) -> Option<Value> {
+    serde_json::from_slice(&fs::read(search.join("search.json")).ok()?).ok()
+}
+
+fn seconds_left(progress: &Progress, config: &Config, rows: &[Row], started: Option<u64>) -> Option<f64> {
+    if progress.tested {
+        return None;
+    }
+    if let (Some(of), false) = (progress.of, rows.is_empty()) {
+        let mut recent: Vec<f64> = rows.iter().rev().take(RECENT).map(|row| row.seconds).collect();
+        recent.sort_by(f64::total_cmp);
+        let each = recent[recent.len() / 2];
+        return Some(of.saturating_sub(rows.len()) as f64 * each + CONCLUSION_SECONDS);
+    }
+    let Some(Budget::Seconds(budget)) = config.search.as_ref().map(|search| search.budget) else {
+        return None;
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let gone = now.saturating_sub(started?) as f64;
+    Some((budget - gone).max(CONCLUSION_SECONDS))
+}
+
+/// The log of a run.
+pub fn log_of(folder: &Folder, run: &str) -> PathBuf {
+    folder.at(run).join("metrics.jsonl")
+}
