@@ -131,7 +131,8 @@ impl Studio {
         let json_of = |name: &str| read(name).and_then(|text| serde_json::from_str(&text).ok());
         let report: Option<serde_json::Value> = json_of("report.json");
         let shown = self.queue.shown_run(&run);
-        let progress = queue::progress(&self.folder, &run, shown.as_ref().and_then(|job| job.started()));
+        let own = shown.as_ref().and_then(|job| job.progress().cloned());
+        let progress = own.or_else(|| queue::progress(&self.folder, &run, None));
         Ok(Response::json(
             200,
             &json!({
@@ -205,8 +206,10 @@ impl Studio {
     fn upload(&self, request: &mut Request<'_>) -> Answer {
         let to = request.query("to").unwrap_or_default();
         let path = self.folder.upload(&to)?;
-        upload::take(request, &path, self.limits.upload)?;
-        Ok(Response::json(200, &json!({ "path": to })))
+        let taken = upload::take(request, &path, self.limits.upload)?;
+        let name = taken.file_name().unwrap_or_default().to_string_lossy();
+        let folder = to.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Ok(Response::json(200, &json!({ "path": format!("{folder}/{name}") })))
     }
 
     fn verb(self: &Arc<Self>, request: &mut Request<'_>) -> Answer {

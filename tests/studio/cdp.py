@@ -26,7 +26,7 @@ class Browser:
     def __init__(self, width=1280, height=900, dark=False):
         self.profile = tempfile.mkdtemp(prefix="effigy-chromium-")
         from_browser, to_us = os.pipe()
-        to_browser, from_us = from_us_pair()
+        to_browser, from_us = os.pipe()
         arguments = [
             program(), "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu",
             "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
@@ -53,7 +53,7 @@ class Browser:
         self.writing = from_us
         self.lock = threading.Lock()
         self.answers, self.counter = {}, 0
-        self.requests, self.logs, self.errors, self.downloads = [], [], [], []
+        self.requests, self.logs, self.errors, self.dragged = [], [], [], []
         self.arrived = threading.Condition()
         threading.Thread(target=self.listen, daemon=True).start()
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -88,8 +88,8 @@ class Browser:
                 self.errors.append(details.get("exception", {}).get("description") or details["text"])
             elif message["method"] == "Log.entryAdded":
                 self.logs.append(message["params"]["entry"])
-            elif message["method"] == "Browser.downloadProgress":
-                self.downloads.append(message["params"])
+            elif message["method"] == "Input.dragIntercepted":
+                self.dragged.append(message["params"]["data"])
             self.arrived.notify_all()
 
     def call(self, method, patience=60, **parameters):
@@ -167,15 +167,22 @@ class Browser:
 
     def drag(self, start, end):
         """Drags one element onto another by the mouse."""
-        self.call("Input.setInterceptDrags", enabled=False)
-        (x, y), (to_x, to_y) = self.place(start), self.place(end)
-        mouse = lambda kind, x, y, **more: self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+        self.call("Input.setInterceptDrags", enabled=True)
+        self.dragged.clear()
+        mouse = lambda kind, x, y, **more: self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", **more)
         x, y = self.place(start)
-        mouse("mousePressed", x, y, button="left", clickCount=1)
-        for share in [0.1, 0.5, 0.9, 1.0, 1.0]:
-            mouse("mouseMoved", x + (to_x - x) * share, y + (to_y - y) * share, button="left", buttons=1)
-            time.sleep(0.05)
-        mouse("mouseReleased", to_x, to_y, button="left", clickCount=1)
+        mouse("mousePressed", x, y, clickCount=1)
+        for step in range(1, 6):
+            mouse("mouseMoved", x + 6 * step, y, buttons=1)
+        with self.arrived:
+            if not self.arrived.wait_for(lambda: self.dragged, 10):
+                raise Failed(f"{start} is not dragged")
+        box = json.dumps(end)
+        x, y = self.js(f"(() => {{ const b = document.querySelector({box}).getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2] }})()")
+        for kind in ["dragEnter", "dragOver", "drop"]:
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=self.dragged[0])
+        mouse("mouseReleased", x, y, clickCount=1)
+        self.call("Input.setInterceptDrags", enabled=False)
 
     def press(self, key):
         codes = {"Tab": 9, "Enter": 13, " ": 32, "Escape": 27}
@@ -192,7 +199,3 @@ class Browser:
         self.process.wait()
         shutil.rmtree(self.profile, ignore_errors=True)
 
-
-def from_us_pair():
-    reading, writing = os.pipe()
-    return reading, writing

@@ -151,6 +151,11 @@ fn the_page_itself_may_do_everything() {
     let answer = studio.page("PUT", "/api/upload?to=recordings/b/wet.wav", b"bytes");
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(studio.page("GET", "/files/recordings/b/wet.wav", b"").body, "bytes");
+    // Nothing that was dropped before is replaced; what is the same is not kept twice.
+    let again = |bytes: &[u8]| studio.page("PUT", "/api/upload?to=recordings/b/wet.wav", bytes).body;
+    assert_eq!(again(b"other"), "{\"path\":\"recordings/b/wet-2.wav\"}");
+    assert_eq!(again(b"bytes"), "{\"path\":\"recordings/b/wet.wav\"}");
+    assert_eq!(studio.recordings(), ["dry.wav", "wet-2.wav", "wet.wav"]);
 }
 
 #[test]

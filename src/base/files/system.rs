@@ -93,6 +93,12 @@ pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     file.sync()
 }
 
+/// Opens a file, made where it is missing, for a child process to write its words to: what it says is
+/// on its own account, and a line that a power loss takes is no loss.
+pub fn open_for_child(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
 /// Makes a folder, which must not exist, in one that does.
 pub fn create_dir(path: &Path) -> io::Result<()> {
     let operation = || Operation::CreateDir(path.to_path_buf());

@@ -49,10 +49,10 @@ impl Request<'_> {
         target.split(['?', '#']).next().unwrap_or_default()
     }
 
-    /// The value of a key of the query, decoded.
+    /// The value of a key of the query, decoded; empty where it stands alone.
     pub fn query(&self, key: &str) -> Option<String> {
         let (_, query) = self.head.target.split_once('?')?;
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let (_, value) = pairs.find(|(name, _)| *name == key)?;
         decoded(value)
     }

@@ -58,13 +58,13 @@ export async function run(verb, values, { note, signal } = {}) {
   throw new Refused(0, 'the studio was ended while this was being made; nothing half-made was left');
 }
 
-/** Sends a file; `share` hears how much of it has gone. */
+/** Sends a file; `share` hears how much of it has gone. Returns where it is: not in place of another of its name. */
 export function upload(file, path, share) {
   return new Promise((resolve, reject) => {
     const sent = new XMLHttpRequest();
     sent.open('PUT', `/api/upload?to=${encodeURIComponent(path)}`);
     sent.upload.addEventListener('progress', (event) => { if (event.lengthComputable) share?.(event.loaded / event.total); });
-    sent.addEventListener('load', () => (sent.status === 200 ? resolve(path) : reject(new Refused(sent.status, sent.responseText))));
+    sent.addEventListener('load', () => (sent.status === 200 ? resolve(JSON.parse(sent.responseText).path) : reject(new Refused(sent.status, sent.responseText))));
     sent.addEventListener('error', () => reject(new Refused(0, `${file.name}: the studio did not take it`)));
     sent.send(file);
   });

@@ -45,6 +45,7 @@ async function show() {
   main.replaceChildren(place);
   main.setAttribute('aria-busy', 'true');
   try {
+    await studio.look();
     const left = await ROOMS[room].show(place, studio, what && decodeURIComponent(what));
     // Another room may have been entered meanwhile.
     if (place.isConnected) leave = left?.leave;
@@ -82,9 +83,8 @@ async function start() {
   });
   try {
     await enter();
-    await studio.look();
   } catch (error) {
-    if (!locked(error)) say(error.message, 'error');
+    locked(error) || say(error.message, 'error');
     return;
   }
   window.addEventListener('hashchange', show);

@@ -17,7 +17,12 @@ async function filesOf(transfer) {
   if (!entries.length) return [...transfer.files];
   const found = [];
   const walk = async (entry) => {
-    if (entry.isFile) found.push(await new Promise((done, fail) => entry.file(done, fail)));
+    if (entry.isFile) {
+      const file = await new Promise((done, fail) => entry.file(done, fail));
+      const parts = entry.fullPath.split('/').filter(Boolean);
+      if (parts.length > 1) file.folder = parts.at(-2);
+      found.push(file);
+    }
     else {
       const reader = entry.createReader();
       for (;;) {
@@ -148,7 +153,8 @@ export async function show(place, studio) {
     const several = pairs.length > 1;
     form.togetherField.hidden = !several;
     if (!several || form.together.value !== 'each') return [{ name, dry: dry.length === 1 ? dry : pairs.map((p) => p[0]), wet: pairs.map((p) => p[1]) }];
-    return pairs.map(([d, w]) => ({ name: `${name}-${plain(stem(w)).replace(new RegExp(`^${name}-`), '')}`, dry: [d], wet: [w] }));
+    const own = (w) => (plain(stem(w)).startsWith(name) ? plain(stem(w)) : `${name}-${plain(stem(w))}`);
+    return pairs.map(([d, w]) => ({ name: own(w), dry: [d], wet: [w] }));
   }
 
   let stop;
@@ -305,7 +311,7 @@ function matched(dry, wet) {
 
 /** What recordings are called together: their folder, or what their names share. */
 function folderName(files) {
-  const folder = files[0].webkitRelativePath?.split('/')[0];
+  const folder = files[0].folder ?? files[0].webkitRelativePath?.split('/')[0];
   if (folder) return folder;
   const wet = files.find((file) => !saysDry(file.name)) ?? files[0];
   return stem(wet.name).replace(/[-_ ]*(wet|output|processed)[-_ ]*/i, '') || 'capture';

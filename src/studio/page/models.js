@@ -24,7 +24,9 @@ export async function show(place, studio, what) {
     el('section', { 'aria-labelledby': 'h-files' }, el('h2', { id: 'h-files' }, 'Model files'), el('p', { class: 'lead' }, 'What was exported, and .nam, .aidax and .json files from elsewhere: drop one to play it.'), files));
 
   async function draw() {
-    const { runs, unreadable } = await get('/api/runs');
+    const { runs: all, unreadable } = await get('/api/runs');
+    // What a search keeps beside its run is no run.
+    const runs = all.filter((one) => !(one.run.endsWith('-search') && one.epochs === 0));
     const rows = runs.map((one) => {
       const name = base(one.run);
       const box = el('input', { type: 'checkbox', checked: chosen.has(one.run), 'aria-label': `Choose ${name} to compare`, onchange: () => { chosen[box.checked ? 'add' : 'delete'](one.run); compare.disabled = chosen.size < 2; } });
@@ -33,7 +35,7 @@ export async function show(place, studio, what) {
       return el('tr', {}, el('th', { scope: 'row' }, el('a', { href: `#models/${encodeURIComponent(name)}` }, name)), el('td', {}, box), el('td', {}, one.model),
         el('td', {}, one.test ? 'tested' : 'not tested yet'), el('td', {}, el('span', { class: `grade-word ${tone}` }, word || '–')), el('td', {}, figure(figures?.esr)), el('td', {}, figure(figures?.rmse)), el('td', {}, String(one.epochs)), el('td', {}, figure(Math.round(one.seconds))));
     });
-    table.replaceChildren(runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', '', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows)) : el('p', { class: 'lead' }, 'No runs yet.'));
+    table.replaceChildren(runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', 'state', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows)) : el('p', { class: 'lead' }, 'No runs yet.'));
     for (const line of unreadable) table.append(el('p', { class: 'problem' }, line));
     list();
   }
@@ -60,10 +62,10 @@ export async function show(place, studio, what) {
 
   async function take(file) {
     if (!file) return;
-    await upload(file, `models/${file.name}`);
+    const path = await upload(file, `models/${file.name}`);
     await studio.look();
     list();
-    studio.go('models', `models/${file.name}`);
+    studio.go('models', path);
   }
   files.addEventListener('dragover', (event) => event.preventDefault());
   files.addEventListener('drop', (event) => { event.preventDefault(); take(event.dataTransfer.files[0]).catch(tellError); });
@@ -158,7 +160,7 @@ function against(model, studio) {
   }, (told) => {
     const rows = told.rows ?? [told];
     const columns = ['esr', 'rmse', 'mae', 'multi_resolution_stft'];
-    return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Scores' }, el('table', {}, el('thead', {}, el('tr', {}, ['', 'ESR', 'RMSE', 'MAE', 'MR-STFT'].map((t) => el('th', { scope: 'col' }, t)))),
+    return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Scores' }, el('table', {}, el('thead', {}, el('tr', {}, ['model', 'ESR', 'RMSE', 'MAE', 'MR-STFT'].map((t) => el('th', { scope: 'col' }, t)))),
       el('tbody', {}, rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, row.name ?? 'model'), columns.map((c) => el('td', {}, figure(row[c]))))))));
   });
   return el('details', {}, el('summary', {}, 'Score it on another pair of recordings'), el('div', { class: 'fields' }, dry.node, wet.node), press, place);

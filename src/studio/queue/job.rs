@@ -31,8 +31,10 @@ pub struct Job {
     /// When that process was started, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
-    /// How often it was started without coming to an end that it told of.
+    /// How often it was started without coming any further.
     pub starts: u32,
+    /// Epochs that were done when it was started last.
+    pub reached: usize,
 }
 
 /// What is to become of a job.

@@ -3,7 +3,7 @@
 use super::job::{Job, State, Wanted};
 use super::line::Queue;
 use super::process;
-use super::progress::epochs_done;
+use super::progress::{epochs_done, work_done};
 use crate::error::chain;
 use crate::program::Program;
 use effigy_base::files::Lock;
@@ -11,7 +11,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A job that is found dead so often, without having said why, is not started again.
+/// A job that was started so often without coming further, or saying why, is not started again.
 const MOST_STARTS: u32 = 5;
 
 /// How long the keeper waits when it cannot write what it wants to.
@@ -69,21 +69,24 @@ impl Queue {
         if job.wanted == Wanted::Keep {
             return self.conclude(job);
         }
-        if job.starts >= MOST_STARTS {
+        let reached = work_done(&self.folder, &job.run);
+        let stands = reached <= job.reached;
+        if stands && job.starts >= MOST_STARTS {
             return self.fail(job, "it was found ended again and again without a word; memory may be short");
         }
         match process::start(&self.folder, program, job) {
-            Ok(child) => self.follow(job, child),
+            Ok(child) => self.follow(job, (reached, stands), child),
             Err(error) => self.fail(job, &chain(&error)),
         }
     }
 
-    fn follow(&self, job: &Job, mut child: Child) {
+    fn follow(&self, job: &Job, (reached, stands): (usize, bool), mut child: Child) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let saved = self.update(&job.id, |job| {
             job.pid = Some(child.id());
             job.started = now.ok().map(|now| now.as_secs());
-            job.starts += 1;
+            job.starts = if stands { job.starts + 1 } else { 1 };
+            job.reached = reached;
         });
         // It trains all the same; what its number is was to be known for stopping it.
         drop(saved);

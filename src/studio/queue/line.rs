@@ -33,9 +33,9 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// When its process was started.
-    pub fn started(&self) -> Option<u64> {
-        self.job.started
+    /// How far its run is.
+    pub fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref()
     }
 }
 
@@ -54,7 +54,7 @@ impl Queue {
         let jobs = self.jobs().all.clone();
         let shown = jobs.into_iter().map(|job| {
             let state = process::state(&self.folder, &job);
-            let progress = progress(&self.folder, &job.run, job.started);
+            let progress = progress(&self.folder, &job.run, Some(&job));
             Shown { state, progress, job }
         });
         shown.collect()

@@ -90,7 +90,7 @@ pub(super) fn arguments(folder: &Folder, job: &Job) -> Vec<String> {
 /// An empty file for the child to write to, in place of an earlier one.
 fn empty(folder: &Folder, job: &Job, kind: &str) -> Result<File, Refusal> {
     let path = file(folder, job, kind);
-    let opened = files::write(&path, b"").and_then(|()| File::options().append(true).open(&path));
+    let opened = files::write(&path, b"").and_then(|()| system::open_for_child(&path));
     opened.map_err(Refusal::disk(path.display().to_string()))
 }
 

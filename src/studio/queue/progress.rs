@@ -1,5 +1,6 @@
 //! How far a run is, read off its folder: epochs, the best so far, the race before it, time left.
 
+use super::job::Job;
 use crate::folder::Folder;
 use effigy_base::config::{self, Budget, Config};
 use serde::Serialize;
@@ -33,15 +34,17 @@ pub struct Progress {
     pub tested: bool,
 }
 
-/// How far `run` (relative) is; `started`: when its process began. `None` where nothing is there.
-pub fn progress(folder: &Folder, run: &str, started: Option<u64>) -> Option<Progress> {
+/// How far `run` (relative) is, and the job that trains it. `None` where nothing was begun.
+pub fn progress(folder: &Folder, run: &str, job: Option<&Job>) -> Option<Progress> {
     let path = folder.at(run);
     let search = folder.at(format!("{run}-search"));
-    if !path.is_dir() && !search.is_dir() {
-        return started.map(|_| Progress::default());
+    let started = job.and_then(|job| job.started);
+    if !path.is_dir() && !search.is_dir() && started.is_none() {
+        return None;
     }
     let rows = rows(&path);
-    let config = config_of(&path).or_else(|| config_of(&search));
+    let begun_from = || config_at(&folder.at(job?.config.as_ref()?));
+    let config = config_of(&path).or_else(|| config_of(&search)).or_else(begun_from);
     let is_searching = !path.join("config.toml").is_file();
     let mut progress = Progress {
         epochs: rows.len(),
@@ -74,6 +77,13 @@ pub fn best_so_far(folder: &Folder, run: &str) -> Option<String> {
 /// Epochs in a run's log.
 pub(super) fn epochs_done(run: &Path) -> usize {
     rows(run).len()
+}
+
+/// Epochs that were done for a run, those of the networks that were tried first too.
+pub(super) fn work_done(folder: &Folder, run: &str) -> usize {
+    let tried = fs::read_dir(folder.at(format!("{run}-search"))).into_iter().flatten().flatten();
+    let tried: usize = tried.map(|entry| epochs_done(&entry.path())).sum();
+    tried + epochs_done(&folder.at(run))
 }
 
 /// One line of a run's log, as far as it is shown here.
@@ -109,7 +119,11 @@ fn best(rows: &[Row]) -> Option<(usize, f64)> {
 }
 
 fn config_of(run: &Path) -> Option<Config> {
-    config::load(&run.join("config.toml"), &[]).ok()
+    config_at(&run.join("config.toml"))
+}
+
+fn config_at(path: &Path) -> Option<Config> {
+    config::load(path, &[]).ok()
 }
 
 fn race(search: &Path) -> Option<Value> {
