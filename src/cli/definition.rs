@@ -3,8 +3,8 @@
 use super::{completions, man};
 use crate::commands::{
     baseline, bench_infer, bench_train, check, collage, compare, convolve, devices, evaluate,
-    export, infer, inspect, new, pack, recover, reorder, report, runs, spectrum, stretch, studio, synth,
-    train,
+    export, infer, inspect, new, pack, recover, reorder, report, runs, spectrum, stretch, studio,
+    synth, train,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 

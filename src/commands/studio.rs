@@ -46,7 +46,9 @@ pub fn studio(request: &Request, program: &clap::Command) -> Result<Opened> {
         dir: request.dir.clone(),
         port: request.port,
         listen: request.listen,
-        program: std::env::current_exe().map_err(StudioError::Program).context("studio")?,
+        program: std::env::current_exe()
+            .map_err(StudioError::Program)
+            .context("studio")?,
         limits: Limits::default(),
     };
     Ok(effigy_studio::open(&settings, Verbs::of(program))?)

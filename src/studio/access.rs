@@ -43,7 +43,11 @@ impl Access {
     /// The address to open a browser with.
     pub fn ticket_url(&self) -> String {
         let ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
-        format!("{}/#{}", self.origin(), ticket.as_deref().unwrap_or_default())
+        format!(
+            "{}/#{}",
+            self.origin(),
+            ticket.as_deref().unwrap_or_default()
+        )
     }
 
     /// The address without a secret.
@@ -119,7 +123,10 @@ impl Access {
         if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
             return true;
         }
-        let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|n| n.strip_suffix(']'))
+            .unwrap_or(name);
         let ours = self.address.ip();
         match bare.parse::<IpAddr>() {
             Ok(ip) => ip == ours || (ours.is_unspecified() && !ip.is_unspecified()),
@@ -137,7 +144,10 @@ fn secret() -> Result<String, getrandom::Error> {
 
 /// Whether two secrets are one, in a time that does not tell where they differ.
 fn same(a: &str, b: &str) -> bool {
-    let differ = a.bytes().zip(b.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
+    let differ = a
+        .bytes()
+        .zip(b.bytes())
+        .fold(0, |seen, (a, b)| seen | (a ^ b));
     a.len() == b.len() && differ == 0
 }
 
@@ -155,8 +165,17 @@ mod tests {
         for host in ["localhost:8117", "127.0.0.1:8117", "[::1]:8117"] {
             assert!(access.answers_to(host), "{host}");
         }
-        let foreign = ["evil.test:8117", "127.0.0.1:80", "127.0.0.1", "", "10.0.0.1:8117"];
-        for host in foreign.iter().chain(&["localhost.evil.test:8117", "localhost:8117:8117"]) {
+        let foreign = [
+            "evil.test:8117",
+            "127.0.0.1:80",
+            "127.0.0.1",
+            "",
+            "10.0.0.1:8117",
+        ];
+        for host in foreign
+            .iter()
+            .chain(&["localhost.evil.test:8117", "localhost:8117:8117"])
+        {
             assert!(!access.answers_to(host), "{host}");
         }
     }
@@ -176,7 +195,10 @@ mod tests {
         let url = access.ticket_url();
         let ticket = url.split('#').nth(1).unwrap();
         assert!(access.admit(ticket).is_some() && access.admit(ticket).is_none());
-        assert!(access.admit("").is_none(), "a used ticket is not an empty one");
+        assert!(
+            access.admit("").is_none(),
+            "a used ticket is not an empty one"
+        );
         let url = access.url();
         let token = url.split('#').nth(1).unwrap();
         assert!(access.admit(token).is_some() && access.admit(token).is_some());

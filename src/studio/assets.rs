@@ -27,8 +27,20 @@ macro_rules! modules {
 }
 
 modules!(
-    "app.js", "api.js", "ui.js", "capture.js", "queue.js", "training.js", "models.js", "sounds.js", "player.js",
-    "pictures.js", "recorder.js", "recorder-worklet.js", "forms.js", "words.js",
+    "app.js",
+    "api.js",
+    "ui.js",
+    "capture.js",
+    "queue.js",
+    "training.js",
+    "models.js",
+    "sounds.js",
+    "player.js",
+    "pictures.js",
+    "recorder.js",
+    "recorder-worklet.js",
+    "forms.js",
+    "words.js",
 );
 
 /// The file at a path, if there is one.
@@ -39,7 +51,11 @@ pub fn find(path: &str) -> Option<Response> {
         "/studio.css" => of(STYLE, include_str!("page/studio.css")),
         "/icon.svg" => of("image/svg+xml", include_str!("page/icon.svg")),
         "/theme.js" => of(SCRIPT, html::THEME),
-        "/base.css" => Some(Response::bytes(200, STYLE, html::style_sheet().into_bytes())),
+        "/base.css" => Some(Response::bytes(
+            200,
+            STYLE,
+            html::style_sheet().into_bytes(),
+        )),
         _ => {
             let name = path.strip_prefix('/')?;
             let (_, text) = MODULES.iter().find(|(module, _)| *module == name)?;
@@ -50,7 +66,11 @@ pub fn find(path: &str) -> Option<Response> {
 
 /// The kind of a file by its ending; what is not known is only downloaded.
 pub fn kind_of(name: &str) -> &'static str {
-    let ending = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let ending = name
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match ending.as_str() {
         "wav" => "audio/wav",
         "flac" => "audio/flac",

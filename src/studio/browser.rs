@@ -13,7 +13,10 @@ pub fn show(url: &str) -> bool {
     };
     let mut command = Command::new(program);
     command.args(before).arg(url);
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let Ok(mut child) = quiet.spawn() else {
         return false;
     };

@@ -26,7 +26,12 @@ const FOLDER_EVERY: u32 = 3;
 ///
 /// # Errors
 /// The page has gone.
-pub fn tell(folder: &Folder, queue: &Queue, log: Option<(PathBuf, usize)>, out: &mut Outgoing<'_>) -> io::Result<()> {
+pub fn tell(
+    folder: &Folder,
+    queue: &Queue,
+    log: Option<(PathBuf, usize)>,
+    out: &mut Outgoing<'_>,
+) -> io::Result<()> {
     let mut tail = log.map(|(path, seen)| Tail::new(path, seen));
     let mut before = None;
     // Two seconds until a page whose server went tries again.
@@ -62,7 +67,12 @@ struct Tail {
 
 impl Tail {
     fn new(path: PathBuf, told: usize) -> Self {
-        Self { path, told, read: 0, offset: 0 }
+        Self {
+            path,
+            told,
+            read: 0,
+            offset: 0,
+        }
     }
 
     /// The lines that were not told of yet, with their numbers from 1.
@@ -106,7 +116,9 @@ impl Tail {
 /// Whether this is the log's line of that number.
 fn is_line(line: &str, number: usize) -> bool {
     let value: Option<Value> = serde_json::from_str(line).ok();
-    let epoch = value.as_ref().and_then(|value| value.get("epoch")?.as_u64());
+    let epoch = value
+        .as_ref()
+        .and_then(|value| value.get("epoch")?.as_u64());
     epoch == Some(number as u64)
 }
 
@@ -118,7 +130,13 @@ fn fingerprint(folder: &Folder, queue: &Queue) -> u64 {
         stamp_entries(&folder.at(area), &mut hasher);
     }
     for run in entries(&folder.at(CHECKPOINTS)) {
-        for part in ["best", "report.json", "report.html", "metrics.jsonl", "search.json"] {
+        for part in [
+            "best",
+            "report.json",
+            "report.html",
+            "metrics.jsonl",
+            "search.json",
+        ] {
             stamp(&run.join(part), &mut hasher);
         }
     }

@@ -38,26 +38,46 @@ pub struct Excerpt {
 /// # Errors
 /// Nothing was learned yet; recordings that are gone or refused.
 pub fn excerpt(folder: &Folder, run: &str) -> Result<Excerpt, Refusal> {
-    let early = || Refusal::Conflict("nothing to hear yet: the first epoch is under way".to_string());
+    let early =
+        || Refusal::Conflict("nothing to hear yet: the first epoch is under way".to_string());
     let model = best_so_far(folder, run).ok_or_else(early)?;
     let config = config_of(folder, &[run, &format!("{run}-search"), &model])?;
     let place = format!("{STUDIO}/listen/{}", run.rsplit('/').next().unwrap_or(run));
-    let [dry, wet, predicted] = ["dry", "wet", "predicted"].map(|name| format!("{place}/{name}.wav"));
+    let [dry, wet, predicted] =
+        ["dry", "wet", "predicted"].map(|name| format!("{place}/{name}.wav"));
     let data = only_test(&config.data);
-    let held_back = data.test.first().or(data.valid.first()).or(data.train.first());
-    let controls = held_back.map(|pair| pair.controls.clone()).unwrap_or_default();
+    let held_back = data
+        .test
+        .first()
+        .or(data.valid.first())
+        .or(data.train.first());
+    let controls = held_back
+        .map(|pair| pair.controls.clone())
+        .unwrap_or_default();
     let recordings = load::load(&data, config.seed, &Silent).map_err(|e| Refusal::said(&e))?;
     let excerpts = [&recordings.test, &recordings.valid, &recordings.train];
     let spans = excerpts.iter().flat_map(|part| load::spans(part)).next();
-    let span = spans.ok_or_else(|| Refusal::Missing("the config names no recordings".to_string()))?;
+    let span =
+        spans.ok_or_else(|| Refusal::Missing("the config names no recordings".to_string()))?;
     let seconds = write(&span, &folder.at(&dry), &folder.at(&wet))?;
-    Ok(Excerpt { dry, wet, predicted, model, controls, seconds })
+    Ok(Excerpt {
+        dry,
+        wet,
+        predicted,
+        model,
+        controls,
+        seconds,
+    })
 }
 
 fn config_of(folder: &Folder, places: &[&str]) -> Result<Config, Refusal> {
-    let paths = places.iter().map(|place| folder.at(place).join("config.toml"));
+    let paths = places
+        .iter()
+        .map(|place| folder.at(place).join("config.toml"));
     let mut there = paths.filter(|path| path.is_file());
-    let path = there.next().ok_or_else(|| Refusal::Missing("no such run".to_string()))?;
+    let path = there
+        .next()
+        .ok_or_else(|| Refusal::Missing("no such run".to_string()))?;
     config::load(&path, &[]).map_err(|e| Refusal::said(&e))
 }
 

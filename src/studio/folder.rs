@@ -32,7 +32,9 @@ pub enum PathError {
     #[error("{0:?} is not a path inside the studio's folder")]
     Shape(String),
     /// It is not where such things are.
-    #[error("{0:?} is not among what the studio shows: NAME.toml, checkpoints, recordings, models, sounds")]
+    #[error(
+        "{0:?} is not among what the studio shows: NAME.toml, checkpoints, recordings, models, sounds"
+    )]
     Area(String),
     /// A link leads out of the folder.
     #[error("{0:?} leads out of the studio's folder")]
@@ -48,7 +50,9 @@ impl Folder {
     /// # Errors
     /// It is not there.
     pub fn open(root: &Path) -> io::Result<Self> {
-        Ok(Self { root: root.canonicalize()? })
+        Ok(Self {
+            root: root.canonicalize()?,
+        })
     }
 
     /// Its absolute path.
@@ -128,18 +132,29 @@ fn is_one_of(inside: &str, areas: &[&str]) -> Result<(), PathError> {
         return Err(PathError::Shape(inside.to_string()));
     }
     let is_config = parts.len() == 1 && inside.ends_with(".toml");
-    let fine = areas.contains(&parts[0]) || (is_config && (areas.is_empty() || areas.len() == AREAS.len()));
-    if fine { Ok(()) } else { Err(PathError::Area(inside.to_string())) }
+    let fine = areas.contains(&parts[0])
+        || (is_config && (areas.is_empty() || areas.len() == AREAS.len()));
+    if fine {
+        Ok(())
+    } else {
+        Err(PathError::Area(inside.to_string()))
+    }
 }
 
 /// Whether a name is a file's or folder's own name, on whatever system.
 pub fn is_plain(name: &str) -> bool {
-    let device = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let device = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
     let numbered = |port: &str| {
         let rest = device.strip_prefix(port);
         rest.is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
     };
-    let is_device = ["CON", "PRN", "AUX", "NUL"].contains(&device.as_str()) || numbered("COM") || numbered("LPT");
+    let is_device = ["CON", "PRN", "AUX", "NUL"].contains(&device.as_str())
+        || numbered("COM")
+        || numbered("LPT");
     !name.is_empty()
         && name.len() <= 200
         && !name.contains(['/', '\\', ':'])
@@ -175,9 +190,23 @@ mod tests {
     fn a_path_that_leads_elsewhere_is_refused() {
         let (_place, folder) = folder();
         let elsewhere = [
-            "..", "../x", "recordings/../../x", "recordings/./a", "/etc/passwd", "", "recordings//a",
-            "recordings\\..\\x", "C:\\x", "C:x", "recordings/a:stream", "recordings/nul", "recordings/COM1.wav",
-            "recordings/a/.", "recordings/a/dry.wav.", "recordings/a/\0", "recordings/.hidden",
+            "..",
+            "../x",
+            "recordings/../../x",
+            "recordings/./a",
+            "/etc/passwd",
+            "",
+            "recordings//a",
+            "recordings\\..\\x",
+            "C:\\x",
+            "C:x",
+            "recordings/a:stream",
+            "recordings/nul",
+            "recordings/COM1.wav",
+            "recordings/a/.",
+            "recordings/a/dry.wav.",
+            "recordings/a/\0",
+            "recordings/.hidden",
         ];
         for path in elsewhere {
             let shape = PathError::Shape(path.to_string());
@@ -187,7 +216,10 @@ mod tests {
         for path in ["secrets/x", "id_rsa", "checkpoints/x"] {
             assert_eq!(folder.upload(path), Err(PathError::Area(path.to_string())));
         }
-        assert!(folder.result("recordings/a/dry.wav").is_err(), "inputs are never written");
+        assert!(
+            folder.result("recordings/a/dry.wav").is_err(),
+            "inputs are never written"
+        );
         assert!(folder.result("sounds").is_err());
     }
 
@@ -203,7 +235,10 @@ mod tests {
         link("evil.toml", &other.path().join("secret"));
         link("sounds", other.path());
         for path in ["recordings/out/secret", "recordings/file", "evil.toml"] {
-            assert_eq!(folder.existing(path), Err(PathError::Outside(path.to_string())));
+            assert_eq!(
+                folder.existing(path),
+                Err(PathError::Outside(path.to_string()))
+            );
         }
         assert!(folder.upload("recordings/out/new.wav").is_err());
         assert!(folder.upload("recordings/out/deeper/new.wav").is_err());

@@ -44,13 +44,21 @@ pub fn configs(folder: &Path) -> Vec<Listed> {
 /// Beside a sound that was made, `NAME.json`: what made it, and what it said. A sound without one is
 /// still a sound.
 pub fn keep_record(folder: &Folder, arguments: &[String], told: &Value) {
-    let output = arguments.iter().find_map(|argument| argument.strip_prefix("--output="));
+    let output = arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("--output="));
     let sound = output.filter(|output| output.starts_with(SOUNDS));
     if let (Some(sound), Some(result)) = (sound, told.get("done")) {
-        let words = arguments.iter().filter(|argument| *argument != "--").map(|argument| quoted(argument));
+        let words = arguments
+            .iter()
+            .filter(|argument| *argument != "--")
+            .map(|argument| quoted(argument));
         let command = format!("effigy {}", words.collect::<Vec<_>>().join(" "));
         let record = json!({ "command": command, "arguments": arguments, "result": result });
-        drop(files::write(&folder.at(sound).with_extension("json"), record.to_string().as_bytes()));
+        drop(files::write(
+            &folder.at(sound).with_extension("json"),
+            record.to_string().as_bytes(),
+        ));
     }
 }
 
@@ -66,7 +74,10 @@ fn quoted(argument: &str) -> String {
 fn collect(folder: &Path, before: &str, deeper: usize, found: &mut Vec<Listed>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| !is_scratch(name) && !name.starts_with('.')) else {
+        let Some(name) = name
+            .to_str()
+            .filter(|name| !is_scratch(name) && !name.starts_with('.'))
+        else {
             continue;
         };
         // Links are not followed: they may lead out, or in a circle.
@@ -78,7 +89,9 @@ fn collect(folder: &Path, before: &str, deeper: usize, found: &mut Vec<Listed>) 
             collect(&entry.path(), &format!("{inside}/"), deeper - 1, found);
         } else if kind.is_file() && found.len() < MOST {
             let about = entry.metadata().ok();
-            let changed = about.as_ref().and_then(|a| a.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+            let changed = about
+                .as_ref()
+                .and_then(|a| a.modified().ok()?.duration_since(UNIX_EPOCH).ok());
             found.push(Listed {
                 name: inside,
                 bytes: about.map_or(0, |about| about.len()),

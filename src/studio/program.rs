@@ -34,13 +34,20 @@ impl Program {
     /// `file` run in `folder`.
     pub fn new(file: PathBuf, folder: &Path) -> Self {
         let (folder, running) = (folder.to_path_buf(), Arc::default());
-        Self { file, folder, running }
+        Self {
+            file,
+            folder,
+            running,
+        }
     }
 
     /// A child that is not started yet; it reads nothing and colours nothing.
     pub fn command(&self, arguments: &[String]) -> Command {
         let mut command = Command::new(&self.file);
-        command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null());
         command.env("NO_COLOR", "1");
         command
     }
@@ -58,7 +65,10 @@ impl Program {
     /// The page has gone.
     pub fn tell(&self, arguments: &[String], out: &mut Outgoing<'_>) -> io::Result<Value> {
         let mut command = self.command(arguments);
-        let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let started = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut running = match started {
             Ok(child) => Running::of(child),
             Err(error) => return said(out, json!({ "error": error.to_string() })),
@@ -76,7 +86,10 @@ impl Program {
     /// # Errors
     /// Its error's line.
     pub fn result(&self, arguments: &[String]) -> Result<Value, String> {
-        let output = self.command(arguments).output().map_err(|e| e.to_string())?;
+        let output = self
+            .command(arguments)
+            .output()
+            .map_err(|e| e.to_string())?;
         match serde_json::from_slice(&output.stdout) {
             Ok(value) => Ok(value),
             Err(_) => Err(error_in(&String::from_utf8_lossy(&output.stderr))),
@@ -106,8 +119,12 @@ fn send(out: &mut Outgoing<'_>, value: &Value) -> io::Result<()> {
 
 /// The error that a verb has printed.
 pub fn error_in(stderr: &str) -> String {
-    let said = stderr.lines().rev().find_map(|line| line.strip_prefix("error: "));
-    said.unwrap_or("it ended without a word; see whether memory or the disk is full").to_string()
+    let said = stderr
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("error: "));
+    said.unwrap_or("it ended without a word; see whether memory or the disk is full")
+        .to_string()
 }
 
 /// A child whose lines are read; dropped, it is ended.
@@ -124,9 +141,13 @@ impl Running {
         let stderr = child.stderr.take();
         let stdout = child.stdout.take();
         std::thread::spawn(move || {
-            let lines = stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).lines());
+            let lines = stderr
+                .into_iter()
+                .flat_map(|stderr| BufReader::new(stderr).lines());
             // Nobody listens once the page has gone.
-            let _ = lines.map_while(Result::ok).try_for_each(|line| say.send(line));
+            let _ = lines
+                .map_while(Result::ok)
+                .try_for_each(|line| say.send(line));
         });
         let result = std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -135,7 +156,12 @@ impl Running {
             drop(read);
             bytes
         });
-        Self { child, lines, result: Some(result), error: None }
+        Self {
+            child,
+            lines,
+            result: Some(result),
+            error: None,
+        }
     }
 
     /// The next line on stderr; `None` at its end.

@@ -43,7 +43,9 @@ impl Studio {
     pub fn answer(self: &Arc<Self>, request: &mut Request<'_>) -> Response {
         let answered = match self.access.check(request) {
             Err(refused) => *refused,
-            Ok(()) => self.route(request).unwrap_or_else(|refusal| refusal.response()),
+            Ok(()) => self
+                .route(request)
+                .unwrap_or_else(|refusal| refusal.response()),
         };
         guarded(answered)
     }
@@ -75,7 +77,9 @@ impl Studio {
             ("POST", "/api/queue/add") => self.add(request),
             ("POST", "/api/queue/order") => self.order(request),
             ("POST", "/api/queue/act") => self.act(request),
-            _ => Err(Refusal::Missing("there is nothing at this address".to_string())),
+            _ => Err(Refusal::Missing(
+                "there is nothing at this address".to_string(),
+            )),
         }
     }
 
@@ -87,7 +91,10 @@ impl Studio {
         let body: Body = request.json()?;
         Ok(match self.access.admit(&body.token) {
             Some(cookie) => Response::json(200, &json!({})).field("Set-Cookie", cookie),
-            None => Response::text(401, "this address is of an earlier start; open the one that effigy studio has printed"),
+            None => Response::text(
+                401,
+                "this address is of an earlier start; open the one that effigy studio has printed",
+            ),
         })
     }
 
@@ -113,7 +120,10 @@ impl Studio {
     /// The command line's own list, with how far each run is.
     fn runs(&self) -> Answer {
         if !self.folder.at(CHECKPOINTS).is_dir() {
-            return Ok(Response::json(200, &json!({ "runs": [], "unreadable": [] })));
+            return Ok(Response::json(
+                200,
+                &json!({ "runs": [], "unreadable": [] }),
+            ));
         }
         let arguments = ["runs", "--json"].map(str::to_string);
         let mut found = self.program.result(&arguments).map_err(Refusal::Said)?;
@@ -150,7 +160,10 @@ impl Studio {
         let log = match request.query("run") {
             Some(_) => {
                 let run = self.run_of(request)?;
-                let seen = request.field("last-event-id").map(str::to_string).or(request.query("seen"));
+                let seen = request
+                    .field("last-event-id")
+                    .map(str::to_string)
+                    .or(request.query("seen"));
                 let seen = seen.and_then(|seen| seen.parse().ok()).unwrap_or(0);
                 Some((queue::log_of(&self.folder, &run), seen))
             }
@@ -175,14 +188,26 @@ impl Studio {
     }
 
     fn outline(&self, request: &Request<'_>) -> Answer {
-        let path = self.folder.existing(&request.query("of").unwrap_or_default())?;
+        let path = self
+            .folder
+            .existing(&request.query("of").unwrap_or_default())?;
         Ok(Response::json(200, &sound::outline(&path)?))
     }
 
     fn close(&self, request: &Request<'_>) -> Answer {
-        let path = self.folder.existing(&request.query("of").unwrap_or_default())?;
-        let number = |key| request.query(key).and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ok(Response::json(200, &sound::close(&path, number("from"), number("count"))?))
+        let path = self
+            .folder
+            .existing(&request.query("of").unwrap_or_default())?;
+        let number = |key| {
+            request
+                .query(key)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0)
+        };
+        Ok(Response::json(
+            200,
+            &sound::close(&path, number("from"), number("count"))?,
+        ))
     }
 
     fn config(&self, request: &Request<'_>) -> Answer {
@@ -209,13 +234,20 @@ impl Studio {
         let taken = upload::take(request, &path, self.limits.upload)?;
         let name = taken.file_name().unwrap_or_default().to_string_lossy();
         let folder = to.rsplit_once('/').map_or("", |(folder, _)| folder);
-        Ok(Response::json(200, &json!({ "path": format!("{folder}/{name}") })))
+        Ok(Response::json(
+            200,
+            &json!({ "path": format!("{folder}/{name}") }),
+        ))
     }
 
     fn verb(self: &Arc<Self>, request: &mut Request<'_>) -> Answer {
         let asked: Asked = request.json()?;
         let arguments = self.verbs.arguments(&asked, &self.folder)?;
-        let busy = || Refusal::Conflict("three things are being made at once already; wait for one".to_string());
+        let busy = || {
+            Refusal::Conflict(
+                "three things are being made at once already; wait for one".to_string(),
+            )
+        };
         let place = self.program.place().ok_or_else(busy)?;
         let studio = Arc::clone(self);
         Ok(Response::stream(
@@ -236,7 +268,10 @@ impl Studio {
         }
         let body: Body = request.json()?;
         self.queue.run_folder(&body.run)?;
-        Ok(Response::json(200, &excerpt::excerpt(&self.folder, &body.run)?))
+        Ok(Response::json(
+            200,
+            &excerpt::excerpt(&self.folder, &body.run)?,
+        ))
     }
 
     fn playable(&self, request: &mut Request<'_>) -> Answer {
@@ -258,7 +293,9 @@ impl Studio {
             run: Option<String>,
         }
         let body: Body = request.json()?;
-        let job = self.queue.add(body.config.as_deref(), body.run.as_deref())?;
+        let job = self
+            .queue
+            .add(body.config.as_deref(), body.run.as_deref())?;
         Ok(Response::json(200, &job))
     }
 
@@ -307,7 +344,13 @@ impl Studio {
 /// A download under the file's own name (RFC 6266), whatever letters are in it.
 fn attachment(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let encode = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encode = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
     let encoded: String = name.bytes().map(encode).collect();
     format!("attachment; filename*=UTF-8''{encoded}")
 }

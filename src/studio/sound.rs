@@ -67,11 +67,17 @@ pub fn outline(path: &Path) -> Result<Outline, Refusal> {
         frames += count;
         for frame in 0..count {
             let samples = block.iter().map(|channel| channel[frame]);
-            let (low, high) = samples.fold((f32::MAX, f32::MIN), |(low, high), x| (low.min(x), high.max(x)));
+            let (low, high) = samples.fold((f32::MAX, f32::MIN), |(low, high), x| {
+                (low.min(x), high.max(x))
+            });
             columns.add(low, high);
         }
     }
-    let (low, high) = columns.all.iter().map(|(low, high)| (rounded(*low), rounded(*high))).unzip();
+    let (low, high) = columns
+        .all
+        .iter()
+        .map(|(low, high)| (rounded(*low), rounded(*high)))
+        .unzip();
     Ok(Outline {
         rate: reader.sample_rate().hz(),
         channels: reader.channel_count(),
@@ -95,7 +101,11 @@ struct Columns {
 
 impl Columns {
     fn new() -> Self {
-        Self { all: Vec::new(), width: 64, filled: 0 }
+        Self {
+            all: Vec::new(),
+            width: 64,
+            filled: 0,
+        }
     }
 
     fn add(&mut self, low: f32, high: f32) {
@@ -112,7 +122,9 @@ impl Columns {
 
     fn halve(&mut self) {
         let pairs = self.all.chunks(2).map(|pair| {
-            pair.iter().fold((f32::MAX, f32::MIN), |(low, high), c| (low.min(c.0), high.max(c.1)))
+            pair.iter().fold((f32::MAX, f32::MIN), |(low, high), c| {
+                (low.min(c.0), high.max(c.1))
+            })
         });
         self.all = pairs.collect();
         self.width *= 2;
@@ -136,7 +148,10 @@ pub fn close(path: &Path, from: usize, count: usize) -> Result<Close, Refusal> {
         samples.extend(first[begin..count].iter().take(wanted - samples.len()));
         at += count;
     }
-    Ok(Close { rate: reader.sample_rate().hz(), samples })
+    Ok(Close {
+        rate: reader.sample_rate().hz(),
+        samples,
+    })
 }
 
 /// Writes what any browser plays.
@@ -146,7 +161,8 @@ pub fn close(path: &Path, from: usize, count: usize) -> Result<Close, Refusal> {
 pub fn to_wav(from: &Path, to: &Path) -> Result<(), Refusal> {
     let mut reader = open(from)?;
     let format = SampleFormat::Int(16);
-    let mut writer = AudioWriter::create(to, reader.sample_rate(), reader.channel_count(), format).map_err(said)?;
+    let mut writer = AudioWriter::create(to, reader.sample_rate(), reader.channel_count(), format)
+        .map_err(said)?;
     let mut block = Vec::new();
     while reader.read_block(&mut block, BLOCK).map_err(said)? > 0 {
         writer.write_block(&block).map_err(said)?;

@@ -49,7 +49,10 @@ pub struct Opened {
 /// # Errors
 /// [`StudioError`].
 pub fn open(settings: &Settings, verbs: Verbs) -> Result<Opened, StudioError> {
-    let folder_error = |source| StudioError::Folder { folder: settings.dir.clone(), source };
+    let folder_error = |source| StudioError::Folder {
+        folder: settings.dir.clone(),
+        source,
+    };
     let own = settings.dir.join(STUDIO);
     system::create_dir_all(&own).map_err(folder_error)?;
     let folder = Folder::open(&settings.dir).map_err(folder_error)?;
@@ -63,14 +66,28 @@ pub fn open(settings: &Settings, verbs: Verbs) -> Result<Opened, StudioError> {
     let queue = queue::open(&folder, &program);
     let queue = queue.map_err(|e| folder_error(io::Error::other(e.to_string())))?;
     let limits = settings.limits.clone();
-    let studio = Studio { access, folder, program, verbs, queue, limits };
-    Ok(Opened { listener, studio: Arc::new(studio), _lock: lock })
+    let studio = Studio {
+        access,
+        folder,
+        program,
+        verbs,
+        queue,
+        limits,
+    };
+    Ok(Opened {
+        listener,
+        studio: Arc::new(studio),
+        _lock: lock,
+    })
 }
 
 fn busy(settings: &Settings) -> StudioError {
     let told = fs::read_to_string(settings.dir.join(STUDIO).join(ADDRESS));
     let at = told.map(|at| format!(", at {at}")).unwrap_or_default();
-    StudioError::Busy { folder: settings.dir.clone(), at }
+    StudioError::Busy {
+        folder: settings.dir.clone(),
+        at,
+    }
 }
 
 fn listen(settings: &Settings) -> Result<TcpListener, StudioError> {
@@ -107,6 +124,10 @@ impl Opened {
     pub fn serve(self) -> io::Result<()> {
         let studio = Arc::clone(&self.studio);
         let limits = studio.limits.clone();
-        http::serve(&self.listener, limits, Arc::new(move |request| studio.answer(request)))
+        http::serve(
+            &self.listener,
+            limits,
+            Arc::new(move |request| studio.answer(request)),
+        )
     }
 }

@@ -14,7 +14,11 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Too long, broken off or too slow, and nothing is left of it; the disk.
 pub fn take(request: &mut Request<'_>, wanted: &Path, most: u64) -> Result<PathBuf, Refusal> {
-    let name = wanted.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = wanted
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     if request.body_len() == 0 {
         return Err(Refusal::Missing(format!("{name}: the file is empty")));
     }
@@ -35,12 +39,14 @@ pub fn take(request: &mut Request<'_>, wanted: &Path, most: u64) -> Result<PathB
 
 /// `NAME.wav`, or the first of `NAME-2.wav`, … that is free.
 fn free(wanted: &Path) -> PathBuf {
-    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let part =
+        |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let (stem, ending) = (part(wanted.file_stem()), part(wanted.extension()));
     let dot = if ending.is_empty() { "" } else { "." };
     let others = (2..).map(|n: u32| wanted.with_file_name(format!("{stem}-{n}{dot}{ending}")));
     let mut all = std::iter::once(wanted.to_path_buf()).chain(others);
-    all.find(|path| path.symlink_metadata().is_err()).unwrap_or_else(|| wanted.to_path_buf())
+    all.find(|path| path.symlink_metadata().is_err())
+        .unwrap_or_else(|| wanted.to_path_buf())
 }
 
 /// Whether two files hold the same bytes.

@@ -142,7 +142,12 @@ pub struct Verbs(Vec<Verb>);
 impl Verbs {
     /// Reads them off the command line's definition.
     pub fn of(program: &clap::Command) -> Self {
-        Self(OFFERED.iter().filter_map(|name| verb(program, name)).collect())
+        Self(
+            OFFERED
+                .iter()
+                .filter_map(|name| verb(program, name))
+                .collect(),
+        )
     }
 
     /// Their forms.
@@ -162,7 +167,10 @@ impl Verbs {
         for name in asked.values.keys() {
             if !verb.fields.iter().any(|field| field.name == *name) {
                 let verb = verb.name.join(" ");
-                return Err(VerbError::Field { verb, field: name.clone() });
+                return Err(VerbError::Field {
+                    verb,
+                    field: name.clone(),
+                });
             }
         }
         let mut arguments = verb.name.clone();
@@ -195,11 +203,18 @@ impl Field {
             let help = value.get_help().map(ToString::to_string);
             (value.get_name().to_string(), help.unwrap_or_default())
         });
-        let bare = arg.get_num_args().is_some_and(|count| count.min_values() == 0);
+        let bare = arg
+            .get_num_args()
+            .is_some_and(|count| count.min_values() == 0);
         let many = matches!(arg.get_action(), ArgAction::Append)
-            || arg.get_num_args().is_some_and(|count| count.max_values() > 1);
+            || arg
+                .get_num_args()
+                .is_some_and(|count| count.max_values() > 1);
         let default = arg.get_default_values().first();
-        let help = arg.get_help().or(arg.get_long_help()).map(ToString::to_string);
+        let help = arg
+            .get_help()
+            .or(arg.get_long_help())
+            .map(ToString::to_string);
         Self {
             help: help.unwrap_or_default(),
             kind: kind(arg, &name, verb),
@@ -228,7 +243,10 @@ impl Field {
         if self.kind == Kind::Flag || given.iter().any(|text| text.contains('\0')) {
             return Err(wrong());
         }
-        given.into_iter().map(|text| Ok(Some(self.checked(text, folder)?))).collect()
+        given
+            .into_iter()
+            .map(|text| Ok(Some(self.checked(text, folder)?)))
+            .collect()
     }
 
     fn checked(&self, text: String, folder: &Folder) -> Result<String, VerbError> {
@@ -251,7 +269,10 @@ fn verb(program: &clap::Command, name: &[&str]) -> Option<Verb> {
     let fields = command.get_arguments().filter(|arg| !own(arg));
     Some(Verb {
         name: name.iter().map(ToString::to_string).collect(),
-        about: command.get_about().map(ToString::to_string).unwrap_or_default(),
+        about: command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         fields: fields.map(|arg| Field::of(arg, name)).collect(),
     })
 }
@@ -270,7 +291,11 @@ fn kind(arg: &clap::Arg, name: &str, verb: &[&str]) -> Kind {
         Kind::Path
     } else if is(TypeId::of::<f64>()) || is(TypeId::of::<f32>()) {
         Kind::Number
-    } else if is(TypeId::of::<usize>()) || is(TypeId::of::<u64>()) || is(TypeId::of::<u32>()) || is(TypeId::of::<i64>()) {
+    } else if is(TypeId::of::<usize>())
+        || is(TypeId::of::<u64>())
+        || is(TypeId::of::<u32>())
+        || is(TypeId::of::<i64>())
+    {
         Kind::Whole
     } else {
         Kind::Text

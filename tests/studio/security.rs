@@ -57,7 +57,11 @@ fn verbs() -> Verbs {
 impl Studio {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("recordings/a/dry.wav", "sound"), ("amp.toml", "name = \"amp\""), ("id_rsa", "SECRET")] {
+        for (name, text) in [
+            ("recordings/a/dry.wav", "sound"),
+            ("amp.toml", "name = \"amp\""),
+            ("id_rsa", "SECRET"),
+        ] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
@@ -67,12 +71,24 @@ impl Studio {
         let (origin, token) = url.split_once("/#").unwrap();
         let host = origin.strip_prefix("http://").unwrap().to_string();
         std::thread::spawn(move || opened.serve());
-        let mut studio = Self { folder, host, cookie: String::new(), token: token.to_string() };
+        let mut studio = Self {
+            folder,
+            host,
+            cookie: String::new(),
+            token: token.to_string(),
+        };
         let body = format!("{{\"token\":\"{}\"}}", studio.token);
         let answer = studio.ask("POST", "/api/session", &[&studio.origin()], body.as_bytes());
         assert_eq!(answer.status, 200, "{answer:?}");
-        let set = answer.head.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).unwrap();
-        assert!(set.contains("SameSite=Strict") && set.contains("HttpOnly"), "{set}");
+        let set = answer
+            .head
+            .lines()
+            .find_map(|line| line.strip_prefix("Set-Cookie: "))
+            .unwrap();
+        assert!(
+            set.contains("SameSite=Strict") && set.contains("HttpOnly"),
+            "{set}"
+        );
         studio.cookie = format!("Cookie: {}", set.split(';').next().unwrap());
         studio
     }
@@ -83,14 +99,19 @@ impl Studio {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         stream
     }
 
     /// Sends a request with our `Host`.
     fn ask(&self, method: &str, path: &str, fields: &[&str], body: &[u8]) -> Answer {
         let host = format!("Host: {}", self.host);
-        let fields: Vec<&str> = [host.as_str()].into_iter().chain(fields.iter().copied()).collect();
+        let fields: Vec<&str> = [host.as_str()]
+            .into_iter()
+            .chain(fields.iter().copied())
+            .collect();
         self.raw(method, path, &fields, body)
     }
 
@@ -137,8 +158,16 @@ fn answer(stream: &mut TcpStream) -> Answer {
     drop(stream.read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Answer { status, head: head.to_string(), body: body.to_string() }
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    Answer {
+        status,
+        head: head.to_string(),
+        body: body.to_string(),
+    }
 }
 
 const JSON: &[u8] = b"{\"ids\":[]}";
@@ -150,9 +179,16 @@ fn the_page_itself_may_do_everything() {
     assert_eq!(studio.page("POST", "/api/queue/order", JSON).status, 200);
     let answer = studio.page("PUT", "/api/upload?to=recordings/b/wet.wav", b"bytes");
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(studio.page("GET", "/files/recordings/b/wet.wav", b"").body, "bytes");
+    assert_eq!(
+        studio.page("GET", "/files/recordings/b/wet.wav", b"").body,
+        "bytes"
+    );
     // Nothing that was dropped before is replaced; what is the same is not kept twice.
-    let again = |bytes: &[u8]| studio.page("PUT", "/api/upload?to=recordings/b/wet.wav", bytes).body;
+    let again = |bytes: &[u8]| {
+        studio
+            .page("PUT", "/api/upload?to=recordings/b/wet.wav", bytes)
+            .body
+    };
     assert_eq!(again(b"other"), "{\"path\":\"recordings/b/wet-2.wav\"}");
     assert_eq!(again(b"bytes"), "{\"path\":\"recordings/b/wet.wav\"}");
     assert_eq!(studio.recordings(), ["dry.wav", "wet-2.wav", "wet.wav"]);
@@ -162,16 +198,33 @@ fn the_page_itself_may_do_everything() {
 fn a_name_that_was_made_to_lead_here_is_not_answered() {
     let studio = Studio::new();
     let port = studio.host.split(':').nth(1).unwrap();
-    let hosts = [format!("evil.test:{port}"), "evil.test".into(), "127.0.0.1".into(), format!("127.0.0.1.evil.test:{port}")];
+    let hosts = [
+        format!("evil.test:{port}"),
+        "evil.test".into(),
+        "127.0.0.1".into(),
+        format!("127.0.0.1.evil.test:{port}"),
+    ];
     for host in hosts {
         for path in ["/", "/api/overview"] {
             let host = format!("Host: {host}");
-            assert_eq!(studio.raw("GET", path, &[&host, &studio.cookie], b"").status, 421, "{host} {path}");
+            assert_eq!(
+                studio
+                    .raw("GET", path, &[&host, &studio.cookie], b"")
+                    .status,
+                421,
+                "{host} {path}"
+            );
         }
     }
     assert_eq!(studio.raw("GET", "/", &[], b"").status, 421, "no Host");
-    let twice = [format!("Host: {}", studio.host), "Host: evil.test".to_string()];
-    assert_eq!(studio.raw("GET", "/", &[&twice[0], &twice[1]], b"").status, 421);
+    let twice = [
+        format!("Host: {}", studio.host),
+        "Host: evil.test".to_string(),
+    ];
+    assert_eq!(
+        studio.raw("GET", "/", &[&twice[0], &twice[1]], b"").status,
+        421
+    );
     for name in ["localhost", "[::1]"] {
         let host = format!("Host: {name}:{port}");
         assert_eq!(studio.raw("GET", "/", &[&host], b"").status, 200, "{name}");
@@ -182,38 +235,89 @@ fn a_name_that_was_made_to_lead_here_is_not_answered() {
 fn a_foreign_or_null_origin_changes_nothing() {
     let studio = Studio::new();
     let port = studio.host.split(':').nth(1).unwrap().to_string();
-    let origins = ["Origin: https://evil.test".to_string(), "Origin: null".into(), "X: none".into(), format!("Origin: https://127.0.0.1:{port}"), "Origin: http://127.0.0.1:1".into()];
+    let origins = [
+        "Origin: https://evil.test".to_string(),
+        "Origin: null".into(),
+        "X: none".into(),
+        format!("Origin: https://127.0.0.1:{port}"),
+        "Origin: http://127.0.0.1:1".into(),
+    ];
     for origin in origins {
-        for (method, path) in [("POST", "/api/queue/order"), ("PUT", "/api/upload?to=recordings/x/y.wav"), ("POST", "/api/do"), ("POST", "/api/session"), ("DELETE", "/api/overview")] {
+        for (method, path) in [
+            ("POST", "/api/queue/order"),
+            ("PUT", "/api/upload?to=recordings/x/y.wav"),
+            ("POST", "/api/do"),
+            ("POST", "/api/session"),
+            ("DELETE", "/api/overview"),
+        ] {
             let answer = studio.ask(method, path, &[&origin, &studio.cookie], JSON);
             assert_eq!(answer.status, 403, "{origin} {method} {path}");
         }
     }
     assert_eq!(studio.recordings(), ["dry.wav"]);
     // No other site is ever told that it may.
-    let answer = studio.ask("OPTIONS", "/api/do", &["Origin: https://evil.test", "Access-Control-Request-Method: POST"], b"");
-    assert!(answer.status == 403 && !answer.head.contains("Access-Control"), "{answer:?}");
+    let answer = studio.ask(
+        "OPTIONS",
+        "/api/do",
+        &[
+            "Origin: https://evil.test",
+            "Access-Control-Request-Method: POST",
+        ],
+        b"",
+    );
+    assert!(
+        answer.status == 403 && !answer.head.contains("Access-Control"),
+        "{answer:?}"
+    );
 }
 
 #[test]
 fn without_the_token_nothing_is_told() {
     let studio = Studio::new();
     for cookie in ["X: none", "Cookie: effigy=1", "Cookie: effigy-1=00"] {
-        for path in ["/api/overview", "/api/verbs", "/api/events", "/files/recordings/a/dry.wav", "/files/amp.toml"] {
+        for path in [
+            "/api/overview",
+            "/api/verbs",
+            "/api/events",
+            "/files/recordings/a/dry.wav",
+            "/files/amp.toml",
+        ] {
             let answer = studio.ask("GET", path, &[cookie], b"");
             assert_eq!(answer.status, 401, "{cookie} {path}");
             assert!(!answer.body.contains("sound") && !answer.body.contains("amp"));
         }
-        assert_eq!(studio.ask("POST", "/api/queue/order", &[&studio.origin(), cookie], JSON).status, 401);
+        assert_eq!(
+            studio
+                .ask(
+                    "POST",
+                    "/api/queue/order",
+                    &[&studio.origin(), cookie],
+                    JSON
+                )
+                .status,
+            401
+        );
     }
-    for token in ["", "00", &studio.token[1..], &studio.token.to_uppercase(), &format!("{}0", studio.token)] {
+    for token in [
+        "",
+        "00",
+        &studio.token[1..],
+        &studio.token.to_uppercase(),
+        &format!("{}0", studio.token),
+    ] {
         let body = format!("{{\"token\":\"{token}\"}}");
         let answer = studio.ask("POST", "/api/session", &[&studio.origin()], body.as_bytes());
-        assert!(answer.status == 401 && !answer.head.contains("Set-Cookie"), "{token}: {answer:?}");
+        assert!(
+            answer.status == 401 && !answer.head.contains("Set-Cookie"),
+            "{token}: {answer:?}"
+        );
     }
     let name = studio.cookie.split('=').next().unwrap();
     let wrong = format!("{name}={}", "0".repeat(64));
-    assert_eq!(studio.ask("GET", "/api/overview", &[&wrong], b"").status, 401);
+    assert_eq!(
+        studio.ask("GET", "/api/overview", &[&wrong], b"").status,
+        401
+    );
 }
 
 #[test]
@@ -221,9 +325,21 @@ fn a_form_of_another_site_is_refused() {
     let studio = Studio::new();
     // As browsers send one; the cookie, which they would not send, included.
     for fields in [
-        ["Origin: https://evil.test", "Sec-Fetch-Site: cross-site", "Content-Type: text/plain"],
-        ["Origin: null", "Sec-Fetch-Site: cross-site", "Content-Type: application/x-www-form-urlencoded"],
-        ["Origin: http://localhost:1", "Sec-Fetch-Site: same-site", "Content-Type: multipart/form-data; boundary=x"],
+        [
+            "Origin: https://evil.test",
+            "Sec-Fetch-Site: cross-site",
+            "Content-Type: text/plain",
+        ],
+        [
+            "Origin: null",
+            "Sec-Fetch-Site: cross-site",
+            "Content-Type: application/x-www-form-urlencoded",
+        ],
+        [
+            "Origin: http://localhost:1",
+            "Sec-Fetch-Site: same-site",
+            "Content-Type: multipart/form-data; boundary=x",
+        ],
     ] {
         let fields: Vec<&str> = fields.into_iter().chain([studio.cookie.as_str()]).collect();
         let body = b"{\"verb\":[\"infer\"],\"values\":{}}";
@@ -232,7 +348,17 @@ fn a_form_of_another_site_is_refused() {
     // Another port of this machine counts as the same site: its images and frames carry our cookie.
     for site in ["same-site", "cross-site"] {
         let site = format!("Sec-Fetch-Site: {site}");
-        assert_eq!(studio.ask("GET", "/files/recordings/a/dry.wav", &[&studio.cookie, &site], b"").status, 403);
+        assert_eq!(
+            studio
+                .ask(
+                    "GET",
+                    "/files/recordings/a/dry.wav",
+                    &[&studio.cookie, &site],
+                    b""
+                )
+                .status,
+            403
+        );
     }
 }
 
@@ -242,37 +368,81 @@ fn no_path_leads_out_of_the_folder() {
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret.wav"), "SECRET").unwrap();
     #[cfg(unix)]
-    std::os::unix::fs::symlink(outside.path(), studio.folder.path().join("recordings/link")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), studio.folder.path().join("recordings/link"))
+        .unwrap();
     let paths = [
-        "../id_rsa", "recordings/../id_rsa", "recordings/../../../../etc/passwd", "/etc/passwd", "id_rsa",
-        "%2e%2e/id_rsa", "recordings/%2e%2e/id_rsa", "recordings/..%2fid_rsa", "recordings%2f..%2fid_rsa", "%252e%252e/id_rsa",
-        "recordings/..%5cid_rsa", "..%5c..%5cwindows%5cwin.ini", "C:%5cwindows%5cwin.ini", "recordings/a:b", "recordings/NUL",
-        "recordings/dry.wav%00.png", "recordings/link/secret.wav", "recordings/%2f%2fetc/passwd", "recordings/./a/dry.wav", "studio/../id_rsa", ".",
+        "../id_rsa",
+        "recordings/../id_rsa",
+        "recordings/../../../../etc/passwd",
+        "/etc/passwd",
+        "id_rsa",
+        "%2e%2e/id_rsa",
+        "recordings/%2e%2e/id_rsa",
+        "recordings/..%2fid_rsa",
+        "recordings%2f..%2fid_rsa",
+        "%252e%252e/id_rsa",
+        "recordings/..%5cid_rsa",
+        "..%5c..%5cwindows%5cwin.ini",
+        "C:%5cwindows%5cwin.ini",
+        "recordings/a:b",
+        "recordings/NUL",
+        "recordings/dry.wav%00.png",
+        "recordings/link/secret.wav",
+        "recordings/%2f%2fetc/passwd",
+        "recordings/./a/dry.wav",
+        "studio/../id_rsa",
+        ".",
     ];
     for path in paths {
         let answer = studio.page("GET", &format!("/files/{path}"), b"");
         assert!(matches!(answer.status, 403 | 404), "{path}: {answer:?}");
-        assert!(!answer.body.contains("SECRET") && !answer.body.contains("root:"), "{path}");
+        assert!(
+            !answer.body.contains("SECRET") && !answer.body.contains("root:"),
+            "{path}"
+        );
         for ask in ["outline?of", "close?of", "config?of", "run?run"] {
             let answer = studio.page("GET", &format!("/api/{ask}={path}"), b"");
-            assert!(matches!(answer.status, 403 | 404), "{ask} {path}: {answer:?}");
+            assert!(
+                matches!(answer.status, 403 | 404),
+                "{ask} {path}: {answer:?}"
+            );
         }
         for ask in ["upload?to", "config?of"] {
             let answer = studio.page("PUT", &format!("/api/{ask}={path}"), b"name = \"x\"");
-            assert!(matches!(answer.status, 403 | 404), "{ask} {path}: {answer:?}");
+            assert!(
+                matches!(answer.status, 403 | 404),
+                "{ask} {path}: {answer:?}"
+            );
         }
     }
     assert_eq!(walk(outside.path()), ["secret.wav"]);
-    assert_eq!(fs::read_to_string(studio.folder.path().join("id_rsa")).unwrap(), "SECRET");
+    assert_eq!(
+        fs::read_to_string(studio.folder.path().join("id_rsa")).unwrap(),
+        "SECRET"
+    );
     // The same for what a verb is told to read and write.
-    for values in ["\"model\":\"../x\"", "\"model\":\"id_rsa\"", "\"output\":\"recordings/a/dry.wav\"", "\"output\":\"../x.wav\"", "\"output\":\"checkpoints/x\"", "\"other\":1"] {
+    for values in [
+        "\"model\":\"../x\"",
+        "\"model\":\"id_rsa\"",
+        "\"output\":\"recordings/a/dry.wav\"",
+        "\"output\":\"../x.wav\"",
+        "\"output\":\"checkpoints/x\"",
+        "\"other\":1",
+    ] {
         let body = format!("{{\"verb\":[\"infer\"],\"values\":{{{values}}}}}");
         let answer = studio.page("POST", "/api/do", body.as_bytes());
-        assert!(matches!(answer.status, 400 | 403 | 404), "{values}: {answer:?}");
+        assert!(
+            matches!(answer.status, 400 | 403 | 404),
+            "{values}: {answer:?}"
+        );
     }
     for verb in ["[\"train\"]", "[\"man\"]", "[\"infer\",\"--help\"]", "[]"] {
         let body = format!("{{\"verb\":{verb}}}");
-        assert_eq!(studio.page("POST", "/api/do", body.as_bytes()).status, 400, "{verb}");
+        assert_eq!(
+            studio.page("POST", "/api/do", body.as_bytes()).status,
+            400,
+            "{verb}"
+        );
     }
 }
 
@@ -281,10 +451,28 @@ fn ten_gigabytes_are_refused_when_they_are_announced() {
     let studio = Studio::new();
     let path = "/api/upload?to=recordings/big/a.wav";
     let started = Instant::now();
-    let answer = studio.ask("PUT", path, &[&studio.origin(), &studio.cookie, "Content-Length: 10000000000"], b"RIFF");
+    let answer = studio.ask(
+        "PUT",
+        path,
+        &[
+            &studio.origin(),
+            &studio.cookie,
+            "Content-Length: 10000000000",
+        ],
+        b"RIFF",
+    );
     assert_eq!(answer.status, 413, "{answer:?}");
     assert!(started.elapsed() < Duration::from_secs(5));
-    let endless = studio.ask("PUT", path, &[&studio.origin(), &studio.cookie, "Transfer-Encoding: chunked"], b"");
+    let endless = studio.ask(
+        "PUT",
+        path,
+        &[
+            &studio.origin(),
+            &studio.cookie,
+            "Transfer-Encoding: chunked",
+        ],
+        b"",
+    );
     assert_eq!(endless.status, 411);
     assert_eq!(studio.recordings(), ["dry.wav"]);
     let json = vec![b' '; (2 << 20) + 1];
@@ -296,7 +484,9 @@ fn a_slow_or_broken_upload_leaves_nothing() {
     let studio = Studio::new();
     let head = |len: usize| {
         let (origin, cookie, host) = (studio.origin(), &studio.cookie, &studio.host);
-        format!("PUT /api/upload?to=recordings/slow/a.wav HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n{cookie}\r\nContent-Length: {len}\r\n\r\n")
+        format!(
+            "PUT /api/upload?to=recordings/slow/a.wav HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n{cookie}\r\nContent-Length: {len}\r\n\r\n"
+        )
     };
     // A byte now and then: never silent for long, never fast enough.
     let mut stream = studio.connect();
@@ -309,12 +499,18 @@ fn a_slow_or_broken_upload_leaves_nothing() {
         if let Ok(slow) = told.recv_timeout(Duration::from_millis(50)) {
             break slow;
         }
-        assert!(started.elapsed() < Duration::from_secs(5), "it is still taken");
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "it is still taken"
+        );
         drop(stream.write_all(b"x"));
     };
     assert_eq!(slow.status, 408, "{slow:?}");
     // One that stops, one whose head never ends, one that is cut.
-    for (sent, status) in [(head(100) + "half", 408), ("GET / HTTP/1.1\r\nHost: a\r\nX".to_string(), 408)] {
+    for (sent, status) in [
+        (head(100) + "half", 408),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX".to_string(), 408),
+    ] {
         let mut stream = studio.connect();
         stream.write_all(sent.as_bytes()).unwrap();
         assert_eq!(answer(&mut stream).status, status);
@@ -327,7 +523,12 @@ fn a_slow_or_broken_upload_leaves_nothing() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(studio.recordings(), ["dry.wav"]);
-    assert!(!studio.page("GET", "/api/overview", b"").body.contains("slow"));
+    assert!(
+        !studio
+            .page("GET", "/api/overview", b"")
+            .body
+            .contains("slow")
+    );
 }
 
 #[test]
@@ -360,18 +561,44 @@ fn names_are_text_and_nothing_else() {
     let studio = Studio::new();
     let name = "<script>alert(1)<b>'\".wav";
     let encoded: String = name.bytes().map(|b| format!("%{b:02x}")).collect();
-    let answer = studio.page("PUT", &format!("/api/upload?to=recordings/x/{encoded}"), b"bytes");
+    let answer = studio.page(
+        "PUT",
+        &format!("/api/upload?to=recordings/x/{encoded}"),
+        b"bytes",
+    );
     assert_eq!(answer.status, 200, "{answer:?}");
     let overview = studio.page("GET", "/api/overview", b"");
-    assert!(overview.head.contains("Content-Type: application/json") && overview.head.contains("nosniff"));
-    assert!(overview.body.contains("<script>alert(1)"), "it is listed as it is called");
-    let file = studio.page("GET", &format!("/files/recordings/x/{encoded}?download"), b"");
+    assert!(
+        overview.head.contains("Content-Type: application/json")
+            && overview.head.contains("nosniff")
+    );
+    assert!(
+        overview.body.contains("<script>alert(1)"),
+        "it is listed as it is called"
+    );
+    let file = studio.page(
+        "GET",
+        &format!("/files/recordings/x/{encoded}?download"),
+        b"",
+    );
     assert_eq!(file.body, "bytes");
-    assert!(file.head.contains("filename*=UTF-8''%3Cscript%3E"), "{}", file.head);
+    assert!(
+        file.head.contains("filename*=UTF-8''%3Cscript%3E"),
+        "{}",
+        file.head
+    );
     // A page that somebody has put into the folder runs nowhere near the studio.
-    fs::write(studio.folder.path().join("recordings/x/evil.html"), "<script>top.x</script>").unwrap();
+    fs::write(
+        studio.folder.path().join("recordings/x/evil.html"),
+        "<script>top.x</script>",
+    )
+    .unwrap();
     let page = studio.page("GET", "/files/recordings/x/evil.html", b"");
-    assert!(page.head.contains("sandbox allow-scripts") && page.head.contains("default-src 'none'"), "{}", page.head);
+    assert!(
+        page.head.contains("sandbox allow-scripts") && page.head.contains("default-src 'none'"),
+        "{}",
+        page.head
+    );
     assert!(!page.head.contains("allow-same-origin"));
     // An error says the name, as text.
     let missing = studio.page("GET", "/api/outline?of=recordings/%3Cscript%3E.wav", b"");
@@ -381,13 +608,30 @@ fn names_are_text_and_nothing_else() {
 #[test]
 fn every_answer_is_guarded() {
     let studio = Studio::new();
-    for (path, status) in [("/", 200), ("/app.js", 200), ("/nothing", 404), ("/api/overview", 200)] {
+    for (path, status) in [
+        ("/", 200),
+        ("/app.js", 200),
+        ("/nothing", 404),
+        ("/api/overview", 200),
+    ] {
         let answer = studio.page("GET", path, b"");
         assert_eq!(answer.status, status, "{path}");
-        for field in ["Content-Security-Policy: default-src 'none'; script-src 'self'", "X-Content-Type-Options: nosniff", "Referrer-Policy: no-referrer", "frame-ancestors 'none'"] {
-            assert!(answer.head.contains(field), "{path}: {field}: {}", answer.head);
+        for field in [
+            "Content-Security-Policy: default-src 'none'; script-src 'self'",
+            "X-Content-Type-Options: nosniff",
+            "Referrer-Policy: no-referrer",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(
+                answer.head.contains(field),
+                "{path}: {field}: {}",
+                answer.head
+            );
         }
-        assert!(!answer.head.contains("Access-Control") && !answer.head.contains("unsafe"), "{path}");
+        assert!(
+            !answer.head.contains("Access-Control") && !answer.head.contains("unsafe"),
+            "{path}"
+        );
     }
     let page = studio.page("GET", "/", b"").body;
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<style"));
@@ -400,9 +644,20 @@ fn a_second_studio_on_a_folder_says_so() {
     let error = open(&settings(studio.folder.path()), verbs()).unwrap_err();
     assert!(matches!(error, StudioError::Busy { .. }));
     let text = error.to_string();
-    assert!(text.contains("another effigy studio") && text.contains(&studio.host) && !text.contains(&studio.token), "{text}");
+    assert!(
+        text.contains("another effigy studio")
+            && text.contains(&studio.host)
+            && !text.contains(&studio.token),
+        "{text}"
+    );
     let taken: u16 = studio.host.split(':').nth(1).unwrap().parse().unwrap();
     let other = tempfile::tempdir().unwrap();
-    let asked = Settings { port: Some(taken), ..settings(other.path()) };
-    assert!(matches!(open(&asked, verbs()), Err(StudioError::Listen { .. })));
+    let asked = Settings {
+        port: Some(taken),
+        ..settings(other.path())
+    };
+    assert!(matches!(
+        open(&asked, verbs()),
+        Err(StudioError::Listen { .. })
+    ));
 }

@@ -124,7 +124,12 @@ fn is_shared_out(_: &io::Error) -> bool {
 fn open_lent(path: &Path) -> io::Result<File> {
     use std::os::windows::fs::OpenOptionsExt;
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).share_mode(0);
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .share_mode(0);
     options.open(path)
 }
 

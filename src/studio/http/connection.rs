@@ -18,7 +18,9 @@ const PARTING_BYTES: usize = 1 << 20;
 /// Serves a connection to its end.
 pub(super) fn serve(stream: &TcpStream, limits: &Limits, handler: &Handler) {
     // Small answers at once; a peer that takes nothing does not hold the thread for ever.
-    let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(limits.write)));
+    let set = stream
+        .set_nodelay(true)
+        .and_then(|()| stream.set_write_timeout(Some(limits.write)));
     if set.is_err() {
         return;
     }
@@ -34,12 +36,20 @@ fn answer_one(stream: &TcpStream, rest: &mut Vec<u8>, limits: &Limits, handler: 
         Err(HeadError::Gone) => return false,
         Err(HeadError::Refused(status)) => {
             // It ends either way.
-            let _ = Response::text(status, "this request is not understood").write(stream, true, false);
+            let _ =
+                Response::text(status, "this request is not understood").write(stream, true, false);
             return false;
         }
     };
     let (wants_body, keep_alive, left) = (head.method != "HEAD", head.keep_alive, head.body_len);
-    let mut request = Request { head, stream, rest, left, limits, begun: None };
+    let mut request = Request {
+        head,
+        stream,
+        rest,
+        left,
+        limits,
+        begun: None,
+    };
     let response = handler(&mut request);
     // A body that was not taken stands between here and the next request.
     let keep_alive = keep_alive && request.left == 0;

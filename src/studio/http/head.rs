@@ -69,7 +69,11 @@ pub fn read(stream: &TcpStream, rest: &mut Vec<u8>, limits: &Limits) -> Result<H
         if rest.len() >= MOST_BYTES {
             return Err(HeadError::Refused(431));
         }
-        let silent = if begun { HeadError::Refused(408) } else { HeadError::Gone };
+        let silent = if begun {
+            HeadError::Refused(408)
+        } else {
+            HeadError::Gone
+        };
         match receive(stream, rest, deadline) {
             Ok(0) => return Err(HeadError::Gone),
             Ok(_) if !begun => {
@@ -132,7 +136,10 @@ fn head_of(request: &httparse::Request<'_, '_>) -> Result<Head, HeadError> {
         }
         _ => return Err(HeadError::Refused(400)),
     };
-    let asked = head.field("connection").unwrap_or_default().to_ascii_lowercase();
+    let asked = head
+        .field("connection")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     head.keep_alive = request.version == Some(1) && !asked.contains("close");
     Ok(head)
 }
@@ -150,7 +157,10 @@ mod tests {
         assert!(parsed("GET / HTTP/1.1\r\nHost: a").unwrap().is_none());
         let head = parsed("PUT /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nx");
         let head = head.unwrap().unwrap();
-        assert_eq!((head.method.as_str(), head.target.as_str()), ("PUT", "/a?b"));
+        assert_eq!(
+            (head.method.as_str(), head.target.as_str()),
+            ("PUT", "/a?b")
+        );
         assert_eq!((head.field("host"), head.body_len), (Some("a"), 7));
         assert!(head.keep_alive);
     }

@@ -52,7 +52,9 @@ impl Request<'_> {
     /// The value of a key of the query, decoded; empty where it stands alone.
     pub fn query(&self, key: &str) -> Option<String> {
         let (_, query) = self.head.target.split_once('?')?;
-        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let mut pairs = query
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let (_, value) = pairs.find(|(name, _)| *name == key)?;
         decoded(value)
     }
@@ -135,9 +137,15 @@ impl Request<'_> {
 
     /// Some clients wait to be told that their body is welcome.
     fn encourage(&self) -> io::Result<()> {
-        let waits = self.field("expect").is_some_and(|e| e.eq_ignore_ascii_case("100-continue"));
+        let waits = self
+            .field("expect")
+            .is_some_and(|e| e.eq_ignore_ascii_case("100-continue"));
         let mut stream = self.stream;
-        if waits { stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n") } else { Ok(()) }
+        if waits {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+        } else {
+            Ok(())
+        }
     }
 
     /// How long to wait for the next piece: a sender may pause, but must come to a least speed over
@@ -147,7 +155,9 @@ impl Request<'_> {
         let got = (self.head.body_len - self.left) as f64;
         let earned = Duration::from_secs_f64(got / limits.least_bytes_per_second);
         let gone = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let left = (limits.pause + earned).saturating_sub(gone).min(limits.pause);
+        let left = (limits.pause + earned)
+            .saturating_sub(gone)
+            .min(limits.pause);
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }

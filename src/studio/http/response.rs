@@ -42,7 +42,11 @@ impl Response {
 
     /// A line of text.
     pub fn text(status: u16, text: &str) -> Self {
-        Self::bytes(status, "text/plain; charset=utf-8", text.as_bytes().to_vec())
+        Self::bytes(
+            status,
+            "text/plain; charset=utf-8",
+            text.as_bytes().to_vec(),
+        )
     }
 
     /// What is written as it comes.
@@ -65,7 +69,10 @@ impl Response {
             Some(Piece::Of { from, to }) => {
                 let mut response = whole(206);
                 response = response.field("Content-Range", format!("bytes {from}-{to}/{len}"));
-                if let Body::File { from: first, len, .. } = &mut response.body {
+                if let Body::File {
+                    from: first, len, ..
+                } = &mut response.body
+                {
                     (*first, *len) = (from, to - from + 1);
                 }
                 response
@@ -88,7 +95,11 @@ impl Response {
 
     fn with(status: u16, kind: &str, body: Body) -> Self {
         let fields = vec![("Content-Type", kind.to_string())];
-        Self { status, fields, body }
+        Self {
+            status,
+            fields,
+            body,
+        }
     }
 
     /// Writes it; `body`: whether one is wanted, which `HEAD` does not.
@@ -110,7 +121,11 @@ impl Response {
         head += "\r\n";
         let mut to = stream;
         to.write_all(head.as_bytes())?;
-        if body { self.body.write(stream) } else { Ok(()) }
+        if body {
+            self.body.write(stream)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -120,7 +135,11 @@ impl Body {
         match self {
             Self::Bytes(bytes) => to.write_all(&bytes),
             Self::Static(bytes) => to.write_all(bytes),
-            Self::File { mut file, from, len } => {
+            Self::File {
+                mut file,
+                from,
+                len,
+            } => {
                 file.seek(SeekFrom::Start(from))?;
                 match io::copy(&mut file.take(len), &mut to)? {
                     written if written == len => Ok(()),

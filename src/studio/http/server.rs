@@ -43,14 +43,19 @@ pub fn serve(listener: &TcpListener, limits: Limits, handler: Arc<Handler>) -> i
 
 /// Whether accepting fails for this one connection, or for now.
 fn is_passing(error: &io::Error) -> bool {
-    !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected)
+    !matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected
+    )
 }
 
 /// Says that all places are taken, without waiting for anything.
 fn refuse(stream: &TcpStream) {
     let response = Response::text(503, "too many connections at once; close some pages");
     // Whether it is heard or not, the connection ends.
-    let _ = stream.set_nonblocking(true).and_then(|()| response.write(stream, true, false));
+    let _ = stream
+        .set_nonblocking(true)
+        .and_then(|()| response.write(stream, true, false));
 }
 
 /// A connection's place among those that are open.
@@ -62,7 +67,10 @@ struct Place {
 impl Place {
     fn take(open: &Arc<AtomicUsize>) -> Self {
         let number = open.fetch_add(1, Ordering::SeqCst) + 1;
-        Self { open: Arc::clone(open), number }
+        Self {
+            open: Arc::clone(open),
+            number,
+        }
     }
 }
 

@@ -122,8 +122,11 @@ impl Jobs {
     pub(super) fn read(path: &Path) -> Result<Self, Refusal> {
         let name = path.display().to_string();
         match fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|e| Refusal::Said(format!("{name}: {e}; move it away to begin with an empty queue"))),
+            Ok(text) => serde_json::from_slice(&text).map_err(|e| {
+                Refusal::Said(format!(
+                    "{name}: {e}; move it away to begin with an empty queue"
+                ))
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(Refusal::disk(name)(error)),
         }
@@ -131,7 +134,12 @@ impl Jobs {
 
     pub(super) fn push(&mut self, config: Option<String>, run: String) -> Job {
         self.next += 1;
-        let job = Job { id: format!("{:04}", self.next), config, run, ..Job::default() };
+        let job = Job {
+            id: format!("{:04}", self.next),
+            config,
+            run,
+            ..Job::default()
+        };
         self.all.push(job.clone());
         job
     }
@@ -163,7 +171,10 @@ mod tests {
     fn an_act_is_read_as_the_page_writes_it() {
         let read = |text: &str| serde_json::from_str::<Act>(text).unwrap();
         assert_eq!(read(r#"{"act":"keep"}"#), Act::Keep);
-        assert_eq!(read(r#"{"act":"longer","epochs":80}"#), Act::Longer { epochs: 80 });
+        assert_eq!(
+            read(r#"{"act":"longer","epochs":80}"#),
+            Act::Longer { epochs: 80 }
+        );
         assert!(serde_json::from_str::<Act>(r#"{"act":"format"}"#).is_err());
     }
 }

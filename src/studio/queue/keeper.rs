@@ -43,19 +43,29 @@ impl Queue {
     fn next(&self) -> Next {
         let mut jobs = self.jobs();
         loop {
-            let states = jobs.all.iter().map(|job| (job, process::state(&self.folder, job)));
+            let states = jobs
+                .all
+                .iter()
+                .map(|job| (job, process::state(&self.folder, job)));
             let states: Vec<(&Job, State)> = states.collect();
             let first = |wanted: &dyn Fn(&Job, State) -> bool| {
-                states.iter().find(|(job, state)| wanted(job, *state)).map(|(job, _)| (*job).clone())
+                states
+                    .iter()
+                    .find(|(job, state)| wanted(job, *state))
+                    .map(|(job, _)| (*job).clone())
             };
-            if let Some(job) = first(&|_, state| matches!(state, State::Running | State::Stopping)) {
+            if let Some(job) = first(&|_, state| matches!(state, State::Running | State::Stopping))
+            {
                 return Next::Watch(job);
             }
             let ends = first(&|job, state| job.wanted == Wanted::Keep && state == State::Waiting);
             if let Some(job) = ends.or_else(|| first(&|_, state| state == State::Waiting)) {
                 return Next::Start(job);
             }
-            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            jobs = self
+                .changed
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -72,7 +82,10 @@ impl Queue {
         let reached = work_done(&self.folder, &job.run);
         let stands = reached <= job.reached;
         if stands && job.starts >= MOST_STARTS {
-            return self.fail(job, "it was found ended again and again without a word; memory may be short");
+            return self.fail(
+                job,
+                "it was found ended again and again without a word; memory may be short",
+            );
         }
         match process::start(&self.folder, program, job) {
             Ok(child) => self.follow(job, (reached, stands), child),
@@ -97,7 +110,12 @@ impl Queue {
 
     /// Between deciding to start a job and knowing its process, it may have been stopped.
     fn stop_if_unwanted(&self, job: &Job) {
-        let now = self.jobs().all.iter().find(|other| other.id == job.id).cloned();
+        let now = self
+            .jobs()
+            .all
+            .iter()
+            .find(|other| other.id == job.id)
+            .cloned();
         let unwanted = now.as_ref().is_none_or(|now| now.wanted != job.wanted);
         if let Some(now) = now.filter(|_| unwanted) {
             // It may have ended meanwhile.
@@ -109,7 +127,9 @@ impl Queue {
     fn ended(&self, job: &Job, status: Option<ExitStatus>) {
         let told = process::has_result(&self.folder, job);
         let error = process::last_error(&self.folder, job);
-        let crashed = status.filter(|status| !status.success()).map(|status| format!("it ended with {status}"));
+        let crashed = status
+            .filter(|status| !status.success())
+            .map(|status| format!("it ended with {status}"));
         self.note(job, |job| {
             if told {
                 job.starts = 0;

@@ -46,7 +46,11 @@ impl Queue {
     /// Its file is there and cannot be read.
     pub(super) fn read(folder: &Folder) -> Result<Self, Refusal> {
         let jobs = Jobs::read(&folder.at(STUDIO).join(FILE))?;
-        Ok(Self { folder: folder.clone(), jobs: Mutex::new(jobs), changed: Condvar::new() })
+        Ok(Self {
+            folder: folder.clone(),
+            jobs: Mutex::new(jobs),
+            changed: Condvar::new(),
+        })
     }
 
     /// All jobs, in their order.
@@ -55,7 +59,11 @@ impl Queue {
         let shown = jobs.into_iter().map(|job| {
             let state = process::state(&self.folder, &job);
             let progress = progress(&self.folder, &job.run, Some(&job));
-            Shown { state, progress, job }
+            Shown {
+                state,
+                progress,
+                job,
+            }
         });
         shown.collect()
     }
@@ -110,7 +118,9 @@ impl Queue {
         let lives = matches!(state, State::Running | State::Stopping);
         match act {
             Act::Remove if lives => {
-                return Err(Refusal::Conflict("it is training; stop it first".to_string()));
+                return Err(Refusal::Conflict(
+                    "it is training; stop it first".to_string(),
+                ));
             }
             Act::Remove => drop(jobs.all.remove(at)),
             Act::Pause => jobs.all[at].wanted = Wanted::Pause,
@@ -136,7 +146,11 @@ impl Queue {
     /// Changes a job, if it is still there.
     pub(super) fn update(&self, id: &str, change: impl FnOnce(&mut Job)) -> Result<(), Refusal> {
         let mut jobs = self.jobs();
-        jobs.all.iter_mut().filter(|job| job.id == id).take(1).for_each(change_once(change));
+        jobs.all
+            .iter_mut()
+            .filter(|job| job.id == id)
+            .take(1)
+            .for_each(change_once(change));
         self.save(&jobs)
     }
 
@@ -174,9 +188,13 @@ impl Queue {
     /// # Errors
     /// It is not.
     pub fn run_folder(&self, run: &str) -> Result<(), Refusal> {
-        let name = run.strip_prefix(CHECKPOINTS).and_then(|rest| rest.strip_prefix('/'));
+        let name = run
+            .strip_prefix(CHECKPOINTS)
+            .and_then(|rest| rest.strip_prefix('/'));
         if !name.is_some_and(is_plain) {
-            return Err(Refusal::Missing(format!("{run:?} is not a run of this folder")));
+            return Err(Refusal::Missing(format!(
+                "{run:?} is not a run of this folder"
+            )));
         }
         Ok(())
     }

@@ -16,7 +16,10 @@ const JOBS: &str = "jobs";
 
 /// A job's files: `alive`, which its process holds; `log`, what it has said; `json`, its result.
 pub(super) fn file(folder: &Folder, job: &Job, kind: &str) -> PathBuf {
-    folder.at(STUDIO).join(JOBS).join(format!("{}.{kind}", job.id))
+    folder
+        .at(STUDIO)
+        .join(JOBS)
+        .join(format!("{}.{kind}", job.id))
 }
 
 /// How a job stands.
@@ -48,7 +51,9 @@ pub(super) fn forget_result(folder: &Folder, job: &Job) -> Result<(), Refusal> {
 /// Why it has ended, if it says so.
 pub(super) fn last_error(folder: &Folder, job: &Job) -> Option<String> {
     let log = fs::read_to_string(file(folder, job, "log")).unwrap_or_default();
-    log.lines().any(|line| line.starts_with("error: ")).then(|| error_in(&log))
+    log.lines()
+        .any(|line| line.starts_with("error: "))
+        .then(|| error_in(&log))
 }
 
 /// Starts a job's process: in a group of its own, so that a Ctrl-C meant for the studio is not meant
@@ -62,7 +67,8 @@ pub(super) fn start(folder: &Folder, program: &Program, job: &Job) -> Result<Chi
     system::create_dir_all(&jobs).map_err(at(&jobs))?;
     let path = file(folder, job, "alive");
     let alive = Lock::lend(&path).map_err(at(&path))?;
-    let alive = alive.ok_or_else(|| Refusal::Conflict(format!("{} is training already", job.run)))?;
+    let alive =
+        alive.ok_or_else(|| Refusal::Conflict(format!("{} is training already", job.run)))?;
     let (log, json) = (empty(folder, job, "log")?, empty(folder, job, "json")?);
     let mut command = program.command(&arguments(folder, job));
     command.stdin(alive).stdout(json).stderr(log);
@@ -74,7 +80,10 @@ pub(super) fn start(folder: &Folder, program: &Program, job: &Job) -> Result<Chi
 pub(super) fn arguments(folder: &Folder, job: &Job) -> Vec<String> {
     let mut arguments = vec!["train".to_string(), "--json".to_string()];
     arguments.push(format!("--run={}", job.run));
-    arguments.extend(job.epochs.map(|epochs| format!("--set=training.epochs={epochs}")));
+    arguments.extend(
+        job.epochs
+            .map(|epochs| format!("--set=training.epochs={epochs}")),
+    );
     let there = |config: &String| folder.at(config).is_file();
     let of_run = format!("{}/config.toml", job.run);
     let of_search = Some(format!("{}-search/config.toml", job.run)).filter(there);
@@ -82,8 +91,14 @@ pub(super) fn arguments(folder: &Folder, job: &Job) -> Vec<String> {
         arguments.push("--resume".to_string());
     }
     // A search goes on with the config that it was begun with; a run knows its own.
-    let config = of_search.or_else(|| job.config.clone()).filter(|_| !there(&of_run));
-    arguments.extend(config.into_iter().flat_map(|config| ["--".to_string(), config]));
+    let config = of_search
+        .or_else(|| job.config.clone())
+        .filter(|_| !there(&of_run));
+    arguments.extend(
+        config
+            .into_iter()
+            .flat_map(|config| ["--".to_string(), config]),
+    );
     arguments
 }
 
@@ -100,7 +115,9 @@ fn empty(folder: &Folder, job: &Job, kind: &str) -> Result<File, Refusal> {
 /// Its number is not known; the system's own.
 pub(super) fn interrupt(job: &Job) -> Result<(), Refusal> {
     let unknown = "it was started in the moment in which an earlier studio was ended; end its process by hand";
-    let pid = job.pid.ok_or_else(|| Refusal::Conflict(unknown.to_string()))?;
+    let pid = job
+        .pid
+        .ok_or_else(|| Refusal::Conflict(unknown.to_string()))?;
     ask_to_stop(pid).map_err(Refusal::disk(format!("process {pid}")))
 }
 

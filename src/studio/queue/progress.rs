@@ -44,18 +44,24 @@ pub fn progress(folder: &Folder, run: &str, job: Option<&Job>) -> Option<Progres
     }
     let rows = rows(&path);
     let begun_from = || config_at(&folder.at(job?.config.as_ref()?));
-    let config = config_of(&path).or_else(|| config_of(&search)).or_else(begun_from);
+    let config = config_of(&path)
+        .or_else(|| config_of(&search))
+        .or_else(begun_from);
     let is_searching = !path.join("config.toml").is_file();
     let mut progress = Progress {
         epochs: rows.len(),
-        of: config.as_ref().filter(|_| !is_searching).map(|config| config.training.epochs),
+        of: config
+            .as_ref()
+            .filter(|_| !is_searching)
+            .map(|config| config.training.epochs),
         best: best(&rows),
         race: is_searching.then(|| race(&search)).flatten(),
         model: best_so_far(folder, run),
         seconds_left: None,
         tested: path.join("report.json").is_file(),
     };
-    progress.seconds_left = config.and_then(|config| seconds_left(&progress, &config, &rows, started));
+    progress.seconds_left =
+        config.and_then(|config| seconds_left(&progress, &config, &rows, started));
     Some(progress)
 }
 
@@ -68,7 +74,10 @@ pub fn best_so_far(folder: &Folder, run: &str) -> Option<String> {
     }
     let search = format!("{run}-search");
     let entries = fs::read_dir(folder.at(&search)).ok()?;
-    let tried = entries.flatten().map(|entry| entry.path()).filter(|path| has_weights(path));
+    let tried = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| has_weights(path));
     let by_error = tried.filter_map(|path| Some((best(&rows(&path))?.1, path)));
     let (_, leader) = by_error.min_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(format!("{search}/{}", leader.file_name()?.to_str()?))
@@ -81,7 +90,10 @@ pub(super) fn epochs_done(run: &Path) -> usize {
 
 /// Epochs that were done for a run, those of the networks that were tried first too.
 pub(super) fn work_done(folder: &Folder, run: &str) -> usize {
-    let tried = fs::read_dir(folder.at(format!("{run}-search"))).into_iter().flatten().flatten();
+    let tried = fs::read_dir(folder.at(format!("{run}-search")))
+        .into_iter()
+        .flatten()
+        .flatten();
     let tried: usize = tried.map(|entry| epochs_done(&entry.path())).sum();
     tried + epochs_done(&folder.at(run))
 }
@@ -130,12 +142,22 @@ fn race(search: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(search.join("search.json")).ok()?).ok()
 }
 
-fn seconds_left(progress: &Progress, config: &Config, rows: &[Row], started: Option<u64>) -> Option<f64> {
+fn seconds_left(
+    progress: &Progress,
+    config: &Config,
+    rows: &[Row],
+    started: Option<u64>,
+) -> Option<f64> {
     if progress.tested {
         return None;
     }
     if let (Some(of), false) = (progress.of, rows.is_empty()) {
-        let mut recent: Vec<f64> = rows.iter().rev().take(RECENT).map(|row| row.seconds).collect();
+        let mut recent: Vec<f64> = rows
+            .iter()
+            .rev()
+            .take(RECENT)
+            .map(|row| row.seconds)
+            .collect();
         recent.sort_by(f64::total_cmp);
         let each = recent[recent.len() / 2];
         return Some(of.saturating_sub(rows.len()) as f64 * each + CONCLUSION_SECONDS);

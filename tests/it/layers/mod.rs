@@ -103,7 +103,10 @@ const CIRCLES: [&[&str]; 1] = [
 /// The two packages of the house that have rooms.
 static PACKAGES: LazyLock<[Vec<Source>; 2]> = LazyLock::new(|| {
     let src = root().join("src");
-    [sources(&src.join("base"), &[]), sources(&src, &["base", "studio"])]
+    [
+        sources(&src.join("base"), &[]),
+        sources(&src, &["base", "studio"]),
+    ]
 });
 
 /// The page's server, a package of its own.
@@ -181,7 +184,11 @@ fn no_room_has_a_circle() {
 fn only_these_rooms_know_tensors() {
     let wrong: Vec<String> = PACKAGES.iter().flatten().flat_map(trespasses).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(dependencies("src/base").iter().all(|name| !name.starts_with("burn")));
+    assert!(
+        dependencies("src/base")
+            .iter()
+            .all(|name| !name.starts_with("burn"))
+    );
 }
 
 /// The studio is quick to build and knows no verb: it starts the program that it is part of.
@@ -197,7 +204,12 @@ fn the_studio_stands_on_the_base_alone() {
 fn dependencies(package: &str) -> Vec<String> {
     let file = root().join(package).join("Cargo.toml");
     let file: toml::Table = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    file["dependencies"].as_table().unwrap().keys().cloned().collect()
+    file["dependencies"]
+        .as_table()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect()
 }
 
 #[test]
