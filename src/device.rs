@@ -9,7 +9,8 @@ use std::str::FromStr;
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// A hardware GPU when there is one, else `flex`.
+    /// One of [`candidates`]: the fastest where it can be measured, else a hardware GPU when there is
+    /// one.
     Auto,
     /// burn's maintained CPU backend.
     Flex,
@@ -83,7 +84,7 @@ pub struct Listed {
     pub name: String,
     /// A processor posing as a GPU; `auto` passes it over.
     pub software: bool,
-    /// What `auto` takes.
+    /// Whether `auto` considers it.
     pub auto: bool,
 }
 
@@ -93,7 +94,7 @@ pub struct Listed {
 /// [`DeviceError::Missing`] when the machine lacks it, [`DeviceError::NoCuda`] when the build does.
 pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
     match choice {
-        DeviceChoice::Auto => Ok(hardware_gpu().unwrap_or_else(flex)),
+        DeviceChoice::Auto => Ok(hardware_gpus().into_iter().next().unwrap_or_else(flex)),
         DeviceChoice::Flex => Ok(flex()),
         DeviceChoice::NdArray => Ok(ndarray()),
         DeviceChoice::Wgpu(index) => nth("wgpu", index, &gpus()),
@@ -101,11 +102,18 @@ pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
     }
 }
 
+/// What `auto` considers: the processor, and every GPU that is not one posing as such.
+pub fn candidates() -> Vec<Selected> {
+    let mut all = vec![flex()];
+    all.extend(hardware_gpus());
+    all
+}
+
 /// Everything this build can reach on this machine.
 pub fn list() -> Vec<Listed> {
-    let chosen = hardware_gpu().map_or_else(|| "flex".to_string(), |gpu| gpu.id);
+    let considered: Vec<String> = candidates().into_iter().map(|one| one.id).collect();
     let line = |id: String, name: String, software| Listed {
-        auto: id == chosen,
+        auto: considered.contains(&id),
         id,
         name,
         software,
@@ -123,13 +131,18 @@ pub fn list() -> Vec<Listed> {
     lines
 }
 
-fn hardware_gpu() -> Option<Selected> {
-    for (kind, devices) in [("cuda", cuda().unwrap_or_default()), ("wgpu", gpus())] {
-        if let Some(index) = devices.iter().position(is_hardware) {
-            return nth(kind, index, &devices).ok();
-        }
-    }
-    None
+fn hardware_gpus() -> Vec<Selected> {
+    let of = |(kind, devices): (&str, Vec<Device>)| {
+        let hardware = (0..devices.len()).filter(|&n| is_hardware(&devices[n]));
+        let selected: Vec<Selected> = hardware
+            .filter_map(|n| nth(kind, n, &devices).ok())
+            .collect();
+        selected
+    };
+    [("cuda", cuda().unwrap_or_default()), ("wgpu", gpus())]
+        .into_iter()
+        .flat_map(of)
+        .collect()
 }
 
 fn nth(kind: &str, index: usize, devices: &[Device]) -> Result<Selected, DeviceError> {

@@ -98,7 +98,7 @@ fn row(case: &Case) -> Count {
     let mut marks = String::new();
     if let (Some(truth), Some((low, high))) = (case.truth, case.lags()) {
         let drifts = truth.drift_ppm != 0.0;
-        let named = |d: align::Drift| d.is_sure() && (d.ppm - truth.drift_ppm).abs() < 3.0;
+        let named = |d: align::Drift| d.is_seen() && (d.ppm - truth.drift_ppm).abs() < 3.0;
         let named = found.drift.is_some_and(named);
         let only_drift = drifts && named && found.problems.iter().all(|p| p.contains("drift"));
         if !(found.fit || only_drift) {

@@ -15,7 +15,7 @@ pub fn run(_: &Request, ui: &Ui) -> anyhow::Result<Status> {
                 (false, "flex" | "ndarray") => "processor",
                 (false, _) => "GPU",
             };
-            let auto = if device.auto { "chosen" } else { "" };
+            let auto = if device.auto { "considered" } else { "" };
             table.row([device.id.as_str(), device.name.as_str(), kind, auto]);
         }
         table.to_string()

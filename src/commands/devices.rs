@@ -5,7 +5,8 @@ use serde::Serialize;
 
 /// List what this build can compute on
 ///
-/// The first column is what --device accepts; auto takes the one marked as chosen.
+/// The first column is what --device accepts; train --device auto times a few steps on each of those
+/// that are considered and takes the fastest.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {}

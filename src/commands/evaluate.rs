@@ -7,7 +7,7 @@ use crate::data::load::{self, LatencyReport};
 use crate::data::pair::Reach;
 use crate::playing::Playable;
 use crate::playing::scoring::Tester;
-use crate::progress::Observer;
+use crate::progress::{Event, Observer};
 use crate::report::metrics::Row;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -33,8 +33,8 @@ pub struct Request {
     /// The same passage through the effect.
     #[arg(long)]
     pub wet: PathBuf,
-    /// Samples by which wet lags, or auto to measure it, or fractional to measure it to a fraction
-    /// of a sample.
+    /// Samples by which wet lags, or auto to measure it (the run's own, where that is within 8
+    /// samples), or fractional to measure it to a fraction of a sample.
     #[arg(long, default_value = "auto", value_parser = latency, allow_hyphen_values = true)]
     pub latency: Latency,
     /// Channel of both files that is scored, from 1; a mono file serves every channel of the other
@@ -77,6 +77,19 @@ pub struct Outcome {
     pub latencies: Vec<LatencyReport>,
 }
 
+/// Samples within which a latency measured on one recording and that of the run's own recordings are
+/// one and the same: an onset is read to so many.
+const SAME: u64 = 8;
+
+/// The latency to remove in place of one that was measured: the run's, where it is as good as the same.
+fn owed(model: &Playable, asked: Latency, found: &[LatencyReport]) -> Result<Option<i64>> {
+    let (Latency::Auto, [found]) = (asked, found) else {
+        return Ok(None);
+    };
+    let own = model.latency()?;
+    Ok(own.filter(|own| (1..=SAME).contains(&own.abs_diff(found.latency_samples))))
+}
+
 /// Scores a model on a pair.
 ///
 /// # Errors
@@ -88,7 +101,7 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         // As in the run's own table.
         model.name = config.model.kind().to_string();
     }
-    let data = DataConfig {
+    let mut data = DataConfig {
         latency: request.latency,
         polarity: model.polarity(),
         test: vec![PairConfig {
@@ -101,7 +114,13 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         ..DataConfig::default()
     };
     // Files only: nothing is generated, so the seed decides nothing.
-    let recordings = load::load(&data, 0, observer)?;
+    let mut recordings = load::load(&data, 0, observer)?;
+    if let Some(own) = owed(&model, request.latency, &recordings.latencies)? {
+        let note = format!("the run removed {own} samples of latency, and so does this");
+        observer.event(Event::Note(&note));
+        data.latency = Latency::Samples(own);
+        recordings = load::load(&data, 0, observer)?;
+    }
     model
         .check_rate(recordings.sample_rate)
         .with_context(|| request.dry.display().to_string())?;

@@ -52,7 +52,7 @@ pub fn recipes(family: Family, extent: &Extent) -> Vec<Recipe> {
     }
 }
 
-/// A filter that is solved for, short to long; a network for what is not quite linear.
+/// A filter that is solved for, short to long; networks for what is not quite linear.
 fn filters(extent: &Extent) -> Vec<Recipe> {
     let shortest = extent.longest.min(extent.shortest_held_back);
     let fits = |taps: &usize| *taps <= (shortest / 4).max(1);
@@ -61,7 +61,11 @@ fn filters(extent: &Extent) -> Vec<Recipe> {
         .filter(fits)
         .map(|taps| fir(extent, taps))
         .collect();
-    all.push(lstm(extent, 24, 1.0, None));
+    all.extend([
+        lstm(extent, 24, 1.0, None),
+        lstm(extent, 24, 10.0, Some(2000)),
+        chain(extent),
+    ]);
     all
 }
 

@@ -130,7 +130,23 @@ impl Playable {
         }
     }
 
-    /// The same, a run's network predicting where `choice` says: on the processor it is played by
+    /// The latency that was removed from all recordings that it learned from, in samples, where that is
+    /// known and one.
+    ///
+    /// # Errors
+    /// A run whose report is damaged.
+    pub fn latency(&self) -> Result<Option<i64>> {
+        let Some(run) = self.run() else {
+            return Ok(None);
+        };
+        let report = RunReport::read(&run.folder)?;
+        let all = report.iter().flat_map(|report| &report.latencies);
+        let mut all = all.map(|found| found.latency_samples);
+        let first = all.next();
+        Ok(first.filter(|first| all.all(|other| other == *first)))
+    }
+
+    /// This, a run's network predicting where `choice` says: on the processor it is played by
     /// the engine, as files and baselines are whatever it says.
     ///
     /// # Errors

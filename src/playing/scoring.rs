@@ -257,7 +257,7 @@ fn check_finite(name: &str, label: &str, start: usize, predicted: &[f32]) -> Res
 fn stem(excerpt: &Excerpt) -> String {
     let name = Path::new(&excerpt.label).file_stem();
     let name = name.map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let name = name.strip_suffix("-dry").unwrap_or(&name);
+    let name = name.strip_suffix("-wet").unwrap_or(&name);
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let cleaned: String = name.chars().take(40).map(plain).collect();
     cleaned.trim_matches('-').to_string()

@@ -299,10 +299,10 @@ impl PairConfig {
         Ok(())
     }
 
-    /// How messages name this pair.
+    /// How messages name this pair: by its wet file, for one dry file may have many.
     pub fn label(&self) -> String {
-        match (&self.dry, &self.signal) {
-            (Some(dry), _) => dry.display().to_string(),
+        match (self.wet.as_ref().or(self.dry.as_ref()), &self.signal) {
+            (Some(file), _) => file.display().to_string(),
             (None, Some(signal)) => format!("generated {}", kind(signal)),
             (None, None) => "empty pair".to_string(),
         }

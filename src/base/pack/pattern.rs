@@ -21,7 +21,7 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Self, PackError> {
         let wrong = |reason: &str| {
             let reason = format!("{reason}; the form is {{gear}}-g{{gain}}.wav");
-            PackError::wrong(format!("--pattern {text}"), reason)
+            PackError::wrong(format!("pattern {text}"), reason)
         };
         let mut parts = text.split('{');
         let head = parts.next().unwrap_or_default().to_string();

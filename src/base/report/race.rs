@@ -33,6 +33,9 @@ pub struct Entrant {
     pub weights: usize,
     /// Multiply-adds per sample when it plays.
     pub macs_per_sample: usize,
+    /// Whether its weights are solved for: its first round is all it ever learns.
+    #[serde(default)]
+    pub solved: bool,
     /// How it did, round by round, as far as it came.
     pub rounds: Vec<Round>,
 }
@@ -54,6 +57,10 @@ pub struct Round {
     pub failed: Option<String>,
 }
 
+/// Exponent of a learning curve that is not known yet: that of most networks here after some seconds
+/// (0.4 to 1).
+const USUAL_EXPONENT: f64 = 0.5;
+
 /// Scores whose ratio is below this are alike: 0.6 dB, which another seed makes up for.
 const ALIKE: f64 = 1.15;
 
@@ -72,14 +79,16 @@ impl Entrant {
 
     /// The score after `to_come` more work, if it goes on falling as a power of the work (the usual
     /// shape of learning curves) by half the exponent of the last round: a network that is slow to begin
-    /// may end better than one that has learned all it can. After one round nobody can tell: its score.
+    /// may end better than one that has learned all it can. After one round the exponent is the usual one.
     fn forecast(&self, round: usize, to_come: f64, timed: bool) -> f64 {
-        let score = self.score(round);
-        let Some(before) = round.checked_sub(1) else {
-            return score;
+        let (score, now) = (self.score(round), self.work(round, timed));
+        let exponent = match round.checked_sub(1) {
+            _ if self.solved => 0.0,
+            None => USUAL_EXPONENT,
+            Some(before) => {
+                (self.score(before) / score).ln() / (now / self.work(before, timed)).ln()
+            }
         };
-        let (then, now) = (self.work(before, timed), self.work(round, timed));
-        let exponent = (self.score(before) / score).ln() / (now / then).ln();
         if !exponent.is_finite() || exponent <= 0.0 {
             return score;
         }
@@ -106,6 +115,20 @@ impl Race {
             ranked.extend(alike);
             left = others;
         }
+        ranked
+    }
+
+    /// The first `count` of those that are `ranked`, and the best of those that are solved for: it costs
+    /// nothing to keep, and is the one to take where no network comes nearer in the end.
+    pub fn going_on(&self, mut ranked: Vec<usize>, count: usize) -> Vec<usize> {
+        let mut later = ranked.iter().skip(count);
+        let solved = later.find(|&&at| self.entrants[at].solved).copied();
+        let told = ranked
+            .iter()
+            .take(count)
+            .any(|&at| self.entrants[at].solved);
+        ranked.truncate(count);
+        ranked.extend(solved.filter(|_| !told));
         ranked
     }
 
@@ -191,6 +214,7 @@ mod tests {
             name: name.to_string(),
             weights: 1,
             macs_per_sample: 1,
+            solved: false,
             rounds: esrs.iter().map(round).collect(),
         }
     }
@@ -200,7 +224,9 @@ mod tests {
         // Halved by twice the work: exponent 1, of which half is believed.
         let learning = entrant("a", &[0.2, 0.1]);
         assert!((learning.forecast(1, 6.0, true) - 0.1 / 2.0).abs() < 1e-12);
-        assert_eq!(learning.forecast(0, 6.0, true), 0.2);
+        // Seven times the work, half of the usual exponent.
+        let usual = 0.2 * 7f64.powf(-0.25);
+        assert!((learning.forecast(0, 6.0, true) - usual).abs() < 1e-12);
         let at_its_end = entrant("b", &[0.08, 0.08]);
         assert_eq!(at_its_end.forecast(1, 6.0, false), 0.08);
         assert_eq!(entrant("c", &[f64::NAN, 0.1]).forecast(1, 6.0, true), 0.1);
@@ -221,6 +247,32 @@ mod tests {
         ];
         alike.entrants[0].macs_per_sample = 100;
         assert_eq!(alike.ranked(&[0, 1, 2], 0, 1.0), [1, 0, 2]);
+    }
+
+    #[test]
+    fn what_is_solved_for_learns_no_more_and_is_kept() {
+        let mut filter = entrant("filter", &[0.05, 0.05]);
+        filter.solved = true;
+        assert_eq!(filter.forecast(0, 6.0, true), 0.05);
+        let race = Race {
+            budget: "5m".to_string(),
+            available: 10.0,
+            spent: 1.0,
+            entrants: vec![
+                filter,
+                entrant("a", &[0.06, 0.05]),
+                entrant("b", &[0.065, 0.06]),
+                entrant("c", &[0.5]),
+            ],
+            winner: None,
+        };
+        let ranked = race.ranked(&[0, 1, 2, 3], 0, 6.0);
+        assert_eq!(ranked, [1, 2, 0, 3]);
+        assert_eq!(race.going_on(ranked.clone(), 2), [1, 2, 0]);
+        assert_eq!(race.going_on(ranked, 3), [1, 2, 0]);
+        // Both have come as far; the network goes on.
+        assert_eq!(race.ranked(&[1, 2, 0], 1, 60.0)[0], 1);
+        assert_eq!(race.going_on(vec![1, 2], 1), [1]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod rival;
 mod subject;
 mod timing;
 
-pub use subject::{Subject, preset_names};
-pub use timing::StepSeconds;
+pub use subject::{Subject, preset, preset_names};
+pub use timing::{StepSeconds, Trainer, median};
 
 use crate::config::LossConfig;
 use crate::device::{self, Selected};
@@ -22,7 +22,6 @@ use rival::{Rival, Started};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
-use timing::Trainer;
 
 /// Measure how fast networks train on this machine
 ///
@@ -196,11 +195,11 @@ fn subjects(request: &Request) -> Result<Vec<Subject>> {
     let everything = request.config.is_none() && request.preset.is_empty();
     if everything || request.preset.iter().any(|name| name == "all") {
         for (name, _) in subject::presets() {
-            subjects.push(subject::preset(name)?);
+            subjects.push(preset(name)?);
         }
     } else {
         for name in &request.preset {
-            subjects.push(subject::preset(name)?);
+            subjects.push(preset(name)?);
         }
     }
     let subjects = subjects.into_iter().map(|mut subject| {
@@ -325,7 +324,7 @@ fn compared(rival: Started, times: Vec<f64>, own: f64) -> Other {
         Started::Ready(rival) => rival.trainer.clone(),
         Started::Unknown(why) => why,
     };
-    let (steps, step_seconds) = (times.len(), timing::median(times));
+    let (steps, step_seconds) = (times.len(), median(times));
     Other {
         trainer,
         steps,
@@ -351,7 +350,7 @@ fn composed(trainer: &mut Trainer<'_>, own: f64, task: &Task<'_>) -> Result<Othe
             break;
         }
     }
-    let (steps, step_seconds) = (times.len(), timing::median(times));
+    let (steps, step_seconds) = (times.len(), median(times));
     Ok(Other {
         trainer: "composed of burn's operators".to_string(),
         steps,

@@ -1,6 +1,8 @@
 //! Which recordings belong together: named one by one, in a table, or found in a folder by their names;
 //! and where the knobs stood. Knows names, not sounds.
 
+use crate::pack::pattern::Pattern;
+use crate::pack::table;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,9 +31,6 @@ const WET: [&str; 7] = [
     "reamped",
     "reamp",
 ];
-
-/// The largest table that is read: room for tens of thousands of pairs.
-const MAX_TABLE_BYTES: usize = 4 << 20;
 
 /// Pairs that were named: each wet with its dry, or all wets with the one dry.
 ///
@@ -134,6 +133,12 @@ const HOW: &str =
 /// Sound files of a folder and of those in it that are called after a side, by name.
 fn sounds(folder: &Path) -> Result<Vec<PathBuf>> {
     let at = || folder.display().to_string();
+    ensure!(
+        !folder.is_file(),
+        "{}: --pairs takes a folder; a table of recordings is given with --table, one recording with \
+         --dry and --wet",
+        folder.display()
+    );
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(at)? {
         let path = entry.with_context(at)?.path();
@@ -175,69 +180,26 @@ fn side(name: &Path) -> Option<(bool, String)> {
     Some((DRY.contains(&words[found]), rest.join(" ")))
 }
 
-/// The pairs of a table: a first line of names (`dry`, `wet`, and one for each knob), then a line for
-/// each pair, its cells parted by commas; files as seen from the table.
+/// The pairs of a table (see [`table::read`]): columns `dry` and `wet`, and one for each knob; files as
+/// seen from the table.
 ///
 /// # Errors
-/// Names the line and what is wrong with it.
+/// Names the row and what is wrong with it.
 pub(super) fn in_table(path: &Path) -> Result<Vec<Named>> {
-    let at = || path.display().to_string();
-    let text = crate::limits::read_text(path, MAX_TABLE_BYTES).with_context(at)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
-    let mut lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    let (_, first) = lines
-        .next()
-        .with_context(|| format!("{}: empty", path.display()))?;
-    let names = cells(first);
-    let column = |name: &str| {
-        let found = names.iter().position(|n| n.eq_ignore_ascii_case(name));
-        found.with_context(|| format!("{}: the first line names no column {name}", path.display()))
-    };
-    let (dry, wet) = (column("dry")?, column("wet")?);
-    let mut pairs = Vec::new();
-    for (number, line) in lines {
-        let place = format!("{}:{}", path.display(), number + 1);
-        let cells = cells(line);
-        ensure!(
-            cells.len() == names.len(),
-            "{place}: {} cells, the first line has {}",
-            cells.len(),
-            names.len()
-        );
-        let mut named = pair(folder.join(&cells[dry]), folder.join(&cells[wet]));
-        for (at, name) in names
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != dry && *at != wet)
-        {
-            let value = cells[at].parse::<f64>().ok().filter(|v| v.is_finite());
-            let value = value.with_context(|| {
-                format!(
-                    "{place}: {name} is {:?}; a knob stands at a number",
-                    cells[at]
-                )
-            })?;
-            named.knobs.insert(name.clone(), value);
-        }
-        pairs.push(named);
-    }
-    ensure!(!pairs.is_empty(), "{}: names no pair", path.display());
-    Ok(pairs)
-}
-
-/// A line's cells, without the quotes around them.
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut quoted = false;
-    for c in line.trim().chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' | ';' if !quoted => cells.push(String::new()),
-            c => cells.last_mut().into_iter().for_each(|cell| cell.push(c)),
-        }
-    }
-    cells.iter().map(|cell| cell.trim().to_string()).collect()
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let rows = table::read(path)?.into_iter().enumerate();
+    let rows = rows.map(|(at, mut row)| {
+        let place = || format!("{}: row {}", path.display(), at + 1);
+        let mut file = |side: &str| {
+            let cell = row.remove(side);
+            let cell = cell.with_context(|| format!("{}: no cell under {side}", place()))?;
+            anyhow::Ok(beside.join(cell))
+        };
+        let (dry, wet) = (file("dry")?, file("wet")?);
+        let knobs = numbers(row).with_context(place)?;
+        Ok(Named { dry, wet, knobs })
+    });
+    rows.collect()
 }
 
 /// Reads the knobs of each pair off its wet file's name by a pattern such as "amp-g{gain}-t{tone}".
@@ -245,64 +207,25 @@ fn cells(line: &str) -> Vec<String> {
 /// # Errors
 /// A name that the pattern does not fit, a knob that is no number.
 pub(super) fn read_knobs(pairs: &mut [Named], pattern: &str) -> Result<()> {
-    let (texts, names) = parts(pattern)?;
+    let pattern = Pattern::parse(pattern)?;
     for named in pairs {
-        let stem = named
-            .wet
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let values = values(&stem, &texts).with_context(|| {
-            format!(
-                "{}: does not fit --knobs {pattern:?}, numbers in the places of the braces",
-                named.wet.display()
-            )
-        })?;
-        named.knobs = names.iter().cloned().zip(values).collect();
+        let file = named.wet.file_name().unwrap_or_default();
+        let fields = pattern.read(&file.to_string_lossy())?;
+        named.knobs = numbers(fields).with_context(|| named.wet.display().to_string())?;
     }
     Ok(())
 }
 
-/// The texts around the braces of a pattern, one more than there are names in them.
-fn parts(pattern: &str) -> Result<(Vec<&str>, Vec<String>)> {
-    let wrong = || format!("--knobs {pattern:?}: give names in braces, such as \"amp-g{{gain}}\"");
-    let (mut texts, mut names, mut rest) = (Vec::new(), Vec::new(), pattern);
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').with_context(wrong)?;
-        ensure!(
-            !name.is_empty() && !names.contains(&name.to_string()),
-            wrong()
-        );
-        ensure!(
-            texts.is_empty() || !before.is_empty(),
-            "--knobs {pattern:?}: two knobs touch"
-        );
-        texts.push(before);
-        names.push(name.to_string());
-        rest = after;
-    }
-    ensure!(!names.is_empty(), wrong());
-    texts.push(rest);
-    Ok((texts, names))
-}
-
-fn values(stem: &str, texts: &[&str]) -> Option<Vec<f64>> {
-    let (first, others) = texts.split_first()?;
-    let mut rest = stem.strip_prefix(first)?;
-    let mut values = Vec::new();
-    for (at, text) in others.iter().enumerate() {
-        let end = match at + 1 == others.len() {
-            true => rest
-                .len()
-                .checked_sub(text.len())
-                .filter(|_| rest.ends_with(text))?,
-            false => rest.find(text)?,
-        };
-        values.push(rest[..end].parse::<f64>().ok().filter(|v| v.is_finite())?);
-        rest = &rest[end + text.len()..];
-    }
-    Some(values)
+/// Where knobs stood, from what was written of it.
+fn numbers(cells: BTreeMap<String, String>) -> Result<BTreeMap<String, f64>> {
+    let number = |(name, text): (String, String)| {
+        let value = text.trim_end_matches('%').trim().parse::<f64>().ok();
+        let value = value.filter(|v| v.is_finite());
+        let value =
+            value.with_context(|| format!("{name} is {text:?}; a knob stands at a number"))?;
+        Ok((name, value))
+    };
+    cells.into_iter().map(number).collect()
 }
 
 /// Divides each knob by its largest value where that lies above 1, so that none drowns the sound; returns
@@ -437,10 +360,10 @@ mod tests {
         assert_eq!(read[0].wet, dir.path().join("a, b.wav"));
         assert_eq!((read.len(), read[1].knobs["gain"]), (2, 4.0));
         for (wrong, said) in [
-            ("wet,gain\n", "no column dry"),
-            ("dry,wet\na\n", ":2: 1 cells"),
+            ("wet,gain\na,1\n", "row 1: no cell under dry"),
+            ("dry,wet\na\n", ":2: has 1 cells"),
             ("dry,wet,g\na,b,loud\n", "g is \"loud\""),
-            ("dry,wet\n", "no pair"),
+            ("dry,wet\n", "has no row"),
         ] {
             fs::write(&table, wrong).unwrap();
             let error = format!("{:#}", in_table(&table).unwrap_err());

@@ -10,12 +10,13 @@ mod same;
 mod search;
 mod start;
 mod taught;
+mod trial;
 
 use super::report;
 use crate::audio::range::LevelRange;
 use crate::config::{self, BaselineConfig, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
-use crate::device::{self, DeviceChoice, Selected};
+use crate::device::{DeviceChoice, Selected};
 use crate::dsp::probe::Judged;
 use crate::engine;
 use crate::files::checksums::Checksums;
@@ -49,6 +50,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use taught::Taught;
+use trial::Trial;
 
 /// How a training run ended.
 #[derive(Clone, Debug, Serialize)]
@@ -64,6 +66,9 @@ pub struct Outcome {
     pub by_pair: Vec<PairRows>,
     /// What it ran on.
     pub device: String,
+    /// What a step took on each of the devices that `auto` considered, where there were several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trial>,
     /// Trainable weights.
     pub weights: usize,
     /// Epochs in the log.
@@ -122,9 +127,7 @@ pub fn train(
     let (mut config, start) = resolve(request)?;
     kernels::hold_freed_memory();
     let choice: DeviceChoice = request.device.as_ref().unwrap_or(&config.device).parse()?;
-    let selected = device::select(choice)?;
-    let note = format!("device: {} ({})", selected.id, selected.name);
-    observer.event(Event::Note(&note));
+    let (selected, trials) = trial::select(choice, &config, observer)?;
 
     let resumed = resumed(request, &config)?;
     let recordings = recorded(request, &config, observer)?;
@@ -184,6 +187,7 @@ pub fn train(
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
     let mut outcome = concluded((config, &run), &progress, recordings, &selected, observer)?;
     outcome.seconds = started.elapsed().as_secs_f64();
+    outcome.trials = trials;
     run.write(
         run_report::FILE,
         serde_json::to_string(&outcome)?.as_bytes(),
@@ -228,6 +232,7 @@ fn concluded(
         rows: tested.rows,
         by_pair: tested.by_pair,
         device: selected.id.clone(),
+        trials: Vec::new(),
         weights,
         epochs: progress.history.len(),
         best: progress.best,

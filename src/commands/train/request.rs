@@ -45,7 +45,8 @@ pub struct Request {
     /// Keep the weights of layers whose names start so; short for training.freeze
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub freeze: Vec<String>,
-    /// auto, flex, ndarray, wgpu[:n] or cuda[:n] [default: the config's]
+    /// auto (times a few steps on the processor and on every GPU, and takes the fastest), flex, ndarray,
+    /// wgpu[:n] or cuda[:n] [default: the config's]
     #[arg(long)]
     pub device: Option<String>,
     /// Race several networks first, in this time altogether ("5m") or as many optimiser steps ("20000

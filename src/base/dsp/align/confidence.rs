@@ -22,6 +22,8 @@ pub struct Evidence {
     /// Whether dry and wet go together in little of the spectrum and not as through a filter, or
     /// nowhere: then the place may be known, and the sample is as sure as the response is narrow.
     pub blurred: bool,
+    /// Whether the sample that the views read and the one that the phases say are some apart.
+    pub disputed: bool,
     /// Whether the clocks differ: then the lag is nowhere the same for long.
     pub slides: bool,
 }
@@ -29,6 +31,11 @@ pub struct Evidence {
 /// Factor where the clocks differ: of eleven such pairs, each as sure as can be, four had the least of
 /// their lags on the sample.
 const SLIDES: f64 = 0.3;
+
+/// Samples over which a response may spread and still name one of them, and the factor beyond and where
+/// the sample is disputed: of twelve such pairs (`table 500 60`) two had the latency on the sample.
+const WIDE: f64 = 5.0;
+const SPREADS: f64 = 0.3;
 
 /// Weight of each figure, and the constant.
 const STRENGTH: f64 = 0.41;
@@ -50,7 +57,9 @@ impl Evidence {
             + AGREEMENT * self.agreement;
         let variety = ((self.repetition - 0.95) / (0.7 - 0.95)).clamp(0.0, 1.0);
         let lasting = if self.slides { SLIDES } else { 1.0 };
-        lasting * variety / (1.0 + (-sum).exp())
+        let vague = self.disputed || self.width > WIDE;
+        let narrow = if vague { SPREADS } else { 1.0 };
+        narrow * lasting * variety / (1.0 + (-sum).exp())
     }
 }
 
@@ -67,6 +76,7 @@ mod tests {
             agreement: 1.0,
             repetition: 0.5,
             blurred: false,
+            disputed: false,
             slides: false,
         };
         assert!(clear.probability() > 0.85);

@@ -56,6 +56,9 @@ pub use variation::TimeVariation;
 /// Strength from which on the place of a latency is known; see [`Alignment::is_placed`].
 const PLACED: f64 = 9.0;
 
+/// Samples by which what the views read and what the phases say may differ.
+const AT_ODDS: u64 = 2;
+
 /// Where to look for the latency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlignOptions {
@@ -185,7 +188,7 @@ impl Alignment {
     /// Whether wet is known to follow dry here, if not on which sample: a latency that may be a few
     /// samples early, and nothing else.
     pub fn is_placed(&self) -> bool {
-        let follows = self.strength >= PLACED && self.support > 0.3 && self.repetition < 0.7;
+        let follows = self.strength >= PLACED && self.support > 0.3 && self.repetition < 0.75;
         self.confidence >= TRUSTED_CONFIDENCE || follows
     }
 
@@ -245,6 +248,7 @@ pub fn estimate_joint(
     let onset = first_sample(alignment.latency_samples, start);
     let evidence = Evidence {
         blurred: start.is_none_or(|s| s.is_blurred()),
+        disputed: onset.abs_diff(alignment.latency_samples) > AT_ODDS,
         slides: line.slide != 0.0,
         ..evidence
     };
@@ -536,6 +540,7 @@ fn decide(
         agreement,
         repetition,
         blurred: false,
+        disputed: false,
         slides: false,
     };
     let lag = |index: usize| lags.start() + index as i64;

@@ -22,6 +22,9 @@ const LONGEST: usize = 49_152;
 /// What one stretch may say at most, in standard deviations of its own noise.
 const MOST: f64 = 6.0;
 
+/// Standard deviations from which on a swing says no more at all.
+const LOUDEST: f32 = 100.0;
+
 /// Standard deviations from which on a stretch counts as following. Of a few lags around a line
 /// chance makes one in twenty stretches exceed it.
 const FOLLOWS: f64 = 3.0;
@@ -41,6 +44,9 @@ const PEAKS: usize = 12;
 
 /// Lags around such a peak that are looked through.
 const AROUND: i64 = 1024;
+
+/// Lags from which the noise of a stretch is read at least: a room's answer alone fills a thousand.
+const FLOOR_LAGS: i64 = 8192;
 
 /// Places of most agreement that are looked at closely.
 const FOLLOWED_UP: usize = 6;
@@ -85,12 +91,16 @@ struct Stretch {
 
 /// The best line within `lags` of a whitened pair; `None` when nothing sounds.
 pub fn near(pair: &Whitened, lags: &RangeInclusive<i64>) -> Option<Line> {
+    let count = lags.end() - lags.start() + 1;
+    let beside = (FLOOR_LAGS - count).max(0) / 2;
+    let all = lags.start() - beside..=lags.end() + beside;
+    let inner = beside as usize..(beside + count) as usize;
     let stretches = spans(&pair.dry)?
         .into_par_iter()
         .map(|span| {
             let place = place(&span, pair.dry.len());
-            let g = correlate(&pair.dry, &pair.wet, span.clone(), lags.clone());
-            Stretch::new(place, span, &g)
+            let g = correlate(&pair.dry, &pair.wet, span.clone(), all.clone());
+            Stretch::new(place, span, &g[inner.clone()], floor(&g))
         })
         .collect::<Vec<_>>();
     best_line(
@@ -356,9 +366,10 @@ fn limited(score: f32) -> f32 {
     score.min(MOST as f32)
 }
 
-/// The same, but still a little more for a larger one: a sound against its echoes.
+/// The same, but still a little more for a larger one: a sound against its echoes. No more for one of
+/// more than [`LOUDEST`]: where wet is all but silent, its noise is rounding and any edge stands out.
 fn more_or_less(score: f32) -> f32 {
-    let over = (score / MOST as f32).max(1.0);
+    let over = (score.min(LOUDEST) / MOST as f32).max(1.0);
     limited(score) * (1.0 + 0.5 * over.ln())
 }
 
@@ -377,9 +388,9 @@ impl Stretch {
         Some(0.5 * (first + last) as f64)
     }
 
-    /// Scores of a response: the largest swings either way within [`BESIDE`] lags.
-    fn new(place: f64, span: Range<usize>, g: &[f64]) -> Self {
-        let floor = floor(g);
+    /// Scores of a response in noise of a standard deviation of `floor`: the largest swings either way
+    /// within [`BESIDE`] lags.
+    fn new(place: f64, span: Range<usize>, g: &[f64], floor: f64) -> Self {
         let side = |sign: f64| -> Vec<f32> {
             let raw: Vec<f32> = g.iter().map(|v| (sign * v / floor) as f32).collect();
             (0..raw.len())

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 /// Parts of a recording, from its softest moments to its loudest, that count alike.
 const LEVELS: usize = 5;
 
+/// A recording that is this much softer than all of them together, in power, is judged as if it were as
+/// loud as that: of a pause no error is a large share.
+const SOFTEST: f64 = 1e-3;
+
 /// One recording: dry, wet and predicted samples of each of its stretches.
 pub type Stretches<'a> = Vec<[&'a [f32]; 3]>;
 
@@ -22,7 +26,7 @@ pub struct Standing {
     /// Mean over the recordings of the mean over their fifths, from soft to loud.
     #[serde(with = "number")]
     pub by_level: f64,
-    /// Of the recording that it suits least.
+    /// Of the recording that it suits least; one in which next to nothing sounds counts for less.
     #[serde(with = "number")]
     pub worst: f64,
     /// What sounds on after a sound has stopped, as a share of the wet sides' energy.
@@ -35,10 +39,19 @@ impl Standing {
     pub fn of(recordings: &[Stretches<'_>], unrest: f64) -> Self {
         let sums: Vec<(Sum, f64)> = recordings.iter().map(|r| judged(r)).collect();
         let count = sums.len().max(1) as f64;
+        let whole = sums.iter().fold(Sum::default(), |all, s| all + s.0);
+        let softest = SOFTEST * whole.wet / whole.samples.max(1.0);
+        let at_least = |sum: Sum| Sum {
+            wet: sum.wet.max(softest * sum.samples),
+            ..sum
+        };
         Self {
-            esr: sums.iter().fold(Sum::default(), |all, s| all + s.0).ratio(),
+            esr: whole.ratio(),
             by_level: sums.iter().map(|s| s.1).sum::<f64>() / count,
-            worst: sums.iter().map(|s| s.0.ratio()).fold(0.0, f64::max),
+            worst: sums
+                .iter()
+                .map(|s| at_least(s.0).ratio())
+                .fold(0.0, f64::max),
             unrest,
         }
     }
@@ -56,6 +69,7 @@ impl Standing {
 struct Sum {
     wet: f64,
     error: f64,
+    samples: f64,
 }
 
 impl std::ops::Add for Sum {
@@ -65,6 +79,7 @@ impl std::ops::Add for Sum {
         Self {
             wet: self.wet + other.wet,
             error: self.error + other.error,
+            samples: self.samples + other.samples,
         }
     }
 }
@@ -75,6 +90,7 @@ impl Sum {
         Self {
             wet: wet.iter().map(|&w| f64::from(w).powi(2)).sum(),
             error: error.map(|e| f64::from(e).powi(2)).sum(),
+            samples: wet.len() as f64,
         }
     }
 
@@ -146,6 +162,13 @@ mod tests {
         assert!(unfair.score() > 2.0 * fair.score());
         let both = standing(&[&even, &off_by(0.3, 0.3)]);
         assert!((both.worst - 0.09).abs() < 1e-6 && (both.esr - 0.05).abs() < 1e-6);
+        // A recording of next to nothing, of which the error is a hundred times as much.
+        let (pause, error) = (vec![1e-6; dry.len()], vec![1e-4; dry.len()]);
+        let with_pause = [
+            vec![[dry.as_slice(), &dry, &even]],
+            vec![[pause.as_slice(), &pause, &error]],
+        ];
+        assert!((Standing::of(&with_pause, 0.0).worst - 0.01).abs() < 1e-4);
         let restless = Standing {
             unrest: 1.0,
             ..fair

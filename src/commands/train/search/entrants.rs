@@ -3,7 +3,7 @@
 
 use super::scope::Search;
 use crate::commands::recipes::{self, Extent, Recipe};
-use crate::config::{Config, Player, SearchConfig};
+use crate::config::{Config, ModelConfig, Player, SearchConfig};
 use crate::data::load;
 use crate::formats::{self, Format};
 use crate::models;
@@ -73,6 +73,7 @@ pub(super) fn entrant(search: &Search<'_>, config: &Config) -> Entrant {
         name: recipes::named(&config.model),
         weights: model.num_params(),
         macs_per_sample: model.describe(rate, Vec::new()).macs_per_sample(),
+        solved: matches!(config.model, ModelConfig::Fir(_)),
         rounds: Vec::new(),
     }
 }

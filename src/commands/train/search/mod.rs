@@ -157,7 +157,9 @@ impl Racing<'_> {
         };
         let mut left: Vec<usize> = (0..race.entrants.len()).collect();
         for (round, share) in ROUNDS.iter().enumerate() {
-            let slice = share * race.available / left.len() as f64;
+            // What is solved for takes next to nothing.
+            let learning = left.iter().filter(|&&at| !race.entrants[at].solved);
+            let slice = share * race.available / learning.count().max(1) as f64;
             for &at in &left {
                 if race.entrants[at].rounds.len() <= round {
                     let (done, cost) = self.round(&configs[at], (round, at), slice)?;
@@ -167,11 +169,8 @@ impl Racing<'_> {
                     self.place.keep(&race)?;
                 }
             }
-            left = race.ranked(&left, round, race.available - race.spent);
-            left.truncate(match round + 1 {
-                last if last == ROUNDS.len() => 1,
-                _ => left.len().div_ceil(ONE_OF),
-            });
+            let ranked = race.ranked(&left, round, race.available - race.spent);
+            left = race.going_on(ranked, left.len().div_ceil(ONE_OF));
         }
         let winner = left[0];
         race.winner = Some(winner);
