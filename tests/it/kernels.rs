@@ -766,7 +766,9 @@ fn recurrent_pieces_are_the_whole() {
     }
 }
 
-/// (shape, batch, length).
+/// y, the gradients, and how much was kept of an item.
+type Pass = (Vec<f32>, RecurrentGradients, usize);
+
 /// Of a small batch every step's factors are kept, of a large one they are worked out again: the
 /// same items give the same bits either way.
 #[test]
@@ -800,7 +802,7 @@ fn what_is_kept_of_a_recurrent_batch_changes_no_bit() {
         };
         let (whole, halves) = (run(8, 0), [run(4, 0), run(4, 4)]);
         assert!(whole.2 < halves[0].2, "{cell:?}: both keep as much");
-        let both = |of: &dyn Fn(&(Vec<f32>, RecurrentGradients, usize)) -> Vec<f32>| {
+        let both = |of: &dyn Fn(&Pass) -> Vec<f32>| {
             halves.iter().flat_map(of).collect::<Vec<f32>>()
         };
         assert!(whole.0 == both(&|half| half.0.clone()), "{cell:?}: y");
@@ -816,6 +818,7 @@ fn what_is_kept_of_a_recurrent_batch_changes_no_bit() {
     }
 }
 
+/// (shape, batch, length).
 fn scans() -> [(Scan, usize, usize); 4] {
     let scan = |channels, states| Scan { channels, states };
     [
