@@ -218,6 +218,8 @@ impl Crew {
             if since.elapsed() > LOOKOUT {
                 break;
             }
+            // Where there are more threads than cores, the core is better used by another's work.
+            std::thread::yield_now();
         }
         let Helper { asleep, bed, bell } = &self.helpers[helper as usize];
         let mut bed = bed.lock().unwrap_or_else(PoisonError::into_inner);
