@@ -2,7 +2,7 @@
 //! of time, block by block, the last first.
 
 use super::cells::{Gru, Lstm, MOST_FACTORS, Recurrence};
-use super::pass::{BLOCK, Pass, load_each};
+use super::pass::{BLOCK, Pass, Way, load_each};
 use super::shape::{Cell, Recurrent, RecurrentGradients, RecurrentSlices};
 use crate::kernels::crew;
 use crate::kernels::memory::ahead::Ahead;
@@ -41,7 +41,12 @@ impl Recurrent {
     ) -> RecurrentGradients {
         let (ins, hidden) = (self.input_size, self.hidden_size);
         let len = x.len() / (batch * ins).max(1);
-        let pass = Pass::new(self, weights, [batch, len]);
+        let pass = Pass::new(
+            self,
+            weights,
+            [batch, len],
+            Way::Backward { to_input: want_x },
+        );
         assert_eq!(y.len(), batch * hidden * len);
         assert_eq!(dy.len(), batch * hidden * len);
         let size = pass.kept_len(len);

@@ -4,7 +4,7 @@
 use std::mem::MaybeUninit;
 
 use super::cells::{Gru, Lstm, Recurrence};
-use super::pass::{BLOCK, Pass, load_each};
+use super::pass::{BLOCK, Pass, Way, load_each};
 use super::shape::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
 use crate::kernels::crew;
 use crate::kernels::memory::ahead::Ahead;
@@ -56,7 +56,7 @@ impl Recurrent {
     ) -> Buffer {
         let (ins, hidden) = (self.input_size, self.hidden_size);
         let len = x.len() / (batch * ins).max(1);
-        let pass = Pass::new(self, weights, [batch, len]);
+        let pass = Pass::new(self, weights, [batch, len], Way::Forward);
         assert_eq!(x.len(), batch * ins * len);
         assert_eq!(y.len(), batch * hidden * len);
         assert_eq!(state.hidden.len(), batch * hidden);

@@ -15,6 +15,16 @@ pub(super) const BLOCK: usize = 64;
 /// Floats of factors that are kept at most: 8 MB, which the caches hold until they are read again.
 const MOST_KEPT: usize = 2 << 20;
 
+/// Which way through time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Forward,
+    Backward {
+        /// Whether down to x.
+        to_input: bool,
+    },
+}
+
 /// The weights as the products read them, and the lengths that follow from the shape.
 pub(super) struct Pass {
     pub shape: Recurrent,
@@ -30,8 +40,14 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// For a batch of `batch` sequences of `len` steps.
-    pub fn new(shape: &Recurrent, weights: &RecurrentSlices<'_>, [batch, len]: [usize; 2]) -> Pass {
+    /// For a batch of `batch` sequences of `len` steps; what a pass that `way` does not read is left
+    /// out, since of a small batch ordering the weights takes a twentieth of the time.
+    pub fn new(
+        shape: &Recurrent,
+        weights: &RecurrentSlices<'_>,
+        [batch, len]: [usize; 2],
+        way: Way,
+    ) -> Pass {
         let (ins, units, gates) = (shape.input_size, shape.hidden_size, shape.gates());
         assert_eq!(weights.input.len(), gates * units * ins);
         assert_eq!(weights.hidden.len(), gates * units * units);
@@ -51,19 +67,28 @@ impl Pass {
         let mut pass = Pass {
             shape: *shape,
             keeps_factors: false,
-            gates: GateWeights::new(
+            gates: GateWeights::new([ins, 0, gates], |_, _| 0.0, |_, _, _| 0.0),
+            hidden_back: BackWeights::new([0, gates, units], hidden),
+            input_back: BackWeights::new([0, gates, ins], input),
+        };
+        let steps = batch.next_multiple_of(ITEMS).saturating_mul(len);
+        pass.keeps_factors = steps.saturating_mul(pass.record()) <= MOST_KEPT;
+        if way == Way::Forward || !pass.keeps_factors {
+            pass.gates = GateWeights::new(
                 [ins, units, gates],
                 |sum, unit| shape.scale(sum) * bias(sum, unit),
                 |tap, gate, unit| match tap.checked_sub(ins) {
                     None => shape.scale(gate) * input(gate, unit, tap),
                     Some(j) => shape.scale(SUMS - gates + gate) * hidden(gate, unit, j),
                 },
-            ),
-            hidden_back: BackWeights::new([units, gates, units], hidden),
-            input_back: BackWeights::new([units, gates, ins], input),
-        };
-        let steps = batch.next_multiple_of(ITEMS).saturating_mul(len);
-        pass.keeps_factors = steps.saturating_mul(pass.record()) <= MOST_KEPT;
+            );
+        }
+        if let Way::Backward { to_input } = way {
+            pass.hidden_back = BackWeights::new([units, gates, units], hidden);
+            if to_input {
+                pass.input_back = BackWeights::new([units, gates, ins], input);
+            }
+        }
         pass
     }
 
