@@ -802,9 +802,8 @@ fn what_is_kept_of_a_recurrent_batch_changes_no_bit() {
         };
         let (whole, halves) = (run(8, 0), [run(4, 0), run(4, 4)]);
         assert!(whole.2 < halves[0].2, "{cell:?}: both keep as much");
-        let both = |of: &dyn Fn(&Pass) -> Vec<f32>| {
-            halves.iter().flat_map(of).collect::<Vec<f32>>()
-        };
+        let both =
+            |of: &dyn Fn(&Pass) -> Vec<f32>| halves.iter().flat_map(of).collect::<Vec<f32>>();
         assert!(whole.0 == both(&|half| half.0.clone()), "{cell:?}: y");
         let dx = whole.1.x.clone().unwrap();
         assert!(
