@@ -180,6 +180,11 @@ fn a_player_limits_the_search_and_a_queue_finds_it_again() {
     ]);
     assert_eq!(alone.code, 0, "{}", alone.stderr);
     assert!(!alone.stderr.contains("search"), "{}", alone.stderr);
+    // A run of a config with a search is trained longer as any other.
+    let more = ["--set", "training.epochs=2", "--no-report", "--json"];
+    let longer = ["train", "--run", "checkpoints/s", "--resume"];
+    let longer = place.effigy(&[&longer[..], &more[..]].concat());
+    assert_eq!(longer.json()["epochs"], 2);
 }
 
 #[test]

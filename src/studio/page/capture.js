@@ -1,6 +1,7 @@
 // Capture: recordings in, the verdict on them, what would be trained, and the start of it.
 
-import { fileUrl, get, getText, post, putText, run, upload } from './api.js';
+import { get, getText, post, putText, run, upload } from './api.js';
+import { single } from './player.js';
 import { alignment, attack, levels, onset, wave } from './pictures.js';
 import { base, button, el, field, plain, select, stem, tellError, working } from './ui.js';
 import { GEAR, kind, PLAYERS, TONES } from './words.js';
@@ -112,7 +113,8 @@ export async function show(place, studio) {
       file.outlined ??= get(`/api/outline?of=${encodeURIComponent(file.path)}`);
       file.outlined.then((outline) => {
         const text = `${file.role}, ${outline.seconds.toFixed(1)} s, ${outline.rate} Hz, ${outline.channels === 1 ? 'mono' : `${outline.channels} channels`}`;
-        file.picture.replaceChildren(wave(outline, file.role === 'dry' ? 'dry' : 'wet', `${file.name}: ${text}`), el('p', { class: 'small' }, text));
+        const listen = file.listen ??= single(file.path, `Listen to ${file.name}`);
+        file.picture.replaceChildren(wave(outline, file.role === 'dry' ? 'dry' : 'wet', `${file.name}: ${text}`), el('p', { class: 'small' }, text), listen);
       }, tellError);
     }
   }

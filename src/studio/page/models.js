@@ -110,18 +110,22 @@ function step(text, verb, values, show) {
 }
 
 function behaviour(model) {
-  const { press, place } = step('How does it behave?', ['inspect'], () => ({ file: model, probe: true, 'no-measure': true }), (told) => {
-    const words = told.probe?.words ?? told.behaviour ?? told.probe;
-    return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'How it behaves' }, probe(words));
-  });
+  const { press, place } = step('How does it behave?', ['inspect'], () => ({ file: model, probe: true, 'no-measure': true }), (told) => probe(told.probe));
   return el('div', {}, el('h3', {}, 'Left alone'), el('p', { class: 'small' }, 'Silence, a click, a note that stops, a staircase of levels and sines are played to it.'), press, place);
 }
 
-/** A probe's figures, whatever they are called. */
+/** A probe's verdict and figures. */
 function probe(told) {
-  if (typeof told === 'string') return el('p', {}, told);
-  const rows = Object.entries(told ?? {}).filter(([, value]) => value === null || typeof value !== 'object');
-  return el('dl', { class: 'facts' }, rows.flatMap(([key, value]) => [el('dt', {}, key.replaceAll('_', ' ')), el('dd', {}, typeof value === 'number' ? figure(value) : String(value))]));
+  if (!told) throw new Error('it was not probed');
+  const fact = (title, text) => [el('dt', {}, title), el('dd', {}, text)];
+  const db = (value) => (value === null || value === undefined ? '–' : `${value >= 0 ? '+' : ''}${Number(value).toFixed(1)} dB`);
+  const gains = (told.staircase ?? []).map((step) => [step.level_dbfs, step.gain_db]);
+  return el('div', {},
+    el('p', {}, el('strong', { class: `grade-word ${told.passes ? 'great' : 'poor'}` }, told.passes ? 'It behaves.' : 'It does not behave as it should.'), ' ', (told.faults ?? []).map((fault) => (typeof fault === 'string' ? fault : JSON.stringify(fault))).join('; ').replaceAll(/[-_]/g, ' ')),
+    el('dl', { class: 'facts' },
+      fact('In silence', `${figure(told.idle?.rms_dbfs)} dBFS`), fact('Starts after', `${told.start_samples ?? '–'} samples`), fact('Polarity', told.inverted ? 'turned over' : 'kept'),
+      fact('A note ends within', `${figure(told.decay_seconds)} s`), fact('Aliasing', db(told.aliasing_db)),
+      gains.length > 0 && fact('Gain from soft to loud', gains.map(([level, gain]) => `${level}: ${db(gain)}`).join(' · '))));
 }
 
 function play(model, name, studio) {

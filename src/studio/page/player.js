@@ -1,14 +1,19 @@
 // Listening: sounds that run together, one of them heard; and blind, to find out whether one hears a difference.
 
-import { fileUrl } from './api.js';
-import { button, el } from './ui.js';
+import { fileUrl, post } from './api.js';
+import { button, el, tellError } from './ui.js';
+
+/** Where a sound can be had in a form that browsers play. */
+async function playable(path) {
+  return /\.aif[fc]?$/i.test(path) ? (await post('/api/playable', { of: path })).path : path;
+}
 
 let context;
 
 /** Fetched and decoded; one context for all, which only a gesture may start. */
 async function decode(path) {
   context ??= new AudioContext();
-  const response = await fetch(`${fileUrl(path)}?v=${Date.now()}`);
+  const response = await fetch(`${fileUrl(await playable(path))}?v=${Date.now()}`);
   if (!response.ok) throw new Error(await response.text());
   return context.decodeAudioData(await response.arrayBuffer());
 }
@@ -184,6 +189,7 @@ function coin() {
 
 /** One sound, with the browser's own controls. */
 export function single(path, name) {
-  return el('div', { class: 'single-sound' }, el('span', { class: 'small' }, name),
-    el('audio', { controls: true, preload: 'none', src: `${fileUrl(path)}?v=${Date.now()}`, 'aria-label': name }));
+  const audio = el('audio', { controls: true, preload: 'none', 'aria-label': name });
+  playable(path).then((found) => { audio.src = `${fileUrl(found)}?v=${Date.now()}`; }, tellError);
+  return el('div', { class: 'single-sound' }, el('span', { class: 'small' }, name), audio);
 }
