@@ -13,6 +13,7 @@ mod excerpt;
 mod folder;
 mod http;
 mod listing;
+mod memory;
 mod program;
 mod queue;
 mod routes;

@@ -8,6 +8,7 @@ use crate::excerpt;
 use crate::folder::{CHECKPOINTS, Folder, MODELS, RECORDINGS, SOUNDS, STUDIO};
 use crate::http::{Limits, Request, Response, decoded};
 use crate::listing;
+use crate::memory;
 use crate::program::Program;
 use crate::queue::{self, Act, Queue};
 use crate::sound;
@@ -268,10 +269,9 @@ impl Studio {
         }
         let body: Body = request.json()?;
         self.queue.run_folder(&body.run)?;
-        Ok(Response::json(
-            200,
-            &excerpt::excerpt(&self.folder, &body.run)?,
-        ))
+        let cut = excerpt::excerpt(&self.folder, &body.run);
+        memory::give_back();
+        Ok(Response::json(200, &cut?))
     }
 
     fn playable(&self, request: &mut Request<'_>) -> Answer {
