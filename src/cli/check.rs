@@ -3,7 +3,6 @@
 use super::Status;
 use super::ui::Ui;
 use crate::commands::check::{self, Outcome, Request, Side};
-use crate::dsp::align::TimeVariation;
 use crate::regress::diagnosis::{Diagnosis, FILTER_TAPS, Kind};
 use crate::report::table::{Table, figure};
 use crate::survey::LatencyFacts;
@@ -127,22 +126,17 @@ fn clocks(outcome: &Outcome) -> String {
 
 fn movement(outcome: &Outcome) -> String {
     let rate = f64::from(outcome.dry.sample_rate_hz);
-    let filter = match outcome.time_variation {
-        Some(v) if v.detected() => format!(
-            "the filter moves, depth {:.2}, repeating within {:.2} s",
-            v.depth,
-            v.period_samples / rate
+    let filter = match (outcome.motion_words(), &outcome.moving) {
+        (Some(words), Some(moving)) => format!(
+            "{words}; so moved it leaves an ESR of {}, standing still {}",
+            figure(moving.moving),
+            figure(moving.still)
         ),
-        Some(v) => format!("filter static (depth {:.3})", v.depth),
-        None if outcome.dry.seconds.min(outcome.wet.seconds) * rate
-            < TimeVariation::LEAST_SAMPLES as f64 =>
-        {
-            format!(
-                "filter: too short to tell ({:.1} s are needed)",
-                TimeVariation::LEAST_SAMPLES as f64 / rate
-            )
-        }
-        None => "filter: cannot be told from this material".to_string(),
+        (_, Some(moving)) => format!(
+            "nothing moves: in motion a part leaves {:.0} % of what it leaves standing still",
+            100.0 * moving.moving / moving.still.max(f64::MIN_POSITIVE)
+        ),
+        (_, None) => "nothing moves: a static model says it all".to_string(),
     };
     let gain = match outcome.gain_sway {
         Some(s) if s.detected() => format!(

@@ -15,6 +15,7 @@ pub mod features;
 pub mod gate;
 pub mod lars;
 pub mod lasso_lars;
+pub mod modulation;
 pub mod moments;
 pub mod ols;
 pub mod passive_aggressive;

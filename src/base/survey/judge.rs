@@ -2,6 +2,7 @@
 
 use super::bond::Bond;
 use super::look::Look;
+use super::moving;
 use crate::data::check::{Fact, Finding, Severity};
 use crate::dsp::align;
 use crate::regress::diagnosis::Kind;
@@ -59,7 +60,14 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
     let told = findings
         .iter()
         .any(|f| matches!(f.fact, Fact::FilterMoves { .. } | Fact::GainSways { .. }));
-    if look.kind() == Some(Kind::TimeVarying) && !told {
+    let moving = look.moving.as_ref().filter(|moving| moving.detected());
+    if let Some(moving) = moving {
+        problems.push(format!(
+            "the effect moves by a clock of its own: {}; a network hears only dry and cannot learn when: \
+             switch it off for the recording",
+            moving::words(moving)
+        ));
+    } else if look.kind() == Some(Kind::TimeVarying) && !told {
         problems.push(
             "wet is as loud as dry moment by moment, and no static model makes its waveform of \
              dry's: the effect changes fast by a clock of its own, as a vibrato, a ring modulator \

@@ -4,6 +4,7 @@
 //! Measures; does not decide.
 
 use super::bond::Bond;
+use super::moving;
 use crate::audio::{Audio, SampleRate};
 use crate::data::aligned::{self, Motion};
 use crate::data::check::{Fact, Finding};
@@ -12,6 +13,7 @@ use crate::dsp::align::{self, AlignOptions, Alignment};
 use crate::progress::{Observer, Task};
 use crate::regress::RegressError;
 use crate::regress::diagnosis::{self, Diagnosis, Kind};
+use crate::regress::modulation::Moving;
 use serde::Serialize;
 
 /// A latency from here on is a delay that is heard (or felt) as one.
@@ -77,6 +79,7 @@ pub(super) struct Look {
     /// What the motion means for training.
     pub(super) findings: Vec<Finding>,
     pub(super) diagnosis: Option<Diagnosis>,
+    pub(super) moving: Option<Moving>,
     pub(super) delayed: bool,
     pub(super) bond: Option<Bond>,
 }
@@ -166,18 +169,27 @@ impl Look {
         let unmoved = align::level_likeness(whole.0, whole.1, 0);
         let likeness = [likeness, unmoved].into_iter().flatten().reduce(f64::max);
         drop(task);
-        let moves = motion.variation.is_some_and(|v| v.detected())
-            || motion.tremolo.is_some_and(|s| s.detected());
-        let mut diagnosis = diagnosis::diagnose(dry, wet, rate, moves, observer)?;
+        let sways = motion.tremolo.is_some_and(|s| s.detected());
+        let mut diagnosis = diagnosis::diagnose(dry, wet, rate, sways, observer)?;
         let bond = Bond::new(measured, diagnosis.as_ref(), likeness);
-        if let Some(diagnosis) = diagnosis.as_mut().filter(|_| bond.moves_too_fast()) {
+        let moving = moving::look(dry, wet, rate, diagnosis.as_ref(), observer);
+        let moves = moving.as_ref().is_some_and(Moving::detected);
+        if let Some(diagnosis) = diagnosis
+            .as_mut()
+            .filter(|_| moves || bond.moves_too_fast())
+        {
             diagnosis.kind = Kind::TimeVarying;
             diagnosis.echo = None;
         }
         let kind = diagnosis.as_ref().map(|d| d.kind);
         let believed = kind.is_none_or(|kind| kind == Kind::TimeVarying);
         let spoiling = motion.findings(rate).into_iter();
-        let spoiling = spoiling.filter(|f| believed || matches!(f.fact, Fact::Drifts { .. }));
+        // Both hypotheses fitted say more than one threshold on the filter's course.
+        let spoiling = spoiling.filter(|f| match f.fact {
+            Fact::Drifts { .. } => true,
+            Fact::FilterMoves { .. } => false,
+            _ => believed,
+        });
         let late = latency_samples.unsigned_abs() as f64;
         Ok(Self {
             gain_db: aligned::gain_db(dry, wet),
@@ -187,6 +199,7 @@ impl Look {
             delayed: kind == Some(Kind::Delayed) || late >= DELAYED_SECONDS * f64::from(rate.hz()),
             motion: Some(motion),
             diagnosis,
+            moving,
             bond: Some(bond),
             ..self
         })

@@ -6,6 +6,7 @@
 mod bond;
 mod judge;
 mod look;
+mod moving;
 
 pub use bond::Bond;
 pub use look::{LatencyFacts, SoundingFacts};
@@ -18,6 +19,7 @@ use crate::number;
 use crate::progress::Observer;
 use crate::regress::RegressError;
 use crate::regress::diagnosis::{Diagnosis, Kind};
+use crate::regress::modulation::Moving;
 use look::Look;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -57,8 +59,19 @@ pub struct Survey {
     pub time_variation: Option<TimeVariation>,
     /// Of the effect's gain over time.
     pub gain_sway: Option<Tremolo>,
+    /// The effect standing still against the effect in motion, both fitted; `None` where a static
+    /// model says it all.
+    pub moving: Option<Moving>,
     /// The guess of the kind, with its figures.
     pub diagnosis: Option<Diagnosis>,
+}
+
+impl Survey {
+    /// What moves by a clock of its own, in words, where something does.
+    pub fn motion_words(&self) -> Option<String> {
+        let moving = self.moving.as_ref().filter(|moving| moving.detected());
+        moving.map(moving::words)
+    }
 }
 
 /// Looks at all channels of a pair for the latency, which may be given instead, and at the first
@@ -111,6 +124,7 @@ pub fn survey(
         drift: motion.drift,
         time_variation: motion.variation,
         gain_sway: motion.tremolo,
+        moving: look.moving,
         latency: look.latency,
         diagnosis: look.diagnosis.filter(|_| belong),
     })

@@ -1,0 +1,163 @@
+//! Whether what lies between two recordings moves by a clock of its own, decided between two
+//! hypotheses that are both fitted: filters around a part that stands still where that is best, and
+//! the same around the part moved by oscillators. Knows nothing of what is told of it.
+
+use super::oscillator;
+use super::part::{Motion, Part};
+use super::refine::{Clip, Whole, filters, refine};
+use super::track::{Track, track};
+use super::{PARTS, Recording, decimated, fewer};
+use serde::Serialize;
+
+/// The moving hypothesis leaves less than this share of what the other leaves: a part that moves by
+/// chance, behind a distortion or in a room, gains a tenth.
+const BETTER: f64 = 0.7;
+
+/// Oscillators leave less than this share of the track.
+const PERIODIC: f64 = 0.6;
+
+/// Share of the track's weight that may lie beyond either end.
+const OUTSIDE: f64 = 0.01;
+
+/// The hypotheses are compared with about so many samples a second, after so many steps of the
+/// second.
+const RATE: f64 = 7350.0;
+const STEPS: usize = 6;
+
+/// What was not heard nearly once returns only by assumption.
+const FEWEST_CYCLES: f64 = 0.9;
+
+/// Most samples looked at: the loudest 12 s at 44.1 kHz.
+const MOST_SAMPLES: usize = 1 << 19;
+
+/// The two hypotheses, and the motion of the second.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Moving {
+    /// What moves.
+    pub part: Part,
+    /// How often a second: of the first oscillator, where there are two.
+    pub rate_hz: f64,
+    /// From where to where it moves: seconds of delay, hertz of the all-pass chain.
+    pub from: f64,
+    /// The upper end.
+    pub to: f64,
+    /// ESR that filters leave around the part standing still.
+    pub still: f64,
+    /// ESR that they leave around the part in motion.
+    pub moving: f64,
+    /// Share of the track's variance that no oscillator explains.
+    pub aperiodic: f64,
+    /// How often the motion was heard.
+    pub cycles: f64,
+}
+
+impl Moving {
+    /// Whether the effect moves by itself.
+    pub fn detected(&self) -> bool {
+        self.moving < BETTER * self.still
+            && self.aperiodic < PERIODIC
+            && self.cycles > FEWEST_CYCLES
+    }
+}
+
+/// Fits both hypotheses; `None` for recordings of less than a second of sound, or where nothing
+/// returns.
+pub fn detect(recording: Recording<'_>, hz: f64) -> Option<Moving> {
+    let clip = loudest(recording).clip();
+    let tracked = PARTS
+        .iter()
+        .filter_map(|&part| track(part, &clip.dry, &clip.wet, hz));
+    let best = tracked.max_by(|a, b| a.free.total_cmp(&b.free))?;
+    let found = oscillator::find(std::slice::from_ref(&best))?;
+    let aperiodic = found.left;
+    let mut whole = Whole {
+        motion: found.motion,
+        phases: found.phases,
+    };
+    // Where most of the sound is, and a sixth of the work.
+    let factor = fewer(hz, RATE);
+    let clip = Clip {
+        dry: decimated(&clip.dry, factor),
+        wet: decimated(&clip.wet, factor),
+    };
+    let hz = hz / factor as f64;
+    let still = standing(&best, &clip, hz)?;
+    let (_, moving) = refine(&mut whole, std::slice::from_ref(&clip), hz, STEPS, &|| true)?;
+    let [from, to] = ends(&best);
+    let rate_hz = whole.motion.oscillators.first()?.rate_hz;
+    Some(Moving {
+        part: best.part,
+        rate_hz,
+        cycles: rate_hz * best.moment * best.values.len() as f64,
+        from,
+        to,
+        still,
+        moving,
+        aperiodic,
+    })
+}
+
+/// The least that filters leave around the part where it stands still: at the value that explains
+/// most, and at the middle of the track.
+fn standing(track: &Track, clip: &Clip, hz: f64) -> Option<f64> {
+    let mut values = track.values.clone();
+    values.sort_unstable_by(f64::total_cmp);
+    let tried = [track.still_value, values[values.len() / 2]]
+        .into_iter()
+        .filter_map(|centre| {
+            let motion = Motion {
+                part: track.part,
+                centre,
+                oscillators: Vec::new(),
+                feedback: 0.0,
+            };
+            let whole = Whole {
+                motion,
+                phases: vec![Vec::new()],
+            };
+            Some(filters(&whole, std::slice::from_ref(clip), hz)?.1)
+        });
+    tried.min_by(f64::total_cmp)
+}
+
+/// Where the track turns, in seconds or hertz: what lies below and above it counts for next to
+/// nothing.
+fn ends(track: &Track) -> [f64; 2] {
+    let mut values: Vec<(f64, f64)> = Vec::new();
+    values.extend(
+        track
+            .values
+            .iter()
+            .copied()
+            .zip(track.weights.iter().copied()),
+    );
+    values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let all: f64 = values.iter().map(|(_, weight)| weight).sum();
+    let at = |share: f64| {
+        let mut below = 0.0;
+        let found = values.iter().find(|(_, weight)| {
+            below += weight;
+            below >= share * all
+        });
+        found.map_or(0.0, |(value, _)| value.exp())
+    };
+    [at(OUTSIDE), at(1.0 - OUTSIDE)]
+}
+
+/// The stretch of most energy.
+fn loudest(recording: Recording<'_>) -> Recording<'_> {
+    let len = recording.dry.len().min(recording.wet.len());
+    let most = MOST_SAMPLES.min(len);
+    let energy = |from: usize| -> f64 {
+        let sound = &recording.wet[from..from + most];
+        sound.iter().map(|x| f64::from(x * x)).sum()
+    };
+    let starts = (0..=len - most).step_by((most / 8).max(1));
+    let from = starts
+        .max_by(|&a, &b| energy(a).total_cmp(&energy(b)))
+        .unwrap_or(0);
+    Recording {
+        dry: &recording.dry[from..from + most],
+        wet: &recording.wet[from..from + most],
+    }
+}

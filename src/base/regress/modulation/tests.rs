@@ -1,0 +1,161 @@
+//! Effects of known motion are found, and static ones stand still.
+
+use super::*;
+use crate::random::Noise;
+
+const HZ: f64 = 4000.0;
+
+/// Struck notes that fade: noise behind a comb, as strings are.
+fn notes(seconds: f64, seed: u32) -> Vec<f32> {
+    let mut noise = Noise::new(seed);
+    let len = (seconds * HZ) as usize;
+    let mut sound = vec![0.0; len];
+    let mut at = 0;
+    while at < len {
+        let period = 30 + noise.next_bits() as usize % 60;
+        let mut string: Vec<f32> = noise.by_ref().take(period).collect();
+        for (n, out) in sound[at..].iter_mut().take(5000).enumerate() {
+            let here = n % period;
+            *out += 0.3 * string[here];
+            string[here] = 0.497 * (string[here] + string[(here + 1) % period]);
+        }
+        at += 600 + noise.next_bits() as usize % 1800;
+    }
+    sound
+}
+
+fn sine(part: Part, rate_hz: f64, middle: f64, swing: f64) -> Modulation {
+    let mut wet_filter = vec![0.0; 9];
+    wet_filter[if part == Part::Delay { 8 } else { 0 }] = 0.8;
+    Modulation {
+        motion: Motion {
+            part,
+            centre: middle.ln(),
+            oscillators: vec![Oscillator {
+                rate_hz,
+                curve: vec![0.0, swing],
+            }],
+            feedback: 0.0,
+        },
+        dry_filter: vec![1.0],
+        wet_filter,
+        phases: Vec::new(),
+    }
+}
+
+/// A chorus and a phaser.
+fn effects() -> [Modulation; 2] {
+    [
+        sine(Part::Delay, 1.3, 0.008, 0.15),
+        sine(Part::AllPass { stages: 4 }, 0.9, 700.0, 0.9),
+    ]
+}
+
+fn esr(wet: &[f32], predicted: &[f32]) -> f64 {
+    let pairs = wet.iter().zip(predicted);
+    let left: f64 = pairs.map(|(w, p)| f64::from(w - p).powi(2)).sum();
+    left / wet.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>()
+}
+
+#[test]
+fn a_known_motion_is_learned_and_followed_on_another_sound() {
+    for truth in effects() {
+        let dry = notes(2.5, 1);
+        let wet = truth.answer(&dry, &[0.7], HZ);
+        let recording = Recording {
+            dry: &dry,
+            wet: &wet,
+        };
+        let found = fit(&[recording], HZ, &|| true).unwrap();
+        assert_eq!(found.motion.part, truth.motion.part);
+        let rate = found.motion.oscillators[0].rate_hz / truth.motion.oscillators[0].rate_hz;
+        assert!((rate - 1.0).abs() < 1e-3, "{:?}: {rate}", truth.motion.part);
+        let width = |m: &Modulation| {
+            // Of a delay in seconds: the filter behind may take a share of its mean.
+            let [high, low] = m.motion.oscillators[0].range();
+            match m.motion.part {
+                Part::Delay => m.motion.centre.exp() * (high.exp() - low.exp()),
+                _ => high - low,
+            }
+        };
+        let depth = width(&found) / width(&truth);
+        assert!(
+            (depth - 1.0).abs() < 0.02,
+            "{:?}: {depth}",
+            truth.motion.part
+        );
+        // Another sound, at another phase, which is read off its first second.
+        let dry = notes(2.0, 2);
+        let wet = truth.answer(&dry, &[4.0], HZ);
+        let second = HZ as usize;
+        let first = Recording {
+            dry: &dry[..second],
+            wet: &wet[..second],
+        };
+        let phases = found.phases_of(first, HZ);
+        let predicted = found.answer(&dry, &phases, HZ);
+        let esr = esr(&wet[second..], &predicted[second..]);
+        assert!(esr < 0.005, "{:?}: {esr}", truth.motion.part);
+    }
+}
+
+#[test]
+fn what_moves_is_told_from_what_does_not() {
+    let dry = notes(2.5, 3);
+    for truth in effects() {
+        let wet = truth.answer(&dry, &[1.0], HZ);
+        let seen = detect(
+            Recording {
+                dry: &dry,
+                wet: &wet,
+            },
+            HZ,
+        )
+        .unwrap();
+        assert!(
+            seen.detected() && seen.part == truth.motion.part,
+            "{seen:?}"
+        );
+        let rate = seen.rate_hz / truth.motion.oscillators[0].rate_hz;
+        assert!((rate - 1.0).abs() < 0.02, "{seen:?}");
+    }
+    let mut state = 0.0;
+    let dull = |x: &f32| {
+        state = 0.9 * state + 0.1 * (3.0 * x).tanh();
+        state
+    };
+    let wet: Vec<f32> = dry.iter().map(dull).collect();
+    let seen = detect(
+        Recording {
+            dry: &dry,
+            wet: &wet,
+        },
+        HZ,
+    );
+    assert!(!seen.as_ref().is_some_and(Moving::detected), "{seen:?}");
+    assert_eq!(
+        detect(
+            Recording {
+                dry: &dry[..2000],
+                wet: &dry[..2000]
+            },
+            HZ
+        ),
+        None
+    );
+}
+
+#[test]
+fn a_curve_is_its_harmonics() {
+    let oscillator = Oscillator {
+        rate_hz: 1.0,
+        curve: vec![0.5, -0.25, 0.1, 0.3],
+    };
+    for i in 0..20 {
+        let angle = 0.4 * f64::from(i);
+        let wanted = 0.5 * angle.cos() - 0.25 * angle.sin()
+            + 0.1 * (2.0 * angle).cos()
+            + 0.3 * (2.0 * angle).sin();
+        assert!((oscillator.at(angle) - wanted).abs() < 1e-12);
+    }
+}

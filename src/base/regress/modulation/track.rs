@@ -1,0 +1,162 @@
+//! Where a part's value stood, moment by moment: every moment of wet is explained by dry and by dry
+//! through the part standing still at each of many values, and the values that explain most, one
+//! after another without great leaps, are the track. Knows nothing of oscillators.
+
+use super::part::{Motion, Part};
+use rayon::prelude::*;
+
+/// What moving by one value of the grid costs, in moments as loud as the louder ones.
+const LEAP: f64 = 0.002;
+
+/// Values of the grid that a moment moves by at most.
+const FURTHEST: usize = 5;
+
+/// Moments louder than this share of all count alike.
+const LOUD: f64 = 0.8;
+
+/// A part's value over time.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    pub(super) part: Part,
+    /// Seconds of a moment.
+    pub(super) moment: f64,
+    /// The value of each moment, and how sure it is.
+    pub(super) values: Vec<f64>,
+    pub(super) weights: Vec<f64>,
+    /// Share of wet's energy that the best value of each moment explains.
+    pub(super) free: f64,
+    /// The value that explains most for all moments.
+    pub(super) still_value: f64,
+}
+
+/// How much high frequencies are raised. With 0.9, what is left of strings lies so high that a delay
+/// moves on by a period of it within a moment.
+const EMPHASIS: f64 = 0.5;
+
+/// Moments in a second.
+const MOMENTS: f64 = 100.0;
+
+/// The values tried.
+fn grid(part: Part) -> Vec<f64> {
+    if part != Part::Delay {
+        return (0..45).map(|i| (50.0 * 1.12_f64.powi(i)).ln()).collect();
+    }
+    // 0.1 to 25 ms, 2 % and at most 0.1 ms apart: further off, high frequencies no longer agree.
+    let mut delays = vec![1e-4_f64];
+    while let Some(last) = delays.last().copied().filter(|last| *last < 0.025) {
+        delays.push(last + (0.02 * last).min(1e-4));
+    }
+    delays.into_iter().map(f64::ln).collect()
+}
+
+/// High frequencies tell more of where a part stands, as long as they follow it.
+fn emphasised(x: &[f64]) -> Vec<f64> {
+    let before = std::iter::once(&0.0).chain(x);
+    x.iter()
+        .zip(before)
+        .map(|(x, before)| x - EMPHASIS * before)
+        .collect()
+}
+
+/// Σ a·b of each moment.
+fn products(a: &[f64], b: &[f64], len: usize) -> Vec<f64> {
+    let pairs = a.chunks_exact(len).zip(b.chunks_exact(len));
+    pairs
+        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum())
+        .collect()
+}
+
+/// The track of `part` from dry `x` to wet `y`; `None` where they are shorter than a second.
+pub(super) fn track(part: Part, x: &[f64], y: &[f64], hz: f64) -> Option<Track> {
+    let len = (hz / MOMENTS) as usize;
+    let (x, y) = (emphasised(x), emphasised(y));
+    let [xx, xy, yy] = [(&x, &x), (&x, &y), (&y, &y)].map(|(a, b)| products(a, b, len));
+    let moments = yy.len();
+    if moments < MOMENTS as usize {
+        return None;
+    }
+    let grid = grid(part);
+    let explained: Vec<Vec<f64>> = grid
+        .par_iter()
+        .map(|&centre| {
+            let u = standing(part, centre, &x, hz);
+            let [uu, xu, uy] = [(&u, &u), (&x, &u), (&u, &y)].map(|(a, b)| products(a, b, len));
+            let moment = |i: usize| {
+                let power = xx[i] * uu[i];
+                let size = power - xu[i] * xu[i] + 1e-3 * power + 1e-30;
+                let a = (xy[i] * uu[i] - uy[i] * xu[i]) / size;
+                let b = (uy[i] * xx[i] - xy[i] * xu[i]) / size;
+                a * xy[i] + b * uy[i]
+            };
+            (0..moments).map(moment).collect()
+        })
+        .collect();
+    let all = yy.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+    let best = |i: usize| most(&mut explained.iter().map(|row| row[i]));
+    let mut sorted = yy.clone();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let loud = sorted[(LOUD * moments as f64) as usize].max(1e-30);
+    let sure = |i: usize| {
+        let mut column: Vec<f64> = explained.iter().map(|row| row[i]).collect();
+        column.sort_unstable_by(f64::total_cmp);
+        let above = column[column.len() - 1] - column[column.len() / 2];
+        (yy[i].min(loud) / loud) * (above / (yy[i] + 1e-30)).max(0.0)
+    };
+    let whole = |row: usize| explained[row].iter().sum::<f64>();
+    let still = (0..grid.len()).max_by(|&a, &b| whole(a).total_cmp(&whole(b)))?;
+    Some(Track {
+        part,
+        moment: len as f64 / hz,
+        values: path(&explained, loud).iter().map(|&at| grid[at]).collect(),
+        weights: (0..moments).map(sure).collect(),
+        free: (0..moments).map(best).sum::<f64>() / all,
+        still_value: grid[still],
+    })
+}
+
+/// What the part makes of `x` where it stands still.
+fn standing(part: Part, centre: f64, x: &[f64], hz: f64) -> Vec<f64> {
+    if part == Part::Delay {
+        let delay = ((centre.exp() * hz).round() as usize).min(x.len());
+        let mut late = vec![0.0; delay];
+        late.extend_from_slice(&x[..x.len() - delay]);
+        return late;
+    }
+    let motion = Motion {
+        part,
+        centre,
+        oscillators: Vec::new(),
+        feedback: 0.0,
+    };
+    motion.run(&[], x, hz)
+}
+
+/// The row of each moment along the way that explains most, moves taken off (Viterbi). No moment
+/// moves further than a part can: a note's own period, at which delays explain as much as the right
+/// one, cannot be leapt to.
+fn path(explained: &[Vec<f64>], loud: f64) -> Vec<usize> {
+    let (rows, moments) = (explained.len(), explained[0].len());
+    let mut best: Vec<f64> = explained.iter().map(|row| row[0] / loud).collect();
+    let mut from = vec![vec![0; rows]; moments];
+    for t in 1..moments {
+        let before = best.clone();
+        for row in 0..rows {
+            let near = row.saturating_sub(FURTHEST)..(row + FURTHEST + 1).min(rows);
+            let after = |other: usize| before[other] - LEAP * row.abs_diff(other) as f64;
+            let came = near
+                .max_by(|&a, &b| after(a).total_cmp(&after(b)))
+                .unwrap_or(row);
+            from[t][row] = came;
+            best[row] = after(came) + explained[row][t] / loud;
+        }
+    }
+    let last = (0..rows).max_by(|&a, &b| best[a].total_cmp(&best[b]));
+    let mut row = last.unwrap_or(0);
+    let mut path = vec![0; moments];
+    for t in (0..moments).rev() {
+        path[t] = row;
+        row = from[t][row];
+    }
+    path
+}
