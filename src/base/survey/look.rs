@@ -172,7 +172,15 @@ impl Look {
         let sways = motion.tremolo.is_some_and(|s| s.detected());
         let mut diagnosis = diagnosis::diagnose(dry, wet, rate, sways, observer)?;
         let bond = Bond::new(measured, diagnosis.as_ref(), likeness);
-        let moving = moving::look(dry, wet, rate, diagnosis.as_ref(), observer);
+        // What does not move must stand at lag 0, or a delay that stands still is found there.
+        let ahead = &wet[wet.len().min(LEAD as usize)..];
+        let moving = moving::look(
+            &dry[..ahead.len()],
+            ahead,
+            rate,
+            diagnosis.as_ref(),
+            observer,
+        );
         let moves = moving.as_ref().is_some_and(Moving::detected);
         if let Some(diagnosis) = diagnosis
             .as_mut()

@@ -60,35 +60,43 @@ impl Moving {
     }
 }
 
-/// Fits both hypotheses; `None` for recordings of less than a second of sound, or where nothing
-/// returns.
+/// Fits both hypotheses, with a delay and with the best of the all-pass chains, and gives what
+/// leaves least in motion; `None` for recordings of less than a second, or where nothing returns.
 pub fn detect(recording: Recording<'_>, hz: f64) -> Option<Moving> {
     let clip = loudest(recording).clip();
     let tracked = PARTS
         .iter()
         .filter_map(|&part| track(part, &clip.dry, &clip.wet, hz));
-    let best = tracked.max_by(|a, b| a.free.total_cmp(&b.free))?;
-    let found = oscillator::find(std::slice::from_ref(&best))?;
-    let aperiodic = found.left;
-    let mut whole = Whole {
-        motion: found.motion,
-        phases: found.phases,
-    };
+    let (delays, chains): (Vec<Track>, Vec<Track>) =
+        tracked.partition(|track| track.part == Part::Delay);
+    let chain = chains.into_iter().max_by(|a, b| a.free.total_cmp(&b.free));
     // Where most of the sound is, and a sixth of the work.
     let factor = fewer(hz, RATE);
     let clip = Clip {
         dry: decimated(&clip.dry, factor),
         wet: decimated(&clip.wet, factor),
     };
-    let hz = hz / factor as f64;
-    let still = standing(&best, &clip, hz)?;
-    let (_, moving) = refine(&mut whole, std::slice::from_ref(&clip), hz, STEPS, &|| true)?;
-    let [from, to] = ends(&best);
+    let tried = delays.iter().chain(&chain);
+    let tried = tried.filter_map(|track| compare(track, &clip, hz / factor as f64));
+    tried.min_by(|a, b| a.moving.total_cmp(&b.moving))
+}
+
+/// Both hypotheses of one part.
+fn compare(track: &Track, clip: &Clip, hz: f64) -> Option<Moving> {
+    let found = oscillator::find(std::slice::from_ref(track))?;
+    let aperiodic = found.left;
+    let mut whole = Whole {
+        motion: found.motion,
+        phases: found.phases,
+    };
+    let still = standing(track, clip, hz)?;
+    let (_, moving) = refine(&mut whole, std::slice::from_ref(clip), hz, STEPS, &|| true)?;
+    let [from, to] = ends(track);
     let rate_hz = whole.motion.oscillators.first()?.rate_hz;
     Some(Moving {
-        part: best.part,
+        part: track.part,
         rate_hz,
-        cycles: rate_hz * best.moment * best.values.len() as f64,
+        cycles: rate_hz * track.moment * track.values.len() as f64,
         from,
         to,
         still,
