@@ -9,9 +9,9 @@ use super::track::{Track, track};
 use super::{PARTS, Recording, decimated, fewer};
 use serde::Serialize;
 
-/// The moving hypothesis leaves less than this share of what the other leaves: a part that moves by
-/// chance, behind a distortion or in a room, gains a tenth.
-const BETTER: f64 = 0.7;
+/// The moving hypothesis leaves less than this share of what the other leaves: most effects that move
+/// leave a tenth of it, and a part that moves by chance, behind a distortion or in a room, nine.
+const BETTER: f64 = 0.5;
 
 /// Oscillators leave less than this share of the track.
 const PERIODIC: f64 = 0.6;

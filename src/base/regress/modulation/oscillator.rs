@@ -112,10 +112,8 @@ fn rate(tracks: &[Track]) -> Option<f64> {
     let least = left.iter().copied().fold(f64::INFINITY, f64::min);
     let good = AS_GOOD * least + 0.01 * variance(tracks, MOST);
     let is_valley = |i: &usize| left[*i] <= left[i - 1] && left[*i] <= left[i + 1];
-    let valleys = (1..count.saturating_sub(1)).filter(is_valley);
-    let best = valleys
-        .filter(|i| left[*i] <= good && at(*i) < 0.8 * RATES[1])
-        .next_back()?;
+    let mut valleys = (1..count.saturating_sub(1)).filter(is_valley);
+    let best = valleys.rfind(|i| left[*i] <= good && at(*i) < 0.8 * RATES[1])?;
     let near = (-10..=10).map(|i| at(best) + step * f64::from(i) / 10.0);
     near.min_by(|a, b| judged(tracks, *a).0.total_cmp(&judged(tracks, *b).0))
 }
