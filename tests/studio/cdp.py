@@ -184,10 +184,10 @@ class Browser:
         mouse("mouseReleased", x, y, clickCount=1)
         self.call("Input.setInterceptDrags", enabled=False)
 
-    def press(self, key):
+    def press(self, key, shift=False):
         codes = {"Tab": 9, "Enter": 13, " ": 32, "Escape": 27}
         for kind in ["keyDown", "keyUp"]:
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes.get(key, ord(key[0])), text="\r" if key == "Enter" else (key if len(key) == 1 else ""))
+            self.call("Input.dispatchKeyEvent", type=kind, modifiers=8 if shift else 0, key=key, code=key, windowsVirtualKeyCode=codes.get(key, ord(key[0])), text="\r" if key == "Enter" else (key if len(key) == 1 else ""))
 
     def picture(self, path, whole=True):
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
