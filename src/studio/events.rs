@@ -140,6 +140,9 @@ fn fingerprint(folder: &Folder, queue: &Queue) -> u64 {
             stamp(&run.join(part), &mut hasher);
         }
     }
+    for sketch in entries(&folder.at(STUDIO).join("sketch")) {
+        stamp(&sketch.join("best"), &mut hasher);
+    }
     stamp(&folder.at(STUDIO).join("queue.json"), &mut hasher);
     hasher.finish()
 }

@@ -85,7 +85,9 @@ async function look(place, studio, path) {
   const isRun = path.startsWith('checkpoints/');
   const name = isRun ? base(path) : stem(path);
   const found = isRun ? await get(`/api/run?run=${encodeURIComponent(path)}`) : undefined;
-  const model = found ? found.progress?.model : path;
+  const best = found ? found.progress?.model : path;
+  // A sketch is to be heard while it is all there is, not to be kept.
+  const model = best?.startsWith('studio/') ? undefined : best;
   place.append(el('section', { 'aria-labelledby': 'h-model' }, el('h2', { id: 'h-model' }, name),
     !model && el('p', { class: 'lead' }, 'It has learned nothing yet that could be played.'),
     model && behaviour(model), model && play(model, name, studio), model && exporter(model, name, studio), model && against(model, studio)));

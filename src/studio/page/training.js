@@ -59,7 +59,7 @@ export async function show(place, studio, what) {
     head.replaceChildren(el('p', { class: 'job-head' }, chip(state), found.report?.verdict && verdict(found.report)),
       job?.failed && job.state === 'failed' ? el('p', { class: 'problem' }, job.failed) : far({ state, progress, ...job }));
     const buttons = job ? actions(job, studio) : [button('Continue this run', () => post('/api/queue/add', { run: path }).then(() => studio.look()), { class: 'quiet' })];
-    if (progress?.model) buttons.push(el('a', { class: 'button', href: `#models/${encodeURIComponent(name)}` }, 'Export and more'));
+    if (progress?.model && !progress.model.startsWith('studio/')) buttons.push(el('a', { class: 'button', href: `#models/${encodeURIComponent(name)}` }, 'Export and more'));
     row.replaceChildren(...buttons);
     race.replaceChildren(...(progress?.race ? [raceTable(progress.race)] : []));
     const model = `${progress?.model}@${progress?.best?.[0]}@${progress?.tested}`;
@@ -138,7 +138,8 @@ function listening(path, studio) {
       heard = deck([model, recording, { name: 'dry', tint: 'dry', path: excerpt.dry }], 'recording');
       test = blind(recording, model);
       place.replaceChildren(heard.node, test.node, single(excerpt.predicted, 'The model alone'));
-      status.textContent = `${excerpt.seconds.toFixed(1)} s of the recording, ${base(excerpt.model)}`;
+      const from = excerpt.model.startsWith('studio/sketch/') ? 'a first sketch, trained for a moment' : excerpt.model.includes('-search/') ? 'the network that leads so far' : 'the best so far';
+      status.textContent = `${excerpt.seconds.toFixed(1)} s of the recording; ${from}`;
     } finally {
       busy = false;
     }

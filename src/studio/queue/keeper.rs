@@ -4,6 +4,7 @@ use super::job::{Job, State, Wanted};
 use super::line::Queue;
 use super::process;
 use super::progress::{epochs_done, work_done};
+use super::sketch;
 use crate::error::chain;
 use crate::program::Program;
 use effigy_base::files::Lock;
@@ -87,8 +88,14 @@ impl Queue {
                 "it was found ended again and again without a word; memory may be short",
             );
         }
+        let fresh = process::is_fresh(&self.folder, job);
         match process::start(&self.folder, program, job) {
-            Ok(child) => self.follow(job, (reached, stands), child),
+            Ok(child) => {
+                if fresh {
+                    sketch::begin(&self.folder, program, job);
+                }
+                self.follow(job, (reached, stands), child);
+            }
             Err(error) => self.fail(job, &chain(&error)),
         }
     }
@@ -125,6 +132,7 @@ impl Queue {
 
     /// Draws the conclusion from a training that is over.
     fn ended(&self, job: &Job, status: Option<ExitStatus>) {
+        sketch::clear(&self.folder, &job.run);
         let told = process::has_result(&self.folder, job);
         let error = process::last_error(&self.folder, job);
         let crashed = status

@@ -6,6 +6,7 @@ mod keeper;
 mod line;
 mod process;
 mod progress;
+mod sketch;
 
 pub use job::Act;
 pub use line::Queue;

@@ -102,6 +102,12 @@ pub(super) fn arguments(folder: &Folder, job: &Job) -> Vec<String> {
     arguments
 }
 
+/// Whether nothing of a job was begun.
+pub(super) fn is_fresh(folder: &Folder, job: &Job) -> bool {
+    let there = |place: String| folder.at(place).is_dir();
+    !there(job.run.clone()) && !there(format!("{}-search", job.run))
+}
+
 /// An empty file for the child to write to, in place of an earlier one.
 fn empty(folder: &Folder, job: &Job, kind: &str) -> Result<File, Refusal> {
     let path = file(folder, job, kind);

@@ -1,6 +1,7 @@
 //! How far a run is, read off its folder: epochs, the best so far, the race before it, time left.
 
 use super::job::Job;
+use super::sketch;
 use crate::folder::Folder;
 use effigy_base::config::{self, Budget, Config};
 use serde::Serialize;
@@ -65,13 +66,20 @@ pub fn progress(folder: &Folder, run: &str, job: Option<&Job>) -> Option<Progres
     Some(progress)
 }
 
-/// The folder with the best weights so far: the run's, or, before there is one, of the network that
-/// leads the race.
+/// The folder with the best weights so far: the run's, or, before there are any, of the network that
+/// leads the race, or of the sketch.
 pub fn best_so_far(folder: &Folder, run: &str) -> Option<String> {
     let has_weights = |path: &Path| path.join("best").is_dir();
     if has_weights(&folder.at(run)) {
         return Some(run.to_string());
     }
+    leader(folder, run)
+        .or_else(|| Some(sketch::place(run)).filter(|place| has_weights(&folder.at(place))))
+}
+
+/// The network that leads a run's race.
+fn leader(folder: &Folder, run: &str) -> Option<String> {
+    let has_weights = |path: &Path| path.join("best").is_dir();
     let search = format!("{run}-search");
     let entries = fs::read_dir(folder.at(&search)).ok()?;
     let tried = entries
