@@ -3,7 +3,7 @@
 
 Not a dependency of effigy: it needs a Python with torch of your own. The protocol is described
 in src/commands/bench_train/rival.rs. Networks are written the way PyTorch users write them, from
-torch.nn's own layers; loss (ESR) and optimiser (Adam) are those of effigy's default recipe.
+torch.nn's own layers; the loss is the config's, the optimiser Adam in its fastest form there (`fused`).
 """
 
 import json
@@ -197,7 +197,68 @@ class S4d(nn.Module):
         return self.head(self.layers(self.input(x)))[:, :, self.warm_up :]
 
 
+class Dense(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        hidden, window = model["hidden_size"], model["window_len"]
+        between = nn.ReLU if model["kind"] == "nonlinear" else nn.Identity
+        self.layers = nn.Sequential(
+            nn.Linear(window, hidden), between(), nn.Linear(hidden, hidden), between(), nn.Linear(hidden, window)
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+RESOLUTIONS = [(1024, 120, 600), (2048, 240, 1200), (512, 50, 240)]
+
+
+class Loss:
+    """The weighted sum of effigy's loss terms; formulas in src/models/loss.rs and src/kernels/spectral."""
+
+    def __init__(self, weights, device):
+        self.emphasis = weights["pre_emphasis"]
+        self.weights = {name: w for name, w in weights.items() if name != "pre_emphasis" and w}
+        self.windows = [torch.hann_window(win, device=device) for _, _, win in RESOLUTIONS]
+
+    def magnitudes(self, x, resolution, window):
+        n_fft, hop, win = resolution
+        bins = torch.stft(x.flatten(0, 1), n_fft, hop, win, window, center=True, pad_mode="reflect", return_complex=True)
+        return (bins.real**2 + bins.imag**2).clamp(min=1e-8).sqrt()
+
+    def spectral(self, wet, predicted):
+        total = 0.0
+        for resolution, window in zip(RESOLUTIONS, self.windows):
+            with torch.no_grad():
+                w = self.magnitudes(wet, resolution, window)
+            p = self.magnitudes(predicted, resolution, window)
+            total = total + torch.norm(w - p) / torch.norm(w) + F.l1_loss(p.log(), w.log())
+        return total / len(RESOLUTIONS)
+
+    def term(self, name, wet, predicted):
+        if name.startswith("pre_emphasised_"):
+            wet, predicted = (x[..., 1:] - self.emphasis * x[..., :-1] for x in (wet, predicted))
+            name = name.removeprefix("pre_emphasised_")
+        error = wet - predicted
+        if name == "mse":
+            return (error**2).mean()
+        if name == "mae":
+            return error.abs().mean()
+        if name == "esr":
+            return (error**2).mean() / ((wet**2).mean() + 1e-16)
+        if name == "dc":
+            return error.mean() ** 2 / ((wet**2).mean() + 1e-16)
+        if name == "log_cosh":
+            return (error.abs() + F.softplus(-2 * error.abs())).mean() - 0.6931471805599453
+        return self.spectral(wet, predicted)
+
+    def __call__(self, wet, predicted):
+        return sum(w * self.term(name, wet, predicted) for name, w in self.weights.items())
+
+
 NETWORKS = {
+    "linear": Dense,
+    "nonlinear": Dense,
     "wavenet": WaveNet,
     "lstm": Recurrent,
     "gru": Recurrent,
@@ -221,8 +282,10 @@ def main():
     torch.manual_seed(1)
     on_gpu = not task["device"].startswith(("flex", "ndarray"))
     device = torch.device("cuda" if on_gpu else "cpu")
+    task["model"]["window_len"] = task["window_len"]
     model = NETWORKS[kind](task["model"], task["input_channels"]).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    loss_of = Loss(task.get("loss", {"esr": 1.0, "pre_emphasis": 0.85}), device)
     dry = 0.5 * torch.randn(task["batch_size"], task["input_channels"], task["input_len"], device=device)
     wet = torch.tanh(3 * dry[:, :1, task["input_len"] - task["window_len"] :])
     where = torch.cuda.get_device_name() if on_gpu else f"{task['threads']} threads"
@@ -232,7 +295,7 @@ def main():
             raise SystemExit(f"{line!r} instead of step")
         start = time.perf_counter()
         predicted = model(dry)
-        loss = ((wet - predicted) ** 2).mean() / ((wet**2).mean() + 1e-16)
+        loss = loss_of(wet, predicted)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -11,6 +11,7 @@ use super::activation::Activation;
 pub use super::bridge::composed_only as only;
 use super::encoder_decoder::{Filters, ScaleShift};
 use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
+use super::residual::ResidualWeights;
 use super::scan::{ScanState, ScanWeights};
 use super::spectral::{FLOOR, HAIR, RESOLUTIONS, SILENCE};
 use super::wavenet::WaveNet;
@@ -226,6 +227,29 @@ pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>,
         through + Tensor::cat(outputs, 2),
         ScanState { re, im }.detach(),
     )
+}
+
+/// As [`super::residual_layer`].
+pub fn residual_layer(
+    x: Tensor<3>,
+    weights: ResidualWeights,
+    dilation: usize,
+    activation: Activation,
+) -> Tensor<3> {
+    let z = conv1d(
+        x.clone(),
+        weights.conv,
+        Some(weights.bias),
+        [0, 0],
+        dilation,
+    );
+    let (have, len) = (x.dims()[2], z.dims()[2]);
+    let heard = x.narrow(2, have - len, len);
+    let curved = match weights.slopes {
+        Some(slopes) => p_relu(z, slopes),
+        None => activate(z, activation),
+    };
+    curved + conv1d(heard, weights.shortcut, None, [0, 0], 1)
 }
 
 /// As [`super::spectral_distance`].

@@ -6,9 +6,9 @@
 //!
 //! One folder per operator, each with its formula on the first page: [`convolution`],
 //! [`encoder_decoder`](mod@encoder_decoder), [`long_filter`](mod@long_filter),
-//! [`wavenet`](mod@wavenet), [`recurrent`](mod@recurrent), [`scan`](mod@scan), [`spectral`] for the
-//! distance of spectra, and `pointwise` for activations. In each, the slice form knows nothing of
-//! tensors; its `operator` file leads to them. What they share:
+//! [`wavenet`](mod@wavenet), [`recurrent`](mod@recurrent), [`residual`], [`scan`](mod@scan),
+//! [`spectral`] for the distance of spectra, and `pointwise` for activations. In each, the slice
+//! form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
 //! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`.
 //!
@@ -26,8 +26,10 @@ mod partition;
 mod pointwise;
 mod products;
 pub mod recurrent;
+pub mod residual;
 pub mod scan;
 pub mod spectral;
+pub mod update;
 pub mod wavenet;
 
 pub use bridge::is_fused;
@@ -37,6 +39,7 @@ pub use long_filter::long_filter;
 pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};
+pub use residual::{ResidualWeights, residual_layer};
 pub use scan::{ScanState, ScanWeights, scan};
 pub use spectral::spectral_distance;
 pub use wavenet::wavenet;

@@ -67,12 +67,22 @@ impl EffectNetwork for Tcn {
         let (sound, knobs) = sound_and_knobs(input.clone());
         let mut x = if self.has_film() { sound } else { input };
         for layer in &self.layers {
-            let mut y = layer.conv.forward(x.clone());
-            if let (Some(film), Some(knobs)) = (&layer.film, &knobs) {
-                y = film.forward(y, knobs.clone());
-            }
-            let heard = latest(x, y.dims()[2]);
-            x = layer.activation.forward(y) + layer.shortcut.forward(heard);
+            x = match (&layer.film, &knobs) {
+                (Some(film), Some(knobs)) => {
+                    let y = film.forward(layer.conv.forward(x.clone()), knobs.clone());
+                    let heard = latest(x, y.dims()[2]);
+                    layer.activation.forward(y) + layer.shortcut.forward(heard)
+                }
+                _ => {
+                    let TcnLayer {
+                        conv,
+                        activation,
+                        shortcut,
+                        ..
+                    } = layer;
+                    conv.forward_beside(x, activation, shortcut)
+                }
+            };
         }
         self.head.forward(x)
     }

@@ -11,7 +11,8 @@ use effigy::kernels::activation::Activation;
 use effigy::kernels::recurrent::Cell;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::kernels::{
-    self, Filters, RecurrentState, RecurrentWeights, ScaleShift, ScanState, ScanWeights, composed,
+    self, Filters, RecurrentState, RecurrentWeights, ResidualWeights, ScaleShift, ScanState,
+    ScanWeights, composed,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -721,6 +722,44 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
             &|p| run(&|x, w, s| kernels::scan(x, w, s), p),
             &|p| run(&|x, w, s| composed::scan(x, w, s), p),
         );
+    }
+}
+
+#[test]
+fn residual_layers_of_random_shapes_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let (batch, ins, outs) = (draw.between(1, 3), draw.between(1, 9), draw.between(1, 17));
+        let (kernel, dilation) = (draw.between(1, 6), draw.between(1, 90));
+        let len = (kernel - 1) * dilation + draw.between(1, 700);
+        let mut noise = Noise::new(case);
+        let size = 1.0 / ((ins * kernel) as f32).sqrt();
+        let inputs = [
+            noise.data([batch, ins, len], 1.0),
+            noise.data([outs, ins, kernel], size),
+            noise.data([outs, ins, 1], size),
+            noise.data([outs], 1.0),
+            noise.data([outs], 0.5),
+        ];
+        let functions = [None, Some(Activation::Tanh), Some(Activation::Relu)];
+        for function in functions {
+            // Without learned slopes there are four inputs.
+            let inputs = &inputs[..if function.is_none() { 5 } else { 4 }];
+            let weights = |p: &[Parameter]| ResidualWeights {
+                conv: p[1].three(),
+                shortcut: p[2].three(),
+                bias: p[3].one(),
+                slopes: p.get(4).map(Parameter::one),
+            };
+            let activation = function.unwrap_or(Activation::PRelu);
+            compare(
+                &format!(
+                    "{batch}×{ins}→{outs}, {kernel} taps of {dilation}, {len}, {activation:?}"
+                ),
+                inputs,
+                &|p| kernels::residual_layer(p[0].three(), weights(p), dilation, activation),
+                &|p| composed::residual_layer(p[0].three(), weights(p), dilation, activation),
+            );
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use effigy::kernels::encoder_decoder::{EncoderDecoder, FilterSlices, Middle};
 use effigy::kernels::recurrent::{
     Cell, PlainRecurrentState, Recurrent, RecurrentGradients, RecurrentSlices,
 };
+use effigy::kernels::residual::{Curve, ResidualLayer, ResidualSlices};
 use effigy::kernels::scan::{PlainScanState, Scan, ScanSlices};
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
@@ -762,6 +763,104 @@ fn recurrent_pieces_are_the_whole() {
         assert_eq!(whole, pieces);
         for ((y, first), second) in y.iter().zip(&first).zip(&second) {
             assert_eq!(y, &[first.as_slice(), second.as_slice()].concat());
+        }
+    }
+}
+
+/// The layer by its parts in double precision: the oracle's convolutions, φ and a sum.
+#[test]
+fn residual_layers_equal_their_parts_forward_and_backward() {
+    for (batch, ins, outs, kernel_size, dilation, out_len) in [
+        (1, 1, 1, 1, 1, 1),
+        (2, 3, 5, 4, 7, 1000),
+        (1, 16, 16, 5, 81, 700),
+    ] {
+        for curve in [Curve::Slopes, Curve::One(Activation::Tanh)] {
+            let shape = ResidualLayer {
+                in_channels: ins,
+                out_channels: outs,
+                kernel_size,
+                dilation,
+                curve,
+            };
+            let part = |kernel_size: usize| Conv1d {
+                in_channels: ins,
+                out_channels: outs,
+                kernel_size,
+                dilation,
+                left: 0,
+                right: 0,
+            };
+            let (conv, one) = (part(kernel_size), part(1));
+            let len = out_len + shape.context();
+            let mut rng = rng(41);
+            let size = 1.0 / ((ins * kernel_size) as f32).sqrt();
+            let x = noise(&mut rng, batch * ins * len, 1.0);
+            let w = noise(&mut rng, conv.weights(), size);
+            let s = noise(&mut rng, one.weights(), size);
+            let [b, slopes] = [1.0, 0.5].map(|size| noise(&mut rng, outs, size));
+            let dy = noise(&mut rng, batch * outs * out_len, 1.0);
+            let weights = ResidualSlices {
+                conv: &w,
+                bias: &b,
+                shortcut: &s,
+                slopes: if curve == Curve::Slopes { &slopes } else { &[] },
+            };
+            // What the shortcut hears.
+            let newest = |x: &[f64]| -> Vec<f64> {
+                x.chunks(len)
+                    .flat_map(|row| row[shape.context()..].to_vec())
+                    .collect()
+            };
+            let [x64, w64, s64, b64, dy64] = [&x, &w, &s, &b, &dy].map(|v| double(v));
+            let z = oracle::conv1d(&conv, batch, &x64, &w64, &b64);
+            let channel = |at: usize| at / out_len % outs;
+            let value = |at: usize, z: f64| match curve {
+                Curve::Slopes if z <= 0.0 => z * f64::from(slopes[channel(at)]),
+                Curve::Slopes => z,
+                Curve::One(_) => z.tanh(),
+            };
+            let slope = |at: usize, z: f64| match curve {
+                Curve::Slopes if z <= 0.0 => f64::from(slopes[channel(at)]),
+                Curve::Slopes => 1.0,
+                Curve::One(_) => 1.0 - z.tanh().powi(2),
+            };
+            let beside = oracle::conv1d(&one, batch, &newest(&x64), &s64, &vec![0.0; outs]);
+            let y: Vec<f64> = (0..z.len())
+                .map(|at| value(at, z[at]) + beside[at])
+                .collect();
+            let dz: Vec<f64> = (0..z.len()).map(|at| dy64[at] * slope(at, z[at])).collect();
+            let (mut dx, dw, db) = oracle::conv1d_gradients(&conv, batch, &x64, &w64, &dz);
+            let (dnewest, ds, _) =
+                oracle::conv1d_gradients(&one, batch, &newest(&x64), &s64, &dy64);
+            for (row, add) in dx.chunks_mut(len).zip(dnewest.chunks(out_len)) {
+                for (to, of) in row[shape.context()..].iter_mut().zip(add) {
+                    *to += of;
+                }
+            }
+            let mut dslopes = vec![0.0; weights.slopes.len()];
+            for (at, z) in z.iter().enumerate().filter(|_| curve == Curve::Slopes) {
+                dslopes[channel(at)] += dy64[at] * z.min(0.0);
+            }
+            for isa in Isa::available() {
+                let what = format!("{shape:?} on {isa}");
+                let mut got = vec![f32::NAN; y.len()];
+                let kept = shape.forward(isa, batch, &x, &weights, &mut got, true);
+                assert_outputs(&what, &got, &y);
+                let mut unkept = vec![f32::NAN; y.len()];
+                shape.forward(isa, batch, &x, &weights, &mut unkept, false);
+                assert!(got == unkept, "{what}");
+                let got = shape.backward(isa, batch, &x, &weights, &kept, &dy, true);
+                assert_gradients(&what, &got.x.unwrap(), &dx);
+                for (got, exact) in [
+                    (&got.conv, &dw),
+                    (&got.bias, &db),
+                    (&got.shortcut, &ds),
+                    (&got.slopes, &dslopes),
+                ] {
+                    assert_gradients(&what, got, exact);
+                }
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //! `{"unknown": "why"}`. It ends when its input ends.
 
 use super::subject::Subject;
-use crate::config::{ModelConfig, WaveNetConfig};
+use crate::config::{LossConfig, ModelConfig, WaveNetConfig};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
@@ -25,6 +25,8 @@ struct Task {
     window_len: usize,
     /// Channels that enter: sound, then knobs.
     input_channels: usize,
+    /// The config's `[loss]` table, every weight of it.
+    loss: LossConfig,
     /// Processor threads.
     threads: usize,
     /// `flex`, `cuda:0`, …
@@ -98,6 +100,7 @@ impl Rival {
             input_len,
             window_len: subject.windows.window_len,
             input_channels: 1 + subject.controls,
+            loss: subject.loss.clone(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             device: device.to_string(),
         };
