@@ -1,7 +1,6 @@
 //! An exponential moving average of a network's weights (Polyak & Juditsky 1992): it lies
 //! where the newest weights only jitter around, and so is usually the better network.
 
-use crate::kernels::update::blend;
 use crate::models::EffectModel;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
@@ -68,7 +67,8 @@ impl ModuleMapper for Blend {
             return param;
         };
         let shape = param.dims();
-        param.map(|average| blend(average, newest.reshape(shape), self.decay))
+        let share = newest.reshape(shape) * (1.0 - self.decay);
+        param.map(|average| average * self.decay + share)
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Knows networks and spans, not where recordings come from nor what is shown to the user.
 
-mod adam;
 pub mod average;
 pub mod batcher;
 pub mod downward;

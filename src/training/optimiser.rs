@@ -1,13 +1,17 @@
 //! From a config to burn's optimiser: which weights decay, which are frozen, and the clipping
 //! of all gradients by one norm.
 
-use super::adam::OnePassAdam;
 use crate::config::{Optimiser, TrainingConfig};
 use crate::models::parameters;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer, SgdConfig};
+use burn::optim::{
+    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer, SgdConfig,
+};
 use burn::prelude::*;
+
+/// Kingma & Ba's ε; burn's own default is 1e-5, which quiet recordings would feel.
+const ADAM_EPSILON: f32 = 1e-8;
 
 /// The optimiser of `config` for `model`. Weight decay falls on kernels only: parameters of
 /// two or more axes.
@@ -18,14 +22,20 @@ pub fn build<M: Module>(config: &TrainingConfig, model: &M) -> ModuleOptimizer {
         .map(|p| p.id)
         .collect();
     let decay = config.weight_decay as f32;
+    let l2 = Some(WeightDecayConfig::new(decay));
     match config.optimiser {
-        Optimiser::Adam => grouped(OnePassAdam::adam(0.0), OnePassAdam::adam(decay), kernels),
+        Optimiser::Adam => {
+            let adam = AdamConfig::new().with_epsilon(ADAM_EPSILON);
+            let decayed = adam.clone().with_weight_decay(l2);
+            grouped(adam.build(), decayed.build(), kernels)
+        }
         Optimiser::AdamW => {
-            let decayed = OnePassAdam::adam_w(decay);
-            grouped(OnePassAdam::adam_w(0.0), decayed, kernels)
+            let adam = AdamWConfig::new().with_epsilon(ADAM_EPSILON);
+            let free = adam.clone().with_weight_decay(0.0);
+            grouped(free.build(), adam.with_weight_decay(decay).build(), kernels)
         }
         Optimiser::Sgd => {
-            let decayed = SgdConfig::new().with_weight_decay(Some(WeightDecayConfig::new(decay)));
+            let decayed = SgdConfig::new().with_weight_decay(l2);
             grouped(SgdConfig::new().build(), decayed.build(), kernels)
         }
     }
