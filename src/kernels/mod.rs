@@ -29,7 +29,6 @@ pub mod recurrent;
 pub mod residual;
 pub mod scan;
 pub mod spectral;
-pub mod update;
 pub mod wavenet;
 
 pub use bridge::is_fused;

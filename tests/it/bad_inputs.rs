@@ -197,7 +197,7 @@ const CASES: &[Case] = &[
             );
         },
         arguments: TRAIN,
-        words: &["d2.wav", "16000 Hz", "8000 Hz"],
+        words: &["w2.wav", "16000 Hz", "8000 Hz"],
     },
     Case {
         name: "three channels against two",

@@ -144,7 +144,7 @@ fn other_test_samples_are_refused_before_anything_is_trained() {
     place.write("other.toml", other);
     for (config, words) in [
         ("late.toml", ["late.toml", "[5] against [0]"]),
-        ("other.toml", ["other.toml", "dry2.wav"]),
+        ("other.toml", ["other.toml", "wet2.wav"]),
     ] {
         let said = place.effigy(&["-q", "compare", "-c", "t.toml", config]);
         assert_eq!(said.code, 2);

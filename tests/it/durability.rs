@@ -61,7 +61,7 @@ fn essence(place: &Place, run: &str) -> (Vec<serde_json::Value>, Vec<u8>) {
         row.as_object_mut().unwrap().remove("seconds");
         row
     };
-    let said = place.path(run).join("test/1-dry-predicted.wav");
+    let said = place.path(run).join("test/1-wet-predicted.wav");
     (text.lines().map(row).collect(), fs::read(said).unwrap())
 }
 

@@ -56,9 +56,6 @@ pub use variation::TimeVariation;
 /// Strength from which on the place of a latency is known; see [`Alignment::is_placed`].
 const PLACED: f64 = 9.0;
 
-/// Samples by which what the views read and what the phases say may differ.
-const AT_ODDS: u64 = 2;
-
 /// Where to look for the latency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlignOptions {
@@ -248,7 +245,6 @@ pub fn estimate_joint(
     let onset = first_sample(alignment.latency_samples, start);
     let evidence = Evidence {
         blurred: start.is_none_or(|s| s.is_blurred()),
-        disputed: onset.abs_diff(alignment.latency_samples) > AT_ODDS,
         slides: line.slide != 0.0,
         ..evidence
     };
@@ -540,7 +536,6 @@ fn decide(
         agreement,
         repetition,
         blurred: false,
-        disputed: false,
         slides: false,
     };
     let lag = |index: usize| lags.start() + index as i64;

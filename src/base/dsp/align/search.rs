@@ -46,7 +46,7 @@ const PEAKS: usize = 12;
 const AROUND: i64 = 1024;
 
 /// Lags from which the noise of a stretch is read at least: a room's answer alone fills a thousand.
-const FLOOR_LAGS: i64 = 8192;
+const FLOOR_LAGS: i64 = 5000;
 
 /// Places of most agreement that are looked at closely.
 const FOLLOWED_UP: usize = 6;
