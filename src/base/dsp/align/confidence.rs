@@ -30,11 +30,6 @@ pub struct Evidence {
 /// their lags on the sample.
 const SLIDES: f64 = 0.3;
 
-/// Samples over which a response may spread and still name one of them, and the factor beyond: of eight
-/// such pairs (`table 500 60`) one had the latency on the sample; real pedals spread over up to 7.7.
-const WIDE: f64 = 8.0;
-const SPREADS: f64 = 0.3;
-
 /// Weight of each figure, and the constant.
 const STRENGTH: f64 = 0.41;
 const SIGNIFICANCE: f64 = 0.9;
@@ -55,8 +50,7 @@ impl Evidence {
             + AGREEMENT * self.agreement;
         let variety = ((self.repetition - 0.95) / (0.7 - 0.95)).clamp(0.0, 1.0);
         let lasting = if self.slides { SLIDES } else { 1.0 };
-        let narrow = if self.width > WIDE { SPREADS } else { 1.0 };
-        narrow * lasting * variety / (1.0 + (-sum).exp())
+        lasting * variety / (1.0 + (-sum).exp())
     }
 }
 
