@@ -547,6 +547,9 @@ fn every_committed_config_loads_builds_and_takes_two_steps() {
         if let ModelConfig::Tailed(tailed) = &mut small.model {
             tailed.tail.taps = 64;
         }
+        if let ModelConfig::Fir(filter) = &mut small.model {
+            filter.taps = 64;
+        }
         place.write("t.toml", toml::to_string(&small).unwrap());
         let said = place.effigy(&["-q", "train", "-c", "t.toml", "--device", "flex"]);
         assert_eq!(said.code, 0, "{}: {}", path.display(), said.stderr);
