@@ -40,6 +40,12 @@ pub fn read(path: &Path) -> Result<Vec<Row>, PackError> {
     }
 }
 
+/// The number that a cell or a part of a name holds, a percent sign aside; `None` where it is none.
+pub fn number(text: &str) -> Option<f64> {
+    let number = text.trim_end_matches('%').trim().parse::<f64>().ok();
+    number.filter(|number| number.is_finite())
+}
+
 type Fault = (Option<usize>, String);
 
 fn from_toml(text: &str) -> Result<Vec<Row>, Fault> {

@@ -7,6 +7,7 @@
 
 pub mod baseline;
 pub mod bayesian_ridge;
+mod conjugate;
 pub mod diagnosis;
 pub mod direct;
 mod error;

@@ -11,7 +11,9 @@
 //! blocks where nothing is stay near zero, and what fades is held to its fading: one rule for a
 //! few echoes and for a room. Knows nothing of networks or files.
 
+use super::conjugate::{Products, descend};
 use crate::dsp::fft::{Complex64, RealFft, quick_length};
+use crate::linalg::dot;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -66,7 +68,13 @@ pub fn fit(
             true => vec![penalty * FIRST_PENALTY * equations.lags[0]; taps],
             false => equations.penalties(&h, penalty),
         };
-        equations.descend(&mut h, &penalties, steps, &go_on)?;
+        let target = equations.target.clone();
+        let mut penalised = Penalised {
+            least: penalties.iter().copied().fold(f64::INFINITY, f64::min),
+            penalties: &penalties,
+            equations: &mut equations,
+        };
+        descend(&mut penalised, &target, &mut h, (steps, CLOSE), &go_on)?;
     }
     Some(h)
 }
@@ -175,14 +183,6 @@ impl Equations {
         product
     }
 
-    /// As [`Equations::product`], with the penalties.
-    fn penalised(&mut self, h: &[f64], penalties: &[f64]) -> Vec<f64> {
-        let mut product = self.product(h);
-        let own = h.iter().zip(penalties).map(|(h, d)| h * d);
-        product.iter_mut().zip(own).for_each(|(p, own)| *p += own);
-        product
-    }
-
     fn precondition(&mut self, residual: &[f64], penalty: f64) -> Vec<f64> {
         self.fft.forward(residual.iter().copied(), &mut self.work);
         for (bin, power) in self.work.iter_mut().zip(&self.circulant) {
@@ -206,45 +206,26 @@ impl Equations {
             .map(|tap| power / energies[tap / BLOCK].max(floor))
             .collect()
     }
+}
 
-    /// Some steps from `h` on; `None` when told to stop.
-    fn descend(
-        &mut self,
-        h: &mut [f64],
-        penalties: &[f64],
-        steps: usize,
-        go_on: &(impl Fn() -> bool + ?Sized),
-    ) -> Option<()> {
-        let least = penalties.iter().copied().fold(f64::INFINITY, f64::min);
-        let done = self.penalised(h, penalties);
-        let mut residual: Vec<f64> = self.target.iter().zip(done).map(|(t, d)| t - d).collect();
-        let mut turned = self.precondition(&residual, least);
-        let mut direction = turned.clone();
-        let mut size = dot(&residual, &turned);
-        let enough = CLOSE * size;
-        for _ in 0..steps {
-            if !go_on() {
-                return None;
-            }
-            if size <= enough || size <= 0.0 {
-                break;
-            }
-            let product = self.penalised(&direction, penalties);
-            let step = size / dot(&direction, &product);
-            h.iter_mut()
-                .zip(&direction)
-                .for_each(|(h, d)| *h += step * d);
-            residual
-                .iter_mut()
-                .zip(product)
-                .for_each(|(r, p)| *r -= step * p);
-            turned = self.precondition(&residual, least);
-            let before = std::mem::replace(&mut size, dot(&residual, &turned));
-            for (d, t) in direction.iter_mut().zip(&turned) {
-                *d = t + size / before * *d;
-            }
-        }
-        Some(())
+/// The equations with a penalty on every tap.
+struct Penalised<'a> {
+    equations: &'a mut Equations,
+    penalties: &'a [f64],
+    /// The least of them.
+    least: f64,
+}
+
+impl Products for Penalised<'_> {
+    fn product(&mut self, h: &[f64]) -> Vec<f64> {
+        let mut product = self.equations.product(h);
+        let own = h.iter().zip(self.penalties).map(|(h, d)| h * d);
+        product.iter_mut().zip(own).for_each(|(p, own)| *p += own);
+        product
+    }
+
+    fn precondition(&mut self, residual: &[f64]) -> Vec<f64> {
+        self.equations.precondition(residual, self.least)
     }
 }
 
@@ -323,10 +304,6 @@ fn add_product(sum: &mut [Complex64], new: &[Complex64], heard: &[Complex64]) {
     for ((sum, new), heard) in sum.iter_mut().zip(new).zip(heard) {
         *sum += new * heard.conj();
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

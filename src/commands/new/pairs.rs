@@ -219,8 +219,7 @@ pub(super) fn read_knobs(pairs: &mut [Named], pattern: &str) -> Result<()> {
 /// Where knobs stood, from what was written of it.
 fn numbers(cells: BTreeMap<String, String>) -> Result<BTreeMap<String, f64>> {
     let number = |(name, text): (String, String)| {
-        let value = text.trim_end_matches('%').trim().parse::<f64>().ok();
-        let value = value.filter(|v| v.is_finite());
+        let value = table::number(&text);
         let value =
             value.with_context(|| format!("{name} is {text:?}; a knob stands at a number"))?;
         Ok((name, value))

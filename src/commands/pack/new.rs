@@ -378,9 +378,7 @@ fn number(capture: &Capture, knob: &str) -> Result<Option<f64>> {
     let Some(text) = capture.values.get(knob) else {
         return Ok(None);
     };
-    let number = text.trim_end_matches('%').trim().parse::<f64>();
-    let number = number.ok().filter(|number| number.is_finite());
-    let number = number
+    let number = table::number(text)
         .with_context(|| format!("{}: {knob} is {text}; a knob needs numbers", capture.name))?;
     Ok(Some(number))
 }

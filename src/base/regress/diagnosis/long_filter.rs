@@ -5,7 +5,8 @@
 //! by FFT; the circulant with the dry sound's power spectrum is the preconditioner (T. Chan 1988),
 //! after which some tens of steps do. Knows nothing of blocks or of what the filter is for.
 
-use crate::dsp::fft::{Complex64, RealFft};
+use crate::dsp::fft::{Complex64, RealFft, quick_length};
+use crate::regress::conjugate::{Products, descend};
 
 /// Penalties, `λ` relative to the mean of the dry sound's power spectrum, and steps with each.
 /// Sharp notes of few harmonics leave most bands empty: a small penalty alone spends the steps on
@@ -78,8 +79,10 @@ impl<'a> Matrix<'a> {
         let all = self.fft.inverse(&mut self.work).iter().zip(self.support);
         all.map(|(v, s)| if *s { *v } else { 0.0 }).collect()
     }
+}
 
-    fn normal(&mut self, h: &[f64]) -> Vec<f64> {
+impl Products for Matrix<'_> {
+    fn product(&mut self, h: &[f64]) -> Vec<f64> {
         let predicted = self.filter(h);
         let mut product = self.correlate(&predicted);
         for (p, h) in product.iter_mut().zip(h) {
@@ -97,67 +100,12 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The next length of the form 2ⁿ or 3·2ⁿ.
-fn quick_length(least: usize) -> usize {
-    let power = least.max(4).next_power_of_two();
-    if power / 4 * 3 >= least {
-        power / 4 * 3
-    } else {
-        power
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// A fitted filter and what it predicts.
 pub(super) struct LongFilter {
     /// Impulse response, causal.
     pub(super) taps: Vec<f64>,
     /// For every sample of the recording.
     pub(super) predicted: Vec<f32>,
-}
-
-/// Some steps of conjugate gradients from `h` on; `None` when told to stop.
-fn descend(
-    matrix: &mut Matrix,
-    wet: &[f64],
-    h: &mut [f64],
-    steps: usize,
-    go_on: &impl Fn() -> bool,
-) -> Option<()> {
-    let mut residual = matrix.correlate(wet);
-    let done = matrix.normal(h);
-    residual.iter_mut().zip(done).for_each(|(r, d)| *r -= d);
-    let mut turned = matrix.precondition(&residual);
-    let mut direction = turned.clone();
-    let mut size = dot(&residual, &turned);
-    let enough = CLOSE * size;
-    for _ in 0..steps {
-        if !go_on() {
-            return None;
-        }
-        if size <= enough || size <= 0.0 {
-            break;
-        }
-        let product = matrix.normal(&direction);
-        let step = size / dot(&direction, &product);
-        for ((h, r), (d, p)) in h
-            .iter_mut()
-            .zip(&mut residual)
-            .zip(direction.iter().zip(&product))
-        {
-            *h += step * d;
-            *r -= step * p;
-        }
-        turned = matrix.precondition(&residual);
-        let before = std::mem::replace(&mut size, dot(&residual, &turned));
-        for (d, t) in direction.iter_mut().zip(&turned) {
-            *d = t + size / before * *d;
-        }
-    }
-    Some(())
 }
 
 /// Fits the coefficients of the `support` to the `chosen` samples of a pair of equal lengths;
@@ -171,10 +119,11 @@ pub(super) fn fit(
 ) -> Option<LongFilter> {
     let mut matrix = Matrix::new(dry, chosen, support);
     let wet: Vec<f64> = wet.iter().map(|&x| f64::from(x)).collect();
+    let target = matrix.correlate(&wet);
     let mut h = vec![0.0; support.len()];
     for (penalty, steps) in COURSE {
         matrix.penalise(penalty);
-        descend(&mut matrix, &wet, &mut h, steps, &go_on)?;
+        descend(&mut matrix, &target, &mut h, (steps, CLOSE), &go_on)?;
     }
     let predicted = matrix.filter(&h).iter().map(|&p| p as f32).collect();
     Some(LongFilter { taps: h, predicted })

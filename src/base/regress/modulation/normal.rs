@@ -1,6 +1,6 @@
 //! Normal equations of small least-squares problems, gathered row by row or column by column.
 
-use crate::linalg::cholesky;
+use crate::linalg::{cholesky, dot};
 
 /// `Σ a·aᵀ` (lower triangle, column-major) and `Σ a·y`.
 #[derive(Clone, Debug)]
@@ -86,18 +86,4 @@ impl Normal {
         cholesky::solve(&gram, &mut solution);
         Some(solution.iter().zip(&scale).map(|(x, s)| x * s).collect())
     }
-}
-
-/// Σ a·b in eight interleaved sums.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = a.remainder().iter().zip(b.remainder());
-    let rest: f64 = rest.map(|(a, b)| a * b).sum();
-    for (a, b) in a.zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }
