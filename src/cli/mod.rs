@@ -35,6 +35,7 @@ mod status;
 mod stretch;
 mod studio;
 mod synth;
+mod told;
 mod train;
 pub mod ui;
 

@@ -3,6 +3,7 @@
 use super::Status;
 use super::ui::Ui;
 use crate::commands::studio::{self, Request};
+use crate::progress::{Event, Observer};
 
 /// Says where the page is, and serves it until the process ends.
 ///
@@ -14,11 +15,8 @@ pub fn run(request: &Request, program: &clap::Command, ui: &Ui) -> anyhow::Resul
     let url = opened.url();
     let told = serde_json::json!({ "url": url, "folder": folder });
     ui.report(&told, |_| format!("effigy studio: {url}\nfolder: {folder}"))?;
-    if let Some(address) = request.listen.filter(|address| !address.is_loopback()) {
-        ui.say(&format!(
-            "listening at {address}: whoever in your network holds this address with its token can do all that \
-             you can do in the page; it is not encrypted"
-        ));
+    if let Some(warning) = opened.warning() {
+        ui.event(Event::Warning(&warning));
     }
     ui.say("Ctrl-C ends the studio; a training under way goes on, and is there when it is started again");
     if !request.no_open && !effigy_studio::show(&opened.ticket_url()) {

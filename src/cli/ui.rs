@@ -4,9 +4,11 @@
 //! warnings go to stderr.
 
 use super::screen::{self, Screen};
+use super::told::{self, Teller};
 use super::{interrupts, plain};
 use crate::progress::{Event, Observer};
 use crate::report::verdict::Grade;
+use effigy_studio::Told;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -30,6 +32,8 @@ pub struct Ui {
     bars: MultiProgress,
     /// Bars from the outermost task inwards.
     slots: Mutex<Vec<Slot>>,
+    /// For a program that draws bars of its own.
+    teller: Option<Teller>,
 }
 
 /// Redraws per second: smooth to the eye, nothing to the processor.
@@ -57,6 +61,7 @@ impl Ui {
             quiet,
             bars,
             slots: Mutex::default(),
+            teller: Teller::from_environment(),
         }
     }
 
@@ -109,7 +114,8 @@ impl Ui {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, task: &str, total: Option<u64>) {
+    /// Begins a task, and says how many others it lies in.
+    fn start(&self, task: &str, total: Option<u64>) -> usize {
         let mut slots = self.slots();
         let depth = slots.iter().take_while(|slot| slot.active).count();
         if depth == slots.len() {
@@ -130,6 +136,36 @@ impl Ui {
         if total.is_none() && !self.bars.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
+        depth
+    }
+
+    /// Tells another program how far the work is.
+    fn tell(&self, new: bool) {
+        let line = self
+            .teller
+            .as_ref()
+            .and_then(|teller| teller.line(new, || self.told()));
+        if let Some(line) = line {
+            screen::say(&line);
+        }
+    }
+
+    /// How far the work is; `None` where none is under way.
+    fn told(&self) -> Option<Told> {
+        let slots = self.slots();
+        let bars = slots
+            .iter()
+            .take_while(|slot| slot.active)
+            .map(|slot| &slot.bar);
+        let bars: Vec<&ProgressBar> = bars.collect();
+        let counts = bars
+            .iter()
+            .filter_map(|bar| Some((bar.position(), bar.length()?)));
+        let counts: Vec<(u64, u64)> = counts.collect();
+        Some(Told {
+            task: bars.last()?.message(),
+            share: told::share(&counts),
+        })
     }
 
     fn finish(&self) {
@@ -204,8 +240,14 @@ pub fn coloured(grade: Grade, text: &str) -> String {
 impl Observer for Ui {
     fn event(&self, event: Event<'_>) {
         match event {
-            Event::Start { task, total } => self.start(task, total),
-            Event::Advance(steps) => self.with_bar(|bar| bar.inc(steps)),
+            Event::Start { task, total } => {
+                let outermost = self.start(task, total) == 0;
+                self.tell(outermost);
+            }
+            Event::Advance(steps) => {
+                self.with_bar(|bar| bar.inc(steps));
+                self.tell(false);
+            }
             Event::Status(text) => self.with_bar(|bar| bar.set_message(plain::line(text))),
             Event::Finish => self.finish(),
             Event::Note(text) => self.say(&plain::lines(text)),

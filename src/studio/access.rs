@@ -129,7 +129,10 @@ impl Access {
             .unwrap_or(name);
         let ours = self.address.ip();
         match bare.parse::<IpAddr>() {
-            Ok(ip) => ip == ours || (ours.is_unspecified() && !ip.is_unspecified()),
+            // All of this machine's addresses, but not the one that means all: pages elsewhere reach this
+            // machine by it.
+            Ok(ip) if ours.is_unspecified() => !ip.is_unspecified(),
+            Ok(ip) => ip == ours,
             Err(_) => false,
         }
     }
@@ -187,6 +190,7 @@ mod tests {
         assert!(!one.answers_to("192.168.1.6:8117") && !one.answers_to("studio.lan:8117"));
         let all = access("0.0.0.0:8117");
         assert!(all.answers_to("192.168.1.6:8117") && !all.answers_to("studio.lan:8117"));
+        assert!(!all.answers_to("0.0.0.0:8117") && !all.answers_to("[::]:8117"));
     }
 
     #[test]

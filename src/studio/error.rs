@@ -18,6 +18,9 @@ pub enum StudioError {
         /// The system's reason.
         source: io::Error,
     },
+    /// There is no such folder.
+    #[error("{}: no such folder; make it first, or leave --dir out to use the one you are in", .0.display())]
+    NoFolder(PathBuf),
     /// Another studio has the folder.
     #[error("{}: another effigy studio is at work in this folder{at}; use that one, or name another with --dir", .folder.display())]
     Busy {

@@ -7,7 +7,7 @@
 
 use crate::folder::{CHECKPOINTS, Folder, MODELS, RECORDINGS, SOUNDS, STUDIO};
 use crate::http::Outgoing;
-use crate::queue::Queue;
+use crate::queue::{Queue, WEIGHTS};
 use serde_json::Value;
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
@@ -131,7 +131,7 @@ fn fingerprint(folder: &Folder, queue: &Queue) -> u64 {
     }
     for run in entries(&folder.at(CHECKPOINTS)) {
         for part in [
-            "best",
+            WEIGHTS,
             "report.json",
             "report.html",
             "metrics.jsonl",
@@ -141,7 +141,7 @@ fn fingerprint(folder: &Folder, queue: &Queue) -> u64 {
         }
     }
     for sketch in entries(&folder.at(STUDIO).join("sketch")) {
-        stamp(&sketch.join("best"), &mut hasher);
+        stamp(&sketch.join(WEIGHTS), &mut hasher);
     }
     stamp(&folder.at(STUDIO).join("queue.json"), &mut hasher);
     hasher.finish()

@@ -19,6 +19,7 @@ mod queue;
 mod routes;
 mod sound;
 mod start;
+mod told;
 mod upload;
 mod verbs;
 
@@ -26,4 +27,5 @@ pub use browser::show;
 pub use error::StudioError;
 pub use http::Limits;
 pub use start::{Opened, Settings, open};
+pub use told::{LINES, PROGRESS, Told};
 pub use verbs::Verbs;

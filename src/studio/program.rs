@@ -4,6 +4,7 @@
 //! result is the command line's own, byte for byte, and so is the sentence of an error.
 
 use crate::http::Outgoing;
+use crate::told::{LINES, PROGRESS, Told};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -58,14 +59,16 @@ impl Program {
         (self.running.fetch_add(1, Ordering::SeqCst) < AT_ONCE).then_some(place)
     }
 
-    /// Runs a verb and tells a page of it, a JSON object per line: `note` for what it says on the
-    /// way, then `done` with its result, or `error`. A page that goes takes the verb with it. Returns what was told last.
+    /// Runs a verb and tells a page of it, a JSON object per line: `progress` ([`Told`]) and `note`,
+    /// what it says on the way, then `done` with its result, or `error`. A page that goes takes the
+    /// verb with it. Returns what was told last.
     ///
     /// # Errors
     /// The page has gone.
     pub fn tell(&self, arguments: &[String], out: &mut Outgoing<'_>) -> io::Result<Value> {
         let mut command = self.command(arguments);
         let started = command
+            .env(PROGRESS, LINES)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
@@ -74,8 +77,8 @@ impl Program {
             Err(error) => return said(out, json!({ "error": error.to_string() })),
         };
         while let Some(line) = running.next_line(out)? {
-            if let Some(note) = running.heard(&line) {
-                send(out, &json!({ "note": note }))?;
+            if let Some(told) = running.heard(&line) {
+                send(out, &told)?;
             }
         }
         said(out, running.ended())
@@ -182,12 +185,15 @@ impl Running {
     }
 
     /// What is told of a line: an error waits for the end.
-    fn heard<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+    fn heard(&mut self, line: &str) -> Option<Value> {
         if let Some(error) = line.strip_prefix("error: ") {
             self.error = Some(error.to_string());
             return None;
         }
-        Some(line).filter(|line| !line.trim().is_empty())
+        if let Some(told) = Told::read(line) {
+            return Some(json!({ "progress": told }));
+        }
+        (!line.trim().is_empty()).then(|| json!({ "note": line }))
     }
 
     fn ended(mut self) -> Value {

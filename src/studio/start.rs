@@ -53,6 +53,10 @@ pub fn open(settings: &Settings, verbs: Verbs) -> Result<Opened, StudioError> {
         folder: settings.dir.clone(),
         source,
     };
+    // A name that was mistyped would else become a folder in which nothing is.
+    if !settings.dir.exists() {
+        return Err(StudioError::NoFolder(settings.dir.clone()));
+    }
     let own = settings.dir.join(STUDIO);
     system::create_dir_all(&own).map_err(folder_error)?;
     let folder = Folder::open(&settings.dir).map_err(folder_error)?;
@@ -115,6 +119,21 @@ impl Opened {
     /// The absolute folder.
     pub fn folder(&self) -> PathBuf {
         self.studio.folder.root().to_path_buf()
+    }
+
+    /// What it means that other machines are let in, where they are.
+    pub fn warning(&self) -> Option<String> {
+        let ip = self.listener.local_addr().ok()?.ip();
+        let elsewhere = match ip.is_unspecified() {
+            true => "; from elsewhere the address has this machine's own in place of 127.0.0.1",
+            false => "",
+        };
+        (!ip.is_loopback()).then(|| {
+            format!(
+                "listening at {ip}: whoever in your network holds this address with its token can do all \
+                 that you can do in the page, and what is sent can be read on the way{elsewhere}"
+            )
+        })
     }
 
     /// Serves until the process ends.

@@ -639,6 +639,64 @@ fn every_answer_is_guarded() {
 }
 
 #[test]
+fn others_are_let_in_by_their_token_alone_and_it_is_said_what_that_means() {
+    let place = tempfile::tempdir().unwrap();
+    let listen = |address: &str| Settings {
+        listen: Some(address.parse().unwrap()),
+        ..settings(place.path())
+    };
+    let opened = open(&listen("127.0.0.1"), verbs()).unwrap();
+    assert_eq!(opened.warning(), None);
+    drop(opened);
+    let opened = open(&listen("0.0.0.0"), verbs()).unwrap();
+    let warning = opened.warning().unwrap();
+    for part in ["0.0.0.0", "whoever in your network", "token", "can be read"] {
+        assert!(warning.contains(part), "{warning}");
+    }
+    let url = opened.url();
+    let (origin, token) = url.split_once("/#").unwrap();
+    assert_eq!(token.len(), 64);
+    let host = origin.strip_prefix("http://").unwrap().to_string();
+    let port = host.split(':').nth(1).unwrap().to_string();
+    std::thread::spawn(move || opened.serve());
+    let studio = Studio {
+        folder: place,
+        host,
+        cookie: String::new(),
+        token: token.to_string(),
+    };
+    // By number at any of this machine's addresses, never by a name, and never without the cookie.
+    for (name, status) in [
+        ("192.168.1.6", 401),
+        ("127.0.0.1", 401),
+        ("studio.lan", 421),
+        ("0.0.0.0", 421),
+    ] {
+        let host = format!("Host: {name}:{port}");
+        let answer = studio.raw("GET", "/api/overview", &[&host], b"");
+        assert_eq!(answer.status, status, "{name}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_and_not_made() {
+    let place = tempfile::tempdir().unwrap();
+    let missing = place.path().join("captuers");
+    let error = open(&settings(&missing), verbs()).unwrap_err();
+    assert!(matches!(error, StudioError::NoFolder(_)));
+    let text = error.to_string();
+    assert!(
+        text.contains("captuers") && text.contains("no such folder"),
+        "{text}"
+    );
+    assert!(!missing.exists());
+    let file = place.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let error = open(&settings(&file), verbs()).unwrap_err();
+    assert!(matches!(error, StudioError::Folder { .. }), "{error}");
+}
+
+#[test]
 fn a_second_studio_on_a_folder_says_so() {
     let studio = Studio::new();
     let error = open(&settings(studio.folder.path()), verbs()).unwrap_err();

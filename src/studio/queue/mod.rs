@@ -10,7 +10,7 @@ mod sketch;
 
 pub use job::Act;
 pub use line::Queue;
-pub use progress::{best_so_far, log_of, progress};
+pub use progress::{WEIGHTS, best_so_far, log_of, progress};
 
 use crate::error::Refusal;
 use crate::folder::Folder;

@@ -13,6 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Seconds that testing and the page take after training, as the search reckons too.
 const CONCLUSION_SECONDS: f64 = 5.0;
 
+/// The best weights of a run, renamed to this when they are whole.
+pub const WEIGHTS: &str = "best/weights.bpk";
+
 /// Epochs whose time says how long the next ones take.
 const RECENT: usize = 5;
 
@@ -69,7 +72,6 @@ pub fn progress(folder: &Folder, run: &str, job: Option<&Job>) -> Option<Progres
 /// The folder with the best weights so far: the run's, or, before there are any, of the network that
 /// leads the race, or of the sketch.
 pub fn best_so_far(folder: &Folder, run: &str) -> Option<String> {
-    let has_weights = |path: &Path| path.join("best").is_dir();
     if has_weights(&folder.at(run)) {
         return Some(run.to_string());
     }
@@ -77,9 +79,14 @@ pub fn best_so_far(folder: &Folder, run: &str) -> Option<String> {
         .or_else(|| Some(sketch::place(run)).filter(|place| has_weights(&folder.at(place))))
 }
 
+/// Whether a run has weights that can be played. Their folder alone says nothing: it is there a moment
+/// before they are.
+pub(super) fn has_weights(run: &Path) -> bool {
+    run.join(WEIGHTS).is_file()
+}
+
 /// The network that leads a run's race.
 fn leader(folder: &Folder, run: &str) -> Option<String> {
-    let has_weights = |path: &Path| path.join("best").is_dir();
     let search = format!("{run}-search");
     let entries = fs::read_dir(folder.at(&search)).ok()?;
     let tried = entries
@@ -181,4 +188,43 @@ fn seconds_left(
 /// The log of a run.
 pub fn log_of(folder: &Folder, run: &str) -> PathBuf {
     folder.at(run).join("metrics.jsonl")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_nothing_to_hear_before_the_weights_are_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let sketch = sketch::place("checkpoints/amp");
+        for run in [
+            "checkpoints/amp-search/a",
+            sketch.as_str(),
+            "checkpoints/amp",
+        ] {
+            let best = folder.at(run).join("best");
+            fs::create_dir_all(&best).unwrap();
+            fs::write(best.join("checksums"), "x").unwrap();
+            fs::write(
+                folder.at(run).join("metrics.jsonl"),
+                "{\"epoch\":1,\"valid\":{\"esr\":0.5}}\n",
+            )
+            .unwrap();
+        }
+        assert_eq!(best_so_far(&folder, "checkpoints/amp"), None);
+        // Each is better than those before.
+        for run in [
+            sketch.as_str(),
+            "checkpoints/amp-search/a",
+            "checkpoints/amp",
+        ] {
+            fs::write(folder.at(run).join(WEIGHTS), "x").unwrap();
+            assert_eq!(
+                best_so_far(&folder, "checkpoints/amp").as_deref(),
+                Some(run)
+            );
+        }
+    }
 }

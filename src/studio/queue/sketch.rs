@@ -3,6 +3,7 @@
 //! no part in the search, and goes when its job ends.
 
 use super::job::Job;
+use super::progress::has_weights;
 use crate::folder::{Folder, STUDIO};
 use crate::program::Program;
 use effigy_base::files::system;
@@ -42,14 +43,14 @@ pub(super) fn begin(folder: &Folder, program: &Program, job: &Job) {
     let Ok(child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
         return;
     };
-    let best = folder.at(place(&job.run)).join("best");
-    std::thread::spawn(move || end_when_heard(child, &best));
+    let run = folder.at(place(&job.run));
+    std::thread::spawn(move || end_when_heard(child, &run));
 }
 
 /// Its test is nobody's concern: it ends with its first weights.
-fn end_when_heard(mut child: Child, best: &Path) {
+fn end_when_heard(mut child: Child, run: &Path) {
     while matches!(child.try_wait(), Ok(None)) {
-        if best.is_dir() {
+        if has_weights(run) {
             // It may have ended meanwhile.
             let _ = child.kill();
         }
