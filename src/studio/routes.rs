@@ -131,7 +131,7 @@ impl Studio {
         for run in found["runs"].as_array_mut().into_iter().flatten() {
             let name = run["run"].as_str().unwrap_or_default().to_string();
             run["page"] = json!(self.folder.at(&name).join("report.html").is_file());
-            run["progress"] = json!(queue::progress(&self.folder, &name, None));
+            run["progress"] = json!(self.queue.progress(&name, None));
         }
         Ok(Response::json(200, &found))
     }
@@ -143,7 +143,7 @@ impl Studio {
         let report: Option<serde_json::Value> = json_of("report.json");
         let shown = self.queue.shown_run(&run);
         let own = shown.as_ref().and_then(|job| job.progress().cloned());
-        let progress = own.or_else(|| queue::progress(&self.folder, &run, None));
+        let progress = own.or_else(|| self.queue.progress(&run, None));
         Ok(Response::json(
             200,
             &json!({

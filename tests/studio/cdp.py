@@ -23,7 +23,7 @@ def program():
 class Browser:
     """A headless Chromium with a profile of its own, and what its pages have asked for."""
 
-    def __init__(self, width=1280, height=900, dark=False):
+    def __init__(self, width=1280, height=900, dark=False, microphone=None):
         self.profile = tempfile.mkdtemp(prefix="effigy-chromium-")
         from_browser, to_us = os.pipe()
         to_browser, from_us = os.pipe()
@@ -33,7 +33,7 @@ class Browser:
             "--disable-sync", "--no-first-run", "--mute-audio", "--autoplay-policy=no-user-gesture-required",
             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--disable-dev-shm-usage",
             "--force-prefers-reduced-motion", "--hide-scrollbars", f"--window-size={width},{height}",
-            f"--user-data-dir={self.profile}", "about:blank",
+            f"--user-data-dir={self.profile}", *([f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []), "about:blank",
         ]
 
         def wire():
@@ -83,6 +83,8 @@ class Browser:
                 self.answers[message["id"]] = message
             elif message["method"] == "Network.requestWillBeSent":
                 self.requests.append(message["params"]["request"]["url"])
+            elif message["method"] == "Fetch.requestPaused":
+                threading.Thread(target=self.serve, args=[message["params"]], daemon=True).start()
             elif message["method"] == "Runtime.exceptionThrown":
                 details = message["params"]["exceptionDetails"]
                 self.errors.append(details.get("exception", {}).get("description") or details["text"])
@@ -91,6 +93,18 @@ class Browser:
             elif message["method"] == "Input.dragIntercepted":
                 self.dragged.append(message["params"]["data"])
             self.arrived.notify_all()
+
+    def draw_from(self, page):
+        """Takes the page's own files from a folder instead of the binary: to work at them without building."""
+        self.page = page
+        self.call("Fetch.enable", patterns=[{"urlPattern": f"*/{path.name}"} for path in page.iterdir()])
+
+    def serve(self, asked):
+        path = self.page / asked["request"]["url"].rsplit("/", 1)[1]
+        kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
+        self.call("Fetch.fulfillRequest", requestId=asked["requestId"], responseCode=200,
+                  responseHeaders=[{"name": "Content-Type", "value": kinds[path.suffix]}],
+                  body=base64.b64encode(path.read_bytes()).decode())
 
     def call(self, method, patience=60, **parameters):
         with self.lock:

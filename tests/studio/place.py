@@ -22,6 +22,19 @@ def wav(path, samples, rate=48_000):
     path.write_bytes(head + data)
 
 
+def wav_samples(path):
+    """The first channel of a WAV file of 16-bit or 32-bit float samples, and its rate."""
+    data = path.read_bytes()
+    kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", data[20:36])
+    at = 12
+    while data[at : at + 4] != b"data":
+        at += 8 + struct.unpack("<I", data[at + 4 : at + 8])[0]
+    body = data[at + 8 : at + 8 + struct.unpack("<I", data[at + 4 : at + 8])[0]]
+    letter, scale = ("f", 1) if bits == 32 else ("h", 32768)
+    samples = struct.unpack(f"<{len(body) // (bits // 8)}{letter}", body)
+    return [x / scale for x in samples[::channels]], rate
+
+
 def plucks(seconds, rate=48_000, seed=1):
     """Plucked notes, from soft to loud."""
     draw = random.Random(seed)

@@ -38,8 +38,8 @@ export async function enter() {
   await post('/api/session', { token });
 }
 
-/** Runs a verb; `note` hears what it says on the way. Returns its result. */
-export async function run(verb, values, { note, signal } = {}) {
+/** Runs a verb; `work` hears how far it is and what it says on the way. Returns its result. */
+export async function run(verb, values, { work, signal } = {}) {
   const response = await request('POST', '/api/do', { verb, values }, { signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
@@ -52,17 +52,30 @@ export async function run(verb, values, { note, signal } = {}) {
       const told = JSON.parse(line);
       if (told.error) throw new Refused(422, told.error);
       if (told.done) return told.done;
-      note?.(told.note);
+      if (told.progress) work?.progress(told.progress);
+      else work?.note(told.note);
     }
   }
   throw new Refused(0, 'the studio was ended while this was being made; nothing half-made was left');
+}
+
+/** A file's own name as the studio takes it: no signs that lead elsewhere on some system, and not too long. */
+export function safe(name) {
+  const dot = name.lastIndexOf('.');
+  const ending = dot > 0 ? name.slice(dot).slice(0, 12) : '';
+  const letters = [...(dot > 0 ? name.slice(0, dot) : name).replace(/[\\/:\p{Cc}]/gu, '-').replace(/^\.+/, '')];
+  while (new TextEncoder().encode(letters.join('')).length > 120) letters.pop();
+  const stem = letters.join('').trim() || 'sound';
+  const kept = (stem + ending).replace(/[. ]+$/, '');
+  return /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(kept) ? `_${kept}` : kept;
 }
 
 /** Sends a file; `share` hears how much of it has gone. Returns where it is: not in place of another of its name. */
 export function upload(file, path, share) {
   return new Promise((resolve, reject) => {
     const sent = new XMLHttpRequest();
-    sent.open('PUT', `/api/upload?to=${encodeURIComponent(path)}`);
+    const to = path.split('/').map(safe).join('/');
+    sent.open('PUT', `/api/upload?to=${encodeURIComponent(to)}`);
     sent.upload.addEventListener('progress', (event) => { if (event.lengthComputable) share?.(event.loaded / event.total); });
     sent.addEventListener('load', () => (sent.status === 200 ? resolve(JSON.parse(sent.responseText).path) : reject(new Refused(sent.status, sent.responseText))));
     sent.addEventListener('error', () => reject(new Refused(0, `${file.name}: the studio did not take it`)));

@@ -1,6 +1,7 @@
 // The rooms, and the way between them.
 
 import { enter, get, Listener } from './api.js';
+import { silence } from './player.js';
 import { el, say, tellError } from './ui.js';
 import * as capture from './capture.js';
 import * as queue from './queue.js';
@@ -21,6 +22,8 @@ const studio = {
     document.querySelector('[data-folder]').textContent = studio.overview.path;
     return studio.overview;
   },
+  /** The room anew. */
+  show,
   go(room, what) {
     location.hash = what ? `${room}/${encodeURIComponent(what)}` : room;
   },
@@ -34,6 +37,7 @@ async function show() {
   const room = ROOMS[name] ? name : 'capture';
   leave?.();
   leave = undefined;
+  silence();
   for (const link of document.querySelectorAll('[data-rooms] a')) {
     const here = link.hash === `#${room}`;
     link.classList.toggle('here', here);

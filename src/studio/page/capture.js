@@ -1,9 +1,9 @@
 // Capture: recordings in, the verdict on them, what would be trained, and the start of it.
 
 import { get, getText, post, putText, run, upload } from './api.js';
-import { single } from './player.js';
-import { alignment, attack, levels, onset, wave } from './pictures.js';
-import { base, button, el, field, plain, select, stem, tellError, working } from './ui.js';
+import { sound } from './player.js';
+import { alignment, attack, levels, onset } from './pictures.js';
+import { base, button, el, field, plain, say, select, stem, tellError, working } from './ui.js';
 import { GEAR, kind, PLAYERS, TONES } from './words.js';
 
 const SOUND = /\.(wav|aiff?|aifc|flac|mp3|og[ga])$/i;
@@ -46,13 +46,14 @@ export async function show(place, studio) {
   };
   const zone = el('div', { class: 'zone', 'data-zone': '' },
     el('p', { class: 'big' }, 'Drop a dry and a wet recording here'),
-    el('p', {}, 'The same passage, once without and once with the effect. Several pairs, or a folder with one dry and many wets, are fine too. WAV, AIFF, FLAC, MP3 and OGG are read.'),
-    el('p', { class: 'row' }, picker('Choose files …', { accept: 'audio/*,.aif,.aiff,.flac,.ogg,.wav,.mp3' }), picker('Choose a folder …', { webkitdirectory: true })));
+    el('p', { class: 'zone-more' }, 'The same passage, once without and once with the effect. Several pairs, or a folder with one dry and many wets, are fine too. WAV, AIFF, FLAC, MP3 and OGG are read.'),
+    el('p', { class: 'row' }, picker('Choose files …', { accept: 'audio/*,.aif,.aiff,.flac,.ogg,.wav,.mp3' }), picker('Choose a folder …', { webkitdirectory: true }),
+      button('Start over', () => studio.show(), { class: 'quiet start-over' })));
   for (const kind of ['dragenter', 'dragover']) zone.addEventListener(kind, (event) => { event.preventDefault(); zone.classList.add('over'); });
   for (const kind of ['dragleave', 'drop']) zone.addEventListener(kind, () => zone.classList.remove('over'));
   zone.addEventListener('drop', (event) => { event.preventDefault(); filesOf(event.dataTransfer).then(take).catch(tellError); });
 
-  const list = el('div', { 'aria-label': 'Dropped recordings' });
+  const list = el('div');
   const settings = el('div');
   const verdict = el('div', { 'aria-live': 'polite' });
   const earlier = el('div');
@@ -63,7 +64,9 @@ export async function show(place, studio) {
 
   async function take(files) {
     const sounds = files.filter((file) => SOUND.test(file.name));
-    if (!sounds.length) throw new Error('none of these is a sound file that is read here: WAV, AIFF, FLAC, MP3 or OGG');
+    const others = files.filter((file) => !SOUND.test(file.name) && !file.name.startsWith('.'));
+    if (!sounds.length) throw new Error(`${others.map((file) => file.name).slice(0, 3).join(', ') || 'nothing'}: not a sound file that is read here; WAV, AIFF, FLAC, MP3 and OGG are`);
+    if (others.length) say(`left out, for they are no sound files: ${others.map((file) => file.name).slice(0, 5).join(', ')}${others.length > 5 ? ' …' : ''}`, 'warning');
     if (!capture.folder) capture.folder = freeName(plain(folderName(sounds)), studio.overview.recordings.map((f) => f.name.split('/')[0]));
     for (const file of sounds) {
       const known = capture.files.find((other) => other.name === file.name);
@@ -96,10 +99,13 @@ export async function show(place, studio) {
   }
 
   function draw() {
-    list.replaceChildren(el('ul', { class: 'files' }, capture.files.map((file) => {
+    zone.classList.toggle('small-zone', capture.files.length > 0);
+    zone.querySelector('.big').textContent = capture.files.length ? 'Drop more here' : 'Drop a dry and a wet recording here';
+    list.replaceChildren(el('ul', { class: 'files', 'aria-label': 'Dropped recordings' }, capture.files.map((file) => {
       const role = select([['dry', 'dry: without the effect'], ['wet', 'wet: through the effect'], ['out', 'leave it out']], file.role, { 'aria-label': `What ${file.name} is`, onchange: () => { file.role = role.value; draw(); outlines(); suggest().catch(tellError); } });
       file.picture = el('div', { class: 'outline' });
-      file.row = el('li', {}, el('div', { class: 'file-head' }, el('strong', {}, file.name), role), file.picture);
+      file.about = el('span', { class: 'small' });
+      file.row = el('li', {}, el('div', { class: 'file-head' }, el('strong', {}, file.name), file.about, role), file.picture);
       return file.row;
     })));
     const [dry, wet] = ['dry', 'wet'].map((role) => capture.files.filter((file) => file.role === role));
@@ -111,11 +117,11 @@ export async function show(place, studio) {
   function outlines() {
     for (const file of capture.files.filter((f) => f.path)) {
       file.outlined ??= get(`/api/outline?of=${encodeURIComponent(file.path)}`);
-      file.outlined.then((outline) => {
-        const text = `${file.role}, ${outline.seconds.toFixed(1)} s, ${outline.rate} Hz, ${outline.channels === 1 ? 'mono' : `${outline.channels} channels`}`;
-        const listen = file.listen ??= single(file.path, `Listen to ${file.name}`);
-        file.picture.replaceChildren(wave(outline, file.role === 'dry' ? 'dry' : 'wet', `${file.name}: ${text}`), el('p', { class: 'small' }, text), listen);
-      }, tellError);
+      file.player ??= sound(file.path, file.name, file.role, () => file.outlined);
+      file.player.className = `sound tint-${file.role}`;
+      file.picture.replaceChildren(file.player);
+      // What cannot be decoded says so in its player's place.
+      file.outlined.then((outline) => { file.about.textContent = `${outline.seconds.toFixed(1)} s, ${outline.rate / 1000} kHz, ${outline.channels === 1 ? 'mono' : `${outline.channels} channels`}`; }, () => {});
     }
   }
 
@@ -178,7 +184,7 @@ export async function show(place, studio) {
       if (form.together.value === 'knobs' && form.knobs.value && job.wet.length > 1) values.knobs = form.knobs.value;
       if (form.latency.value !== '') values.latency = form.latency.value;
       try {
-        const found = await run(['new'], values, { note: work.note, signal: control.signal });
+        const found = await run(['new'], values, { work, signal: control.signal });
         const config = await getText(`/api/config?of=${encodeURIComponent(`${job.name}.toml`)}`);
         const made = { ...job, found, text: config };
         capture.made.push(made);
@@ -210,15 +216,15 @@ export async function show(place, studio) {
   function suggestion(made) {
     const { check, summary } = made.found;
     const effect = kind(check.kind, check.delayed);
-    const toml = el('textarea', { value: made.text, rows: 18, spellcheck: false, 'aria-label': `Config of ${made.name}`, oninput: () => { made.text = toml.value; } });
+    const toml = el('textarea', { value: made.text, rows: 18, spellcheck: false, 'aria-label': `Config of ${made.name}`, oninput: () => { [made.text, made.edited] = [toml.value, true]; } });
     made.toml = toml;
     const heading = el('h2', {}, made.name);
     const node = el('section', { class: 'suggestion', 'data-suggestion': made.name }, heading,
       el('div', { class: `verdict ${check.fit ? (check.cautions.length ? 'fair' : 'great') : 'poor'}` },
         el('p', { class: 'grade' }, check.fit ? 'Fit for training' : 'Not fit as it is'),
-        el('p', { class: 'esr' }, el('strong', {}, `${effect.title}. `), effect.text), findings(check)),
+        el('p', { class: 'esr' }, el('strong', {}, `${effect.title}. `), effect.text), findings(check),
+        el('div', { class: 'row' }, button('Train it', () => begin([made], 'training'), { class: 'primary', 'data-train': '' }), el('span', { class: 'small' }, summary))),
       el('div', { class: 'pictures' }),
-      el('div', { class: 'row' }, button('Train it', () => begin([made], 'training'), { class: 'primary', 'data-train': '' }), el('span', { class: 'small' }, summary)),
       el('details', {}, el('summary', {}, 'The very config'), toml,
         el('p', { class: 'row' }, button('Keep changes', () => save(made), { class: 'quiet' }), el('span', { class: 'small' }, `${made.name}.toml: what \`effigy train ${made.name}.toml\` trains too`))));
     draws(made, node.querySelector('.pictures')).catch(tellError);
@@ -234,7 +240,7 @@ export async function show(place, studio) {
 
   async function draws(made, at) {
     const { check } = made.found;
-    at.append(levels([{ name: 'dry', ...check.dry }, { name: 'wet', ...check.wet }]));
+    at.append(el('div', {}, el('h3', {}, 'How loud it is played'), levels([{ name: 'dry', ...check.dry }, { name: 'wet', ...check.wet }])));
     const of = (path) => capture.files.find((file) => file.path === path);
     const outline = await of(made.dry[0]).outlined;
     const latency = check.latency?.latency_samples ?? 0;
@@ -244,7 +250,7 @@ export async function show(place, studio) {
     const rough = attack(outline);
     const from = Math.max(0, rough + onset((await close(made.dry[0], rough, column + 256)).samples) - 150 - Math.max(0, -latency));
     const [dry, wet] = await Promise.all([made.dry[0], made.wet[0]].map((path) => close(path, from, 700 + Math.abs(latency))));
-    at.append(alignment(dry.samples, wet.samples, latency, dry.rate));
+    at.append(el('div', {}, el('h3', {}, 'How the two lie'), alignment(dry.samples, wet.samples, latency, dry.rate)));
   }
 
   /** What is said of the gear, in the config where `export` finds it. */
@@ -266,14 +272,13 @@ export async function show(place, studio) {
 
   async function save(made, text = made.text) {
     await putText(`/api/config?of=${encodeURIComponent(`${made.name}.toml`)}`, text);
-    made.text = text;
-    made.toml.value = text;
+    [made.text, made.toml.value, made.edited] = [text, text, false];
   }
 
   async function begin(made, room) {
     let job;
     for (const one of made) {
-      if (one.toml.value !== one.text) await save(one, one.toml.value);
+      if (one.edited) await save(one);
       job = await post('/api/queue/add', { config: `${one.name}.toml` });
     }
     await studio.look();
@@ -283,7 +288,8 @@ export async function show(place, studio) {
   function offer() {
     const folders = [...new Set(studio.overview.recordings.map((f) => f.name.split('/')).filter((p) => p.length > 1 && p[0] !== 'sounds').map((p) => p[0]))];
     earlier.replaceChildren();
-    if (!folders.length || capture.files.length) return;
+    if (capture.files.length) return;
+    if (!folders.length) return earlier.append(steps());
     earlier.append(el('section', { 'aria-labelledby': 'h-earlier' }, el('h2', { id: 'h-earlier' }, 'Dropped earlier'),
       el('ul', { class: 'plain-list' }, folders.map((folder) => el('li', {}, button(folder, () => again(folder), { class: 'quiet' }),
         el('span', { class: 'small' }, studio.overview.recordings.filter((f) => f.name.startsWith(`${folder}/`)).map((f) => base(f.name)).join(', ')))))));
@@ -302,6 +308,16 @@ export async function show(place, studio) {
 
   offer();
   return { leave: () => stop?.abort(), changed: offer };
+}
+
+/** How a capture is made, for whoever makes the first. */
+function steps() {
+  const step = (title, text) => el('li', {}, el('h3', {}, title), el('p', {}, text));
+  return el('section', { 'aria-labelledby': 'h-steps' }, el('h2', { id: 'h-steps' }, 'How it goes'), el('ol', { class: 'steps' },
+    step('Record twice', 'Play a minute, soft and loud, low and high. Record it dry; send the very same recording through the amplifier or pedal, and record what comes out.'),
+    step('Drop both here', 'They are looked at first: whether they belong together, whether they are loud enough, what kind of effect it is.'),
+    step('Train and listen', 'A curve shows how it learns. Hear it against your recording while it does, blind if you like, and stop when you like it.'),
+    step('Play it', 'Export for Neural Amp Modeler, AIDA-X and others, or play any file through it here.')));
 }
 
 /** Dries and wets whose names differ by these words alone; else in their order. */

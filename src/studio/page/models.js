@@ -1,9 +1,9 @@
 // Models: all runs by their figures, compared, looked into, exported; and model files from elsewhere.
 
 import { fileUrl, get, run, upload } from './api.js';
-import { soundChoice } from './forms.js';
-import { single } from './player.js';
-import { base, button, el, field, figure, plain, select, stem, tellError, working } from './ui.js';
+import { knobs, soundChoice } from './forms.js';
+import { named, sound } from './player.js';
+import { base, button, el, empty, field, figure, plain, select, stem, tellError, working } from './ui.js';
 import { GEAR, grade, TONES } from './words.js';
 
 const FORMATS = [['nam', 'Neural Amp Modeler, .nam'], ['aidax', 'AIDA-X, .aidax'], ['json', 'RTNeural, .json'], ['namb', 'small devices, .namb'], ['safetensors', 'weights by name, .safetensors'], ['onnx', 'a graph, .onnx']];
@@ -14,7 +14,7 @@ export async function show(place, studio, what) {
   const table = el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'All runs' });
   const compared = el('div');
   const detail = el('div', { 'data-detail': '' });
-  const files = el('div');
+  const files = el('div', { 'data-models': '' });
   const chosen = new Set();
   const compare = button('Compare the chosen', () => side(), { disabled: true });
   place.append(
@@ -35,7 +35,8 @@ export async function show(place, studio, what) {
       return el('tr', {}, el('th', { scope: 'row' }, el('a', { href: `#models/${encodeURIComponent(name)}` }, name)), el('td', {}, box), el('td', {}, one.model),
         el('td', {}, one.test ? 'tested' : 'not tested yet'), el('td', {}, el('span', { class: `grade-word ${tone}` }, word || '–')), el('td', {}, figure(figures?.esr)), el('td', {}, figure(figures?.rmse)), el('td', {}, String(one.epochs)), el('td', {}, figure(Math.round(one.seconds))));
     });
-    table.replaceChildren(runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', 'state', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows)) : el('p', { class: 'lead' }, 'No runs yet.'));
+    table.replaceChildren(runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', 'state', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows)) : empty('No runs yet.', 'Capture an effect', '#capture'));
+    compare.hidden = runs.length < 2;
     for (const line of unreadable) table.append(el('p', { class: 'problem' }, line));
     list();
   }
@@ -44,7 +45,7 @@ export async function show(place, studio, what) {
     const work = working('Drawing one page of them all');
     compared.replaceChildren(work.node);
     try {
-      const drawn = await run(['report'], { runs: [...chosen], output: 'studio/compared.html' }, { note: work.note });
+      const drawn = await run(['report'], { runs: [...chosen], output: 'studio/compared.html' }, { work });
       compared.replaceChildren(page(drawn.page ?? 'studio/compared.html', 'The chosen runs compared'));
     } finally {
       work.done();
@@ -103,7 +104,7 @@ function step(text, verb, values, show) {
     place.replaceChildren(work.node);
     try {
       const given = await values();
-      place.replaceChildren(...[show(await run(verb, given, { note: work.note, signal: control.signal }), given)].flat());
+      place.replaceChildren(...[show(await run(verb, given, { work, signal: control.signal }), given)].flat());
     } finally {
       work.done();
     }
@@ -132,12 +133,16 @@ function probe(told) {
 
 function play(model, name, studio) {
   const output = `studio/listen/${plain(name)}-played.wav`;
-  const choice = soundChoice(studio, 'Play a file through it');
+  const choice = soundChoice(studio, 'Recording or riff', 'Dry, as it leaves the instrument');
+  const turned = el('div');
+  let ownKnobs;
+  knobs(model).then((found) => { ownKnobs = found; turned.replaceChildren(found.node); }, tellError);
   const { press, place } = step('Play', ['infer'], () => {
     if (!choice.value()) throw new Error('choose a sound first');
-    return { model, inputs: [choice.value()], output };
-  }, () => [single(output, `${base(choice.value())} through ${name}`), el('a', { class: 'button', href: fileUrl(output, '?download'), download: `${stem(choice.value())}-${name}.wav` }, 'Download')]);
-  return el('div', {}, el('h3', {}, 'Play'), choice.node, press, place);
+    const control = ownKnobs?.values() ?? [];
+    return { model, inputs: [choice.value()], output, ...(control.length && { control }) };
+  }, () => [named(`${base(choice.value())} through ${name}`, sound(output, `${base(choice.value())} through ${name}`, 'predicted')), named('dry', sound(choice.value(), `${base(choice.value())}, dry`, 'dry')), el('a', { class: 'button', href: fileUrl(output, '?download'), download: `${stem(choice.value())}-${name}.wav` }, 'Download')]);
+  return el('div', { 'data-play': '' }, el('h3', {}, 'Play something through it'), el('div', { class: 'fields' }, choice.node), turned, press, place);
 }
 
 function exporter(model, name, studio) {

@@ -2,8 +2,8 @@
 
 import { el, svg } from './ui.js';
 
-/** The outline of a recording, in the colour of `tint`. */
-export function wave(outline, tint, label) {
+/** The outline of a recording, in the colour of what it stands in. */
+export function wave(outline) {
   const count = outline.low.length;
   const peak = Math.max(1e-6, ...outline.high.map(Math.abs), ...outline.low.map(Math.abs));
   const columns = 600;
@@ -15,7 +15,7 @@ export function wave(outline, tint, label) {
     const high = Math.max(...outline.high.slice(from, to));
     d += `M${x}.5 ${(50 - (48 * high) / peak).toFixed(1)}V${(50.5 - (48 * low) / peak).toFixed(1)}`;
   }
-  return el('div', { class: `wave tint-${tint}`, role: 'img', 'aria-label': label },
+  return el('div', { class: 'wave', 'aria-hidden': 'true' },
     svg('svg', { viewBox: `0 0 ${columns} 100`, preserveAspectRatio: 'none' }, svg('path', { d })));
 }
 

@@ -1,7 +1,7 @@
 // Queue: what trains, what comes next, in which order.
 
 import { post } from './api.js';
-import { base, button, el, figure, time } from './ui.js';
+import { base, button, el, empty, figure, time } from './ui.js';
 import { grade, STATES } from './words.js';
 
 /** What can be done with a job, by its state. */
@@ -50,9 +50,9 @@ export const chip = (state) => el('span', { class: `chip ${state}` }, STATES[sta
 /** The room. */
 export async function show(place, studio) {
   const list = el('ol', { class: 'jobs', 'data-jobs': '' });
-  const empty = el('p', { class: 'lead' }, 'Nothing is waiting. ', el('a', { href: '#capture' }, 'Capture an effect'), ' and its training stands here.');
+  const none = empty('Nothing is waiting. Capture an effect, and its training stands here.', 'Capture an effect', '#capture');
   place.append(el('section', { 'aria-labelledby': 'h-queue' }, el('h1', { id: 'h-queue' }, 'Queue'),
-    el('p', { class: 'lead' }, 'One trains at a time, the first that is ready. Drag them into another order, or use the arrows. Ending the studio ends no training.'), empty, list));
+    el('p', { class: 'lead' }, 'One trains at a time, the first that is ready. Drag them into another order, or use the arrows. Ending the studio ends no training.'), none, list));
   let dragged;
 
   const order = (ids) => post('/api/queue/order', { ids }).then(() => studio.look()).then(draw);
@@ -65,7 +65,7 @@ export async function show(place, studio) {
 
   function draw() {
     const jobs = studio.overview.queue;
-    empty.hidden = jobs.length > 0;
+    none.hidden = jobs.length > 0;
     const focus = document.activeElement?.dataset?.focus;
     list.replaceChildren(...jobs.map((job, at) => {
       const name = base(job.run);

@@ -17,32 +17,57 @@ export function wavFile(pieces, rate) {
   return bytes;
 }
 
-/** A button that records until it is pressed again; `take` gets the file. */
+/** A button that records until it is pressed again, or until `cancel`; `take` gets the file. */
 export function recorder(take) {
-  const clock = el('span', { class: 'small', role: 'status' });
-  let stop;
+  const clock = el('span', { class: 'small', role: 'timer' });
+  let recording;
   const press = button('Record a riff', async () => {
-    if (stop) return stop();
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
+    if (recording) return keep();
+    // Browsers give it to pages of this machine alone.
+    if (!navigator.mediaDevices) throw new Error('the microphone: the browser gives it to a page at 127.0.0.1 or localhost only');
+    recording = await open();
+    press.textContent = 'Stop recording';
+    press.classList.add('on-air');
+  });
+  const node = el('span', { class: 'recorder' }, press, clock);
+  node.cancel = () => close();
+
+  async function open() {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } })
+      .catch((error) => { throw new Error(`the microphone: ${error.message}`); });
     const context = new AudioContext();
     await context.audioWorklet.addModule('/recorder-worklet.js');
-    const node = new AudioWorkletNode(context, 'recorder', { numberOfOutputs: 0 });
+    const listener = new AudioWorkletNode(context, 'recorder', { numberOfOutputs: 0 });
     const pieces = [];
-    node.port.onmessage = (event) => {
-      pieces.push(event.data);
-      clock.textContent = ` ${((pieces.length * 2048) / context.sampleRate).toFixed(0)} s`;
-    };
-    context.createMediaStreamSource(stream).connect(node);
-    press.textContent = 'Stop recording';
-    stop = async () => {
-      stop = undefined;
-      stream.getTracks().forEach((track) => track.stop());
-      await context.close();
-      press.textContent = 'Record a riff';
-      clock.textContent = '';
-      const name = `riff-${new Date().toISOString().slice(0, 19).replaceAll(/[:T]/g, '-')}.wav`;
-      await take(new File([wavFile(pieces, context.sampleRate)], name, { type: 'audio/wav' }));
-    };
-  });
-  return el('span', {}, press, clock);
+    let frames = 0;
+    const ended = new Promise((done) => {
+      listener.port.onmessage = ({ data }) => {
+        if (!data) return done();
+        pieces.push(data);
+        frames += data.length;
+        clock.textContent = ` ${(frames / context.sampleRate).toFixed(0)} s`;
+      };
+    });
+    context.createMediaStreamSource(stream).connect(listener);
+    return { stream, context, listener, pieces, ended };
+  }
+
+  async function keep() {
+    const { listener, pieces, ended, context } = recording;
+    listener.port.postMessage('end');
+    await ended;
+    close();
+    const name = `riff-${new Date().toISOString().slice(0, 19).replaceAll(/[:T]/g, '-')}.wav`;
+    await take(new File([wavFile(pieces, context.sampleRate)], name, { type: 'audio/wav' }));
+  }
+
+  function close() {
+    recording?.stream.getTracks().forEach((track) => track.stop());
+    recording?.context.close();
+    recording = undefined;
+    press.textContent = 'Record a riff';
+    press.classList.remove('on-air');
+    clock.textContent = '';
+  }
+  return node;
 }

@@ -1,12 +1,12 @@
 // Training: the live curve, the figures, and the sound of the best so far against the recording.
 
-import { get, Listener, post, run } from './api.js';
-import { blind, deck, single } from './player.js';
+import { fileUrl, get, Listener, post, run } from './api.js';
+import { blind, deck, named, sound } from './player.js';
 import { Curve } from './pictures.js';
 import { actions, chip, far } from './queue.js';
 import { recorder } from './recorder.js';
-import { soundChoice } from './forms.js';
-import { base, button, el, figure, tellError, working } from './ui.js';
+import { knobs, soundChoice } from './forms.js';
+import { base, button, el, empty, figure, tellError, working } from './ui.js';
 import { grade } from './words.js';
 
 /** The one that trains, else the first that was begun. */
@@ -16,7 +16,7 @@ const likely = ({ queue }) => (queue.find((j) => j.state === 'running') ?? queue
 export async function show(place, studio, what) {
   const name = what ?? (likely(studio.overview) && base(likely(studio.overview)));
   if (!name) {
-    place.append(el('section', {}, el('h1', {}, 'Training'), el('p', { class: 'lead' }, 'Nothing has been trained here yet. ', el('a', { href: '#capture' }, 'Capture an effect'), ' first.')));
+    place.append(el('section', {}, el('h1', {}, 'Training'), empty('Nothing has been trained here yet.', 'Capture an effect', '#capture')));
     return {};
   }
   const path = `checkpoints/${name}`;
@@ -69,7 +69,7 @@ export async function show(place, studio, what) {
     }
   }
   await changed();
-  return { changed, leave: () => { listener.close(); hear.stop(); } };
+  return { changed, leave: () => { listener.close(); hear.leave(); } };
 }
 
 function verdict(report) {
@@ -88,24 +88,37 @@ function raceTable(race) {
     el('thead', {}, el('tr', {}, ['network', 'weights', 'error', 'rounds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows)));
 }
 
+/** Both sides and the model's, each by itself, and the model's to keep. */
+function alone({ predicted, wet, dry }) {
+  const one = (name, path, tint) => named(name, sound(path, name, tint));
+  return el('details', { class: 'alone' }, el('summary', {}, 'Each by itself'),
+    one('model', predicted, 'predicted'), one('recording', wet, 'wet'), one('dry', dry, 'dry'),
+    el('p', { class: 'row' }, el('a', { class: 'button', href: fileUrl(predicted, '?download'), download: 'model.wav' }, 'Download the model’s')));
+}
+
 /** The best so far, against the recording and with a riff of one's own. */
 function listening(path, studio) {
   const place = el('div', { 'data-listen': '' });
-  const own = el('div');
+  const own = el('div', { class: 'own' });
   const status = el('p', { class: 'small', role: 'status' });
-  let [heard, test, busy] = [undefined, undefined, false];
+  const turned = el('div');
+  let [heard, test, busy, ownKnobs] = [undefined, undefined, false, undefined];
   const refresh = button('Hear the best so far', () => prepare(), { class: 'primary', 'data-hear': '', disabled: true });
-  const controls = {};
   const choice = soundChoice(studio, 'Your own riff', 'Dry, as it leaves the guitar or the synth', () => play().catch(tellError));
   const record = recorder((file) => choice.take(file));
   const node = el('section', { 'aria-labelledby': 'h-listen' }, el('h2', { id: 'h-listen' }, 'Listen'),
     el('p', { class: 'lead' }, 'A piece of the recording that it has not learned from, and what the model makes of the dry side of it.'),
     el('div', { class: 'row' }, refresh, status), place,
-    el('h3', {}, 'A riff of your own through it'), choice.node, el('div', { class: 'row' }, record), own);
+    el('h3', {}, 'A riff of your own through it'), el('div', { class: 'fields' }, choice.node), turned, el('div', { class: 'row' }, record), own);
 
   function stop() {
     heard?.stop();
     test?.stop();
+  }
+
+  function leave() {
+    stop();
+    record.cancel();
   }
 
   /** Weights that can be played, or better ones, are there. */
@@ -114,14 +127,13 @@ function listening(path, studio) {
     status.textContent = heard ? 'It has become better since.' : '';
   }
 
-  async function infer(excerpt, input, output) {
-    const values = { model: excerpt.model, inputs: [input], output };
-    const knobs = Object.entries(excerpt.controls).map(([name, value]) => `${name}=${value}`);
-    if (knobs.length) values.control = knobs;
-    const work = working('Playing');
-    place.append(work.node);
+  async function infer(model, input, output, control, at) {
+    const values = { model, inputs: [input], output };
+    if (control.length) values.control = control;
+    const work = working(`${base(input)} through the model`);
+    at.append(work.node);
     try {
-      await run(['infer'], values, { note: work.note });
+      await run(['infer'], values, { work });
     } finally {
       work.done();
     }
@@ -131,13 +143,13 @@ function listening(path, studio) {
     busy = true;
     try {
       const excerpt = await post('/api/excerpt', { run: path });
-      Object.assign(controls, excerpt.controls);
-      await infer(excerpt, excerpt.dry, excerpt.predicted);
+      const control = Object.entries(excerpt.controls).map(([name, value]) => `${name}=${value}`);
+      await infer(excerpt.model, excerpt.dry, excerpt.predicted, control, place);
       stop();
       const [recording, model] = [{ name: 'recording', tint: 'wet', path: excerpt.wet }, { name: 'model', tint: 'predicted', path: excerpt.predicted }];
       heard = deck([model, recording, { name: 'dry', tint: 'dry', path: excerpt.dry }], 'recording');
       test = blind(recording, model);
-      place.replaceChildren(heard.node, test.node, single(excerpt.predicted, 'The model alone'));
+      place.replaceChildren(heard.node, test.node, alone(excerpt));
       const from = excerpt.model.startsWith('studio/sketch/') ? 'a first sketch, trained for a moment' : excerpt.model.includes('-search/') ? 'the network that leads so far' : 'the best so far';
       status.textContent = `${excerpt.seconds.toFixed(1)} s of the recording; ${from}`;
     } finally {
@@ -150,10 +162,15 @@ function listening(path, studio) {
     if (!choice.value()) return;
     const { model } = (await get(`/api/run?run=${encodeURIComponent(path)}`)).progress ?? {};
     if (!model) throw new Error('nothing to hear yet: the first epoch is under way');
+    if (!ownKnobs) {
+      ownKnobs = await knobs(model);
+      turned.replaceChildren(ownKnobs.node, ...(ownKnobs.values().length ? [el('div', { class: 'row' }, button('Play it with these knobs', () => play()))] : []));
+    }
     const output = `studio/listen/${base(path)}/riff-${count++ % 8}.wav`;
-    await infer({ model, controls }, choice.value(), output);
-    own.replaceChildren(single(output, `${base(choice.value())} through ${base(path)}`), single(choice.value(), 'Dry'));
+    own.replaceChildren();
+    await infer(model, choice.value(), output, ownKnobs.values(), own);
+    own.replaceChildren(named('through the model', sound(output, `${base(choice.value())} through ${base(path)}`, 'predicted')), named('dry', sound(choice.value(), `${base(choice.value())}, dry`, 'dry')));
   }
 
-  return { node, ready, stop };
+  return { node, ready, leave };
 }

@@ -40,6 +40,9 @@ export function button(text, act, more = {}) {
   return node;
 }
 
+/** What stands where nothing is yet, and the way to the first. */
+export const empty = (text, link, to) => el('div', { class: 'empty' }, el('p', {}, text), el('a', { class: 'button primary', href: to }, link));
+
 let labels = 0;
 
 /** A labelled control, with a hint that screen readers read too. */
@@ -74,20 +77,35 @@ export function tellError(error) {
   if (error?.name !== 'AbortError') say(error?.message || String(error), 'error');
 }
 
-/** Work under way: a bar, what is said meanwhile, and a way to stop it. */
+/** Work under way: how much of it is done, what is said meanwhile, and a way to stop it. */
 export function working(text, stop) {
-  const note = el('span', { class: 'small' });
-  const clock = el('span', { class: 'small' });
+  // What changes all the time is not read out.
+  const [percent, clock] = ['percent', 'clock'].map((name) => el('span', { class: name, 'aria-hidden': 'true' }));
+  const doing = el('p', { class: 'small', role: 'status' });
   const started = performance.now();
-  const bar = el('progress', { 'aria-label': text });
-  const timer = setInterval(() => { clock.textContent = `${Math.round((performance.now() - started) / 1000)} s`; }, 500);
-  const node = el('div', { class: 'working', role: 'status' },
-    el('p', {}, el('strong', {}, text), ' ', clock), bar, note,
-    stop && button('Stop', stop, { class: 'quiet' }));
+  const bar = el('progress', { max: 1, 'aria-label': text });
+  const timer = setInterval(() => { clock.textContent = time((performance.now() - started) / 1000); }, 500);
+  const node = el('div', { class: 'working' },
+    el('div', { class: 'working-head' }, el('strong', {}, text), percent, clock), bar,
+    el('div', { class: 'working-foot' }, doing, stop && button('Stop', stop, { class: 'quiet' })));
+  function share(part) {
+    if (typeof part === 'number') bar.value = part;
+    else bar.removeAttribute('value');
+    percent.textContent = typeof part === 'number' ? `${Math.floor(100 * part)} %` : '';
+  }
   return {
     node,
-    note: (line) => { note.textContent = line; },
-    share: (part) => { bar.value = part; },
+    share,
+    /** How far the program is, `{ task, share }`. */
+    progress: (told) => {
+      if (doing.textContent !== told.task) doing.textContent = told.task;
+      share(told.share);
+    },
+    /** A line of the program; what may spoil the result stays. */
+    note: (line) => {
+      if (line.startsWith('warning: ')) say(line.slice(9), 'warning');
+      else doing.textContent = line;
+    },
     done: () => { clearInterval(timer); node.remove(); },
   };
 }

@@ -32,3 +32,14 @@ export const STATES = {
 export const GEAR = [['', 'not said'], ['amp', 'amplifier'], ['pedal', 'pedal'], ['pedal_amp', 'pedal and amplifier'], ['amp_cab', 'amplifier and cabinet'], ['amp_pedal_cab', 'pedal, amplifier and cabinet'], ['preamp', 'preamplifier'], ['studio', 'studio gear']];
 export const TONES = [['', 'not said'], ['clean', 'clean'], ['overdrive', 'overdrive'], ['crunch', 'crunch'], ['hi_gain', 'high gain'], ['fuzz', 'fuzz']];
 export const PLAYERS = [['nam', 'Neural Amp Modeler (.nam)'], ['aidax', 'AIDA-X (.aidax)'], ['any', 'anything; the best wins']];
+
+/** What the verbs' options are called here, where their own names say little. */
+export const LABELS = {
+  by: 'order by', play: 'how frames are played', seconds: 'length in seconds', reverse: 'backwards', hop: 'frame step', win: 'frame length',
+  'n-fft': 'transform length', mels: 'mel bands', 'no-db': 'plain energies', volume: 'loudness', 'weight-frequencies': 'low notes count more',
+  compat: 'as the old notebook did', walk: 'wander', 'each-channel': 'each channel for itself', iterations: 't-SNE steps', perplexity: 't-SNE neighbours',
+  factor: 'new length, × the old one', tape: 'as on tape', linear: 'straight lines', crossfade: 'fade at each join, ms', estimator: 'model',
+  both: 'both ways', mode: 'what is predicted', direct: 'without a model', rcond: 'smallest direction', alpha: 'penalty', trim: 'trim silence',
+  normalise: 'peak level, dBFS', 'noise-reduction': 'less noise', portion: 'part that is kept', 'held-out': 'which clip', 'leave-one-out': 'every clip in turn',
+  prefix: 'names begin with', wrap: 'wrap around',
+};

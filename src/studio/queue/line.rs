@@ -1,5 +1,6 @@
 //! The line of jobs: what is wanted of each, kept in a file.
 
+use super::finished::Finished;
 use super::job::{Act, Job, Jobs, State, Wanted};
 use super::process;
 use super::progress::{Progress, progress};
@@ -20,6 +21,7 @@ const FILE: &str = "queue.json";
 pub struct Queue {
     pub(super) folder: Folder,
     jobs: Mutex<Jobs>,
+    finished: Finished,
     pub(super) changed: Condvar,
 }
 
@@ -49,6 +51,7 @@ impl Queue {
         Ok(Self {
             folder: folder.clone(),
             jobs: Mutex::new(jobs),
+            finished: Finished::default(),
             changed: Condvar::new(),
         })
     }
@@ -56,16 +59,21 @@ impl Queue {
     /// All jobs, in their order.
     pub fn shown(&self) -> Vec<Shown> {
         let jobs = self.jobs().all.clone();
-        let shown = jobs.into_iter().map(|job| {
-            let state = process::state(&self.folder, &job);
-            let progress = progress(&self.folder, &job.run, Some(&job));
-            Shown {
-                state,
-                progress,
-                job,
-            }
-        });
-        shown.collect()
+        jobs.into_iter().map(|job| self.show(job)).collect()
+    }
+
+    fn show(&self, job: Job) -> Shown {
+        Shown {
+            state: process::state(&self.folder, &job),
+            progress: self.progress(&job.run, Some(&job)),
+            job,
+        }
+    }
+
+    /// How far a run is. `None` where nothing was begun.
+    pub fn progress(&self, run: &str, job: Option<&Job>) -> Option<Progress> {
+        let look = || progress(&self.folder, run, job);
+        self.finished.progress(&self.folder, run, look)
     }
 
     /// Adds a config to be trained, or an existing run to be continued, as the last.
@@ -172,7 +180,9 @@ impl Queue {
 
     /// The job of a run, if it has one.
     pub fn shown_run(&self, run: &str) -> Option<Shown> {
-        self.shown().into_iter().find(|shown| shown.job.run == run)
+        let jobs = self.jobs().all.clone();
+        let job = jobs.into_iter().find(|job| job.run == run)?;
+        Some(self.show(job))
     }
 
     /// What changes with every job's state.

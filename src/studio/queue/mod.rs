@@ -1,6 +1,7 @@
 //! The queue of trainings: what is wanted stands in a file, what is so is read off the run folders
 //! and the locks that living trainings hold. Nothing else is known, so nothing is lost by a kill.
 
+mod finished;
 mod job;
 mod keeper;
 mod line;
@@ -10,7 +11,7 @@ mod sketch;
 
 pub use job::Act;
 pub use line::Queue;
-pub use progress::{WEIGHTS, best_so_far, log_of, progress};
+pub use progress::{WEIGHTS, best_so_far, log_of};
 
 use crate::error::Refusal;
 use crate::folder::Folder;

@@ -4,7 +4,7 @@ use super::job::Job;
 use super::sketch;
 use crate::folder::Folder;
 use effigy_base::config::{self, Budget, Config};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub struct Progress {
 }
 
 /// How far `run` (relative) is, and the job that trains it. `None` where nothing was begun.
-pub fn progress(folder: &Folder, run: &str, job: Option<&Job>) -> Option<Progress> {
+pub(super) fn progress(folder: &Folder, run: &str, job: Option<&Job>) -> Option<Progress> {
     let path = folder.at(run);
     let search = folder.at(format!("{run}-search"));
     let started = job.and_then(|job| job.started);
@@ -120,6 +120,23 @@ struct Row {
     seconds: f64,
 }
 
+/// A line of the log: no more of it is read than is shown.
+#[derive(Deserialize)]
+struct Logged {
+    epoch: usize,
+    valid: Valid,
+    #[serde(default)]
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct Valid {
+    #[serde(default)]
+    esr: Value,
+    #[serde(default)]
+    mse: Value,
+}
+
 fn rows(run: &Path) -> Vec<Row> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
     text.lines().map_while(row).collect()
@@ -127,15 +144,14 @@ fn rows(run: &Path) -> Vec<Row> {
 
 /// `None` for a line that is not whole.
 fn row(line: &str) -> Option<Row> {
-    let value: Value = serde_json::from_str(line).ok()?;
-    let valid = value.get("valid")?;
+    let logged: Logged = serde_json::from_str(line).ok()?;
     // Silence leaves no ESR, but a word for it.
-    let esr = valid.get("esr").and_then(Value::as_f64);
-    let mse = valid.get("mse").and_then(Value::as_f64);
+    let esr = logged.valid.esr.as_f64();
+    let mse = logged.valid.mse.as_f64();
     Some(Row {
-        epoch: usize::try_from(value.get("epoch")?.as_u64()?).ok()?,
+        epoch: logged.epoch,
         error: esr.or(mse).unwrap_or(f64::INFINITY),
-        seconds: value.get("seconds").and_then(Value::as_f64).unwrap_or(0.0),
+        seconds: logged.seconds,
     })
 }
 
