@@ -3,7 +3,7 @@
 use super::recording::{self, Written, first_channel_in_steps};
 use crate::audio::SampleFormat;
 use crate::audio::decode::Recording;
-use crate::progress::Observer;
+use crate::progress::{Observer, Task};
 use crate::resynth::{ResynthError, collage, compat};
 use anyhow::ensure;
 use serde::Serialize;
@@ -97,10 +97,12 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
         "a crossfade of {} ms is out of range; it must be 0 to 10000",
         join.crossfade
     );
-    let recordings: Vec<Recording> = inputs
-        .iter()
-        .map(|input| recording::read(input))
-        .collect::<Result<_, _>>()?;
+    let task = Task::begin(observer, "joining segments", Some(inputs.len() as u64 + 1));
+    let mut recordings: Vec<Recording> = Vec::new();
+    for input in &inputs {
+        recordings.push(recording::read(input)?);
+        task.step(1)?;
+    }
     let paths: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     recording::check_output(&paths, &join.output)?;
     let rate = recordings[0].audio.sample_rate();

@@ -8,7 +8,7 @@ use crate::audio::level::amplitude;
 use crate::audio::{Audio, SampleFormat, SampleRate};
 use crate::dsp::resample::resample;
 use crate::files;
-use crate::progress::{Event, Observer};
+use crate::progress::{Event, Observer, Task};
 use crate::regress::direct;
 use crate::regress::estimator::{Estimator, Settings};
 use crate::regress::features::Features;
@@ -234,8 +234,12 @@ fn predict(
         seed: request.seed,
     };
     let channel = usize::from(request.channel) - 1;
+    // Both sounds are read and transformed, then there is a result for each direction.
+    let stages = 3 + outputs.len() as u64;
+    let task = Task::begin(observer, "reading and transforming", Some(stages));
     let (a, rate_a) = one_channel(&request.a, channel, observer)?;
     let (b, rate_b) = one_channel(&request.b, channel, observer)?;
+    task.advance(1);
     if rate_a != rate_b {
         observer.event(Event::Note(&format!(
             "{} has {rate_a}, {} has {rate_b}: samples are paired by number, not by time, and \
@@ -246,7 +250,10 @@ fn predict(
     }
     let features =
         |path: &Path, samples: &[f32]| Features::new(&path.display().to_string(), samples);
-    let (a, b) = (features(&request.a, &a)?, features(&request.b, &b)?);
+    let a = features(&request.a, &a)?;
+    task.advance(1);
+    let b = features(&request.b, &b)?;
+    task.advance(1);
     let directions = [
         (&request.a, &request.b, &a, &b, rate_b),
         (&request.b, &request.a, &b, &a, rate_a),
@@ -271,6 +278,7 @@ fn predict(
             fit_seconds,
             ..write(output, rate, channels, path_a, path_b)?
         });
+        task.advance(1);
     }
     Ok(results)
 }

@@ -244,7 +244,10 @@ fn load(dir: &Path, prefix: &str, observer: &dyn Observer) -> Result<Collection>
     let paths = matching(dir, prefix)?;
     let mut clips = Vec::new();
     let mut common: Option<SampleRate> = None;
+    let task = Task::begin(observer, "reading clips", Some(paths.len() as u64));
     for path in &paths {
+        task.step(1)
+            .map_err(|_| anyhow!("recovering: interrupted"))?;
         let (clip, rate) = first_channel(path, common, observer)?;
         common = Some(rate);
         clips.push(clip);

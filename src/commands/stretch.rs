@@ -107,7 +107,7 @@ pub fn run(request: &Request, observer: &dyn Observer) -> anyhow::Result<Outcome
             (made, recording.format)
         }
         Method::Tape(between) => {
-            let made = interpolate::stretch(audio.channels(), request.factor, between)?;
+            let made = interpolate::stretch(audio.channels(), request.factor, between, observer)?;
             (made, recording.format)
         }
         Method::Notebook => {

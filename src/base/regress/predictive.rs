@@ -12,7 +12,7 @@ use super::lasso_lars::{LassoLarsCv, fold_sizes};
 use super::moments::{Linear, Moments, PIECE};
 use super::{RegressError, spectrum};
 use crate::number;
-use crate::progress::Observer;
+use crate::progress::{Observer, Task};
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 use serde::Serialize;
@@ -105,6 +105,9 @@ pub fn predict(
     let fitted_on = data.moments();
     let used_on = b.moments(0..b.len(), &mode.columns());
     let mut targets = Vec::new();
+    // Then they are put together.
+    let stages = mode.targets().len() as u64 + 1;
+    let task = Task::begin(observer, "fitting", Some(stages));
     for (k, &column) in mode.targets().iter().enumerate() {
         let fit = data.fit(estimator, settings, k, observer)?;
         let place = mode.features().len() + k;
@@ -120,6 +123,7 @@ pub fn predict(
             r2_predicted_by_mean: used_on.r2(place, &constant(fitted_on.mean()[place])),
             fit,
         });
+        task.advance(1);
     }
     drop(data);
     let wave = match targets.as_slice() {

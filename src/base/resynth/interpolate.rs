@@ -4,6 +4,7 @@
 
 use super::ResynthError;
 use super::vocoder::check_factor;
+use crate::progress::{Observer, Task};
 use std::f64::consts::PI;
 
 /// How values between samples are found.
@@ -16,6 +17,9 @@ pub enum Between {
     Linear,
 }
 
+/// Samples between two looks at whether to stop.
+const PIECE: usize = 1 << 14;
+
 /// Zero crossings of the sinc on either side.
 const CROSSINGS: f64 = 16.0;
 
@@ -23,15 +27,19 @@ const CROSSINGS: f64 = 16.0;
 /// `ceil(len · |factor|)` samples from the first sample to the last.
 ///
 /// # Errors
-/// The factor is out of range.
+/// The factor is out of range; an interruption.
 pub fn stretch(
     channels: &[Vec<f32>],
     factor: f64,
     between: Between,
+    observer: &dyn Observer,
 ) -> Result<Vec<Vec<f32>>, ResynthError> {
     check_factor(factor)?;
-    let one = |samples: &Vec<f32>| -> Vec<f32> {
-        let count = (samples.len() as f64 * factor.abs()).ceil() as usize;
+    let length = |samples: &Vec<f32>| (samples.len() as f64 * factor.abs()).ceil() as usize;
+    let total: usize = channels.iter().map(length).sum();
+    let task = Task::begin(observer, "stretching as on tape", Some(total as u64));
+    let one = |samples: &Vec<f32>| -> Result<Vec<f32>, ResynthError> {
+        let count = length(samples);
         let end = samples.len().saturating_sub(1) as f64;
         let step = end / count.saturating_sub(1).max(1) as f64;
         let position = |i: usize| {
@@ -42,14 +50,20 @@ pub fn stretch(
                 end - forwards
             }
         };
-        (0..count)
-            .map(|i| match between {
-                Between::Linear => line(samples, position(i)),
-                Between::Sinc => sinc(samples, position(i), step),
-            } as f32)
-            .collect()
+        let at = |i: usize| match between {
+            Between::Linear => line(samples, position(i)),
+            Between::Sinc => sinc(samples, position(i), step),
+        } as f32;
+        let mut made = Vec::with_capacity(count);
+        while made.len() < count {
+            let piece = made.len()..count.min(made.len() + PIECE);
+            let steps = piece.len() as u64;
+            made.extend(piece.map(at));
+            task.step(steps)?;
+        }
+        Ok(made)
     };
-    Ok(channels.iter().map(one).collect())
+    channels.iter().map(one).collect()
 }
 
 fn sample(samples: &[f32], at: isize) -> f64 {
@@ -89,6 +103,7 @@ fn sinc(samples: &[f32], position: f64, step: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
 
     fn tone(len: usize, period: f64) -> Vec<f32> {
         (0..len)
@@ -103,9 +118,9 @@ mod tests {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6)
         };
         for between in [Between::Sinc, Between::Linear] {
-            let y = stretch(std::slice::from_ref(&x), 1.0, between).unwrap();
+            let y = stretch(std::slice::from_ref(&x), 1.0, between, &Silent).unwrap();
             assert!(same(&y[0], &x));
-            let mut back = stretch(std::slice::from_ref(&x), -1.0, between).unwrap();
+            let mut back = stretch(std::slice::from_ref(&x), -1.0, between, &Silent).unwrap();
             back[0].reverse();
             assert!(same(&back[0], &x));
         }
@@ -114,7 +129,7 @@ mod tests {
     #[test]
     fn a_stretched_tone_is_a_lower_tone() {
         let x = vec![tone(2000, 20.0)];
-        let y = stretch(&x, 2.5, Between::Sinc).unwrap();
+        let y = stretch(&x, 2.5, Between::Sinc, &Silent).unwrap();
         assert_eq!(y[0].len(), 5000);
         let step = 1999.0 / 4999.0;
         for (i, &value) in y[0].iter().enumerate().take(4900).skip(100) {
@@ -127,7 +142,7 @@ mod tests {
     #[test]
     fn what_no_longer_fits_is_dropped_not_folded() {
         // Period 3: at three times the speed it would fold to 0 Hz and beyond.
-        let y = stretch(&[tone(6000, 2.7)], 1.0 / 3.0, Between::Sinc).unwrap();
+        let y = stretch(&[tone(6000, 2.7)], 1.0 / 3.0, Between::Sinc, &Silent).unwrap();
         let loudest = y[0][50..1900].iter().fold(0.0_f32, |m, x| m.max(x.abs()));
         assert!(loudest < 0.01, "{loudest}");
     }

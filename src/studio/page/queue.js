@@ -32,7 +32,7 @@ export function far(job) {
   const { progress, state } = job;
   if (!progress) return el('p', { class: 'small' }, state === 'waiting' ? 'Its turn has not come.' : '');
   const parts = [];
-  if (progress.of && !progress.tested) parts.push(el('progress', { max: progress.of, value: progress.epochs, 'aria-label': `Epoch ${progress.epochs} of ${progress.of}` }));
+  if (progress.of && (state === 'running' || !progress.tested)) parts.push(el('progress', { max: progress.of, value: progress.epochs, 'aria-label': `Epoch ${progress.epochs} of ${progress.of}` }));
   else if (state === 'running') parts.push(el('progress', { 'aria-label': 'Under way' }));
   const words = [];
   if (progress.of) words.push(`epoch ${progress.epochs} of ${progress.of}`);

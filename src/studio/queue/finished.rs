@@ -13,14 +13,15 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Finished(Mutex<HashMap<String, (u64, Progress)>>);
 
 impl Finished {
-    /// What is remembered of a run, or else what `look` finds.
+    /// What is remembered of a run that is to have so many epochs, or else what `look` finds.
     pub(super) fn progress(
         &self,
         folder: &Folder,
         run: &str,
+        epochs: Option<usize>,
         look: impl FnOnce() -> Option<Progress>,
     ) -> Option<Progress> {
-        let stamp = stamp(folder, run);
+        let stamp = stamp(folder, run, epochs);
         let known = |known: &(u64, Progress)| (known.0 == stamp).then(|| known.1.clone());
         if let Some(progress) = self.all().get(run).and_then(known) {
             return Some(progress);
@@ -38,8 +39,9 @@ impl Finished {
 }
 
 /// A number that changes whenever one of the files does that a run's figures are read off.
-fn stamp(folder: &Folder, run: &str) -> u64 {
+fn stamp(folder: &Folder, run: &str, epochs: Option<usize>) -> u64 {
     let mut hasher = DefaultHasher::new();
+    epochs.hash(&mut hasher);
     let path = folder.at(run);
     let parts = ["report.json", "config.toml", WEIGHTS].map(|name| path.join(name));
     for file in parts.iter().chain([&log_of(folder, run)]) {
@@ -63,7 +65,7 @@ mod tests {
         let finished = Finished::default();
         let looks = std::cell::Cell::new(0);
         let look = |tested| {
-            finished.progress(&folder, "checkpoints/a", || {
+            finished.progress(&folder, "checkpoints/a", None, || {
                 looks.set(looks.get() + 1);
                 let epochs = looks.get();
                 Some(Progress {
@@ -83,7 +85,7 @@ mod tests {
         assert_eq!(look(true).unwrap().epochs, 4);
         assert_eq!(
             finished
-                .progress(&folder, "checkpoints/b", || None)
+                .progress(&folder, "checkpoints/b", None, || None)
                 .map(|_| ()),
             None
         );

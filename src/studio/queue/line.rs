@@ -73,7 +73,8 @@ impl Queue {
     /// How far a run is. `None` where nothing was begun.
     pub fn progress(&self, run: &str, job: Option<&Job>) -> Option<Progress> {
         let look = || progress(&self.folder, run, job);
-        self.finished.progress(&self.folder, run, look)
+        let epochs = job.and_then(|job| job.epochs);
+        self.finished.progress(&self.folder, run, epochs, look)
     }
 
     /// Adds a config to be trained, or an existing run to be continued, as the last.

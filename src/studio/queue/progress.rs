@@ -52,17 +52,19 @@ pub(super) fn progress(folder: &Folder, run: &str, job: Option<&Job>) -> Option<
         .or_else(|| config_of(&search))
         .or_else(begun_from);
     let is_searching = !path.join("config.toml").is_file();
+    // A run that is trained longer goes beyond its config.
+    let asked = job.and_then(|job| job.epochs);
     let mut progress = Progress {
         epochs: rows.len(),
         of: config
             .as_ref()
             .filter(|_| !is_searching)
-            .map(|config| config.training.epochs),
+            .map(|config| asked.unwrap_or(config.training.epochs)),
         best: best(&rows),
         race: is_searching.then(|| race(&search)).flatten(),
         model: best_so_far(folder, run),
         seconds_left: None,
-        tested: path.join("report.json").is_file(),
+        tested: epochs_tested(&path) == Some(rows.len()),
     };
     progress.seconds_left =
         config.and_then(|config| seconds_left(&progress, &config, &rows, started));
@@ -96,6 +98,16 @@ fn leader(folder: &Folder, run: &str) -> Option<String> {
     let by_error = tried.filter_map(|path| Some((best(&rows(&path))?.1, path)));
     let (_, leader) = by_error.min_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(format!("{search}/{}", leader.file_name()?.to_str()?))
+}
+
+/// Epochs that a run had when it was tested; one that is trained longer was tested before.
+fn epochs_tested(run: &Path) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Report {
+        epochs: usize,
+    }
+    let text = fs::read(run.join("report.json")).ok()?;
+    Some(serde_json::from_slice::<Report>(&text).ok()?.epochs)
 }
 
 /// Epochs in a run's log.
@@ -179,7 +191,7 @@ fn seconds_left(
     rows: &[Row],
     started: Option<u64>,
 ) -> Option<f64> {
-    if progress.tested {
+    if progress.tested && progress.of.is_none_or(|of| of <= rows.len()) {
         return None;
     }
     if let (Some(of), false) = (progress.of, rows.is_empty()) {
@@ -242,5 +254,42 @@ mod tests {
                 Some(run)
             );
         }
+    }
+
+    #[test]
+    fn a_run_that_is_trained_longer_has_time_left_and_is_not_tested() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let run = folder.at("checkpoints/amp");
+        fs::create_dir_all(&run).unwrap();
+        let data = "[[data.train]]\ndry = \"a.wav\"\nwet = \"b.wav\"\n";
+        let config =
+            format!("name = \"amp\"\n{data}[model]\nkind = \"lstm\"\n[training]\nepochs = 2\n");
+        fs::write(run.join("config.toml"), config).unwrap();
+        let log = |epochs: usize| {
+            let line = |epoch| {
+                format!("{{\"epoch\":{epoch},\"valid\":{{\"esr\":0.5}},\"seconds\":3.0}}\n")
+            };
+            let lines: String = (1..=epochs).map(line).collect();
+            fs::write(run.join("metrics.jsonl"), lines).unwrap();
+        };
+        log(2);
+        fs::write(run.join("report.json"), "{\"epochs\":2}").unwrap();
+        let look = |job: Option<&Job>| {
+            let found = progress(&folder, "checkpoints/amp", job).unwrap();
+            (found.of, found.tested, found.seconds_left)
+        };
+        assert_eq!(look(None), (Some(2), true, None));
+        let longer = Job {
+            epochs: Some(10),
+            ..Job::default()
+        };
+        let left = |epochs| Some(f64::from(epochs) * 3.0 + CONCLUSION_SECONDS);
+        assert_eq!(look(Some(&longer)), (Some(10), true, left(8)));
+        log(4);
+        assert_eq!(look(Some(&longer)), (Some(10), false, left(6)));
+        // It was stopped early, and tested anew.
+        fs::write(run.join("report.json"), "{\"epochs\":4}").unwrap();
+        assert!(look(None).1);
     }
 }
