@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
-    /// Folder of the recordings, runs, models and sounds.
+    /// Folder of the recordings, runs, models and sounds; it must be there.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub dir: PathBuf,
     /// Port to listen at [default: 8117, or another where that is taken].

@@ -24,14 +24,14 @@ def wav(path, samples, rate=48_000):
 
 def wav_samples(path):
     """The first channel of a WAV file of 16-bit or 32-bit float samples, and its rate."""
-    data = path.read_bytes()
-    kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", data[20:36])
-    at = 12
-    while data[at : at + 4] != b"data":
-        at += 8 + struct.unpack("<I", data[at + 4 : at + 8])[0]
-    body = data[at + 8 : at + 8 + struct.unpack("<I", data[at + 4 : at + 8])[0]]
+    data, at, parts = path.read_bytes(), 12, {}
+    while at + 8 <= len(data):
+        name, size = struct.unpack("<4sI", data[at : at + 8])
+        parts[name] = data[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
+    _, channels, rate, _, _, bits = struct.unpack("<HHIIHH", parts[b"fmt "][:16])
     letter, scale = ("f", 1) if bits == 32 else ("h", 32768)
-    samples = struct.unpack(f"<{len(body) // (bits // 8)}{letter}", body)
+    samples = struct.unpack(f"<{len(parts[b'data']) // (bits // 8)}{letter}", parts[b"data"])
     return [x / scale for x in samples[::channels]], rate
 
 

@@ -71,12 +71,23 @@ function locked(error) {
   return true;
 }
 
+let [looking, again] = [false, false];
+
+/** Something in the folder has changed; while one look is under way, one more is enough. */
 async function changed() {
+  again = true;
+  if (looking) return;
+  looking = true;
   try {
-    await studio.look();
-    await main.firstElementChild?.changed?.();
+    while (again) {
+      again = false;
+      await studio.look();
+      await main.firstElementChild?.changed?.();
+    }
   } catch (error) {
     locked(error) || tellError(error);
+  } finally {
+    looking = false;
   }
 }
 

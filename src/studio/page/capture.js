@@ -250,7 +250,7 @@ export async function show(place, studio) {
     const rough = attack(outline);
     const from = Math.max(0, rough + onset((await close(made.dry[0], rough, column + 256)).samples) - 150 - Math.max(0, -latency));
     const [dry, wet] = await Promise.all([made.dry[0], made.wet[0]].map((path) => close(path, from, 700 + Math.abs(latency))));
-    at.append(el('div', {}, el('h3', {}, 'How the two lie'), alignment(dry.samples, wet.samples, latency, dry.rate)));
+    at.append(el('div', {}, el('h3', {}, 'How the two line up'), alignment(dry.samples, wet.samples, latency, dry.rate)));
   }
 
   /** What is said of the gear, in the config where `export` finds it. */

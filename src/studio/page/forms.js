@@ -58,14 +58,17 @@ export function form(definition, leaveOut, main) {
   return { node, read };
 }
 
+/** What a model says about itself. */
+export const inspected = (model) => run(['inspect'], { file: model, 'no-measure': true });
+
 /** A model's knobs as sliders, and where they stand; nothing for a model without. */
-export async function knobs(model) {
-  const { controls } = await run(['inspect'], { file: model, 'no-measure': true });
+export function knobs({ networks }) {
+  const { controls } = networks[0];
   const sliders = controls.map(({ name, min, max, default: preset }) => {
     const shown = el('output', { class: 'small' }, figure(preset));
     const input = el('input', { type: 'range', min, max, step: 'any', oninput: () => { shown.textContent = figure(input.value); } });
     input.value = preset;
-    const node = field(name, input, `from ${figure(min)} to ${figure(max)}, as it was recorded`);
+    const node = field(name, input, `It was recorded from ${figure(min)} to ${figure(max)}`);
     node.querySelector('label').append(' ', shown);
     return { name, input, node };
   });

@@ -1,9 +1,9 @@
 // Models: all runs by their figures, compared, looked into, exported; and model files from elsewhere.
 
 import { fileUrl, get, run, upload } from './api.js';
-import { knobs, soundChoice } from './forms.js';
+import { inspected, knobs, soundChoice } from './forms.js';
 import { named, sound } from './player.js';
-import { base, button, el, empty, field, figure, plain, select, stem, tellError, working } from './ui.js';
+import { base, button, el, empty, field, figure, plain, redraw, select, stem, tellError, working } from './ui.js';
 import { GEAR, grade, TONES } from './words.js';
 
 const FORMATS = [['nam', 'Neural Amp Modeler, .nam'], ['aidax', 'AIDA-X, .aidax'], ['json', 'RTNeural, .json'], ['namb', 'small devices, .namb'], ['safetensors', 'weights by name, .safetensors'], ['onnx', 'a graph, .onnx']];
@@ -23,21 +23,28 @@ export async function show(place, studio, what) {
     detail,
     el('section', { 'aria-labelledby': 'h-files' }, el('h2', { id: 'h-files' }, 'Model files'), el('p', { class: 'lead' }, 'What was exported, and .nam, .aidax and .json files from elsewhere: drop one to play it.'), files));
 
+  let [due, drawn] = [undefined, 0];
+  /** Looking at all runs costs a process: no more often than every few seconds. */
+  const changed = () => {
+    due ??= setTimeout(() => { due = undefined; draw().catch(tellError); }, Math.max(0, 3000 - (performance.now() - drawn)));
+  };
+
   async function draw() {
+    drawn = performance.now();
     const { runs: all, unreadable } = await get('/api/runs');
     // What a search keeps beside its run is no run.
     const runs = all.filter((one) => !(one.run.endsWith('-search') && one.epochs === 0));
-    const rows = runs.map((one) => {
+    const rows = () => runs.map((one) => {
       const name = base(one.run);
-      const box = el('input', { type: 'checkbox', checked: chosen.has(one.run), 'aria-label': `Choose ${name} to compare`, onchange: () => { chosen[box.checked ? 'add' : 'delete'](one.run); compare.disabled = chosen.size < 2; } });
+      const box = el('input', { type: 'checkbox', 'data-focus': `choose ${one.run}`, checked: chosen.has(one.run), 'aria-label': `Choose ${name} to compare`, onchange: () => { chosen[box.checked ? 'add' : 'delete'](one.run); compare.disabled = chosen.size < 2; } });
       const figures = one.test ?? one.valid;
       const [tone, word] = grade(figures?.esr);
-      return el('tr', {}, el('th', { scope: 'row' }, el('a', { href: `#models/${encodeURIComponent(name)}` }, name)), el('td', {}, box), el('td', {}, one.model),
+      return el('tr', {}, el('th', { scope: 'row' }, el('a', { href: `#models/${encodeURIComponent(name)}`, 'data-focus': one.run }, name)), el('td', {}, box), el('td', {}, one.model),
         el('td', {}, one.test ? 'tested' : 'not tested yet'), el('td', {}, el('span', { class: `grade-word ${tone}` }, word || '–')), el('td', {}, figure(figures?.esr)), el('td', {}, figure(figures?.rmse)), el('td', {}, String(one.epochs)), el('td', {}, figure(Math.round(one.seconds))));
     });
-    table.replaceChildren(runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', 'state', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows)) : empty('No runs yet.', 'Capture an effect', '#capture'));
+    redraw(table, JSON.stringify([runs, unreadable]), () => [runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', 'state', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows())) : empty('No runs yet.', 'Capture an effect', '#capture'),
+      ...unreadable.map((line) => el('p', { class: 'problem' }, line))]);
     compare.hidden = runs.length < 2;
-    for (const line of unreadable) table.append(el('p', { class: 'problem' }, line));
     list();
   }
 
@@ -55,10 +62,10 @@ export async function show(place, studio, what) {
   function list() {
     const all = studio.overview.models.filter((file) => MODEL.test(file.name));
     const input = el('input', { type: 'file', hidden: true, accept: '.nam,.namb,.aidax,.json,.safetensors', 'aria-label': 'A model file', onchange: () => take(input.files[0]).catch(tellError) });
-    files.replaceChildren(
+    redraw(files, JSON.stringify(all), () => [
       all.length ? el('ul', { class: 'plain-list' }, all.map((file) => el('li', {}, el('a', { href: `#models/${encodeURIComponent(`models/${file.name}`)}` }, file.name), el('span', { class: 'small' }, ` ${(file.bytes / 1024).toFixed(0)} kB `),
         el('a', { class: 'button', href: fileUrl(`models/${file.name}`, '?download'), download: base(file.name) }, 'Download')))) : el('p', { class: 'small' }, 'None yet.'),
-      el('div', { class: 'row' }, button('Open a model file …', () => input.click()), input));
+      el('div', { class: 'row' }, button('Open a model file …', () => input.click()), input)]);
   }
 
   async function take(file) {
@@ -73,7 +80,7 @@ export async function show(place, studio, what) {
 
   await draw();
   if (what) await look(detail, studio, what.includes('/') ? what : `checkpoints/${what}`);
-  return { changed: draw };
+  return { changed, leave: () => clearTimeout(due) };
 }
 
 /** A page of the folder, in a frame that can reach nothing. */
@@ -89,9 +96,11 @@ async function look(place, studio, path) {
   const best = found ? found.progress?.model : path;
   // A sketch is to be heard while it is all there is, not to be kept.
   const model = best?.startsWith('studio/') ? undefined : best;
+  const said = model && await inspected(model);
   place.append(el('section', { 'aria-labelledby': 'h-model' }, el('h2', { id: 'h-model' }, name),
+    said && facts(said),
     !model && el('p', { class: 'lead' }, 'It has learned nothing yet that could be played.'),
-    model && behaviour(model), model && play(model, name, studio), model && exporter(model, name, studio), model && against(model, studio)));
+    model && play(model, said, name, studio), model && behaviour(model), model && exporter(model, name, studio), model && against(model, studio)));
   if (found?.page) place.append(el('section', { 'aria-labelledby': 'h-page' }, el('h2', { id: 'h-page' }, 'Its page'), page(`${path}/report.html`, `Report of ${name}`)));
 }
 
@@ -131,18 +140,24 @@ function probe(told) {
       gains.length > 0 && fact('Gain from soft to loud', gains.map(([level, gain]) => `${level}: ${db(gain)}`).join(' · '))));
 }
 
-function play(model, name, studio) {
+/** What it is, in a line or two. */
+function facts({ networks: [network], metadata }) {
+  const fact = (title, text) => text && [el('dt', {}, title), el('dd', {}, text)];
+  const gear = [metadata.gear_make, metadata.gear_model, metadata.tone_type].filter(Boolean).join(', ');
+  return el('dl', { class: 'facts' }, fact('Network', `${network.family}, ${network.weights.toLocaleString('en')} weights at ${network.sample_rate / 1000} kHz`), fact('Shape', network.shape),
+    fact('Work', `${figure(network.million_macs_per_second)} million multiplications a second`), fact('Gear', gear), fact('Captured by', metadata.modeled_by));
+}
+
+function play(model, said, name, studio) {
   const output = `studio/listen/${plain(name)}-played.wav`;
   const choice = soundChoice(studio, 'Recording or riff', 'Dry, as it leaves the instrument');
-  const turned = el('div');
-  let ownKnobs;
-  knobs(model).then((found) => { ownKnobs = found; turned.replaceChildren(found.node); }, tellError);
+  const turned = knobs(said);
   const { press, place } = step('Play', ['infer'], () => {
     if (!choice.value()) throw new Error('choose a sound first');
-    const control = ownKnobs?.values() ?? [];
+    const control = turned.values();
     return { model, inputs: [choice.value()], output, ...(control.length && { control }) };
   }, () => [named(`${base(choice.value())} through ${name}`, sound(output, `${base(choice.value())} through ${name}`, 'predicted')), named('dry', sound(choice.value(), `${base(choice.value())}, dry`, 'dry')), el('a', { class: 'button', href: fileUrl(output, '?download'), download: `${stem(choice.value())}-${name}.wav` }, 'Download')]);
-  return el('div', { 'data-play': '' }, el('h3', {}, 'Play something through it'), el('div', { class: 'fields' }, choice.node), turned, press, place);
+  return el('div', { 'data-play': '' }, el('h3', {}, 'Play something through it'), el('div', { class: 'fields' }, choice.node), turned.node, press, place);
 }
 
 function exporter(model, name, studio) {

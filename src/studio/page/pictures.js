@@ -57,9 +57,9 @@ export function alignment(dry, wet, latency, rate) {
       svg('svg', { viewBox: `0 0 ${length} 100`, preserveAspectRatio: 'none' }, line(dry, Math.max(0, -shift), 'dry'), line(wet, Math.max(0, shift), 'wet'))),
     el('figcaption', { class: 'small' }, text));
   const ms = ((1000 * latency) / rate).toFixed(2);
+  if (latency === 0) return el('div', { class: 'pairs' }, picture(0, 'One attack closely: there is no delay'));
   return el('div', { class: 'pairs' },
-    picture(0, 'As recorded, one attack closely'),
-    picture(latency, latency === 0 ? 'Aligned: there was no delay' : `Aligned: the delay of ${latency} samples (${ms} ms) taken off`));
+    picture(0, 'As recorded, one attack closely'), picture(latency, `Aligned: the delay of ${latency} samples (${ms} ms) taken off`));
 }
 
 /** How loud the playing gets, from soft to loud, on a scale to 0 dBFS. */
@@ -73,7 +73,7 @@ export function levels(sides) {
         svg('rect', { x: 0, y: 0, width: 100, height: 6, class: 'track' }),
         svg('rect', { x: from, y: 0, width: Math.max(1, to - from), height: 6, class: `bar tint-${at ? 'wet' : 'dry'}` })));
   });
-  return el('div', { class: 'levels' }, bars);
+  return el('div', { class: 'levels' }, bars, el('p', { class: 'scale small', 'aria-hidden': 'true' }, el('span', {}, '−80 dBFS'), el('span', {}, '0 dBFS')));
 }
 
 /** The curve of a training: error by epoch, both sides of it on a scale of ratios. */

@@ -41,6 +41,7 @@ class Scrub {
   at(position, length) {
     const share = length > 0 ? Math.min(1, position / length) : 0;
     this.node.style.setProperty('--at', String(share));
+    this.node.classList.toggle('at-start', share === 0);
     this.seek.value = 1000 * share;
     this.seek.setAttribute('aria-valuetext', `${position.toFixed(1)} of ${length.toFixed(1)} seconds`);
   }

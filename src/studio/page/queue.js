@@ -1,21 +1,26 @@
 // Queue: what trains, what comes next, in which order.
 
 import { post } from './api.js';
-import { base, button, el, empty, figure, time } from './ui.js';
+import { base, button, el, empty, figure, redraw, time } from './ui.js';
 import { grade, STATES } from './words.js';
+
+const hasLearned = (job) => (job.progress?.epochs ?? 0) > 0;
+
+/** What changes when other things can be done with a job. */
+export const stands = (job) => [job.id, job.state, job.failed, hasLearned(job)].join();
 
 /** What can be done with a job, by its state. */
 export function actions(job, studio) {
   const act = (text, what, more = {}) => button(text, async () => {
     await post('/api/queue/act', { id: job.id, act: what, ...more.body });
     await studio.look();
-  }, { class: more.class ?? 'quiet', 'data-act': what });
+  }, { class: more.class ?? 'quiet', 'data-act': what, 'data-focus': `${what}-${job.id}` });
   const longer = () => button('Train longer', async () => {
     const done = job.progress?.of ?? job.progress?.epochs ?? 0;
     await post('/api/queue/act', { id: job.id, act: 'longer', epochs: done + Math.max(10, Math.round(done / 2)) });
     await studio.look();
-  }, { class: 'quiet', 'data-act': 'longer', title: 'Half as many epochs again' });
-  const learned = (job.progress?.epochs ?? 0) > 0;
+  }, { class: 'quiet', 'data-act': 'longer', 'data-focus': `longer-${job.id}`, title: 'Half as many epochs again' });
+  const learned = hasLearned(job);
   const remove = act('Take out of the queue', 'remove');
   switch (job.state) {
     case 'running': return [act('Pause', 'pause'), learned ? act('Stop and keep the best', 'keep') : act('Stop', 'stop')];
@@ -66,15 +71,14 @@ export async function show(place, studio) {
   function draw() {
     const jobs = studio.overview.queue;
     none.hidden = jobs.length > 0;
-    const focus = document.activeElement?.dataset?.focus;
-    list.replaceChildren(...jobs.map((job, at) => {
+    const items = () => jobs.map((job, at) => {
       const name = base(job.run);
       const arrow = (text, label, to) => button(text, () => move(job.id, to), { class: 'quiet arrow', 'aria-label': `${label}: ${name}`, 'data-focus': `${label}${job.id}`, disabled: to < 0 || to >= jobs.length });
       const item = el('li', { class: 'job', draggable: true, 'data-id': job.id },
         el('div', { class: 'grip' }, el('span', { class: 'handle', 'aria-hidden': 'true' }, '⠿'), arrow('↑', 'Earlier', at - 1), arrow('↓', 'Later', at + 1)),
         el('div', { class: 'job-body' },
-          el('p', { class: 'job-head' }, el('a', { href: `#training/${encodeURIComponent(name)}` }, name), chip(job.state)),
-          job.failed && job.state !== 'done' ? el('p', { class: 'problem' }, job.failed) : far(job),
+          el('p', { class: 'job-head' }, el('a', { href: `#training/${encodeURIComponent(name)}`, 'data-focus': `name-${job.id}` }, name), chip(job.state)),
+          job.failed && job.state !== 'done' ? el('p', { class: 'problem' }, job.failed) : el('div', { class: 'far' }),
           el('div', { class: 'row' }, actions(job, studio))));
       item.addEventListener('dragstart', (event) => { dragged = job.id; event.dataTransfer.effectAllowed = 'move'; event.dataTransfer.setData('text/plain', job.id); item.classList.add('dragged'); });
       item.addEventListener('dragend', () => item.classList.remove('dragged'));
@@ -82,8 +86,9 @@ export async function show(place, studio) {
       item.addEventListener('dragleave', () => item.classList.remove('target'));
       item.addEventListener('drop', (event) => { event.preventDefault(); if (dragged && dragged !== job.id) move(dragged, at); });
       return item;
-    }));
-    if (focus) list.querySelector(`[data-focus="${focus}"]`)?.focus();
+    });
+    redraw(list, jobs.map(stands).join('|'), items);
+    jobs.forEach((job, at) => list.children[at].querySelector('.far')?.replaceChildren(far(job)));
   }
 
   draw();

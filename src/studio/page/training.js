@@ -3,10 +3,10 @@
 import { fileUrl, get, Listener, post, run } from './api.js';
 import { blind, deck, named, sound } from './player.js';
 import { Curve } from './pictures.js';
-import { actions, chip, far } from './queue.js';
+import { actions, chip, far, stands } from './queue.js';
 import { recorder } from './recorder.js';
-import { knobs, soundChoice } from './forms.js';
-import { base, button, el, empty, figure, tellError, working } from './ui.js';
+import { inspected, knobs, soundChoice } from './forms.js';
+import { base, button, el, empty, figure, redraw, tellError, working } from './ui.js';
 import { grade } from './words.js';
 
 /** The one that trains, else the first that was begun. */
@@ -23,11 +23,13 @@ export async function show(place, studio, what) {
   const curve = new Curve();
   const [head, race, figures, row] = [el('div'), el('div'), el('div', { class: 'figures' }), el('div', { class: 'row', 'data-actions': '' })];
   const hear = listening(path, studio);
+  // Axes without a line say nothing.
+  const learning = el('div', { hidden: true }, curve.node, figures);
   const others = [...new Set(studio.overview.queue.map((job) => base(job.run)))].filter((other) => other !== name);
   place.append(
     el('section', { 'aria-labelledby': 'h-training' }, el('h1', { id: 'h-training' }, name), head, row,
       others.length > 0 && el('p', { class: 'small' }, 'Others: ', others.map((other, at) => [at ? ', ' : '', el('a', { href: `#training/${encodeURIComponent(other)}` }, other)]))),
-    el('section', { 'aria-labelledby': 'h-curve' }, el('h2', { id: 'h-curve' }, 'How it learns'), race, curve.node, figures),
+    el('section', { 'aria-labelledby': 'h-curve' }, el('h2', { id: 'h-curve' }, 'How it learns'), race, learning),
     hear.node);
 
   const listener = new Listener({
@@ -44,6 +46,7 @@ export async function show(place, studio, what) {
     const best = curve.rows.filter(Boolean).reduce((a, b) => (!a || Number(b.valid.esr) < Number(a.valid.esr) ? b : a), undefined);
     if (!last) return;
     const [, word] = grade(best.valid.esr);
+    learning.hidden = false;
     const fact = (title, text) => [el('dt', {}, title), el('dd', {}, text)];
     figures.replaceChildren(el('dl', { class: 'facts' },
       fact('Error now', `${figure(last.valid.esr)} (epoch ${last.epoch})`),
@@ -58,9 +61,10 @@ export async function show(place, studio, what) {
     const state = job?.state ?? (progress?.tested ? 'done' : 'stopped');
     head.replaceChildren(el('p', { class: 'job-head' }, chip(state), found.report?.verdict && verdict(found.report)),
       job?.failed && job.state === 'failed' ? el('p', { class: 'problem' }, job.failed) : far({ state, progress, ...job }));
-    const buttons = job ? actions(job, studio) : [button('Continue this run', () => post('/api/queue/add', { run: path }).then(() => studio.look()), { class: 'quiet' })];
-    if (progress?.model && !progress.model.startsWith('studio/')) buttons.push(el('a', { class: 'button', href: `#models/${encodeURIComponent(name)}` }, 'Export and more'));
-    row.replaceChildren(...buttons);
+    const exports = Boolean(progress?.model) && !progress.model.startsWith('studio/');
+    redraw(row, `${job ? stands(job) : ''} ${exports}`, () => [
+      ...(job ? actions(job, studio) : [button('Continue this run', () => post('/api/queue/add', { run: path }).then(() => studio.look()), { class: 'quiet' })]),
+      ...(exports ? [el('a', { class: 'button', href: `#models/${encodeURIComponent(name)}` }, 'Export and more')] : [])]);
     race.replaceChildren(...(progress?.race ? [raceTable(progress.race)] : []));
     const model = `${progress?.model}@${progress?.best?.[0]}@${progress?.tested}`;
     if (progress?.model && model !== shownModel) {
@@ -163,7 +167,7 @@ function listening(path, studio) {
     const { model } = (await get(`/api/run?run=${encodeURIComponent(path)}`)).progress ?? {};
     if (!model) throw new Error('nothing to hear yet: the first epoch is under way');
     if (!ownKnobs) {
-      ownKnobs = await knobs(model);
+      ownKnobs = knobs(await inspected(model));
       turned.replaceChildren(ownKnobs.node, ...(ownKnobs.values().length ? [el('div', { class: 'row' }, button('Play it with these knobs', () => play()))] : []));
     }
     const output = `studio/listen/${base(path)}/riff-${count++ % 8}.wav`;

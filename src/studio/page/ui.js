@@ -40,6 +40,16 @@ export function button(text, act, more = {}) {
   return node;
 }
 
+/** Draws a place anew, but for what is the same as before: a button must not go from under a finger, nor the focus with it. */
+export function redraw(place, key, nodes) {
+  if (place.dataset.drawn === key) return false;
+  const focus = place.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
+  place.replaceChildren(...nodes());
+  place.dataset.drawn = key;
+  if (focus) place.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+  return true;
+}
+
 /** What stands where nothing is yet, and the way to the first. */
 export const empty = (text, link, to) => el('div', { class: 'empty' }, el('p', {}, text), el('a', { class: 'button primary', href: to }, link));
 
