@@ -3,7 +3,7 @@
 import { fileUrl, get, run, upload } from './api.js';
 import { inspected, knobs, soundChoice } from './forms.js';
 import { named, sound } from './player.js';
-import { base, button, el, empty, field, figure, plain, redraw, select, stem, tellError, working } from './ui.js';
+import { base, button, el, empty, field, figure, plain, redraw, select, stem, tellError, time, working } from './ui.js';
 import { GEAR, grade, TONES } from './words.js';
 
 const FORMATS = [['nam', 'Neural Amp Modeler, .nam'], ['aidax', 'AIDA-X, .aidax'], ['json', 'RTNeural, .json'], ['namb', 'small devices, .namb'], ['safetensors', 'weights by name, .safetensors'], ['onnx', 'a graph, .onnx']];
@@ -39,10 +39,10 @@ export async function show(place, studio, what) {
       const box = el('input', { type: 'checkbox', 'data-focus': `choose ${one.run}`, checked: chosen.has(one.run), 'aria-label': `Choose ${name} to compare`, onchange: () => { chosen[box.checked ? 'add' : 'delete'](one.run); compare.disabled = chosen.size < 2; } });
       const figures = one.test ?? one.valid;
       const [tone, word] = grade(figures?.esr);
-      return el('tr', {}, el('th', { scope: 'row' }, el('a', { href: `#models/${encodeURIComponent(name)}`, 'data-focus': one.run }, name)), el('td', {}, box), el('td', {}, one.model),
-        el('td', {}, one.test ? 'tested' : 'not tested yet'), el('td', {}, el('span', { class: `grade-word ${tone}` }, word || '–')), el('td', {}, figure(figures?.esr)), el('td', {}, figure(figures?.rmse)), el('td', {}, String(one.epochs)), el('td', {}, figure(Math.round(one.seconds))));
+      return el('tr', {}, el('th', { scope: 'row' }, el('a', { href: `#models/${encodeURIComponent(name)}`, 'data-focus': one.run }, name)), el('td', {}, box), el('td', {}, el('span', { class: `grade-word ${tone}` }, word || '–')),
+        el('td', {}, figure(figures?.esr)), el('td', {}, figure(figures?.rmse)), el('td', {}, one.model), el('td', {}, one.test ? 'tested' : 'not tested yet'), el('td', {}, String(one.epochs)), el('td', {}, time(one.seconds)));
     });
-    redraw(table, JSON.stringify([runs, unreadable]), () => [runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'network', 'state', 'sounds', 'ESR', 'RMSE', 'epochs', 'seconds'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows())) : empty('No runs yet.', 'Capture an effect', '#capture'),
+    redraw(table, JSON.stringify([runs, unreadable]), () => [runs.length ? el('table', {}, el('thead', {}, el('tr', {}, ['run', 'compare', 'sounds', 'ESR', 'RMSE', 'network', 'state', 'epochs', 'time'].map((text) => el('th', { scope: 'col' }, text)))), el('tbody', {}, rows())) : empty('No runs yet.', 'Capture an effect', '#capture'),
       ...unreadable.map((line) => el('p', { class: 'problem' }, line))]);
     compare.hidden = runs.length < 2;
     list();
@@ -100,7 +100,7 @@ async function look(place, studio, path) {
   place.append(el('section', { 'aria-labelledby': 'h-model' }, el('h2', { id: 'h-model' }, name),
     said && facts(said),
     !model && el('p', { class: 'lead' }, 'It has learned nothing yet that could be played.'),
-    model && play(model, said, name, studio), model && behaviour(model), model && exporter(model, name, studio), model && against(model, studio)));
+    model && el('div', { class: 'acts' }, exporter(model, name, studio), play(model, said, name, studio), behaviour(model), against(model, studio))));
   if (found?.page) place.append(el('section', { 'aria-labelledby': 'h-page' }, el('h2', { id: 'h-page' }, 'Its page'), page(`${path}/report.html`, `Report of ${name}`)));
 }
 
@@ -122,8 +122,8 @@ function step(text, verb, values, show) {
 }
 
 function behaviour(model) {
-  const { press, place } = step('How does it behave?', ['inspect'], () => ({ file: model, probe: true, 'no-measure': true }), (told) => probe(told.probe));
-  return el('div', {}, el('h3', {}, 'Left alone'), el('p', { class: 'small' }, 'Silence, a click, a note that stops, a staircase of levels and sines are played to it.'), press, place);
+  const { press, place } = step('Try it out', ['inspect'], () => ({ file: model, probe: true, 'no-measure': true }), (told) => probe(told.probe));
+  return el('div', { class: 'act' }, el('h3', {}, 'How it behaves'), el('p', { class: 'small' }, 'Silence, a click, a note that stops, a staircase of levels and sines are played to it.'), press, place);
 }
 
 /** A probe's verdict and figures. */
@@ -157,7 +157,7 @@ function play(model, said, name, studio) {
     const control = turned.values();
     return { model, inputs: [choice.value()], output, ...(control.length && { control }) };
   }, () => [named(`${base(choice.value())} through ${name}`, sound(output, `${base(choice.value())} through ${name}`, 'predicted')), named('dry', sound(choice.value(), `${base(choice.value())}, dry`, 'dry')), el('a', { class: 'button', href: fileUrl(output, '?download'), download: `${stem(choice.value())}-${name}.wav` }, 'Download')]);
-  return el('div', { 'data-play': '' }, el('h3', {}, 'Play something through it'), el('div', { class: 'fields' }, choice.node), turned.node, press, place);
+  return el('div', { class: 'act', 'data-play': '' }, el('h3', {}, 'Play something through it'), el('div', { class: 'fields' }, choice.node), turned.node, press, place);
 }
 
 function exporter(model, name, studio) {
@@ -173,7 +173,7 @@ function exporter(model, name, studio) {
   });
   press.classList.add('primary');
   press.dataset.export = '';
-  return el('div', {}, el('h3', {}, 'Take it to your plugin'), el('div', { class: 'fields' }, field('Format', format), field('Called', inputs.name, 'Empty: as the run'), field('Captured by', inputs['modeled-by'])),
+  return el('div', { class: 'act' }, el('h3', {}, 'Take it to your plugin'), el('div', { class: 'fields' }, field('Format', format), field('Called', inputs.name, 'Empty: as the run'), field('Captured by', inputs['modeled-by'])),
     el('details', {}, el('summary', {}, 'Gear, tone, licence'), el('div', { class: 'fields' }, field('Kind of gear', inputs['gear-type']), field('Maker', inputs['gear-make']), field('Gear', inputs['gear-model']), field('Tone', inputs['tone-type']), field('Licence', inputs.licence))), press, place);
 }
 
@@ -189,5 +189,5 @@ function against(model, studio) {
     return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Scores' }, el('table', {}, el('thead', {}, el('tr', {}, ['model', 'ESR', 'RMSE', 'MAE', 'MR-STFT'].map((t) => el('th', { scope: 'col' }, t)))),
       el('tbody', {}, rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, row.name ?? 'model'), columns.map((c) => el('td', {}, figure(row[c]))))))));
   });
-  return el('details', {}, el('summary', {}, 'Score it on another pair of recordings'), el('div', { class: 'fields' }, dry.node, wet.node), press, place);
+  return el('div', { class: 'act' }, el('h3', {}, 'Score it on another pair'), el('div', { class: 'fields' }, dry.node, wet.node), press, place);
 }

@@ -14,14 +14,14 @@ export function actions(job, studio) {
   const act = (text, what, more = {}) => button(text, async () => {
     await post('/api/queue/act', { id: job.id, act: what, ...more.body });
     await studio.look();
-  }, { class: more.class ?? 'quiet', 'data-act': what, 'data-focus': `${what}-${job.id}` });
+  }, { class: more.class ?? 'quiet', 'data-act': what, 'data-focus': `${what}-${job.id}`, title: more.title });
   const longer = () => button('Train longer', async () => {
     const done = job.progress?.of ?? job.progress?.epochs ?? 0;
     await post('/api/queue/act', { id: job.id, act: 'longer', epochs: done + Math.max(10, Math.round(done / 2)) });
     await studio.look();
   }, { class: 'quiet', 'data-act': 'longer', 'data-focus': `longer-${job.id}`, title: 'Half as many epochs again' });
   const learned = hasLearned(job);
-  const remove = act('Take out of the queue', 'remove');
+  const remove = act('Take out', 'remove', { title: 'Out of the queue; its run stays' });
   switch (job.state) {
     case 'running': return [act('Pause', 'pause'), learned ? act('Stop and keep the best', 'keep') : act('Stop', 'stop')];
     case 'waiting': return [act('Pause', 'pause'), remove];

@@ -47,11 +47,11 @@ export async function show(place, studio, what) {
     if (!last) return;
     const [, word] = grade(best.valid.esr);
     learning.hidden = false;
-    const fact = (title, text) => [el('dt', {}, title), el('dd', {}, text)];
-    figures.replaceChildren(el('dl', { class: 'facts' },
-      fact('Error now', `${figure(last.valid.esr)} (epoch ${last.epoch})`),
-      fact('Best so far', `${figure(best.valid.esr)} (epoch ${best.epoch})${word ? `: ${word}` : ''}`),
-      fact('RMSE', figure(best.valid.rmse)), fact('An epoch takes', `${last.seconds.toFixed(1)} s`)));
+    const fact = (title, text, more) => el('div', {}, el('dt', {}, title), el('dd', {}, text, more && el('small', {}, ` ${more}`)));
+    figures.replaceChildren(el('dl', { class: 'tiles' },
+      fact('Best so far', figure(best.valid.esr), `epoch ${best.epoch}${word ? `: ${word}` : ''}`),
+      fact('Error now', figure(last.valid.esr), `epoch ${last.epoch}`),
+      fact('RMSE of the best', figure(best.valid.rmse)), fact('An epoch takes', `${last.seconds.toFixed(1)} s`)));
   }
 
   let shownModel;
