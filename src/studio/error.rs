@@ -5,7 +5,7 @@ use crate::http::{BodyError, Response};
 use crate::verbs::VerbError;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the studio cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +88,8 @@ impl Refusal {
         Self::Said(chain(error))
     }
 
-    /// The answer to the request.
-    pub fn response(&self) -> Response {
+    /// The answer to the request; files of the studio's folder `root` are named as the page names them.
+    pub fn response(&self, root: &Path) -> Response {
         let status = match self {
             Self::Path(PathError::Missing(_)) | Self::Missing(_) => 404,
             Self::Path(_) => 403,
@@ -100,7 +100,8 @@ impl Refusal {
             Self::Said(_) => 422,
             Self::Disk { .. } => 500,
         };
-        Response::text(status, &chain(self))
+        let inside = format!("{}{}", root.display(), std::path::MAIN_SEPARATOR);
+        Response::text(status, &chain(self).replace(&inside, ""))
     }
 }
 

@@ -46,7 +46,7 @@ impl Studio {
             Err(refused) => *refused,
             Ok(()) => self
                 .route(request)
-                .unwrap_or_else(|refusal| refusal.response()),
+                .unwrap_or_else(|refusal| refusal.response(self.folder.root())),
         };
         guarded(answered)
     }

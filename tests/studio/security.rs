@@ -600,7 +600,15 @@ fn names_are_text_and_nothing_else() {
         page.head
     );
     assert!(!page.head.contains("allow-same-origin"));
-    // An error says the name, as text.
+    // An error says the name, as text, and not where the folder lies.
+    let odd = studio.page("GET", "/api/outline?of=recordings/a/dry.wav", b"");
+    assert!(
+        odd.status == 422
+            && odd
+                .body
+                .starts_with("recordings/a/dry.wav: is not a sound file"),
+        "{odd:?}"
+    );
     let missing = studio.page("GET", "/api/outline?of=recordings/%3Cscript%3E.wav", b"");
     assert!(missing.head.contains("Content-Type: text/plain") && missing.head.contains("nosniff"));
 }

@@ -89,6 +89,7 @@ export async function show(place, studio) {
     draw();
     outlines();
     ask();
+    offer();
     await suggest();
   }
 
@@ -201,16 +202,13 @@ export async function show(place, studio) {
     if (all > 1) verdict.append(el('p', { class: 'row' }, button(`Train all ${all}`, () => begin(capture.made, 'queue'), { class: 'primary' })));
   }
 
-  /** Recordings that cannot be used: the sentence, and what `check` finds. */
+  /** Recordings that cannot be used: what `check` finds, or, where it finds nothing, the sentence. */
   async function unfit(job, error) {
-    const node = el('section', {}, el('div', { class: 'verdict poor' }, el('p', { class: 'grade' }, 'Not fit as it is'), el('p', {}, error.message)));
-    try {
-      const check = await run(['check'], { dry: job.dry[0], wet: job.wet[0] });
-      node.append(findings(check));
-    } catch {
-      // The first sentence has said it.
-    }
-    return node;
+    // Where it fails as well, the sentence says why.
+    const check = await run(['check'], { dry: job.dry[0], wet: job.wet[0] }).catch(() => undefined);
+    const found = check?.problems?.length > 0;
+    return el('section', {}, el('h2', {}, job.name), el('div', { class: 'verdict poor' }, el('p', { class: 'grade' }, 'Not fit as it is'),
+      !found && el('p', {}, error.message), check && findings(check)));
   }
 
   function suggestion(made) {

@@ -82,11 +82,12 @@ export async function show(place, studio, what) {
     const about = el('code', { class: 'command' });
     const path = `sounds/${name}`;
     const record = name.replace(/\.wav$/, '.json');
-    if (has(record)) whenSeen(about, () => get(fileUrl(`sounds/${record}`)).then((made) => { about.textContent = made.command; }, tellError));
     const plot = name.replace(/\.wav$/, '.png');
-    return el('article', { class: 'card', 'aria-label': name }, el('h3', {}, stem(name)), sound(path, name), about,
+    const node = el('article', { class: 'card', 'aria-label': name }, el('h3', {}, stem(name)), sound(path, name), about,
       has(plot) && el('a', { href: fileUrl(`sounds/${plot}`), target: '_blank', rel: 'noopener' }, el('img', { src: fileUrl(`sounds/${plot}`), alt: `Spectrograms of ${stem(name)} before and after`, loading: 'lazy' })),
       el('a', { class: 'button', href: fileUrl(path, '?download'), download: base(name) }, 'Download'));
+    if (has(record)) whenSeen(node, () => get(fileUrl(`sounds/${record}`)).then((made) => { about.textContent = made.command; }, tellError));
+    return node;
   }
 
   draw();
