@@ -147,10 +147,19 @@ class Browser:
         raise Failed(f"{what or text}: not within {patience} s. The page says:\n{shown[:3000]}\nerrors: {self.errors}")
 
     def place(self, selector):
-        """The middle of an element, scrolled into view."""
-        return self.wait(f"""(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;
+        """The middle of an element, scrolled into view, once it stays where it is and nothing lies over it."""
+        look = f"""(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;
             e.scrollIntoView({{block: 'center'}}); const b = e.getBoundingClientRect();
-            return b.width ? [b.x + b.width / 2, b.y + b.height / 2] : null }})()""", 20, f"{selector} to be there")
+            const [x, y] = [b.x + b.width / 2, b.y + b.height / 2];
+            return b.width && e.contains(document.elementFromPoint(x, y)) ? [x, y] : null }})()"""
+        until, before = time.monotonic() + 20, None
+        while time.monotonic() < until:
+            now = self.js(look)
+            if now and now == before:
+                return now
+            before = now
+            time.sleep(0.06)
+        raise Failed(f"{selector}: it is not there, or does not keep still, or something lies over it")
 
     def click(self, selector):
         self.wait(f"!document.querySelector({json.dumps(selector)})?.disabled && !!document.querySelector({json.dumps(selector)})", 60, f"{selector} to be ready")
