@@ -24,11 +24,17 @@ pub struct Evidence {
     pub blurred: bool,
     /// Whether the clocks differ: then the lag is nowhere the same for long.
     pub slides: bool,
+    /// Whether the phases do not confirm the onset that was read in the response.
+    pub unconfirmed: bool,
 }
 
 /// Factor where the clocks differ: of eleven such pairs, each as sure as can be, four had the least of
 /// their lags on the sample.
 const SLIDES: f64 = 0.3;
+
+/// Factor where the phases do not confirm the onset: of eleven such pairs, as sure as can be otherwise,
+/// two were right.
+const UNCONFIRMED: f64 = 0.3;
 
 /// Weight of each figure, and the constant.
 const STRENGTH: f64 = 0.41;
@@ -50,7 +56,8 @@ impl Evidence {
             + AGREEMENT * self.agreement;
         let variety = ((self.repetition - 0.95) / (0.7 - 0.95)).clamp(0.0, 1.0);
         let lasting = if self.slides { SLIDES } else { 1.0 };
-        lasting * variety / (1.0 + (-sum).exp())
+        let confirmed = if self.unconfirmed { UNCONFIRMED } else { 1.0 };
+        confirmed * lasting * variety / (1.0 + (-sum).exp())
     }
 }
 
@@ -68,6 +75,7 @@ mod tests {
             repetition: 0.5,
             blurred: false,
             slides: false,
+            unconfirmed: false,
         };
         assert!(clear.probability() > 0.85);
         let chance = Evidence {
@@ -77,6 +85,11 @@ mod tests {
             ..clear
         };
         assert!(chance.probability() < 0.15);
+        let unconfirmed = Evidence {
+            unconfirmed: true,
+            ..clear
+        };
+        assert!(unconfirmed.probability() < TRUSTED_CONFIDENCE);
         assert_eq!(
             Evidence {
                 repetition: 0.97,

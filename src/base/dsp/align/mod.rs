@@ -246,6 +246,7 @@ pub fn estimate_joint(
     let evidence = Evidence {
         blurred: start.is_none_or(|s| s.is_blurred()),
         slides: line.slide != 0.0,
+        unconfirmed: is_unconfirmed((onset - alignment.latency_samples).abs(), evidence.width, start),
         ..evidence
     };
     alignment.confidence = evidence.probability();
@@ -425,6 +426,19 @@ fn first_sample(onset: i64, start: Option<Start>) -> i64 {
 /// Purity from which on a response counts as a delay and a filter that answers at once.
 const PURE: f64 = 0.9;
 
+/// The same beyond doubt: then the phases are believed, however far they moved the onset.
+const PURE_BEYOND_DOUBT: f64 = 0.995;
+
+/// Width from which on a response alone fixes no sample.
+const WIDE: f64 = 5.0;
+
+/// Whether an onset that the phases `moved` by so many samples is not known to the sample: they are not
+/// beyond doubt and say something else than the response, or say nothing where it is wide.
+fn is_unconfirmed(moved: i64, width: f64, start: Option<Start>) -> bool {
+    let purity = start.map_or(0.0, |s| s.purity);
+    (moved > 1 && purity < PURE_BEYOND_DOUBT) || (width > WIDE && purity < PURE)
+}
+
 /// Checks a pair, takes the stretch to look at and removes its mean.
 fn prepare(
     dry: &[f32],
@@ -537,6 +551,7 @@ fn decide(
         repetition,
         blurred: false,
         slides: false,
+        unconfirmed: false,
     };
     let lag = |index: usize| lags.start() + index as i64;
     let alignment = Alignment {
