@@ -246,7 +246,7 @@ pub fn estimate_joint(
     let evidence = Evidence {
         blurred: start.is_none_or(|s| s.is_blurred()),
         slides: line.slide != 0.0,
-        unconfirmed: is_unconfirmed((onset - alignment.latency_samples).abs(), evidence.width, start),
+        unconfirmed: is_unconfirmed((onset - alignment.latency_samples).abs(), &evidence, start),
         ..evidence
     };
     alignment.confidence = evidence.probability();
@@ -429,14 +429,17 @@ const PURE: f64 = 0.9;
 /// The same beyond doubt: then the phases are believed, however far they moved the onset.
 const PURE_BEYOND_DOUBT: f64 = 0.995;
 
-/// Width from which on a response alone fixes no sample.
+/// Width from which on a response fixes no sample unless it is as clear as this, in multiples of the
+/// noise floor per sample of width.
 const WIDE: f64 = 5.0;
+const CLEAR_PER_SAMPLE: f64 = 15.0;
 
 /// Whether an onset that the phases `moved` by so many samples is not known to the sample: they are not
-/// beyond doubt and say something else than the response, or say nothing where it is wide.
-fn is_unconfirmed(moved: i64, width: f64, start: Option<Start>) -> bool {
+/// beyond doubt and say something else than the response, or say nothing where it is wide and not clear.
+fn is_unconfirmed(moved: i64, response: &Evidence, start: Option<Start>) -> bool {
     let purity = start.map_or(0.0, |s| s.purity);
-    (moved > 1 && purity < PURE_BEYOND_DOUBT) || (width > WIDE && purity < PURE)
+    let vague = response.width > WIDE && response.significance < CLEAR_PER_SAMPLE * response.width;
+    (moved > 1 && purity < PURE_BEYOND_DOUBT) || (vague && purity < PURE)
 }
 
 /// Checks a pair, takes the stretch to look at and removes its mean.
