@@ -515,7 +515,8 @@ fn shared_recordings_are_aligned_on_their_onset() {
         ("pedals/sin-", 100..=119, true, true),
         ("pedals/square-", 100..=119, true, true),
         ("pedals/saw-", 100..=119, true, true),
-        ("pedals/beethoven-", 100..=119, true, true),
+        // Two samples later than all four together say: the place is known, the sample is not.
+        ("pedals/beethoven-", 100..=119, false, true),
         // The raw correlation peaks at 3; the response starts at 0, and a nonlinear fit on
         // taps from 3 on leaves 2 % more than one from 0 on. One sample early is allowed anywhere.
         ("diode-clipper/", -1..=3, true, false),

@@ -203,7 +203,7 @@ impl Library<'_> {
     /// Where the channels that a pair uses sound, and their rate in hertz.
     fn sounding(&self, pair: &PairConfig) -> Option<(Sounding, u32)> {
         let source = self.sources.get(&self.key(pair))?;
-        Some((source.sounding()?, source.dry.sample_rate().hz()))
+        Some((source.played()?, source.dry.sample_rate().hz()))
     }
 
     fn generate(

@@ -8,6 +8,10 @@ use super::aligned::{MOMENT, SILENT, sound_power};
 /// 16-bit recording.
 pub const WET_SILENT: f64 = 1e-8;
 
+/// Wet counts as played from this far below its mean power on: −40 dB. An error in what is softer,
+/// measured against that alone, says nothing of how a recording is rendered.
+const WET_PLAYED: f64 = 1e-4;
+
 /// Moments for which a sound that dry has ended may still be heard in wet: half a second at
 /// 48 kHz.
 const RINGING: usize = 12;
@@ -20,15 +24,24 @@ pub struct Sounding {
 }
 
 impl Sounding {
-    /// Looks at one channel of each side.
+    /// Looks at one channel of each side: what is not silent.
     pub fn of(dry: &[f32], wet: &[f32]) -> Self {
+        Self::from(dry, wet, WET_SILENT)
+    }
+
+    /// The same, but only what is loud enough to be judged by: the end of a dying note is not.
+    pub fn played(dry: &[f32], wet: &[f32]) -> Self {
+        Self::from(dry, wet, WET_PLAYED)
+    }
+
+    fn from(dry: &[f32], wet: &[f32], wet_floor: f64) -> Self {
         let len = dry.len().min(wet.len());
         let mut since = usize::MAX;
         let dry = loud_moments(dry, SILENT).into_iter().map(|loud| {
             since = if loud { 0 } else { since.saturating_add(1) };
             since <= RINGING
         });
-        let both = dry.zip(loud_moments(wet, WET_SILENT));
+        let both = dry.zip(loud_moments(wet, wet_floor));
         Self {
             moments: both.map(|(dry, wet)| dry && wet).collect(),
             len,
@@ -155,6 +168,20 @@ mod tests {
         let nothing = sounding(|_| false);
         assert_eq!(nothing.range(), None);
         assert!(nothing.tenths_from(8).even);
+    }
+
+    #[test]
+    fn the_end_of_a_dying_note_is_not_held_back() {
+        let falling = |(n, v): (usize, &f32)| v * 10f32.powf(-5e-2 * n as f32 / MOMENT as f32);
+        let note: Vec<f32> = noise(100 * MOMENT)
+            .iter()
+            .enumerate()
+            .map(falling)
+            .collect();
+        assert_eq!(Sounding::of(&note, &note).range(), Some(0..86 * MOMENT));
+        // −1 dB a moment, 13.6 dB above the mean of all at first: 54 of them above −40 dB.
+        let cut = Sounding::played(&note, &note).tenths_from(8);
+        assert_eq!(cut.bounds, [43, 48, 54].map(|m| m * MOMENT));
     }
 
     #[test]

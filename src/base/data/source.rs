@@ -58,9 +58,12 @@ impl Source {
         self.pairs.get(place)
     }
 
-    /// Where any of the aligned pairs sounds.
-    pub(super) fn sounding(&self) -> Option<Sounding> {
-        let each = self.pairs.iter().map(|p| Sounding::of(p.dry(), p.wet()));
+    /// Where any of the aligned pairs is played.
+    pub(super) fn played(&self) -> Option<Sounding> {
+        let each = self
+            .pairs
+            .iter()
+            .map(|p| Sounding::played(p.dry(), p.wet()));
         each.reduce(|all, one| all.or(&one))
     }
 
