@@ -17,6 +17,10 @@ const EXPLAINS: f64 = 0.12;
 /// The same where wet does not follow throughout: a held note, a latency that was given.
 const EXPLAINS_WELL: f64 = 0.3;
 
+/// The same where wet must be where it was measured: of wets that a repeating dry was aligned with a
+/// repetition off, less is explained.
+const EXPLAINS_MOST: f64 = 0.7;
+
 /// Likeness of the two levels' courses from which on wet is made of dry, whatever became of its
 /// waveform.
 const SAME_COURSE: f64 = 0.9;
@@ -62,6 +66,12 @@ impl Bond {
         explained >= EXPLAINS_WELL
             || (explained >= EXPLAINS && self.follows())
             || self.same_course()
+    }
+
+    /// Whether wet is known to begin where it was measured, if not on which sample.
+    pub(super) fn places(&self, measured: &Alignment) -> bool {
+        let explained = self.explained.is_some_and(|e| e >= EXPLAINS_MOST);
+        measured.is_placed() || (explained && measured.follows())
     }
 
     /// Whether wet is made of dry, and no static model says how: its waveform is turned over faster

@@ -89,7 +89,7 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
     {
         let repeats = measured.repetition > 0.7;
         let sure = measured.confidence >= align::TRUSTED_CONFIDENCE || latency.given;
-        if !sure && measured.is_placed() {
+        if !sure && look.bond.unwrap_or_default().places(measured) {
             cautions.push(format!(
                 "the latency is known to some samples only ({} with a confidence of {:.2}; rather early \
                  than late): give --latency, and data.latency in the config, if you know it",

@@ -67,6 +67,14 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// How many samples wet lags and how sure that is, where it is known to some samples at least.
+    pub fn placed_latency(&self) -> Option<(i64, f64)> {
+        let latency = self.latency.as_ref()?;
+        let measured = latency.measured.as_ref()?;
+        let placed = self.bond.unwrap_or_default().places(measured);
+        placed.then_some((latency.latency_samples, measured.confidence))
+    }
+
     /// What moves by a clock of its own, in words, where something does.
     pub fn motion_words(&self) -> Option<String> {
         let moving = self.moving.as_ref().filter(|moving| moving.detected());

@@ -154,15 +154,6 @@ impl Plan<'_> {
         facts
     }
 
-    /// The latency of `check` if it can be trusted.
-    fn trusted(check: &check::Outcome) -> Option<(i64, f64)> {
-        let facts = check.latency.as_ref()?;
-        let measured = facts.measured.as_ref()?;
-        measured
-            .is_placed()
-            .then_some((facts.latency_samples, measured.confidence))
-    }
-
     /// The latency to write, and how it was come by.
     fn latency(&self) -> String {
         let write = |value: &str, how: &str| {
@@ -172,7 +163,7 @@ impl Plan<'_> {
             return write(&given.to_string(), "as given");
         }
         if let [(_, check)] = self.looked {
-            return match (Self::trusted(check), &check.latency) {
+            return match (check.placed_latency(), &check.latency) {
                 (Some((samples, confidence)), _) => write(
                     &samples.to_string(),
                     &format!(
@@ -193,7 +184,7 @@ impl Plan<'_> {
         let trusted: Vec<i64> = self
             .looked
             .iter()
-            .filter_map(|l| Self::trusted(&l.1))
+            .filter_map(|l| l.1.placed_latency())
             .map(|t| t.0)
             .collect();
         match (trusted.iter().min(), trusted.iter().max()) {

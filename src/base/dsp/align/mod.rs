@@ -185,8 +185,12 @@ impl Alignment {
     /// Whether wet is known to follow dry here, if not on which sample: a latency that may be a few
     /// samples early, and nothing else.
     pub fn is_placed(&self) -> bool {
-        let follows = self.strength >= PLACED && self.support > 0.3 && self.repetition < 0.75;
-        self.confidence >= TRUSTED_CONFIDENCE || follows
+        self.confidence >= TRUSTED_CONFIDENCE || (self.follows() && self.repetition < 0.75)
+    }
+
+    /// Whether wet follows dry here; where dry repeats itself, it does so at other lags too.
+    pub fn follows(&self) -> bool {
+        self.strength >= PLACED && self.support > 0.3 && self.repetition < 0.95
     }
 
     /// How many samples wet lags where it begins; less later on, if its clock is the faster one.
