@@ -2,7 +2,7 @@
 
 use super::status::BASE;
 use crate::commands::new::{self as one, relative};
-use crate::config::{self, Config, MetadataConfig, Player};
+use crate::config::{self, Budget, Config, MetadataConfig, Player};
 use crate::files::{self, system};
 use crate::pack::description::{self, SHARED, as_name};
 use crate::pack::pattern::Pattern;
@@ -238,7 +238,9 @@ fn write_shared(
                     pairs: None,
                     table: None,
                     knobs: None,
-                    budget: None,
+                    // A search takes as long as a training, and is decided by time: a pack trains what the first
+                    // pair's kind of effect asks for, every job the same, to the same bits.
+                    budget: Some(Budget::None),
                     player: Player::default(),
                     latency_samples: first.latency.as_ref().and_then(|text| text.parse().ok()),
                     channel: first
@@ -262,8 +264,6 @@ fn write_shared(
     }
     let mut config = config::load(&made, &overrides)?;
     if request.config.is_none() {
-        // A search takes as long as a training, and is decided by time: a pack trains what the first
-        // pair's kind of effect asks for, every job the same, to the same bits.
         config.search = None;
     }
     config.metadata = request.metadata.clone().or(config.metadata);
