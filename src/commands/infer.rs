@@ -13,7 +13,10 @@ use crate::playing::{Instrument, Playable, Player};
 use crate::progress::{Event, Observer, Task};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 /// Play sound files through a trained network or a model file
@@ -236,7 +239,7 @@ fn play(
         true => NotFinite::Silence,
         false => NotFinite::Refuse,
     };
-    let mut reader = AudioReader::open(input)?.not_finite(not_finite);
+    let reader = AudioReader::open(input)?.not_finite(not_finite);
     let (file_rate, channels) = (reader.sample_rate(), reader.channel_count());
     let rate = instrument.rate.unwrap_or(file_rate);
     if rate != file_rate {
@@ -247,44 +250,110 @@ fn play(
         observer.event(Event::Note(&note));
     }
     let format = request.format.unwrap_or(like_input(reader.format()));
-    let mut writer = AudioWriter::create(output, file_rate, channels, format)?;
-    // Errors of files name theirs; a network knows none.
-    let playing = || format!("playing {}", input.display());
+    let writer = AudioWriter::create(output, file_rate, channels, format)?;
     let chain = Chain::new(instrument, file_rate, rate, channels, not_finite);
-    let mut chain = chain.with_context(playing)?;
+    let chain = chain.with_context(|| format!("playing {}", input.display()))?;
     let task = Task::begin(observer, &input.display().to_string(), reader.frames());
-    let mut meter = LevelMeter::default();
-    let mut block = Vec::new();
-    let mut remaining = Remaining::default();
-    loop {
-        let frames = reader.read_block(&mut block, request.block as usize)?;
-        if frames == 0 {
-            break;
-        }
-        ensure!(
-            task.go_on().is_ok(),
-            "stopped; nothing was written to {}",
-            output.display()
-        );
-        remaining.heard += frames as u64;
-        // Of one channel: the others sound with it.
-        meter.push(&block[0]);
-        let answered = chain.push(&block).with_context(playing)?;
-        remaining.write(&mut writer, answered)?;
-        task.advance(frames as u64);
-    }
-    let (answered, silenced) = chain.finish().with_context(playing)?;
-    remaining.write(&mut writer, answered)?;
-    let silenced = silenced + reader.silenced();
+    let block_len = request.block as usize;
+    // Reading, playing and writing each on a thread of its own, a block apart.
+    let (reader, writer, played) = thread::scope(|scope| {
+        let (to_play, blocks) = mpsc::sync_channel(1);
+        let (to_write, answers) = mpsc::sync_channel(1);
+        let reading = scope.spawn(move || read(reader, block_len, &to_play));
+        let writing = scope.spawn(move || write(writer, &answers));
+        let playing = Playing {
+            chain,
+            to_write,
+            meter: LevelMeter::default(),
+            remaining: Remaining::default(),
+        };
+        // Both channels end with this, and with them the other threads.
+        let played = playing.all(blocks, &task, [input, output]);
+        (joined(reading), joined(writing), played)
+    });
+    // Where reading or writing failed, playing ended for that reason.
+    let (reader, writer) = (reader?, writer?);
+    let (levels, silenced) = played?;
     let written = writer.finish()?;
     Ok(InferredFile {
         input: input.to_path_buf(),
         output: output.to_path_buf(),
         frames: written.frames,
         clipped: written.clipped,
-        levels: meter.range(),
-        silenced,
+        levels,
+        silenced: silenced + reader.silenced(),
     })
+}
+
+/// One vector per channel.
+type Block = Vec<Vec<f32>>;
+
+/// Reads block after block, until the sound ends or nobody listens any more.
+fn read(
+    mut reader: AudioReader,
+    block_len: usize,
+    to_play: &SyncSender<Block>,
+) -> Result<AudioReader> {
+    loop {
+        let mut block = Vec::new();
+        if reader.read_block(&mut block, block_len)? == 0 || to_play.send(block).is_err() {
+            return Ok(reader);
+        }
+    }
+}
+
+/// Writes block after block, as long as some come.
+fn write(mut writer: AudioWriter, answers: &Receiver<Block>) -> Result<AudioWriter> {
+    for block in answers {
+        writer.write_block(&block)?;
+    }
+    Ok(writer)
+}
+
+/// What a thread gave back; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// The chain, what it heard and where its answers go.
+struct Playing<'a> {
+    chain: Chain<'a>,
+    to_write: SyncSender<Block>,
+    meter: LevelMeter,
+    remaining: Remaining,
+}
+
+impl Playing<'_> {
+    /// Plays all blocks of `input`, for `output`; the levels that were played, and how many
+    /// samples of the answer became silence.
+    fn all(
+        mut self,
+        blocks: Receiver<Block>,
+        task: &Task,
+        [input, output]: [&Path; 2],
+    ) -> Result<(Option<LevelRange>, u64)> {
+        // Errors of files name theirs; a network knows none.
+        let playing = || format!("playing {}", input.display());
+        for block in blocks {
+            ensure!(
+                task.go_on().is_ok(),
+                "stopped; nothing was written to {}",
+                output.display()
+            );
+            // Of one channel: the others sound with it.
+            self.meter.push(&block[0]);
+            self.remaining.heard += block[0].len() as u64;
+            let answered = self.chain.push(&block).with_context(playing)?;
+            if self.to_write.send(self.remaining.cut(answered)).is_err() {
+                break;
+            }
+            task.advance(block[0].len() as u64);
+        }
+        let (answered, silenced) = self.chain.finish().with_context(playing)?;
+        // Where writing failed, its thread says so.
+        let _ = self.to_write.send(self.remaining.cut(answered));
+        Ok((self.meter.range(), silenced))
+    }
 }
 
 /// Keeps the output exactly as long as the input: two resamplings may each round up.
@@ -295,13 +364,13 @@ struct Remaining {
 }
 
 impl Remaining {
-    fn write(&mut self, writer: &mut AudioWriter, mut channels: Vec<Vec<f32>>) -> Result<()> {
+    fn cut(&mut self, mut channels: Block) -> Block {
         let allowed = usize::try_from(self.heard - self.written).unwrap_or(usize::MAX);
         for channel in &mut channels {
             channel.truncate(allowed);
         }
         self.written += channels.first().map_or(0, Vec::len) as u64;
-        Ok(writer.write_block(&channels)?)
+        channels
     }
 }
 

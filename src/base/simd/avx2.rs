@@ -167,6 +167,13 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn scale2i(self, a: __m256, n: __m256) -> __m256 {
+        unsafe {
+            let steps = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(n));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), steps))
+        }
+    }
+    #[inline(always)]
     fn select_positive(self, condition: __m256, a: __m256, b: __m256) -> __m256 {
         unsafe {
             let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(condition, _mm256_setzero_ps());

@@ -137,6 +137,10 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn scale2i(self, a: __m512, n: __m512) -> __m512 {
+        unsafe { _mm512_scalef_ps(a, n) }
+    }
+    #[inline(always)]
     fn select_positive(self, condition: __m512, a: __m512, b: __m512) -> __m512 {
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(condition, _mm512_setzero_ps());

@@ -114,6 +114,13 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
+    fn scale2i(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
+        unsafe {
+            let steps = vshlq_n_s32::<23>(vcvtnq_s32_f32(n));
+            vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), steps))
+        }
+    }
+    #[inline(always)]
     fn select_positive(
         self,
         condition: float32x4_t,

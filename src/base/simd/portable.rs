@@ -119,6 +119,12 @@ impl Simd for Portable {
         map(n, |n| f32::from_bits(((n as i32 + 127) as u32) << 23))
     }
     #[inline(always)]
+    fn scale2i(self, a: V, n: V) -> V {
+        zip(a, n, |a, n| {
+            f32::from_bits(a.to_bits().wrapping_add((n as i32 as u32) << 23))
+        })
+    }
+    #[inline(always)]
     fn select_positive(self, condition: V, a: V, b: V) -> V {
         let mut out = b;
         for i in 0..4 {

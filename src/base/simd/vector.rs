@@ -83,6 +83,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn round(self, a: Self::V) -> Self::V;
     /// `2^n` for integer-valued `n` in −126..=127.
     fn exp2i(self, n: Self::V) -> Self::V;
+    /// `a · 2^n` for integer-valued `n`, where `a` and the product are normal numbers.
+    fn scale2i(self, a: Self::V, n: Self::V) -> Self::V;
     /// `a` where `condition > 0`, else `b` (also where `condition` is NaN).
     fn select_positive(self, condition: Self::V, a: Self::V, b: Self::V) -> Self::V;
     /// The sum of all lanes, always added in the same order.

@@ -1,37 +1,43 @@
-//! One LSTM or GRU layer, step by step.
+//! One LSTM or GRU layer ready to play: its weights as the steps read them, and its state.
 //!
-//! A step is a matrix times (input, hidden state): columns of weights times one number each,
-//! summed in registers, one register per gate and vector of units. Units are padded to whole
-//! vectors with zero weights; a padded unit stays at zero.
+//! Units are padded to whole vectors with zero weights; a padded unit stays at zero. What a
+//! sigmoid is taken of is wanted times [`SIGMOID_SCALE`], so the weights of those gates are.
 
 use crate::engine::block::Aligned;
-use crate::engine::ops::flush;
 use crate::engine::plan::Plan;
 use crate::network::DescriptionError;
-use crate::simd::{Isa, Kernel, Simd, math};
+use crate::simd::math::SIGMOID_SCALE;
+use crate::simd::{Isa, Kernel, Simd};
 
 /// A planned layer and its state.
 #[derive(Debug)]
 pub(super) struct Cell {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) inputs: usize,
     /// Distance between the time steps of its input.
     pub(super) input_width: usize,
     pub(super) units: usize,
     /// Units padded to whole vectors.
     pub(super) width: usize,
+    /// Floats in a vector.
+    lanes: usize,
+    /// Columns of weights for the input and for the hidden state; padded to [`CHAINS`] where what
+    /// they multiply is.
+    pub(super) ahead: usize,
+    pub(super) back: usize,
     /// `[input or unit][gate][width]`
-    weights: Aligned,
+    pub(super) weights: Aligned,
     /// LSTM: `[4][width]`; GRU: r, z, n of the input side, then n of the hidden side.
-    bias: Vec<f32>,
-    hidden: Aligned,
-    /// The hidden state being made.
-    next: Aligned,
-    /// LSTM only.
-    cell: Aligned,
+    pub(super) bias: Aligned,
+    pub(super) hidden: Aligned,
+    /// LSTM: the cell state; GRU: the hidden state once more.
+    pub(super) state: Aligned,
     initial_hidden: Vec<f32>,
-    initial_cell: Vec<f32>,
+    initial_state: Vec<f32>,
 }
+
+/// The most columns whose sums are kept apart; no vector is shorter.
+const CHAINS: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -61,18 +67,21 @@ pub(super) fn padded(values: &[f32], width: usize) -> Vec<f32> {
     padded
 }
 
-/// `[gate · unit][columns]` matrices side by side → `[column][gate][width]`.
-fn columns(matrices: [(&[f32], usize); 2], gates: usize, units: usize, width: usize) -> Vec<f32> {
-    let mut packed = Vec::new();
-    for (matrix, columns) in matrices {
-        for column in 0..columns {
-            for gate in 0..gates {
-                let unit = |u: usize| matrix[(gate * units + u) * columns + column];
-                packed.extend((0..units).map(unit));
-                packed.extend(std::iter::repeat_n(0.0, width - units));
-            }
+/// A `[gate · unit][columns]` matrix → `[column][gate][width]`, `padded` columns in all.
+fn columns(
+    (matrix, columns): (&[f32], usize),
+    padded: usize,
+    [gates, units, width]: [usize; 3],
+) -> Vec<f32> {
+    let mut packed = Vec::with_capacity(padded * gates * width);
+    for column in 0..columns {
+        for gate in 0..gates {
+            let unit = |u: usize| matrix[(gate * units + u) * columns + column];
+            packed.extend((0..units).map(unit));
+            packed.extend(std::iter::repeat_n(0.0, width - units));
         }
     }
+    packed.resize(padded * gates * width, 0.0);
     packed
 }
 
@@ -83,11 +92,28 @@ fn gates(bias: &[f32], units: usize, width: usize) -> Vec<f32> {
         .collect()
 }
 
+/// `[gate][width]` in what the gates' sums are wanted in; the largest number stays a number.
+fn scale(kind: Kind, list: &mut [f32], width: usize) {
+    for (gate, values) in list.chunks_mut(width).enumerate() {
+        for value in values {
+            *value = (*value * kind.scale(gate)).clamp(f32::MIN, f32::MAX);
+        }
+    }
+}
+
 impl Kind {
-    fn gates(self) -> usize {
+    pub(super) fn gates(self) -> usize {
         match self {
             Self::Lstm => 4,
             Self::Gru => 3,
+        }
+    }
+
+    /// What the sums of a gate (of a bias, for a GRU's fourth) are wanted in.
+    fn scale(self, gate: usize) -> f32 {
+        match (self, gate) {
+            (Self::Lstm, 2) | (Self::Gru, 2 | 3) => 1.0,
+            _ => SIGMOID_SCALE,
         }
     }
 }
@@ -107,205 +133,56 @@ impl Cell {
         plan: &Plan,
     ) -> Result<Self, DescriptionError> {
         let [inputs, units] = weights.map(|(_, columns)| columns);
-        let width = units.next_multiple_of(lanes(plan.isa));
-        plan.claim(4 * (inputs + units + 4), width)?;
-        let initial_hidden = padded(initial[0], width);
-        let initial_cell = match kind {
-            Kind::Lstm => padded(initial[1], width),
-            Kind::Gru => Vec::new(),
+        let lanes = lanes(plan.isa);
+        let width = units.next_multiple_of(lanes);
+        let (ahead, back) = match input_width {
+            Some(_) => (
+                inputs.next_multiple_of(CHAINS),
+                units.next_multiple_of(CHAINS),
+            ),
+            None => (inputs, units.next_multiple_of(CHAINS)),
         };
+        plan.claim(4 * (ahead + back + 4), width)?;
+        let initial_hidden = padded(initial[0], width);
+        let initial_state = match kind {
+            Kind::Lstm => padded(initial[1], width),
+            Kind::Gru => initial_hidden.clone(),
+        };
+        let sizes = [kind.gates(), units, width];
+        let mut packed = columns(weights[0], ahead, sizes);
+        packed.extend(columns(weights[1], back, sizes));
+        let mut bias = gates(bias, units, width);
+        for column in packed.chunks_mut(kind.gates() * width) {
+            scale(kind, column, width);
+        }
+        scale(kind, &mut bias, width);
         Ok(Self {
             kind,
             inputs,
             input_width: input_width.unwrap_or(inputs),
             units,
             width,
-            weights: Aligned::copy_of(&columns(weights, kind.gates(), units, width)),
-            bias: gates(bias, units, width),
+            lanes,
+            ahead,
+            back,
+            weights: Aligned::copy_of(&packed),
+            bias: Aligned::copy_of(&bias),
             hidden: Aligned::copy_of(&initial_hidden),
-            next: Aligned::zeros(width),
-            cell: Aligned::copy_of(&initial_cell),
+            state: Aligned::copy_of(&initial_state),
             initial_hidden,
-            initial_cell,
+            initial_state,
         })
+    }
+
+    /// Whether this layer and the next can be played one step apart: of one kind, one vector wide.
+    pub(super) fn goes_with(&self, next: &Self) -> bool {
+        let narrow = |cell: &Self| cell.width == cell.lanes;
+        self.kind == next.kind && narrow(self) && narrow(next)
     }
 
     /// Back to the initial state.
     pub(super) fn reset(&mut self) {
         self.hidden.copy_from_slice(&self.initial_hidden);
-        self.cell.copy_from_slice(&self.initial_cell);
-    }
-}
-
-/// `len` steps of one layer.
-pub(super) struct Steps<'a> {
-    pub(super) cell: &'a mut Cell,
-    /// `[time][input_width]`
-    pub(super) input: &'a [f32],
-    /// `[time][width]`
-    pub(super) output: &'a mut [f32],
-    pub(super) len: usize,
-}
-
-impl Kernel for Steps<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let cell = self.cell;
-        let vectors = cell.width / S::LANES;
-        // What the unchecked reads below rely on.
-        let (gates, columns) = (cell.kind.gates(), cell.inputs + cell.units);
-        assert!(
-            cell.weights.len() == columns * gates * cell.width && cell.bias.len() == 4 * cell.width
-        );
-        assert!(cell.hidden.len() == cell.width && cell.next.len() == cell.width);
-        let inputs = self.input.chunks_exact(cell.input_width).take(self.len);
-        for (x, y) in inputs.zip(self.output.chunks_exact_mut(cell.width)) {
-            let x = &x[..cell.inputs];
-            let mut first = 0;
-            // SAFETY: the asserts above; `first + V` stays within `vectors`.
-            unsafe {
-                while first < vectors {
-                    match (cell.kind, vectors - first) {
-                        (Kind::Lstm, 1) => step_lstm::<S, 1>(s, cell, x, first),
-                        (Kind::Lstm, 2) => step_lstm::<S, 2>(s, cell, x, first),
-                        (Kind::Lstm, _) => step_lstm::<S, 3>(s, cell, x, first),
-                        (Kind::Gru, 1) => step_gru::<S, 1>(s, cell, x, first),
-                        (Kind::Gru, 2) => step_gru::<S, 2>(s, cell, x, first),
-                        (Kind::Gru, _) => step_gru::<S, 3>(s, cell, x, first),
-                    }
-                    first += 3;
-                }
-            }
-            std::mem::swap(&mut cell.hidden, &mut cell.next);
-            y.copy_from_slice(&cell.hidden);
-        }
-        for state in [&mut cell.hidden, &mut cell.cell] {
-            for part in state.chunks_exact_mut(S::LANES) {
-                let flushed = flush(s, s.load(part));
-                s.store(part, flushed);
-            }
-        }
-    }
-}
-
-/// sums[gate][v] += Σ_j weights[j][gate][first + v] · values[j]
-///
-/// # Safety
-/// `weights` holds `values.len() · G · width` floats and `(first + V) · LANES ≤ width`.
-#[inline(always)]
-unsafe fn accumulate<S: Simd, const G: usize, const V: usize>(
-    s: S,
-    sums: &mut [[S::V; V]; G],
-    weights: *const f32,
-    values: &[f32],
-    width: usize,
-    first: usize,
-) {
-    // Two sets of sums where one alone would wait for its own additions.
-    let mut odd = [[s.zero(); V]; G];
-    let split = G * V < 8;
-    for (j, value) in values.iter().enumerate() {
-        let x = s.splat(*value);
-        let sums = if split && j % 2 == 1 {
-            &mut odd
-        } else {
-            &mut *sums
-        };
-        for (gate, row) in sums.iter_mut().enumerate() {
-            for (v, sum) in row.iter_mut().enumerate() {
-                // SAFETY: the caller's promise.
-                let w = unsafe {
-                    s.load_ptr(weights.add((j * G + gate) * width + (first + v) * S::LANES))
-                };
-                *sum = s.fma(w, x, *sum);
-            }
-        }
-    }
-    if split {
-        for (row, odd) in sums.iter_mut().zip(odd) {
-            for (sum, odd) in row.iter_mut().zip(odd) {
-                *sum = s.add(*sum, odd);
-            }
-        }
-    }
-}
-
-/// `V` vectors of units, from vector `first` on, of one LSTM step into `cell.next`.
-///
-/// # Safety
-/// `cell`'s lists have the lengths that [`Steps`] asserts; `(first + V) · LANES ≤ width`.
-#[inline(always)]
-unsafe fn step_lstm<S: Simd, const V: usize>(s: S, cell: &mut Cell, x: &[f32], first: usize) {
-    let width = cell.width;
-    let mut sums = [[s.zero(); V]; 4];
-    // SAFETY: the caller's promise.
-    unsafe {
-        for (gate, row) in sums.iter_mut().enumerate() {
-            for (v, sum) in row.iter_mut().enumerate() {
-                *sum = s.load_ptr(
-                    cell.bias
-                        .as_ptr()
-                        .add(gate * width + (first + v) * S::LANES),
-                );
-            }
-        }
-        let hidden_weights = cell.weights.as_ptr().add(x.len() * 4 * width);
-        accumulate::<S, 4, V>(s, &mut sums, cell.weights.as_ptr(), x, width, first);
-        let hidden = &cell.hidden[..cell.units];
-        accumulate::<S, 4, V>(s, &mut sums, hidden_weights, hidden, width, first);
-        let [i, f, g, o] = sums;
-        for (v, (((i, f), g), o)) in i.into_iter().zip(f).zip(g).zip(o).enumerate() {
-            let at = (first + v) * S::LANES;
-            let old = s.load_ptr(cell.cell.as_ptr().add(at));
-            let new = s.mul(math::sigmoid(s, i), math::tanh(s, g));
-            let c = s.fma(math::sigmoid(s, f), old, new);
-            s.store_ptr(cell.cell.as_mut_ptr().add(at), c);
-            let h = s.mul(math::sigmoid(s, o), math::tanh(s, c));
-            s.store_ptr(cell.next.as_mut_ptr().add(at), h);
-        }
-    }
-}
-
-/// As [`step_lstm`], for a GRU.
-///
-/// # Safety
-/// As [`step_lstm`].
-#[inline(always)]
-unsafe fn step_gru<S: Simd, const V: usize>(s: S, cell: &mut Cell, x: &[f32], first: usize) {
-    let width = cell.width;
-    let mut input = [[s.zero(); V]; 3];
-    // SAFETY: the caller's promise.
-    unsafe {
-        let bias = |gate: usize, v: usize| {
-            s.load_ptr(
-                cell.bias
-                    .as_ptr()
-                    .add(gate * width + (first + v) * S::LANES),
-            )
-        };
-        for (gate, row) in input.iter_mut().enumerate() {
-            for (v, sum) in row.iter_mut().enumerate() {
-                *sum = bias(gate, v);
-            }
-        }
-        let mut hidden = [[s.zero(); V]; 3];
-        for (v, sum) in hidden[2].iter_mut().enumerate() {
-            *sum = bias(3, v);
-        }
-        let hidden_weights = cell.weights.as_ptr().add(x.len() * 3 * width);
-        accumulate::<S, 3, V>(s, &mut input, cell.weights.as_ptr(), x, width, first);
-        let h = &cell.hidden[..cell.units];
-        accumulate::<S, 3, V>(s, &mut hidden, hidden_weights, h, width, first);
-        for v in 0..V {
-            let at = (first + v) * S::LANES;
-            let reset = math::sigmoid(s, s.add(input[0][v], hidden[0][v]));
-            let keep = math::sigmoid(s, s.add(input[1][v], hidden[1][v]));
-            let new = math::tanh(s, s.fma(reset, hidden[2][v], input[2][v]));
-            let old = s.load_ptr(cell.hidden.as_ptr().add(at));
-            let h = s.fma(keep, s.sub(old, new), new);
-            s.store_ptr(cell.next.as_mut_ptr().add(at), h);
-        }
+        self.state.copy_from_slice(&self.initial_state);
     }
 }

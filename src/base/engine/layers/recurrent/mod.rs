@@ -2,13 +2,17 @@
 //! Between layers the signal is `[time][unit]`.
 
 mod cell;
+#[cfg(test)]
+mod plain;
+mod step;
 
-use crate::engine::block::{Block, CHUNK};
+use crate::engine::block::{Aligned, Block, CHUNK};
 use crate::engine::node::{Node, Plannable};
 use crate::engine::plan::Plan;
 use crate::network::{Conv1d, DescriptionError, Gru, Layer, Lstm};
 use crate::simd::{Isa, Kernel, Simd};
-use cell::{Cell, Kind, Steps, padded};
+use cell::{Cell, Kind, padded};
+use step::{PairSteps, Steps};
 
 #[derive(Debug)]
 struct RecurrentStack {
@@ -16,9 +20,10 @@ struct RecurrentStack {
     inputs: usize,
     cells: Vec<Cell>,
     head: Option<Head>,
-    /// The signal before and after the layer at work, `[time][unit]`.
-    before: Vec<f32>,
-    after: Vec<f32>,
+    /// The signal before, in the middle of and after the layers at work, `[time][unit]`.
+    before: Aligned,
+    between: Aligned,
+    after: Aligned,
 }
 
 /// The dense layer after the last cell.
@@ -81,15 +86,16 @@ impl RecurrentStack {
         };
         let widths = cells.iter().map(|c| c.width.max(c.input_width));
         let widest = widths.max().unwrap_or(1);
-        plan.claim(2 * CHUNK, widest)?;
+        plan.claim(3 * CHUNK, widest)?;
         let used = more + usize::from(head.is_some());
         let stack = Self {
             isa: plan.isa,
             inputs,
             cells,
             head,
-            before: vec![0.0; CHUNK * widest],
-            after: vec![0.0; CHUNK * widest],
+            before: Aligned::zeros(CHUNK * widest),
+            between: Aligned::zeros(CHUNK * widest),
+            after: Aligned::zeros(CHUNK * widest),
         };
         Ok((Box::new(stack), used))
     }
@@ -101,13 +107,31 @@ impl Node for RecurrentStack {
             return;
         };
         block.to_time_major(self.inputs, len, &mut self.before, first.input_width);
-        for cell in &mut self.cells {
-            self.isa.run(Steps {
-                cell,
-                input: &self.before,
-                output: &mut self.after,
-                len,
-            });
+        let mut done = 0;
+        while done < self.cells.len() {
+            let (input, output) = (&self.before, &mut self.after);
+            done += match &mut self.cells[done..] {
+                [first, second, ..] if first.goes_with(second) => {
+                    self.isa.run(PairSteps {
+                        cells: [first, second],
+                        input,
+                        between: &mut self.between,
+                        output,
+                        len,
+                    });
+                    2
+                }
+                [cell, ..] => {
+                    self.isa.run(Steps {
+                        cell,
+                        input,
+                        output,
+                        len,
+                    });
+                    1
+                }
+                [] => 0,
+            };
             std::mem::swap(&mut self.before, &mut self.after);
         }
         let Some(last) = self.cells.last() else {
@@ -190,13 +214,19 @@ impl Kernel for Dense<'_> {
     fn run<S: Simd>(self, s: S) {
         for output in 0..self.head.outputs {
             let weights = &self.head.weights[output * self.width..][..self.width];
-            let steps = self.hidden.chunks_exact(self.width);
-            for (y, h) in self.block.row_mut(output, self.len).iter_mut().zip(steps) {
-                let mut sum = s.zero();
-                for (w, h) in weights.chunks_exact(S::LANES).zip(h.chunks_exact(S::LANES)) {
-                    sum = s.fma(s.load(w), s.load(h), sum);
+            let bias = self.head.bias[output];
+            let four = self.hidden[..self.len * self.width].chunks(4 * self.width);
+            for (y, steps) in self.block.row_mut(output, self.len).chunks_mut(4).zip(four) {
+                let mut sums = [s.zero(); 4];
+                for (sum, h) in sums.iter_mut().zip(steps.chunks_exact(self.width)) {
+                    let parts = weights.chunks_exact(S::LANES).zip(h.chunks_exact(S::LANES));
+                    for (w, h) in parts {
+                        *sum = s.fma(s.load(w), s.load(h), *sum);
+                    }
                 }
-                *y = self.head.bias[output] + s.sum(sum);
+                for (y, sum) in y.iter_mut().zip(s.sum_each(sums)) {
+                    *y = bias + sum;
+                }
             }
         }
     }
