@@ -174,10 +174,14 @@ impl Cell {
         })
     }
 
+    /// Vectors of units.
+    pub(super) fn vectors(&self) -> usize {
+        self.width / self.lanes
+    }
+
     /// Whether this layer and the next can be played one step apart: of one kind, one vector wide.
     pub(super) fn goes_with(&self, next: &Self) -> bool {
-        let narrow = |cell: &Self| cell.width == cell.lanes;
-        self.kind == next.kind && narrow(self) && narrow(next)
+        self.kind == next.kind && self.vectors() == 1 && next.vectors() == 1
     }
 
     /// Back to the initial state.

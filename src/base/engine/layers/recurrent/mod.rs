@@ -12,7 +12,7 @@ use crate::engine::plan::Plan;
 use crate::network::{Conv1d, DescriptionError, Gru, Layer, Lstm};
 use crate::simd::{Isa, Kernel, Simd};
 use cell::{Cell, Kind, padded};
-use step::{PairSteps, Steps};
+use step::Signal;
 
 #[derive(Debug)]
 struct RecurrentStack {
@@ -109,29 +109,13 @@ impl Node for RecurrentStack {
         block.to_time_major(self.inputs, len, &mut self.before, first.input_width);
         let mut done = 0;
         while done < self.cells.len() {
-            let (input, output) = (&self.before, &mut self.after);
-            done += match &mut self.cells[done..] {
-                [first, second, ..] if first.goes_with(second) => {
-                    self.isa.run(PairSteps {
-                        cells: [first, second],
-                        input,
-                        between: &mut self.between,
-                        output,
-                        len,
-                    });
-                    2
-                }
-                [cell, ..] => {
-                    self.isa.run(Steps {
-                        cell,
-                        input,
-                        output,
-                        len,
-                    });
-                    1
-                }
-                [] => 0,
+            let signal = Signal {
+                input: &self.before,
+                between: &mut self.between,
+                output: &mut self.after,
+                len,
             };
+            done += step::play(self.isa, &mut self.cells[done..], signal);
             std::mem::swap(&mut self.before, &mut self.after);
         }
         let Some(last) = self.cells.last() else {

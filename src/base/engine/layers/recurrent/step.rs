@@ -10,132 +10,211 @@
 use super::cell::{Cell, Kind};
 use crate::engine::ops::flush;
 use crate::simd::math::{sigmoid_fractions, tanh_fractions};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd};
+use std::marker::PhantomData;
 
-/// `len` steps of one layer.
-pub(super) struct Steps<'a> {
-    pub(super) cell: &'a mut Cell,
-    /// `[time][input_width]`
+/// Where layers read and write, `[time][width]` each, for `len` steps.
+pub(super) struct Signal<'a> {
+    /// As wide as the first layer's input.
     pub(super) input: &'a [f32],
-    /// `[time][width]`
-    pub(super) output: &'a mut [f32],
-    pub(super) len: usize,
-}
-
-/// `len` steps of two layers of one kind, the second on the first, each one vector wide.
-pub(super) struct PairSteps<'a> {
-    pub(super) cells: [&'a mut Cell; 2],
-    /// `[time][input_width]`
-    pub(super) input: &'a [f32],
-    /// What lies between the two: `[time][width]`
+    /// What lies between two layers that are played at once.
     pub(super) between: &'a mut [f32],
-    /// `[time][width]`
+    /// As wide as the last layer's units.
     pub(super) output: &'a mut [f32],
     pub(super) len: usize,
 }
 
-impl Kernel for Steps<'_> {
+/// Plays one layer, or two at once where that is faster; how many it played.
+pub(super) fn play(isa: Isa, cells: &mut [Cell], signal: Signal) -> usize {
+    match cells.first().map(|cell| cell.kind) {
+        Some(Kind::Lstm) => play_kind::<LstmGates>(isa, cells, signal),
+        Some(Kind::Gru) => play_kind::<GruGates>(isa, cells, signal),
+        None => 0,
+    }
+}
+
+// Each width is compiled on its own: together they would fight for registers.
+fn play_kind<G: Gates>(isa: Isa, cells: &mut [Cell], signal: Signal) -> usize {
+    match cells {
+        [first, second, ..] if first.goes_with(second) => {
+            let gates = PhantomData::<G>;
+            isa.run(PairSteps {
+                cells: [first, second],
+                signal,
+                gates,
+            });
+            2
+        }
+        [cell, ..] => {
+            let gates = PhantomData::<G>;
+            match cell.vectors() {
+                1 => isa.run(Steps::<G, 1> {
+                    cell,
+                    signal,
+                    gates,
+                }),
+                2 => isa.run(Steps::<G, 2> {
+                    cell,
+                    signal,
+                    gates,
+                }),
+                3 => isa.run(Steps::<G, 3> {
+                    cell,
+                    signal,
+                    gates,
+                }),
+                _ => isa.run(WideSteps {
+                    cell,
+                    signal,
+                    gates,
+                }),
+            }
+            1
+        }
+        [] => 0,
+    }
+}
+
+/// Steps of one layer of `V` vectors of units.
+struct Steps<'a, G, const V: usize> {
+    cell: &'a mut Cell,
+    signal: Signal<'a>,
+    gates: PhantomData<G>,
+}
+
+impl<G: Gates, const V: usize> Kernel for Steps<'_, G, V> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match self.cell.kind {
-            Kind::Lstm => self.each::<S, LstmGates>(s),
-            Kind::Gru => self.each::<S, GruGates>(s),
+        let (cell, signal) = (self.cell, self.signal);
+        check(cell, signal.input, signal.output, signal.len, S::LANES);
+        assert!(cell.width == V * S::LANES);
+        let (input_width, mut hidden) = (cell.input_width, cell.hidden.as_ptr());
+        let lists = Lists::of(cell);
+        for t in 0..signal.len {
+            // SAFETY: `check` and the width.
+            unsafe {
+                let x = signal.input.as_ptr().add(t * input_width);
+                let y = signal.output.as_mut_ptr().add(t * V * S::LANES);
+                step::<S, G, V>(s, lists, [x, hidden], y, 0);
+                hidden = y;
+            }
         }
+        rest(s, cell, signal.output, signal.len);
     }
 }
 
-impl Steps<'_> {
+/// Steps of one layer of any width, three vectors of units at a time.
+struct WideSteps<'a, G> {
+    cell: &'a mut Cell,
+    signal: Signal<'a>,
+    gates: PhantomData<G>,
+}
+
+impl<G: Gates> Kernel for WideSteps<'_, G> {
+    type Output = ();
+
     #[inline(always)]
-    fn each<S: Simd, G: Gates>(self, s: S) {
-        let Self {
-            cell,
-            input,
-            output,
-            len,
-        } = self;
-        check(cell, input, output, len, S::LANES);
+    fn run<S: Simd>(self, s: S) {
+        let (cell, signal) = (self.cell, self.signal);
+        check(cell, signal.input, signal.output, signal.len, S::LANES);
         let vectors = cell.width / S::LANES;
-        let mut hidden = cell.hidden.as_ptr();
-        for t in 0..len {
+        let (input_width, mut hidden) = (cell.input_width, cell.hidden.as_ptr());
+        let lists = Lists::of(cell);
+        for t in 0..signal.len {
             // SAFETY: `check`; `first + V` stays within `vectors`.
             unsafe {
-                let x = input.as_ptr().add(t * cell.input_width);
-                let y = output.as_mut_ptr().add(t * cell.width);
+                let x = signal.input.as_ptr().add(t * input_width);
+                let y = signal.output.as_mut_ptr().add(t * lists.width);
                 let mut first = 0;
-                while first < vectors {
-                    match vectors - first {
-                        1 => step::<S, G, 1>(s, cell, [x, hidden], y, first),
-                        2 => step::<S, G, 2>(s, cell, [x, hidden], y, first),
-                        _ => step::<S, G, 3>(s, cell, [x, hidden], y, first),
-                    }
+                while first + 3 <= vectors {
+                    step::<S, G, 3>(s, lists, [x, hidden], y, first);
                     first += 3;
+                }
+                match vectors - first {
+                    1 => step::<S, G, 1>(s, lists, [x, hidden], y, first),
+                    2 => step::<S, G, 2>(s, lists, [x, hidden], y, first),
+                    _ => {}
                 }
                 hidden = y;
             }
         }
-        rest(s, cell, output, len);
+        rest(s, cell, signal.output, signal.len);
     }
 }
 
-impl Kernel for PairSteps<'_> {
+/// Steps of two layers of one kind, each one vector wide, the second a step behind the first.
+struct PairSteps<'a, G> {
+    cells: [&'a mut Cell; 2],
+    signal: Signal<'a>,
+    gates: PhantomData<G>,
+}
+
+impl<G: Gates> Kernel for PairSteps<'_, G> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match self.cells[0].kind {
-            Kind::Lstm => self.each::<S, LstmGates>(s),
-            Kind::Gru => self.each::<S, GruGates>(s),
-        }
-    }
-}
-
-impl PairSteps<'_> {
-    #[inline(always)]
-    fn each<S: Simd, G: Gates>(self, s: S) {
-        let Self {
-            cells: [first, second],
+        let [first, second] = self.cells;
+        let Signal {
             input,
             between,
             output,
             len,
-        } = self;
+        } = self.signal;
         check(first, input, between, len, S::LANES);
         check(second, between, output, len, S::LANES);
         assert!(first.width == S::LANES && second.width == S::LANES);
         if len == 0 {
             return;
         }
+        let input_width = first.input_width;
+        let [before, mut hidden] = [first.hidden.as_ptr(), second.hidden.as_ptr()];
+        let [ahead, behind] = [Lists::of(first), Lists::of(second)];
+        let (x, w) = (input.as_ptr(), S::LANES);
+        let (h, y) = (between.as_mut_ptr(), output.as_mut_ptr());
         // SAFETY: the checks; each is one vector wide.
         unsafe {
-            let (x, w) = (input.as_ptr(), S::LANES);
-            let (h, y) = (between.as_mut_ptr(), output.as_mut_ptr());
-            let mut hidden = second.hidden.as_ptr();
-            step::<S, G, 1>(s, first, [x, first.hidden.as_ptr()], h, 0);
+            step::<S, G, 1>(s, ahead, [x, before], h, 0);
             for t in 1..len {
                 let (h, y) = (h.add((t - 1) * w), y.add((t - 1) * w));
-                let x = x.add(t * first.input_width);
-                let ahead = G::sums::<S, 1>(s, From::start(first, x, h));
-                let behind = G::sums::<S, 1>(s, From::start(second, h, hidden));
-                let mut sums = [[s.zero(); 2]; 4];
-                for (both, (ahead, behind)) in sums.iter_mut().zip(ahead.into_iter().zip(behind)) {
-                    *both = [ahead[0], behind[0]];
-                }
-                let states = [first.state.as_mut_ptr(), second.state.as_mut_ptr()];
-                let mut state = states.map(|state| s.load_ptr(state));
-                let [ahead, behind] = G::finish::<S, 2>(s, sums, &mut state);
-                s.store_ptr(states[0], state[0]);
-                s.store_ptr(states[1], state[1]);
-                s.store_ptr(h.add(w), ahead);
-                s.store_ptr(y, behind);
+                step::<S, G, 1>(s, behind, [h, hidden], y, 0);
+                step::<S, G, 1>(s, ahead, [x.add(t * input_width), h], h.add(w), 0);
                 hidden = y;
             }
             let end = (len - 1) * w;
-            step::<S, G, 1>(s, second, [h.add(end), hidden], y.add(end), 0);
+            step::<S, G, 1>(s, behind, [h.add(end), hidden], y.add(end), 0);
         }
         rest(s, first, between, len);
         rest(s, second, output, len);
+    }
+}
+
+/// Where a cell's lists are: gathered once, so that no step looks for them.
+#[derive(Clone, Copy)]
+struct Lists {
+    weights: *const f32,
+    bias: *const f32,
+    state: *mut f32,
+    width: usize,
+    /// Between columns of weights.
+    stride: usize,
+    ahead: usize,
+    back: usize,
+}
+
+impl Lists {
+    fn of(cell: &mut Cell) -> Self {
+        Self {
+            weights: cell.weights.as_ptr(),
+            bias: cell.bias.as_ptr(),
+            state: cell.state.as_mut_ptr(),
+            width: cell.width,
+            stride: cell.kind.gates() * cell.width,
+            ahead: cell.ahead,
+            back: cell.back,
+        }
     }
 }
 
@@ -172,7 +251,7 @@ fn rest<S: Simd>(s: S, cell: &mut Cell, output: &[f32], len: usize) {
 #[inline(always)]
 unsafe fn step<S: Simd, G: Gates, const V: usize>(
     s: S,
-    cell: &mut Cell,
+    lists: Lists,
     [x, hidden]: [*const f32; 2],
     y: *mut f32,
     first: usize,
@@ -182,10 +261,10 @@ unsafe fn step<S: Simd, G: Gates, const V: usize>(
     unsafe {
         let from = From {
             at,
-            ..From::start(cell, x, hidden)
+            ..From::start(lists, x, hidden)
         };
         let sums = G::sums::<S, V>(s, from);
-        let states = cell.state.as_mut_ptr().add(at);
+        let states = lists.state.add(at);
         let mut state = load::<S, V>(s, states);
         let new = G::finish::<S, V>(s, sums, &mut state);
         for v in 0..V {
@@ -237,12 +316,12 @@ struct Columns<const G: usize> {
 
 impl<const G: usize> Columns<G> {
     /// Those of the input's side, and those of the hidden state's.
-    fn of(cell: &Cell, gates: [usize; G], at: usize) -> [Self; 2] {
-        let stride = cell.kind.gates() * cell.width;
-        let gates = gates.map(|gate| gate * cell.width + at);
-        [0, cell.ahead * stride].map(|column| Self {
-            from: cell.weights.as_ptr().wrapping_add(column),
-            stride,
+    #[inline(always)]
+    fn of(lists: Lists, gates: [usize; G], at: usize) -> [Self; 2] {
+        let gates = gates.map(|gate| gate * lists.width + at);
+        [0, lists.ahead * lists.stride].map(|column| Self {
+            from: lists.weights.wrapping_add(column),
+            stride: lists.stride,
             gates,
         })
     }
@@ -348,18 +427,18 @@ fn joined<S: Simd, const G: usize, const V: usize, const C: usize>(
 
 /// Where a step reads from: input, hidden state, and how far from the first unit.
 #[derive(Clone, Copy)]
-struct From<'a> {
-    cell: &'a Cell,
+struct From {
+    lists: Lists,
     x: *const f32,
     hidden: *const f32,
     at: usize,
 }
 
-impl<'a> From<'a> {
+impl From {
     /// From the first unit on.
-    fn start(cell: &'a Cell, x: *const f32, hidden: *const f32) -> Self {
+    fn start(lists: Lists, x: *const f32, hidden: *const f32) -> Self {
         Self {
-            cell,
+            lists,
             x,
             hidden,
             at: 0,
@@ -378,9 +457,9 @@ impl<'a> From<'a> {
     ) -> [[S::V; V]; G] {
         let mut biases = [[s.zero(); V]; G];
         for (bias, gate) in biases.iter_mut().zip(gates) {
-            let at = gate * self.cell.width + self.at;
+            let at = gate * self.lists.width + self.at;
             // SAFETY: the caller's promise.
-            *bias = unsafe { load::<S, V>(s, self.cell.bias.as_ptr().add(at)) };
+            *bias = unsafe { load::<S, V>(s, self.lists.bias.add(at)) };
         }
         biases
     }
@@ -395,12 +474,12 @@ impl<'a> From<'a> {
         s: S,
         gates: [usize; G],
     ) -> [[S::V; V]; G] {
-        let [input, back] = Columns::of(self.cell, gates, self.at);
+        let [input, back] = Columns::of(self.lists, gates, self.at);
         // SAFETY: the caller's promise.
         unsafe {
             let mut sums = chains::<S, G, V, C>(s, self.biases(s, gates));
-            input.add(s, &mut sums, self.x, self.cell.ahead);
-            back.add_whole(s, &mut sums, self.hidden, self.cell.back);
+            input.add(s, &mut sums, self.x, self.lists.ahead);
+            back.add_whole(s, &mut sums, self.hidden, self.lists.back);
             joined(s, sums)
         }
     }
@@ -416,15 +495,15 @@ impl<'a> From<'a> {
         gates: [usize; 2],
         biases: [usize; 3],
     ) -> [[S::V; V]; 3] {
-        let [input, back] = Columns::of(self.cell, gates, self.at);
+        let [input, back] = Columns::of(self.lists, gates, self.at);
         // SAFETY: the caller's promise.
         unsafe {
             let [both, ahead, behind] = self.biases(s, biases);
             let mut sums = chains::<S, 2, V, C>(s, [both, ahead]);
-            input.add(s, &mut sums, self.x, self.cell.ahead);
+            input.add(s, &mut sums, self.x, self.lists.ahead);
             let [both, ahead] = joined(s, sums);
             let mut sums = chains::<S, 2, V, C>(s, [both, behind]);
-            back.add_whole(s, &mut sums, self.hidden, self.cell.back);
+            back.add_whole(s, &mut sums, self.hidden, self.lists.back);
             let [both, behind] = joined(s, sums);
             [both, ahead, behind]
         }
