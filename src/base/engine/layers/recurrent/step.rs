@@ -259,14 +259,15 @@ unsafe fn step<S: Simd, G: Gates, const V: usize>(
     let at = first * S::LANES;
     // SAFETY: the caller's promise.
     unsafe {
-        let from = From {
+        let from = Reads {
+            lists,
+            x,
+            hidden,
             at,
-            ..From::start(lists, x, hidden)
         };
-        let sums = G::sums::<S, V>(s, from);
         let states = lists.state.add(at);
         let mut state = load::<S, V>(s, states);
-        let new = G::finish::<S, V>(s, sums, &mut state);
+        let new = G::step::<S, V>(s, from, &mut state);
         for v in 0..V {
             s.store_ptr(states.add(v * S::LANES), state[v]);
             s.store_ptr(y.add(at + v * S::LANES), new[v]);
@@ -290,18 +291,11 @@ unsafe fn load<S: Simd, const V: usize>(s: S, from: *const f32) -> [S::V; V] {
 
 /// The arithmetic of one kind of layer.
 trait Gates {
-    /// The four sums of `V` vectors of units, in the order that `finish` takes them.
+    /// The new hidden state of `V` vectors of units, and the new state in place of the old.
     ///
     /// # Safety
     /// As [`step`].
-    unsafe fn sums<S: Simd, const V: usize>(s: S, from: From) -> [[S::V; V]; 4];
-
-    /// The new hidden state, and the new state in place of the old.
-    fn finish<S: Simd, const N: usize>(
-        s: S,
-        sums: [[S::V; N]; 4],
-        state: &mut [S::V; N],
-    ) -> [S::V; N];
+    unsafe fn step<S: Simd, const V: usize>(s: S, from: Reads, state: &mut [S::V; V]) -> [S::V; V];
 }
 
 /// A cell's columns of weights, for the gates `gates`, `at` floats from the first unit.
@@ -427,24 +421,14 @@ fn joined<S: Simd, const G: usize, const V: usize, const C: usize>(
 
 /// Where a step reads from: input, hidden state, and how far from the first unit.
 #[derive(Clone, Copy)]
-struct From {
+struct Reads {
     lists: Lists,
     x: *const f32,
     hidden: *const f32,
     at: usize,
 }
 
-impl From {
-    /// From the first unit on.
-    fn start(lists: Lists, x: *const f32, hidden: *const f32) -> Self {
-        Self {
-            lists,
-            x,
-            hidden,
-            at: 0,
-        }
-    }
-
+impl Reads {
     /// Biases of some gates.
     ///
     /// # Safety
@@ -514,86 +498,71 @@ impl From {
 struct LstmGates;
 
 impl Gates for LstmGates {
+    /// c ← σ(f)·c + σ(i)·tanh(g) over the product of the three lower halves; h = σ(o)·tanh(c).
     #[inline(always)]
-    unsafe fn sums<S: Simd, const V: usize>(s: S, from: From) -> [[S::V; V]; 4] {
+    unsafe fn step<S: Simd, const V: usize>(s: S, from: Reads, c: &mut [S::V; V]) -> [S::V; V] {
         // SAFETY: the caller's promise.
-        unsafe {
-            let [i, f, g] = match V {
+        let [i, f, g] = unsafe {
+            match V {
                 1 => from.sums::<S, 3, V, 4>(s, [0, 1, 2]),
                 2 => from.sums::<S, 3, V, 2>(s, [0, 1, 2]),
                 _ => from.sums::<S, 3, V, 1>(s, [0, 1, 2]),
-            };
-            // o is needed last, when the others have become a cell state.
-            let [o] = from.sums::<S, 1, V, 2>(s, [3]);
-            [i, f, g, o]
-        }
-    }
-
-    /// c ← σ(f)·c + σ(i)·tanh(g) over the product of the three lower halves; h = σ(o)·tanh(c).
-    #[inline(always)]
-    fn finish<S: Simd, const N: usize>(
-        s: S,
-        [i, f, g, o]: [[S::V; N]; 4],
-        c: &mut [S::V; N],
-    ) -> [S::V; N] {
+            }
+        };
         let g = tanh_fractions(s, g);
         let i = sigmoid_fractions(s, i);
         let f = sigmoid_fractions(s, f);
-        for n in 0..N {
-            let below = s.mul(i.below[n], g.below[n]);
-            let new = s.mul(s.mul(i.above[n], g.above[n]), f.below[n]);
-            let above = s.fma(s.mul(f.above[n], c[n]), below, new);
-            c[n] = s.div(above, s.mul(below, f.below[n]));
+        for v in 0..V {
+            let below = s.mul(i.below[v], g.below[v]);
+            let new = s.mul(s.mul(i.above[v], g.above[v]), f.below[v]);
+            let above = s.fma(s.mul(f.above[v], c[v]), below, new);
+            c[v] = s.div(above, s.mul(below, f.below[v]));
         }
+        // Needed last: summed while the others become a cell state.
+        // SAFETY: the caller's promise.
+        let [o] = unsafe { from.sums::<S, 1, V, 2>(s, [3]) };
         let o = sigmoid_fractions(s, o);
         let t = tanh_fractions(s, *c);
         let mut h = *c;
-        for n in 0..N {
-            let above = s.mul(o.above[n], t.above[n]);
-            h[n] = s.div(above, s.mul(o.below[n], t.below[n]));
+        for v in 0..V {
+            let above = s.mul(o.above[v], t.above[v]);
+            h[v] = s.div(above, s.mul(o.below[v], t.below[v]));
         }
         h
     }
 }
 
-/// Sums r, n of the input's side, n of the hidden state's, z.
+/// Gates r, z, n.
 struct GruGates;
 
 impl Gates for GruGates {
+    /// n = tanh(ahead + σ(r)·behind); h ← (1 − σ(z))·n + σ(z)·h over the product of the lower
+    /// halves.
     #[inline(always)]
-    unsafe fn sums<S: Simd, const V: usize>(s: S, from: From) -> [[S::V; V]; 4] {
+    unsafe fn step<S: Simd, const V: usize>(s: S, from: Reads, h: &mut [S::V; V]) -> [S::V; V] {
         // SAFETY: the caller's promise.
-        unsafe {
-            let [r, ahead, n] = match V {
+        let [r, ahead, behind] = unsafe {
+            match V {
                 1 => from.sums_apart::<S, V, 4>(s, [0, 2], [0, 2, 3]),
                 _ => from.sums_apart::<S, V, 2>(s, [0, 2], [0, 2, 3]),
-            };
-            // z is needed last, when r has become n.
-            let [z] = from.sums::<S, 1, V, 2>(s, [1]);
-            [r, ahead, n, z]
-        }
-    }
-
-    /// n = tanh(ahead + σ(r)·n); h ← (1 − σ(z))·n + σ(z)·h over the product of the lower halves.
-    #[inline(always)]
-    fn finish<S: Simd, const N: usize>(
-        s: S,
-        [r, ahead, n, z]: [[S::V; N]; 4],
-        state: &mut [S::V; N],
-    ) -> [S::V; N] {
+            }
+        };
         let r = sigmoid_fractions(s, r);
-        let mut inner = n;
-        for i in 0..N {
-            let above = s.fma(r.above[i], n[i], s.mul(ahead[i], r.below[i]));
-            inner[i] = s.div(above, r.below[i]);
+        let mut n = ahead;
+        for v in 0..V {
+            let above = s.fma(r.above[v], behind[v], s.mul(ahead[v], r.below[v]));
+            n[v] = s.div(above, r.below[v]);
         }
+        // Needed last: summed while the others become n.
+        // SAFETY: the caller's promise.
+        let [z] = unsafe { from.sums::<S, 1, V, 2>(s, [1]) };
         let z = sigmoid_fractions(s, z);
-        let t = tanh_fractions(s, inner);
-        for i in 0..N {
-            let new = s.mul(s.sub(z.below[i], z.above[i]), t.above[i]);
-            let above = s.fma(s.mul(z.above[i], state[i]), t.below[i], new);
-            state[i] = s.div(above, s.mul(z.below[i], t.below[i]));
+        let n = tanh_fractions(s, n);
+        for v in 0..V {
+            let new = s.mul(s.sub(z.below[v], z.above[v]), n.above[v]);
+            let above = s.fma(s.mul(z.above[v], h[v]), n.below[v], new);
+            h[v] = s.div(above, s.mul(z.below[v], n.below[v]));
         }
-        *state
+        *h
     }
 }
