@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 /// Do the whole job in a browser page, on this machine
 ///
-/// Opens a page: drop a dry and a wet recording, hear what `check` says of them, train, watch the curve,
-/// listen to the model while it learns, export it. No network is needed, nothing leaves this machine.
+/// Opens a page: drop a dry and a wet recording, read what `check` says of them, train, watch the
+/// curve, listen to the model while it learns, export it. No network is needed, and nothing leaves
+/// this machine.
 ///
 /// The folder on disk is all there is: runs that the command line made appear, runs made in the page
 /// go on with `effigy train --resume`. A training outlives the studio; started again, it finds it.
