@@ -98,8 +98,7 @@ fn row(case: &Case) -> Count {
     let mut marks = String::new();
     if let (Some(truth), Some((low, high))) = (case.truth, case.lags()) {
         let drifts = truth.drift_ppm != 0.0;
-        // Within a sample over the whole recording, or three millionths.
-        let within = (1e6 / case.dry.len() as f64).max(3.0);
+        let within = (0.05 * truth.drift_ppm.abs()).max(3.0);
         let named = |d: align::Drift| d.is_seen() && (d.ppm - truth.drift_ppm).abs() < within;
         let named = found.drift.is_some_and(named);
         let only_drift = drifts && named && found.problems.iter().all(|p| p.contains("drift"));
