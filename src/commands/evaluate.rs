@@ -9,8 +9,10 @@ use crate::playing::Playable;
 use crate::playing::scoring::Tester;
 use crate::progress::{Event, Observer};
 use crate::report::metrics::Row;
+use crate::training::modulation::PhaseReport;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -73,6 +75,9 @@ pub struct Outcome {
     pub seconds: f64,
     /// The model and identity.
     pub rows: Vec<Row>,
+    /// Where the oscillator stood, where the network has one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseReport>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
 }
@@ -88,6 +93,19 @@ fn owed(model: &Playable, asked: Latency, found: &[LatencyReport]) -> Result<Opt
     };
     let own = model.latency()?;
     Ok(own.filter(|own| (1..=SAME).contains(&own.abs_diff(found.latency_samples))))
+}
+
+/// Where the knobs stood; one that moves by itself reads its own off the recording.
+fn knobs(model: &Playable, request: &Request) -> Result<BTreeMap<String, f32>> {
+    if model.moves() {
+        ensure!(
+            request.controls.is_empty(),
+            "{}: where its oscillator stands is read off the recording; leave --control out",
+            request.model.display()
+        );
+        return Ok(BTreeMap::new());
+    }
+    model.positions(&request.controls.iter().cloned().collect())
 }
 
 /// Scores a model on a pair.
@@ -108,7 +126,7 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
             dry: Some(request.dry.clone()),
             wet: Some(request.wet.clone()),
             channel: request.channel.map(usize::from),
-            controls: model.positions(&request.controls.iter().cloned().collect())?,
+            controls: knobs(&model, request)?,
             ..PairConfig::default()
         }],
         ..DataConfig::default()
@@ -134,8 +152,10 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         reach.context + reach.lookahead
     );
     tester.score(&model, &recordings.test)?;
+    let phases = tester.phases(&model)?;
     tester.identity()?;
     Ok(Outcome {
+        phases,
         model: request.model.clone(),
         seconds: started.elapsed().as_secs_f64(),
         rows: tester.rows().to_vec(),

@@ -13,6 +13,7 @@ use crate::playing::{Instrument, Playable, Player};
 use crate::progress::{Event, Observer, Task};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -61,6 +62,16 @@ pub struct Request {
     /// Where a knob stands, NAME=VALUE, once per knob [default: the middle of what was learned].
     #[arg(long = "control", value_name = "NAME=VALUE", value_parser = control)]
     pub controls: Vec<(String, f32)>,
+    /// Of an effect that moves by itself: the oscillator's phase with the first sample, radians
+    /// [default: 0].
+    #[arg(long, allow_hyphen_values = true)]
+    pub phase: Option<f32>,
+    /// The oscillator's rate, hertz [default: the learned one].
+    #[arg(long)]
+    pub rate: Option<f32>,
+    /// How far it swings, as a factor: 0 stands still [default: 1, as learned].
+    #[arg(long)]
+    pub depth: Option<f32>,
 }
 
 /// What was written.
@@ -106,12 +117,13 @@ const LOUDER: f64 = 6.0;
 pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
     let targets = targets(request)?;
+    let playable = Playable::open(&request.model)?;
+    let controls = controls_of(request, &playable)?;
     let setting = Setting {
         device: &request.device,
         size: request.size,
-        controls: &request.controls.iter().cloned().collect(),
+        controls: &controls,
     };
-    let playable = Playable::open(&request.model)?;
     let heard = playable.heard()?;
     let instrument = Instrument::new(playable, setting)?;
     let mut files = Vec::new();
@@ -152,6 +164,42 @@ pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         seconds: started.elapsed().as_secs_f64(),
         files,
     })
+}
+
+/// Where the knobs stand, those of an oscillator among them.
+fn controls_of(request: &Request, playable: &Playable) -> Result<BTreeMap<String, f32>> {
+    let mut controls: BTreeMap<String, f32> = request.controls.iter().cloned().collect();
+    let own = [
+        ("phase", request.phase),
+        ("rate", request.rate),
+        ("depth", request.depth),
+    ];
+    for (name, value) in own {
+        let Some(value) = value else {
+            continue;
+        };
+        let network = playable.network()?;
+        let Some(layer) = network.modulated() else {
+            bail!(
+                "{}: --{name} is for an effect that moves by itself (model.kind = \"modulated\"); leave it \
+                 out",
+                request.model.display()
+            );
+        };
+        let value = match name {
+            "rate" => {
+                let learned = layer.motion().oscillator.rate_hz * f64::from(network.sample_rate);
+                (f64::from(value) / learned.max(f64::MIN_POSITIVE)) as f32
+            }
+            _ => value,
+        };
+        ensure!(
+            value.is_finite() && (name == "phase" || value >= 0.0),
+            "--{name} is not a number that an oscillator can have; give 0 or more, or leave it out"
+        );
+        controls.insert(name.to_string(), value);
+    }
+    Ok(controls)
 }
 
 /// Where each input's result goes; refuses to overwrite what is read and to write two results to

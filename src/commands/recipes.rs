@@ -5,8 +5,8 @@
 //! recording.
 
 use crate::config::{
-    Family, FirConfig, ModelConfig, RecurrentConfig, S4TfConfig, Schedule, TcnConfig,
-    TrainingConfig, WaveNetConfig, WaveNetPreset, WienerHammersteinConfig, WindowConfig,
+    Family, FirConfig, ModelConfig, ModulatedConfig, RecurrentConfig, S4TfConfig, Schedule,
+    TcnConfig, TrainingConfig, WaveNetConfig, WaveNetPreset, WienerHammersteinConfig, WindowConfig,
 };
 
 /// A network and how it is trained.
@@ -40,6 +40,10 @@ pub struct Extent {
 /// Samples to train on, over all epochs, that usually do.
 const USUALLY_ENOUGH: f64 = 180e6;
 
+/// Epochs, of some steps each, after which a motion stands, and how many without a gain are the last.
+const MOTION_EPOCHS: usize = 8;
+const MOTION_PATIENCE: usize = 1;
+
 /// Networks for a family of effects, the likeliest first.
 pub fn recipes(family: Family, extent: &Extent) -> Vec<Recipe> {
     match family {
@@ -49,6 +53,7 @@ pub fn recipes(family: Family, extent: &Extent) -> Vec<Recipe> {
         // Without a reach nobody knows how long a memory it needs.
         Family::Echo if extent.reach == 0 => Vec::new(),
         Family::Echo => vec![echo(extent)],
+        Family::Modulation => vec![modulated(extent)],
     }
 }
 
@@ -187,6 +192,29 @@ fn fir(extent: &Extent, taps: usize) -> Recipe {
     )
 }
 
+/// An oscillator and what it moves, solved for in a few epochs.
+fn modulated(extent: &Extent) -> Recipe {
+    let settings = ModulatedConfig {
+        warm_up: 4096.min(floor_power_of_two(extent.shortest_held_back / 4)),
+        ..ModulatedConfig::default()
+    };
+    let windows = half_overlapping(window(8192, extent));
+    let recipe = fitted(
+        ModelConfig::Modulated(settings),
+        windows,
+        TrainingConfig::default(),
+        extent,
+    );
+    Recipe {
+        training: TrainingConfig {
+            epochs: MOTION_EPOCHS,
+            patience: Some(MOTION_PATIENCE),
+            ..recipe.training
+        },
+        ..recipe
+    }
+}
+
 fn wavenet(extent: &Extent, preset: WaveNetPreset) -> Recipe {
     let settings = WaveNetConfig {
         preset: Some(preset),
@@ -284,6 +312,7 @@ pub fn named(model: &ModelConfig) -> String {
         }
         ModelConfig::WienerHammerstein(m) => format!("chain of {} clippers", m.clippers),
         ModelConfig::Fir(m) => format!("filter of {} taps", m.taps),
+        ModelConfig::Modulated(_) => "an oscillator and what it moves".to_string(),
         _ => format!("{} {}", model.kind(), model.width()),
     }
 }
@@ -322,6 +351,7 @@ mod tests {
             Family::Compressor,
             Family::Filter,
             Family::Echo,
+            Family::Modulation,
         ];
         for family in families {
             for samples in [4000, 60_000, 1_452_000, 200_000_000] {

@@ -3,6 +3,7 @@
 
 use super::effect_network::{Build, EffectNetwork, Site};
 use super::init::WeightInit;
+use super::modulated::{Modulated, Moved};
 use super::tailed::Tailed;
 use crate::config::{Config, ModelConfig, WindowConfig};
 use crate::network::{Control, Network};
@@ -55,6 +56,7 @@ effect_model! {
     S4Tf(super::s4_tf::S4TfNetwork),
     WienerHammerstein(super::wiener_hammerstein::WienerHammerstein),
     Fir(super::fir::Fir),
+    Modulated(Modulated),
     Slimmable(super::slimmable::SlimmableNetwork),
     Tailed(Tailed<EffectModel>),
 }
@@ -110,6 +112,22 @@ impl EffectModel {
                 .map(|(_, size)| Self::WaveNet(size.clone()))
                 .collect(),
             _ => vec![self.clone()],
+        }
+    }
+
+    /// The same network as this effect, where it is one that moves by itself.
+    pub fn with_motion(self, effect: &Moved) -> Self {
+        match self {
+            Self::Modulated(modulated) => Self::Modulated(modulated.with(effect)),
+            other => other,
+        }
+    }
+
+    /// The effect that moves by itself, where it is one.
+    pub fn modulated(&self) -> Option<&Modulated> {
+        match self {
+            Self::Modulated(modulated) => Some(modulated),
+            _ => None,
         }
     }
 

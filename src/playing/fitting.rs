@@ -15,7 +15,7 @@ pub fn reach_of(baselines: &[BaselineConfig]) -> Reach {
     let contexts = baselines.iter().map(BaselineConfig::context);
     Reach {
         context: contexts.max().unwrap_or(0),
-        lookahead: 0,
+        ..Reach::default()
     }
 }
 

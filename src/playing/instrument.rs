@@ -110,8 +110,13 @@ impl Instrument {
                 device,
                 silence,
             } => {
+                // Its knobs say where a clock stands after the silence.
+                let knobs = match model.modulated() {
+                    Some(moved) => moved.knobs_before(&self.controls, *silence as i64),
+                    None => self.controls.clone(),
+                };
                 let silence = vec![0.0; *silence];
-                let channel = |_| Predictor::new(model, device, &self.controls, &silence);
+                let channel = |_| Predictor::new(model, device, &knobs, &silence);
                 Box::new(each.map(channel).collect::<Vec<_>>())
             }
             Backend::Baseline(baseline) => {

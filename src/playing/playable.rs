@@ -12,13 +12,13 @@ use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::{self, EffectModel, Imported};
 use crate::network::{
-    Architecture, Control, Conv1d, DescriptionError, Layer, Network, Sequential, Weights,
-    settling_samples,
+    Architecture, Control, Conv1d, DescriptionError, Layer, Modulated, Network, Sequential,
+    Weights, settling_samples,
 };
 use crate::regress::baseline::{Baseline, SavedBaseline};
-use crate::training::evaluate;
 use crate::training::run_dir::RunDir;
 use crate::training::run_report::RunReport;
+use crate::training::{evaluate, modulation};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
@@ -215,6 +215,15 @@ impl Playable {
         !matches!(self.source, Source::Baseline(_))
     }
 
+    /// Whether it moves by a clock of its own.
+    pub fn moves(&self) -> bool {
+        match &self.source {
+            Source::Run(run) => run.model.modulated().is_some(),
+            Source::File(model) => model.network.modulated().is_some(),
+            Source::Baseline(_) => false,
+        }
+    }
+
     /// The network as numbers, in all its sizes.
     ///
     /// # Errors
@@ -302,7 +311,10 @@ impl Playable {
     /// Its knobs.
     pub fn controls(&self) -> Vec<Control> {
         match &self.source {
-            Source::Run(run) => controls::of_config(&run.config.data),
+            Source::Run(run) => match run.model.modulated() {
+                Some(_) => Modulated::controls(),
+                None => controls::of_config(&run.config.data),
+            },
             Source::File(model) => model.network.controls.clone(),
             Source::Baseline(_) => Vec::new(),
         }
@@ -324,7 +336,7 @@ impl Playable {
             Source::Run(run) => evaluate::reach(&run.model),
             Source::Baseline(saved) => Reach {
                 context: saved.baseline.receptive_field() - 1,
-                lookahead: 0,
+                ..Reach::default()
             },
             Source::File(model) => reach(&model.network),
         }
@@ -358,9 +370,14 @@ fn reach(network: &Network) -> Reach {
         Some(receptive_field) => receptive_field - 1,
         None => settling_samples(network.sample_rate),
     };
-    Reach {
+    let reach = Reach {
         context: memory.saturating_sub(lookahead),
         lookahead,
+        ..Reach::default()
+    };
+    match network.modulated() {
+        Some(_) => modulation::reach(reach),
+        None => reach,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::data::pair::{Reach, Span};
 use crate::progress::{Event, Observer, Task};
 use crate::report::metrics::{PairRows, QuietPassages, Row, SpanSums};
 use crate::report::own_delay::{own_delay, without_delay};
+use crate::training::modulation::PhaseReport;
 use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use std::ops::Range;
@@ -122,6 +123,20 @@ impl<'a> Tester<'a> {
             Ok(predicted)
         })?;
         Ok(kept)
+    }
+
+    /// Where the model's oscillator stood in each test channel, where it has one.
+    ///
+    /// # Errors
+    /// As [`Playable::network`].
+    pub fn phases(&self, model: &Playable) -> Result<Vec<PhaseReport>> {
+        let spans = self.recordings.test.iter().flat_map(|e| &e.channels);
+        let spans = spans.map(|span| (span, span.predictable(self.reach)));
+        let phases = model.phases(spans.filter(|(_, range)| !range.is_empty()))?;
+        for phase in &phases {
+            self.observer.event(Event::Note(&phase.to_string()));
+        }
+        Ok(phases)
     }
 
     /// Adds the row of predicting wet = dry.

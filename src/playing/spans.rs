@@ -8,7 +8,8 @@ use crate::data::pair::Span;
 use crate::engine::Engine;
 use crate::network::{Architecture, Network};
 use crate::regress::baseline::Baseline;
-use crate::training::evaluate;
+use crate::training::modulation::PhaseReport;
+use crate::training::{evaluate, modulation};
 use anyhow::Result;
 use std::ops::Range;
 
@@ -16,6 +17,28 @@ use std::ops::Range;
 pub type Predict<'a> = Box<dyn FnMut(&Span, &Range<usize>) -> Result<Vec<f32>> + 'a>;
 
 impl Playable {
+    /// Where the oscillator of one that moves by itself stood in each recording of which these ranges are
+    /// predicted; nothing of others.
+    ///
+    /// # Errors
+    /// As [`Playable::network`].
+    pub fn phases<'a>(
+        &self,
+        spans: impl Iterator<Item = (&'a Span, Range<usize>)>,
+    ) -> Result<Vec<PhaseReport>> {
+        if !self.is_network() {
+            return Ok(Vec::new());
+        }
+        let network = self.network()?;
+        let Some(layer) = network.modulated() else {
+            return Ok(Vec::new());
+        };
+        let effect = modulation::of_network(layer, f64::from(network.sample_rate));
+        let of =
+            |(span, range): (&Span, Range<usize>)| modulation::report(&effect, span.pair(), &range);
+        Ok(spans.map(of).collect())
+    }
+
     /// Its predictions, knobs where each span's pair says.
     ///
     /// # Errors
@@ -53,7 +76,18 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<f3
         _ => 0,
     };
     let to = range.end.saturating_add(lookahead).min(dry.len());
-    let mut wet = Engine::play(network, span.pair().controls(), &dry[from..to])?;
+    let knobs = match network.modulated() {
+        Some(layer) => {
+            let effect = modulation::of_network(layer, f64::from(network.sample_rate));
+            vec![
+                modulation::phase(&effect, span.pair(), range) as f32,
+                1.0,
+                1.0,
+            ]
+        }
+        None => span.pair().controls().to_vec(),
+    };
+    let mut wet = Engine::play(network, &knobs, &dry[from..to])?;
     wet.truncate(range.end - from);
     wet.drain(..range.start - from);
     Ok(wet)

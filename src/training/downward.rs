@@ -161,7 +161,7 @@ fn recipe(spans: Vec<Span>) -> (Windows, TrainingConfig) {
     let window_len = step_len * pieces;
     let reach = Reach {
         context: CHAIN.warm_up,
-        lookahead: 0,
+        ..Reach::default()
     };
     let mut windows = Windows::cut(spans, window_len, window_len.div_ceil(2), reach);
     windows.keep_quietest(QUIETEST);

@@ -7,16 +7,21 @@ use crate::models::predict::predict;
 use crate::network::settling_samples;
 use crate::report::metrics::{ErrorSums, Standing, Stretches};
 use crate::report::own_delay::{own_delay, without_delay};
-use crate::training::tare;
+use crate::training::{modulation, tare};
 use burn::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// How far `model` listens around an output sample.
 pub fn reach(model: &EffectModel) -> Reach {
-    Reach {
+    let reach = Reach {
         context: model.context(),
         lookahead: model.lookahead(),
+        ..Reach::default()
+    };
+    match model.modulated() {
+        Some(_) => modulation::reach(reach),
+        None => reach,
     }
 }
 
@@ -39,7 +44,9 @@ pub fn predict_span(
     range: &Range<usize>,
     before: usize,
 ) -> Vec<f32> {
-    let Reach { context, lookahead } = reach(model);
+    let Reach {
+        context, lookahead, ..
+    } = reach(model);
     let (context, silence) = match model.receptive_field() {
         Some(_) => (context, 0),
         None => (
@@ -51,7 +58,9 @@ pub fn predict_span(
     let from = range.start as i64 - context as i64;
     span.pair().copy_dry(from, &mut dry[silence..]);
     let (past, future) = dry.split_at(silence + context);
-    let mut predicted = predict(model, device, span.pair().controls(), past, future);
+    let first = from - silence as i64;
+    let knobs = modulation::knobs(model, span.pair(), range, first);
+    let mut predicted = predict(model, device, &knobs, past, future);
     predicted.truncate(range.len());
     predicted
 }

@@ -8,6 +8,7 @@ pub mod downward;
 pub mod evaluate;
 pub mod history;
 pub mod level;
+pub mod modulation;
 pub mod optimiser;
 pub mod provenance;
 pub mod recordings;
@@ -24,8 +25,8 @@ pub mod truncated;
 use crate::config::Config;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
-use crate::models::EffectModel;
 use crate::models::predict::to_host;
+use crate::models::{EffectModel, Modulated};
 use crate::progress::{Event, Observer, Stopped, Task};
 use crate::report::metrics::{ErrorSums, Metrics};
 use burn::module::Module;
@@ -271,6 +272,16 @@ fn train_epoch(
         target_gain: session.target_gain,
     };
     let epoch = state.progress.history.len();
+    if let Some(sums) = follow_motion(session, &mut state, observer)? {
+        let learning_rate = 0.0;
+        return Ok((
+            state,
+            Trained {
+                sums,
+                learning_rate,
+            },
+        ));
+    }
     let order = session.windows.order(*seed, epoch);
     let per_window = training.steps_per_window(&session.config.windows);
     let steps = order.len().div_ceil(training.batch_size) * per_window;
@@ -321,6 +332,26 @@ fn train_epoch(
             Ok((state, trained))
         }
     }
+}
+
+/// An epoch of an effect that moves by itself: solved for, not searched. `None` of other networks.
+fn follow_motion(
+    session: &Session<'_>,
+    state: &mut State,
+    observer: &dyn Observer,
+) -> Result<Option<ErrorSums>, TrainingError> {
+    let spans = session.windows.spans();
+    let followed = modulation::epoch(&state.valid(), spans, observer);
+    let followed = followed.map_err(|Stopped| TrainingError::Interrupted {
+        epoch: state.progress.history.len() + 1,
+        kept: String::new(),
+    })?;
+    Ok(followed.map(|(model, sums)| {
+        if let Some(effect) = model.modulated().map(Modulated::moved) {
+            state.model = state.model.clone().with_motion(&effect);
+        }
+        sums
+    }))
 }
 
 /// Predictions wait here so that a GPU is not stopped after every step to hand them over.

@@ -90,6 +90,8 @@ fn chorus(rate_hz: f64, depth_ms: f64) -> Chorus {
         depth_ms,
         delay_ms: 10.0,
         mix: 0.5,
+        feedback: 0.0,
+        phase: 0.0,
     }
 }
 
@@ -100,6 +102,7 @@ fn phaser(rate_hz: f64) -> Phaser {
         high_hz: 3000.0,
         stages: 4,
         mix: 0.5,
+        phase: 0.0,
     }
 }
 
@@ -644,12 +647,16 @@ fn no_sample_rate_makes_an_effect_panic_or_explode() {
             depth_ms: 20.0,
             delay_ms: 100.0,
             mix: 1.0,
+            feedback: 0.0,
+            phase: 0.0,
         }),
         Effect::Chorus(Chorus {
             rate_hz: 20.0,
             depth_ms: 0.93,
             delay_ms: 1.0,
             mix: 1.0,
+            feedback: 0.0,
+            phase: 0.0,
         }),
         Effect::Overdrive(Overdrive {
             gain: 1.0,

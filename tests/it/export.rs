@@ -87,6 +87,9 @@ fn infer_with(model: &Path, device: &str, input: &Path, output: &Path) -> Vec<Ve
         size: None,
         silence_not_finite: false,
         controls: Vec::new(),
+        phase: None,
+        rate: None,
+        depth: None,
     };
     infer::infer(&request, &Silent).unwrap_or_else(|e| panic!("{}: {e:#}", model.display()));
     decode::read(output).unwrap().audio.into_channels()

@@ -247,6 +247,9 @@ fn playing_survives_every_fault() {
                 size: None,
                 silence_not_finite: false,
                 controls: Vec::new(),
+                phase: None,
+                rate: None,
+                depth: None,
             };
             infer::infer(&request, &Silent).map(|_| ())
         },

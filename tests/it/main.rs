@@ -22,6 +22,7 @@ mod kernel_tensors;
 mod kernels;
 mod layers;
 mod losses;
+mod modulated;
 mod modulation;
 mod networks;
 mod one_number;

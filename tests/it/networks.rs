@@ -8,13 +8,13 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use effigy::config::{
     Activation, Conditioning, ConvConfig, DenseConfig, FirConfig, FrontConfig, ModelConfig,
-    MultiscaleConfig, RecurrentConfig, S4TfConfig, S4dConfig, TcnConfig, WaveNetArray,
-    WaveNetConfig, WienerHammersteinConfig, WindowConfig,
+    ModulatedConfig, MultiscaleConfig, RecurrentConfig, S4TfConfig, S4dConfig, TcnConfig,
+    WaveNetArray, WaveNetConfig, WienerHammersteinConfig, WindowConfig,
 };
 use effigy::kernels;
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, EffectNetwork, RecurrentNetwork, WaveNet};
-use effigy::network::{Architecture, Control};
+use effigy::network::{Architecture, Control, MovedPart};
 use std::rc::Rc;
 
 /// The seed's networks, small.
@@ -153,6 +153,24 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
     ]
 }
 
+/// Effects that move by themselves, small, of every part.
+pub fn moving_networks(warm_up: usize) -> Vec<ModelConfig> {
+    let parts = [
+        MovedPart::Delay,
+        MovedPart::AllPass { stages: 3 },
+        MovedPart::Gain,
+    ];
+    let network = |part| {
+        ModelConfig::Modulated(ModulatedConfig {
+            part: Some(part),
+            harmonics: 3,
+            taps: 11,
+            warm_up,
+        })
+    };
+    parts.map(network).into()
+}
+
 /// Networks with a tail, small: a finite one, one that takes knobs, one with a memory.
 pub fn tailed_networks(warm_up: usize) -> Vec<ModelConfig> {
     let network = |text: &str| toml::from_str::<ModelConfig>(text).unwrap();
@@ -177,7 +195,7 @@ fn build(config: &ModelConfig, controls: usize, device: &Device) -> EffectModel 
 /// A kind that has no small network above would go through no test below.
 #[test]
 fn every_kind_is_among_the_small_networks() {
-    let small = [seed_networks(), knob_networks(0, 1)].concat();
+    let small = [seed_networks(), knob_networks(0, 1), moving_networks(0)].concat();
     for network in ModelConfig::every() {
         let kind = network.kind();
         assert!(small.iter().any(|small| small.kind() == kind), "{kind}");
@@ -186,7 +204,7 @@ fn every_kind_is_among_the_small_networks() {
 
 #[test]
 fn settings_and_networks_say_the_same() {
-    for mut config in [seed_networks(), knob_networks(7, 5)].concat() {
+    for mut config in [seed_networks(), knob_networks(7, 5), moving_networks(7)].concat() {
         let model = build(&config, 0, &Device::flex());
         let remembers = model.receptive_field().is_none();
         assert_eq!(remembers, config.has_memory(), "{config:?}");
@@ -199,7 +217,13 @@ fn settings_and_networks_say_the_same() {
 
 /// Every network, without knobs.
 fn networks() -> Vec<(ModelConfig, EffectModel)> {
-    let configs = [seed_networks(), knob_networks(64, 16), tailed_networks(64)].concat();
+    let configs = [
+        seed_networks(),
+        knob_networks(64, 16),
+        tailed_networks(64),
+        moving_networks(64),
+    ];
+    let configs = configs.concat();
     let built = configs.into_iter().map(|config| {
         let model = build(&config, 0, &Device::flex());
         (config, model)
@@ -429,7 +453,13 @@ const DIRECTIONS: [u32; 3] = [500, 501, 502];
 #[test]
 fn gradients_are_finite_differences() {
     let presets = ["a1-nano", "a2-lite"].map(preset);
-    let all = [seed_networks(), knob_networks(0, 4096), presets.into()].concat();
+    let all = [
+        seed_networks(),
+        knob_networks(0, 4096),
+        moving_networks(0),
+        presets.into(),
+    ];
+    let all = all.concat();
     for controls in [0, 2] {
         for config in all.iter().filter(|c| controls == 0 || c.takes_controls()) {
             // Away from the first weights, where rectifiers may stand exactly on their edge.
@@ -508,6 +538,9 @@ fn descriptions_play_what_the_network_predicts() {
         network
     };
     for config in seed_networks() {
+        check(&config, 0, &[]);
+    }
+    for config in moving_networks(64) {
         check(&config, 0, &[]);
     }
     for config in tailed_networks(64) {

@@ -75,6 +75,9 @@ fn played(place: &Place, model: &Path) -> Vec<f32> {
         device: "engine".to_string(),
         size: None,
         controls: Vec::new(),
+        phase: None,
+        rate: None,
+        depth: None,
     };
     infer::infer(&request, &Silent).unwrap();
     let played = decode::read(&place.path("played.wav")).unwrap().audio;

@@ -280,7 +280,7 @@ fn steps_inside_a_window_need_memory_and_must_fit() {
         (
             CONV,
             16,
-            "only lstm, gru, s4d, s4-tf and wiener-hammerstein",
+            "only lstm, gru, s4d, s4-tf, wiener-hammerstein and modulated",
         ),
         (LSTM, 0, "a divisor of windows.window_len, 64"),
         (LSTM, 24, "a divisor of windows.window_len, 64"),

@@ -37,6 +37,8 @@ pub enum Family {
     Filter,
     /// Repeats or a long tail: echo, room.
     Echo,
+    /// What moves by a clock of its own: chorus, flanger, vibrato, phaser, tremolo.
+    Modulation,
 }
 
 /// What a search may take altogether.

@@ -236,6 +236,13 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Whether it is a quick look's suspicion that the effect moves by a clock of its own.
+    pub fn is_motion(&self) -> bool {
+        matches!(self, Self::FilterMoves { .. } | Self::GainSways { .. })
+    }
+}
+
 /// One thing worth telling, where it is and how much it matters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {

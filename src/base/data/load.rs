@@ -49,8 +49,11 @@ pub fn load(
     library.align(measured.as_ref(), &mut latencies)?;
     let config = &with_default_splits(config, |pair| library.sounding(pair), observer);
     let pairs = library.survey();
+    let moving = library.sources.values().filter(|s| s.moves);
+    let moving: BTreeSet<String> = moving.map(|s| s.label.clone()).collect();
     let recordings = Recordings {
         pairs,
+        moving: moving.into_iter().collect(),
         train: library.excerpts(&config.train)?,
         valid: library.excerpts(&config.valid)?,
         test: library.excerpts(&config.test)?,
@@ -332,18 +335,12 @@ impl Library<'_> {
         let files: Vec<&Source> = self.sources.values().filter(|s| !s.generated).collect();
         let reports: Vec<PairReport> = files.par_iter().map(|s| s.survey()).collect();
         for report in &reports {
-            for finding in &report.findings {
+            // What moves is for whoever knows whether it can be learned.
+            let told = report.findings.iter().filter(|f| !f.fact.is_motion());
+            for finding in told {
                 let text = format!("{}: {}", report.label, finding.message());
                 self.observer.event(Event::Warning(&text));
             }
-        }
-        let moving = self.sources.values().filter(|s| s.moves);
-        for label in moving.map(|s| &s.label).collect::<BTreeSet<_>>() {
-            let text = format!(
-                "{label}: its effect changes by a clock of its own; a network hears only dry and \
-                 learns the average sound at best"
-            );
-            self.observer.event(Event::Warning(&text));
         }
         if let Some(note) = describe_gains(&reports) {
             self.observer.event(Event::Note(&note));

@@ -107,6 +107,8 @@ pub struct Reach {
     pub context: usize,
     /// Future input samples; 0 for a causal network.
     pub lookahead: usize,
+    /// Milliseconds at a recording's beginning that tell where a clock stands and are not scored.
+    pub opening_ms: usize,
 }
 
 impl Reach {
@@ -115,6 +117,7 @@ impl Reach {
         Self {
             context: self.context.max(other.context),
             lookahead: self.lookahead.max(other.lookahead),
+            opening_ms: self.opening_ms.max(other.opening_ms),
         }
     }
 }
@@ -155,6 +158,8 @@ impl Span {
             0 => 0,
             inside => inside + reach.context,
         };
+        let hz = self.pair.sample_rate().hz() as usize;
+        let start = start.max(reach.opening_ms * hz / 1000);
         let end = if self.samples.end == self.pair.len() {
             self.samples.end
         } else {
@@ -209,7 +214,7 @@ mod tests {
         assert!(span(0..3).sounds(none) && span(4..9).sounds(none));
         let reach = Reach {
             context: 2,
-            lookahead: 0,
+            ..Reach::default()
         };
         // 4 and 5 are its context.
         assert!(!span(4..9).sounds(reach) && !span(7..7).sounds(none));
@@ -233,6 +238,7 @@ mod tests {
         let reach = Reach {
             context: 2,
             lookahead: 1,
+            ..Reach::default()
         };
         let first = Span::new(pair.clone(), 0..5);
         let second = Span::new(pair.clone(), 5..99);

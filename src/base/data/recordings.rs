@@ -77,6 +77,8 @@ pub struct Recordings {
     pub valid: Vec<Excerpt>,
     /// For the final figures.
     pub test: Vec<Excerpt>,
+    /// Generated recordings of effects that move by a clock of their own.
+    pub moving: Vec<String>,
     /// The delays that were removed.
     pub latencies: Vec<LatencyReport>,
     /// What was found out about every pair of files.

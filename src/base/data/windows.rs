@@ -164,6 +164,7 @@ mod tests {
     const REACH: Reach = Reach {
         context: 3,
         lookahead: 1,
+        opening_ms: 0,
     };
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod align;
 pub mod fft;
 pub mod mel;
+pub mod modulation;
 pub mod probe;
 pub mod resample;
 pub mod shift;

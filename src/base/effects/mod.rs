@@ -25,7 +25,7 @@ pub use self::compressor::Compressor;
 pub use self::delays::Echo;
 pub use self::distortion::{Fuzz, Overdrive};
 pub use self::filter::LowPass;
-pub use self::modulation::{Chorus, Phaser};
+pub use self::modulation::{Chorus, Phaser, Tremolo};
 pub use self::plain::{Delay, Gain, InvertPolarity};
 pub use self::reverb::Reverb;
 pub use self::room::Room;
@@ -91,6 +91,8 @@ pub enum Effect {
     Chorus(Chorus),
     /// Notches that wander.
     Phaser(Phaser),
+    /// A gain that sways.
+    Tremolo(Tremolo),
     /// A change of level.
     Gain(Gain),
     /// Multiplication by −1.
@@ -178,6 +180,7 @@ impl Effect {
             Self::Room(unit) => unit,
             Self::Chorus(unit) => unit,
             Self::Phaser(unit) => unit,
+            Self::Tremolo(unit) => unit,
             Self::Gain(unit) => unit,
             Self::InvertPolarity(unit) => unit,
             Self::Delay(unit) => unit,

@@ -243,6 +243,15 @@ pub(super) fn add_product(factor: f64, a: View<'_>, b: View<'_>, c: &mut [f64], 
     }
 }
 
+/// `sums ← sums + Σ r·rᵀ` over the rows `r`, of `width` values each, one after another.
+pub(crate) fn add_gram(rows: &[f64], width: usize, sums: &mut [f64]) {
+    if width == 0 || rows.is_empty() {
+        return;
+    }
+    let rows = View::of_rows(rows, width, 0..width);
+    add_product(1.0, rows, rows.transposed(), sums, width);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

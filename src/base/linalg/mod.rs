@@ -7,4 +7,5 @@ mod matrix;
 pub(crate) mod small;
 
 pub use eigen::Eigen;
+pub(crate) use matrix::add_gram;
 pub use matrix::{Matrix, dot};

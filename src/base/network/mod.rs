@@ -19,12 +19,14 @@ mod slimmable;
 mod wavenet;
 mod window;
 
+pub use crate::dsp::modulation::Part as MovedPart;
+
 pub use activation::Activation;
 pub use bounds::{MAX_CHANNELS, MAX_DEPTH, MAX_HISTORY, MAX_LAYERS, MAX_TAIL, MAX_WEIGHTS};
 pub use error::DescriptionError;
 pub use function::Function;
 pub use layer::{
-    Affine, Branches, Conv1d, Delay, Film, Gru, Join, Layer, Lstm, Residual, S4d, Split,
+    Affine, Branches, Conv1d, Delay, Film, Gru, Join, Layer, Lstm, Modulated, Residual, S4d, Split,
     TemporalFilm,
 };
 pub use sequential::Sequential;
@@ -33,7 +35,7 @@ pub use wavenet::{Gating, LayerArray, LayerFilms, PostStackHead, WaveFilm, WaveL
 pub use window::{Dense, WindowNetwork};
 
 pub(crate) use bounds::bounded;
-pub(crate) use layer::{Glu, with_layer};
+pub(crate) use layer::{Glu, MAX_MOVING_DELAY, with_layer};
 pub(crate) use part::Part;
 
 use crate::limits::MAX_SAMPLE_RATE;
@@ -235,6 +237,17 @@ impl Network {
     /// The name people know this kind of network by.
     pub fn family(&self) -> &'static str {
         self.architecture.family()
+    }
+
+    /// What moves in it by a clock of its own, where something does.
+    pub fn modulated(&self) -> Option<&Modulated> {
+        match &self.architecture {
+            Architecture::Sequential(sequential) => match sequential.layers.as_slice() {
+                [Layer::Modulated(modulated)] => Some(modulated),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

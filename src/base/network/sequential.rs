@@ -21,7 +21,9 @@ impl Sequential {
     pub fn family(&self) -> &'static str {
         let mut seen = Seen::default();
         seen.layers(&self.layers);
-        if seen.lstm && seen.conv_over_time {
+        if seen.modulated {
+            "Modulated"
+        } else if seen.lstm && seen.conv_over_time {
             "ConvLSTM"
         } else if seen.lstm {
             "LSTM"
@@ -73,6 +75,7 @@ struct Seen {
     residual: bool,
     conv_over_time: bool,
     activation: bool,
+    modulated: bool,
 }
 
 impl Seen {
@@ -82,6 +85,7 @@ impl Seen {
                 Layer::Lstm(_) => self.lstm = true,
                 Layer::Gru(_) => self.gru = true,
                 Layer::S4d(_) => self.s4d = true,
+                Layer::Modulated(_) => self.modulated = true,
                 Layer::Conv1d(conv) => self.conv_over_time |= conv.kernel_size > 1,
                 Layer::Activation(_) | Layer::Glu => self.activation = true,
                 Layer::Residual(residual) => {

@@ -42,6 +42,7 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
     }
     let mut problems: Vec<String> = look.problem.iter().cloned().collect();
     let mut cautions = Vec::new();
+    let moving = look.moving.as_ref().filter(|moving| moving.detected());
     for finding in findings {
         let spoils = matches!(
             finding.fact,
@@ -51,6 +52,9 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
                 | Fact::FilterMoves { .. }
                 | Fact::GainSways { .. }
         );
+        if moving.is_some() && matches!(finding.fact, Fact::GainSways { .. }) {
+            continue;
+        }
         match finding.severity {
             Severity::Error => problems.push(finding.message()),
             Severity::Warning if spoils => problems.push(finding.message()),
@@ -60,11 +64,10 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
     let told = findings
         .iter()
         .any(|f| matches!(f.fact, Fact::FilterMoves { .. } | Fact::GainSways { .. }));
-    let moving = look.moving.as_ref().filter(|moving| moving.detected());
     if let Some(moving) = moving {
-        problems.push(format!(
-            "the effect moves by a clock of its own: {}; a network hears only dry and cannot learn when: \
-             switch it off for the recording",
+        cautions.push(format!(
+            "the effect moves by a clock of its own: {}; of all networks only model.kind = \"modulated\", \
+             which `effigy new` writes, has a clock and learns when",
             moving::words(moving)
         ));
     } else if look.kind() == Some(Kind::TimeVarying) && !told {

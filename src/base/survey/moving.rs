@@ -3,7 +3,7 @@
 use crate::audio::SampleRate;
 use crate::progress::{Observer, Task};
 use crate::regress::diagnosis::{Diagnosis, Leaves};
-use crate::regress::modulation::{self, Moving, Part, Recording};
+use crate::regress::modulation::{self, Moving, Part};
 
 /// A static model that leaves less than this is right.
 const EXPLAINED: f64 = 0.02;
@@ -13,14 +13,15 @@ const EXPLAINED: f64 = 0.02;
 const LATER: f64 = 0.015;
 
 /// Fits both hypotheses to an aligned pair, where the quick models of `diagnosis` leave something to
-/// explain.
+/// explain. `sways`: the gain seems to move by a clock.
 pub(super) fn look(
     dry: &[f32],
     wet: &[f32],
     rate: SampleRate,
-    diagnosis: Option<&Diagnosis>,
+    (diagnosis, sways): (Option<&Diagnosis>, bool),
     observer: &dyn Observer,
 ) -> Option<Moving> {
+    let least = |leaves: &Leaves| least(leaves, sways);
     if diagnosis.is_none_or(|diagnosis| least(&diagnosis.leaves) < EXPLAINED) {
         return None;
     }
@@ -35,7 +36,7 @@ pub(super) fn look(
             ..moving
         })
     };
-    let aligned = against(modulation::detect(Recording { dry, wet }, hz));
+    let aligned = against(modulation::detect(dry, wet, hz));
     if aligned.as_ref().is_some_and(Moving::detected) || observer.stop_requested() {
         return aligned;
     }
@@ -43,13 +44,7 @@ pub(super) fn look(
     let mut late = vec![0.0; later];
     late.extend_from_slice(&wet[..wet.len().saturating_sub(later)]);
     let wet = &late[..wet.len().min(late.len())];
-    let moved = against(modulation::detect(
-        Recording {
-            dry: &dry[..wet.len()],
-            wet,
-        },
-        hz,
-    ));
+    let moved = against(modulation::detect(&dry[..wet.len()], wet, hz));
     match moved {
         Some(moved) if moved.detected() && moved.part == Part::Delay => Some(Moving {
             from: moved.from - LATER,
@@ -60,14 +55,18 @@ pub(super) fn look(
     }
 }
 
-/// What the best of the quick models leaves: none of them has a clock.
-fn least(leaves: &Leaves) -> f64 {
+/// What the best of the quick models leaves: none of them has a clock, but that a gain which follows
+/// anything follows one, too.
+fn least(leaves: &Leaves, sways: bool) -> f64 {
     let models = [
         leaves.filter,
         leaves.curve,
         leaves.filter_then_curve,
         leaves.curves_then_filters,
-        leaves.filter_then_moving_gain,
+        match sways {
+            true => f64::INFINITY,
+            false => leaves.filter_then_moving_gain,
+        },
     ];
     let long = leaves.long_filter.unwrap_or(f64::INFINITY);
     models.into_iter().fold(long, f64::min)

@@ -78,7 +78,12 @@ impl Plan<'_> {
     }
 
     fn budget(&self) -> Budget {
-        self.request.budget.unwrap_or(Budget::Seconds(300.0))
+        let usual = match family_of(self.kind) {
+            // Solved for: there is nothing to try.
+            Family::Modulation => Budget::None,
+            _ => Budget::Seconds(300.0),
+        };
+        self.request.budget.unwrap_or(usual)
     }
 
     /// # Errors
@@ -302,6 +307,7 @@ impl Plan<'_> {
             Family::Compressor => "compressor",
             Family::Filter => "filter",
             Family::Echo => "echo",
+            Family::Modulation => "modulation",
         };
         let why = comment(
             "Several networks are tried, and the best is trained to the end, all within the budget; more \
@@ -404,8 +410,9 @@ impl Plan<'_> {
                  tells the shape apart from the level."
             }
             Some(Kind::TimeVarying) => {
-                "The effect moves by a clock of its own, which no network can hear in the dry sound: expect \
-                 its average. Switch the modulation off and record again."
+                "The effect moves by a clock of its own: the oscillator, what it moves and the filters around \
+                 it are found and solved for. Each recording has a phase of its own, which two seconds of \
+                 it tell."
             }
             _ => "Small recurrent networks learn distortions within minutes and play cheaply.",
         };
@@ -500,6 +507,7 @@ fn family_of(kind: Option<Kind>) -> Family {
         Some(Kind::Linear) => Family::Filter,
         Some(Kind::Delayed) => Family::Echo,
         Some(Kind::DynamicGain) => Family::Compressor,
+        Some(Kind::TimeVarying) => Family::Modulation,
         _ => Family::Distortion,
     }
 }

@@ -16,7 +16,7 @@ use crate::training::history::EpochRow;
 use crate::training::level;
 use crate::training::run_dir::{Progress, RunDir, State};
 use crate::training::{self, Pace, Session, TrainingError, evaluate};
-use crate::training::{tail, tare};
+use crate::training::{modulation, tail, tare};
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -31,8 +31,8 @@ pub struct Lesson<'a> {
 }
 
 impl Lesson<'_> {
-    /// The network of `config` before its first step: a filter is solved for, and a tail; the rest is
-    /// drawn from the seed.
+    /// The network of `config` before its first step: a filter is solved for, and a tail, a motion is
+    /// found; the rest is drawn from the seed.
     pub(super) fn new_model(
         &self,
         config: &Config,
@@ -41,7 +41,8 @@ impl Lesson<'_> {
         let ModelConfig::Fir(fir) = &config.model else {
             let model = models::of_config(config, self.device);
             let spans = load::spans(&self.recordings.train);
-            return Ok(tail::begin(model, config, &spans, observer)?);
+            let model = tail::begin(model, config, &spans, observer)?;
+            return Ok(modulation::begin(model, config, &spans, observer)?);
         };
         if fir.taps > MAX_UNKNOWNS {
             let spans = load::spans(&self.recordings.train);
@@ -74,10 +75,15 @@ impl Lesson<'_> {
         let longest = spans.iter().map(|s| s.samples().len()).max().unwrap_or(0);
         let reach = evaluate::reach(model);
         let window_len = config.windows.window_len;
-        let holds_window = |span: &Span| span.predictable(reach).len() >= window_len;
+        // What is not scored is learned from all the same.
+        let heard = Reach {
+            opening_ms: 0,
+            ..reach
+        };
+        let holds_window = |span: &Span| span.predictable(heard).len() >= window_len;
         let any = spans.iter().any(holds_window);
         spans.extend_from_slice(self.taught.spans());
-        let windows = Windows::cut(spans, window_len, config.windows.hop, reach)
+        let windows = Windows::cut(spans, window_len, config.windows.hop, heard)
             .per_epoch(config.windows.per_epoch);
         if !any {
             bail!(

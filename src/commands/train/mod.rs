@@ -4,6 +4,7 @@
 mod curves;
 mod folders;
 mod lesson;
+mod moves;
 pub mod queue;
 mod request;
 mod same;
@@ -30,6 +31,7 @@ use crate::report::race::Race;
 use crate::report::verdict::{self, Evidence, Verdict};
 use crate::training::history::{BestEpoch, EpochRow};
 use crate::training::level;
+use crate::training::modulation::{self, PhaseReport};
 use crate::training::optimiser;
 use crate::training::provenance::Provenance;
 use crate::training::run_dir::{Progress, RunDir, RunError};
@@ -86,6 +88,9 @@ pub struct Outcome {
     /// What was tried before the network was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Race>,
+    /// Where the oscillator stood in each test recording, where the network has one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseReport>,
     /// Wet delays that were removed.
     pub latencies: Vec<LatencyReport>,
     /// What was found out about every pair of files.
@@ -131,6 +136,7 @@ pub fn train(
 
     let resumed = resumed(request, &config)?;
     let recordings = recorded(request, &config, observer)?;
+    moves::warn(&config, &recordings, observer)?;
     config.data.sample_rate = Some(recordings.sample_rate.hz());
     // What is there already stands at the level that it was trained at.
     match &resumed {
@@ -139,6 +145,9 @@ pub fn train(
         Some((_, saved)) => same::adopt(&mut config, saved),
         None if start.is_none() => level::fit_output(&mut config, &load::spans(&recordings.train)),
         None => {}
+    }
+    if resumed.is_none() {
+        modulation::name_part(&mut config, &load::spans(&recordings.train), observer)?;
     }
     let kept = resumed.as_ref().map(|(run, _)| run);
     let taught = Taught::new(kept, &config, &recordings, &selected.device, observer)?;
@@ -238,6 +247,7 @@ fn concluded(
         best: progress.best,
         probe,
         quiet: tested.quiet,
+        phases: tested.phases,
         heard: heard(&recordings, observer),
         search: search::kept(run)?,
         latencies: recordings.latencies,
@@ -280,6 +290,7 @@ struct Tested {
     rows: Vec<Row>,
     by_pair: Vec<PairRows>,
     quiet: Option<QuietPassages>,
+    phases: Vec<PhaseReport>,
     files: Vec<PathBuf>,
 }
 
@@ -306,6 +317,7 @@ fn test(
     }
     Ok(Tested {
         quiet: tester.quiet_passages(&predicted),
+        phases: tester.phases(&best)?,
         files: tester.write_audio(&run.file("test"), predicted)?,
         rows: tester.rows().to_vec(),
         by_pair: tester.by_pair().to_vec(),

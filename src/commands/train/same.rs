@@ -1,6 +1,7 @@
 //! Whether a config is the one that a run was begun with.
 
 use crate::config::Config;
+use crate::training::modulation;
 use anyhow::{Result, bail};
 
 /// Whether a run's own config came from this one; some of it was found out when it began.
@@ -42,4 +43,5 @@ pub(super) fn adopt(config: &mut Config, saved: &Config) {
         config.loss.clone_from(&saved.loss);
     }
     config.model.take_output_scale(saved.model.output_scale());
+    modulation::adopt_part(config, saved);
 }

@@ -32,12 +32,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // 2: signals, operators, what a run is to do, what a network is.
     ("dsp", &["audio", "number"]),
     ("effects", &["audio", "dsp"]),
-    ("network", &["limits"]),
+    // A moving part's numbers are those of its motion.
+    ("network", &["dsp", "limits"]),
     ("kernels", &["simd", "network", "dsp"]),
     ("device", &[]),
     // The config names generated signals and effects by their own types, so it stands on them.
     ("config", &["audio", "effects", "limits", "network"]),
-    ("models", &["kernels", "config", "network"]),
+    ("models", &["kernels", "config", "dsp", "network"]),
     // 3: what is done with recordings and with finished networks.
     ("report", &["audio", "dsp", "files", "number", "protobuf"]),
     ("data", &["audio", "config", "dsp", "effects", "progress"]),

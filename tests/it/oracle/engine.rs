@@ -81,8 +81,95 @@ fn layer(layer: &Layer, x: Signal, controls: &[f64]) -> Signal {
         }
         Layer::Branches(net) => branches(net, &x, controls),
         Layer::TemporalFilm(net) => temporal_film(net, &x),
+        Layer::Modulated(net) => vec![modulated(net, &x[0], controls)],
         Layer::Delay(delay) => x.iter().map(|row| delayed(row, delay.samples)).collect(),
     }
+}
+
+/// The value at every 16th sample, straight lines between, and the part at each sample by its own formula.
+fn modulated(net: &Modulated, x: &[f64], controls: &[f64]) -> Vec<f64> {
+    use std::f64::consts::TAU;
+    let number = |at: usize| f64::from(net.numbers[at]);
+    let (mut rate, mut depth, mut phase) = (number(0), 1.0, 0.0);
+    if let [turn, faster, wider] = controls {
+        rate *= faster;
+        depth = *wider;
+        phase = turn - TAU * rate * net.silence as f64;
+    }
+    let used = |t: usize| {
+        let angle = TAU * rate * t as f64 + phase;
+        let terms = net.curve.chunks_exact(2).enumerate();
+        let terms = terms.map(|(k, pair)| {
+            let angle = (k + 1) as f64 * angle;
+            f64::from(pair[0]) * angle.cos() + f64::from(pair[1]) * angle.sin()
+        });
+        let value = number(1) + depth * terms.sum::<f64>();
+        match net.part {
+            MovedPart::Gain => value,
+            MovedPart::Delay => value.exp(),
+            MovedPart::AllPass { .. } => {
+                let w = (std::f64::consts::PI * value.exp()).tan();
+                (w - 1.0) / (w + 1.0)
+            }
+        }
+    };
+    let at = |t: usize| {
+        let f = (t % 16) as f64 / 16.0;
+        (1.0 - f) * used(t - t % 16) + f * used(t - t % 16 + 16)
+    };
+    // The cubic through the four samples around (Lagrange), the line's own newest sample known.
+    let between = |line: &[f64], now: usize, delay: f64| {
+        let whole = delay.floor();
+        let sample = |age: f64| match age {
+            age if age < 0.0 || age > now as f64 => 0.0,
+            age => line[now - age as usize],
+        };
+        if whole < 1.0 {
+            return (1.0 - delay) * sample(0.0) + delay * sample(1.0);
+        }
+        let ages = [whole - 1.0, whole, whole + 1.0, whole + 2.0];
+        let term = |i: usize| {
+            let others = ages.iter().enumerate().filter(|(j, _)| *j != i);
+            let weight: f64 = others.map(|(_, a)| (delay - a) / (ages[i] - a)).product();
+            weight * sample(ages[i])
+        };
+        (0..4).map(term).sum::<f64>()
+    };
+    let feedback = number(2);
+    let mut moved = vec![0.0; x.len()];
+    match net.part {
+        MovedPart::Gain => (0..x.len()).for_each(|t| moved[t] = at(t) * x[t]),
+        MovedPart::Delay => {
+            let mut line = vec![0.0; x.len()];
+            for t in 0..x.len() {
+                let delay = at(t).max(2.0);
+                line[t] = x[t] + feedback * between(&line, t, delay);
+                moved[t] = between(&line, t, (delay - 8.0).max(0.0));
+            }
+        }
+        MovedPart::AllPass { stages } => {
+            // y[t] = a·x[t] + x[t−1] − a·y[t−1] holds for a that stands still; of one that moves the state is
+            // what the sample before left.
+            let mut states = vec![0.0; stages];
+            let mut last = 0.0;
+            for t in 0..x.len() {
+                let a = at(t);
+                let mut y = x[t] + feedback * last;
+                for state in &mut states {
+                    let out = a * y + *state;
+                    *state = y - a * out;
+                    y = out;
+                }
+                last = y;
+                moved[t] = y;
+            }
+        }
+    }
+    let sides = [
+        filtered(&net.dry_filter, x),
+        filtered(&net.wet_filter, &moved),
+    ];
+    sides[0].iter().zip(&sides[1]).map(|(a, b)| a + b).collect()
 }
 
 fn delayed(row: &[f64], samples: usize) -> Vec<f64> {

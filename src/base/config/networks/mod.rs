@@ -5,6 +5,7 @@ mod conv;
 mod dense;
 mod fir;
 pub(super) mod former;
+mod modulated;
 mod parts;
 mod recurrent;
 mod s4_tf;
@@ -19,6 +20,7 @@ pub use crate::network::Function as Activation;
 pub use conv::{ConvConfig, MultiscaleConfig};
 pub use dense::DenseConfig;
 pub use fir::FirConfig;
+pub use modulated::ModulatedConfig;
 pub use parts::Conditioning;
 pub use recurrent::{FrontConfig, RecurrentConfig};
 pub use s4_tf::S4TfConfig;
@@ -64,6 +66,7 @@ macro_rules! for_each_network {
             S4Tf(S4TfConfig) = "s4-tf",
             WienerHammerstein(WienerHammersteinConfig) = "wiener-hammerstein",
             Fir(FirConfig) = "fir",
+            Modulated(ModulatedConfig) = "modulated",
         }
     };
 }
@@ -183,7 +186,10 @@ mod tests {
             assert!(has_memory || network.truncate().is_none(), "{kind}");
         }
         let kinds = ModelConfig::kinds(|network| network.has_memory(), "and");
-        assert_eq!(kinds, "lstm, gru, s4d, s4-tf and wiener-hammerstein");
+        assert_eq!(
+            kinds,
+            "lstm, gru, s4d, s4-tf, wiener-hammerstein and modulated"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod conv;
 mod delay;
 mod film;
 mod glu;
+mod modulated;
 mod recurrent;
 mod residual;
 mod s4d;

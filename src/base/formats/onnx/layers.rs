@@ -51,6 +51,7 @@ fn layer(graph: &mut Graph, layer: &Layer, input: &Signal) -> Result<Signal, Str
         Layer::TemporalFilm(_) => {
             return Err("modulation by a signal's peaks has no form there".into());
         }
+        Layer::Modulated(_) => return Err("an oscillator has no form there".into()),
     })
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn layers(layers: &[Layer]) -> Result<Vec<Value>, String> {
             Layer::S4d(_) => return Err("it has no state-space layer".into()),
             Layer::Film(_) => return Err("it has no modulation by knobs (FiLM)".into()),
             Layer::TemporalFilm(_) => return Err("it has no temporal FiLM".into()),
+            Layer::Modulated(_) => return Err("it has no oscillator".into()),
             Layer::Glu => return Err("it has no gated linear unit".into()),
             Layer::Residual(_) => return Err("it has no shortcuts around layers".into()),
             Layer::Branches(_) => return Err("it has no layers side by side".into()),

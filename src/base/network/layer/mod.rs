@@ -11,6 +11,7 @@ mod conv;
 mod delay;
 mod film;
 mod glu;
+mod modulated;
 mod recurrent;
 mod residual;
 mod s4d;
@@ -22,6 +23,8 @@ pub use conv::Conv1d;
 pub use delay::Delay;
 pub use film::Film;
 pub(crate) use glu::Glu;
+pub(crate) use modulated::MAX_DELAY as MAX_MOVING_DELAY;
+pub use modulated::Modulated;
 pub use recurrent::{Gru, Lstm};
 pub use residual::Residual;
 pub use s4d::S4d;
@@ -88,6 +91,8 @@ layers! {
     Delay,
     /// Modulation by the signal's own peaks, a block ago.
     TemporalFilm,
+    /// A part that a slow oscillator moves.
+    Modulated,
     ;
     /// First half of the channels times the sigmoid of the second half.
     Glu,

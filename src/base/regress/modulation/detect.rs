@@ -2,12 +2,13 @@
 //! hypotheses that are both fitted: filters around a part that stands still where that is best, and
 //! the same around the part moved by oscillators. Knows nothing of what is told of it.
 
-use super::oscillator;
-use super::part::{Motion, Part};
-use super::refine::{Clip, Whole, filters, refine};
+use super::clip::{self, Clip, Recording};
+use super::equations::Whole;
 use super::track::{Track, track};
-use super::{PARTS, Recording, decimated, fewer};
+use super::{PARTS, oscillator};
+use crate::dsp::modulation::{Motion, Part};
 use serde::Serialize;
+use std::ops::Range;
 
 /// The moving hypothesis leaves less than this share of what the other leaves: most effects that move
 /// leave a tenth of it, and a part that moves by chance, behind a distortion or in a room, nine.
@@ -24,6 +25,12 @@ const OUTSIDE: f64 = 0.01;
 const RATE: f64 = 7350.0;
 const STEPS: usize = 6;
 
+/// Of the filters in both.
+const TAPS: usize = 48;
+
+/// Samples that a delay is early there.
+const LEAD: f64 = 5.0;
+
 /// What was not heard nearly once returns only by assumption.
 const FEWEST_CYCLES: f64 = 0.9;
 
@@ -35,9 +42,10 @@ const MOST_SAMPLES: usize = 1 << 19;
 pub struct Moving {
     /// What moves.
     pub part: Part,
-    /// How often a second: of the first oscillator, where there are two.
+    /// How often a second.
     pub rate_hz: f64,
-    /// From where to where it moves: seconds of delay, hertz of the all-pass chain.
+    /// From where to where it moves: seconds of delay, hertz of the all-pass chain, factors
+    /// of a gain.
     pub from: f64,
     /// The upper end.
     pub to: f64,
@@ -60,39 +68,44 @@ impl Moving {
     }
 }
 
-/// Fits both hypotheses, with a delay and with the best of the all-pass chains, and gives what
-/// leaves least in motion; `None` for recordings of less than a second, or where nothing returns.
-pub fn detect(recording: Recording<'_>, hz: f64) -> Option<Moving> {
-    let clip = loudest(recording).clip();
-    let tracked = PARTS
-        .iter()
-        .filter_map(|&part| track(part, &clip.dry, &clip.wet, hz));
-    let (delays, chains): (Vec<Track>, Vec<Track>) =
-        tracked.partition(|track| track.part == Part::Delay);
+/// Fits both hypotheses, with a delay, with the best of the all-pass chains and with a gain, and gives
+/// what leaves least in motion; `None` for recordings of less than a second, or where nothing returns.
+pub fn detect(dry: &[f32], wet: &[f32], hz: f64) -> Option<Moving> {
+    let clip = loudest(&Recording::whole(dry, wet), 0);
+    let tracked = PARTS.iter().filter_map(|&part| track(part, &clip, hz));
+    let (chains, others): (Vec<Track>, Vec<Track>) =
+        tracked.partition(|track| matches!(track.part, Part::AllPass { .. }));
     let chain = chains.into_iter().max_by(|a, b| a.free.total_cmp(&b.free));
     // Where most of the sound is, and a sixth of the work.
-    let factor = fewer(hz, RATE);
+    let factor = clip::factor(hz, RATE);
     let clip = Clip {
-        dry: decimated(&clip.dry, factor),
-        wet: decimated(&clip.wet, factor),
+        start: 0,
+        ..clip.fewer(factor)
     };
-    let tried = delays.iter().chain(&chain);
+    let tried = others.iter().chain(&chain);
     let tried = tried.filter_map(|track| compare(track, &clip, hz / factor as f64));
     tried.min_by(|a, b| a.moving.total_cmp(&b.moving))
 }
 
 /// Both hypotheses of one part.
 fn compare(track: &Track, clip: &Clip, hz: f64) -> Option<Moving> {
-    let found = oscillator::find(std::slice::from_ref(track))?;
+    // From its own first sample on.
+    let track = Track {
+        start: 0.0,
+        ..track.clone()
+    };
+    let still = standing(&track, clip, hz)?;
+    let found = oscillator::plain(std::slice::from_ref(&track))?;
     let aperiodic = found.left;
     let mut whole = Whole {
         motion: found.motion,
         phases: found.phases,
+        taps: TAPS,
+        lead: LEAD,
     };
-    let still = standing(track, clip, hz)?;
-    let (_, moving) = refine(&mut whole, std::slice::from_ref(clip), hz, STEPS, &|| true)?;
-    let [from, to] = ends(track);
-    let rate_hz = whole.motion.oscillators.first()?.rate_hz;
+    let (_, moving) = whole.refine(std::slice::from_ref(clip), hz, STEPS, &|| true)?;
+    let [from, to] = ends(&track);
+    let rate_hz = whole.motion.oscillator.rate_hz;
     Some(Moving {
         part: track.part,
         rate_hz,
@@ -113,17 +126,13 @@ fn standing(track: &Track, clip: &Clip, hz: f64) -> Option<f64> {
     let tried = [track.still_value, values[values.len() / 2]]
         .into_iter()
         .filter_map(|centre| {
-            let motion = Motion {
-                part: track.part,
-                centre,
-                oscillators: Vec::new(),
-                feedback: 0.0,
-            };
             let whole = Whole {
-                motion,
-                phases: vec![Vec::new()],
+                motion: Motion::still(track.part, centre),
+                phases: vec![0.0],
+                taps: TAPS,
+                lead: LEAD,
             };
-            Some(filters(&whole, std::slice::from_ref(clip), hz)?.1)
+            Some(whole.filters(std::slice::from_ref(clip), hz)?.1)
         });
     tried.min_by(f64::total_cmp)
 }
@@ -147,25 +156,25 @@ fn ends(track: &Track) -> [f64; 2] {
             below += weight;
             below >= share * all
         });
-        found.map_or(0.0, |(value, _)| value.exp())
+        found.map_or(0.0, |(value, _)| match track.part {
+            Part::Gain => *value,
+            _ => value.exp(),
+        })
     };
     [at(OUTSIDE), at(1.0 - OUTSIDE)]
 }
 
-/// The stretch of most energy.
-fn loudest(recording: Recording<'_>) -> Recording<'_> {
-    let len = recording.dry.len().min(recording.wet.len());
-    let most = MOST_SAMPLES.min(len);
-    let energy = |from: usize| -> f64 {
-        let sound = &recording.wet[from..from + most];
+/// The stretch of most energy of a recording.
+pub(super) fn loudest(recording: &Recording<'_>, at: usize) -> Clip {
+    let energy = |range: &Range<usize>| -> f64 {
+        let sound = &recording.wet[range.clone()];
         sound.iter().map(|x| f64::from(x * x)).sum()
     };
-    let starts = (0..=len - most).step_by((most / 8).max(1));
-    let from = starts
-        .max_by(|&a, &b| energy(a).total_cmp(&energy(b)))
-        .unwrap_or(0);
-    Recording {
-        dry: &recording.dry[from..from + most],
-        wet: &recording.wet[from..from + most],
-    }
+    let starts = recording.ranges.iter().flat_map(|range| {
+        let most = MOST_SAMPLES.min(range.len());
+        let starts = (range.start..=range.end - most).step_by((most / 8).max(1));
+        starts.map(move |from| from..from + most)
+    });
+    let range = starts.max_by(|a, b| energy(a).total_cmp(&energy(b)));
+    Clip::of(at, recording, range.unwrap_or(0..0))
 }

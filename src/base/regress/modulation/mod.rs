@@ -1,51 +1,96 @@
 //! Effects that move by a clock of their own, as a model that can be fitted: a filter on dry, and
-//! another behind a delay line, an all-pass chain or a gain that one or two slow oscillators move
-//! (chorus, flanger, vibrato; phaser; tremolo).
+//! another behind a delay line, an all-pass chain or a gain that a slow oscillator moves (chorus,
+//! flanger, vibrato; phaser; tremolo).
 //!
-//! First the part's value is tracked moment by moment ([`track`]), then the oscillators behind the
-//! track are found ([`oscillator`]), then everything is brought nearer to the sound itself, at a low
+//! First the part's value is tracked moment by moment ([`track`]), then the oscillator behind the
+//! track is found ([`oscillator`]), then everything is brought nearer to the sound itself, at a low
 //! rate first ([`refine`]): what the published models learn by gradients from a random start
 //! (Carson et al. 2023; Mitcheltree et al. 2023) is solved for here in seconds. Several recordings
 //! of one effect share all but the phase. Knows nothing of files or of networks.
 
+mod clip;
 mod detect;
+mod equations;
 mod normal;
 mod oscillator;
-mod part;
 mod refine;
 mod track;
 
+pub use crate::dsp::modulation::{Motion, Oscillator, Part};
+pub use clip::Recording;
 pub use detect::{Moving, detect};
-pub use part::{Motion, Oscillator, Part};
 
+use crate::dsp::modulation::{LEAD, Operator};
+use clip::{Clip, excerpts, factor, fewer};
+use equations::{Filters, Whole};
 use rayon::prelude::*;
-use refine::{Clip, Filters, Whole};
 use serde::{Deserialize, Serialize};
-use std::f64::consts::TAU;
 use track::Track;
 
-/// What may move, in the order in which they are tried: all-pass chains of more stages explain
-/// what those of fewer do.
-const PARTS: [Part; 5] = [
+/// What may move. All-pass chains of more stages explain what those of fewer do.
+const PARTS: [Part; 6] = [
     Part::Delay,
     Part::AllPass { stages: 2 },
     Part::AllPass { stages: 4 },
     Part::AllPass { stages: 6 },
     Part::AllPass { stages: 8 },
+    Part::Gain,
 ];
 
-/// Most steps at each rate.
-const STEPS: usize = 15;
+/// A plain oscillator that leaves less is right; else so many slower ones are tried.
+const EXPLAINED: f64 = 0.02;
+const TRIED: usize = 6;
 
-/// Harmonics of a finished curve.
-const HARMONICS: usize = 16;
+/// Most steps at each of the lower rates; of each candidate before one is chosen.
+const STEPS: usize = 15;
+const TRIED_STEPS: usize = 4;
+
+/// A wave of more harmonics is believed where it leaves less than this share of what a plain one does.
+const CARRIED: f64 = 0.35;
+
+/// Harmonics of a finished curve, and those beyond a wave that a slower one carries.
+pub const HARMONICS: usize = 16;
+const BEYOND: usize = 4;
+
+/// No harmonic is faster than this: a part that moves so fast is heard as a sound of its own.
+const FASTEST_HZ: f64 = 60.0;
 
 /// The sound is looked at with about so many samples a second at first: low frequencies are
 /// forgiving.
 const COARSE: [f64; 2] = [2750.0, 7350.0];
 
-/// Seconds of a recording that tell its phase.
-pub const PHASE_SECONDS: f64 = 2.0;
+/// Taps of the filters there: as long in time as finished ones, or longer.
+const COARSE_TAPS: [usize; 2] = [16, 28];
+
+/// Samples that a delay is early there.
+const COARSE_LEADS: [f64; 2] = [3.0, 5.0];
+
+/// Recordings whose motion is tracked; the phase of the others is looked for.
+const TRACKED: usize = 4;
+
+/// Most samples that are learned from: 30 s at 48 kHz.
+const MOST_SAMPLES: usize = 1_440_000;
+
+/// Most samples that tell a recording's phase.
+const PHASE_SAMPLES: usize = 480_000;
+
+/// How large a model is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Taps of the filters on dry and behind the part.
+    pub taps: usize,
+    /// Most harmonics of the curve.
+    pub harmonics: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self {
+            taps: 48,
+            harmonics: 32,
+        }
+    }
+}
 
 /// An effect that moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,176 +98,283 @@ pub const PHASE_SECONDS: f64 = 2.0;
 pub struct Modulation {
     /// The moving part.
     pub motion: Motion,
-    /// Taps of the filter on dry, and of that behind the part.
+    /// Taps of the filter on dry, the newest first; none beside a gain.
     pub dry_filter: Vec<f64>,
     /// Those behind the part.
     pub wet_filter: Vec<f64>,
-    /// Where the oscillators stood at the beginning of each recording that was learned from.
-    pub phases: Vec<Vec<f64>>,
 }
 
-/// A recording to learn from, silence before it.
-#[derive(Clone, Copy, Debug)]
-pub struct Recording<'a> {
-    /// Without the effect.
-    pub dry: &'a [f32],
-    /// As long.
-    pub wet: &'a [f32],
+/// An effect fitted to recordings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// What they share.
+    pub effect: Modulation,
+    /// Where the oscillator stood with the first sample of each recording.
+    pub phases: Vec<f64>,
+    /// What is left of them (ESR).
+    pub left: f64,
 }
 
-fn doubles(x: &[f32]) -> Vec<f64> {
-    x.iter().map(|&x| f64::from(x)).collect()
-}
-
-impl Recording<'_> {
-    fn clip(&self) -> Clip {
-        Clip {
-            dry: doubles(self.dry),
-            wet: doubles(self.wet),
+impl Fitted {
+    fn new(whole: Whole, around: Filters, left: f64) -> Self {
+        Self {
+            effect: Modulation {
+                motion: whole.motion,
+                dry_filter: around.dry,
+                wet_filter: around.wet,
+            },
+            phases: whole.phases,
+            left,
         }
     }
-}
 
-/// Tracks every part and keeps the best; `None` for recordings of less than a second, or where
-/// nothing returns.
-fn look(clips: &[Clip], hz: f64) -> Option<oscillator::Found> {
-    let of = |part: Part| -> Option<Vec<Track>> {
-        clips
-            .iter()
-            .map(|clip| track::track(part, &clip.dry, &clip.wet, hz))
-            .collect()
-    };
-    let share = |tracks: &[Track]| tracks.iter().map(|t| t.free).sum::<f64>();
-    let all = PARTS.iter().filter_map(|&part| of(part));
-    let tracks = all.max_by(|a, b| share(a).total_cmp(&share(b)))?;
-    oscillator::find(&tracks)
-}
-
-/// Fits a moving effect to recordings of it; `None` where nothing returns, or told to stop.
-pub fn fit(recordings: &[Recording<'_>], hz: f64, go_on: &dyn Fn() -> bool) -> Option<Modulation> {
-    let clips: Vec<Clip> = recordings.iter().map(Recording::clip).collect();
-    let found = look(&clips, hz)?;
-    let mut whole = Whole {
-        motion: found.motion,
-        phases: found.phases,
-    };
-    for rate in COARSE {
-        let factor = fewer(hz, rate);
-        let fewer = |x: &Vec<f64>| decimated(x, factor);
-        let coarse = clips.par_iter().map(|clip| Clip {
-            dry: fewer(&clip.dry),
-            wet: fewer(&clip.wet),
-        });
-        let coarse: Vec<Clip> = coarse.collect();
-        refine::refine(&mut whole, &coarse, hz / factor as f64, STEPS, go_on)?;
-        if !go_on() {
-            return None;
+    /// A first fit, from nothing but the recordings, with any part or with this one; `None` where
+    /// nothing returns, or told to stop.
+    pub fn begin(
+        recordings: &[Recording<'_>],
+        hz: f64,
+        (part, size): (Option<Part>, Size),
+        go_on: &dyn Fn() -> bool,
+    ) -> Option<Self> {
+        let clips = excerpts(recordings, hz, MOST_SAMPLES);
+        let slow = factor(hz, COARSE[0]);
+        let coarse = fewer(&clips, slow);
+        let mut whole = chosen(recordings, &coarse, (hz, slow), part, go_on)?;
+        for at in 0..COARSE.len() {
+            let factor = factor(hz, COARSE[at]);
+            let coarse = fewer(&clips, factor);
+            (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
+            whole.refine(&coarse, hz / factor as f64, STEPS, go_on)?;
+            if !go_on() {
+                return None;
+            }
         }
-    }
-    for oscillator in &mut whole.motion.oscillators {
-        let steps = (0.4 * hz / 64.0 / oscillator.rate_hz.max(1e-3)) as usize;
-        let harmonics = HARMONICS.min(steps.max(oscillator.curve.len() / 2));
+        (whole.taps, whole.lead) = (size.taps, LEAD);
+        let oscillator = &mut whole.motion.oscillator;
+        let heard = oscillator.curve.len() / 2;
+        let wanted = if heard > HARMONICS {
+            heard + BEYOND
+        } else {
+            HARMONICS
+        };
+        let most = (FASTEST_HZ / oscillator.rate_hz.max(1e-3)) as usize;
+        let harmonics = wanted.min(most).clamp(1, size.harmonics);
         oscillator.curve.resize(2 * harmonics, 0.0);
+        let (around, left) = whole.filters(&clips, hz)?;
+        go_on().then(|| Self::new(whole, around, left))
     }
-    let (around, _) = refine::refine(&mut whole, &clips, hz, STEPS, go_on)?;
-    go_on().then(|| Modulation::new(whole, around))
+
+    /// The part that explains the recordings best; `None` as in [`Fitted::begin`].
+    pub fn part_of(
+        recordings: &[Recording<'_>],
+        hz: f64,
+        go_on: &dyn Fn() -> bool,
+    ) -> Option<Part> {
+        let clips = excerpts(recordings, hz, MOST_SAMPLES);
+        let slow = factor(hz, COARSE[0]);
+        let whole = chosen(recordings, &fewer(&clips, slow), (hz, slow), None, go_on)?;
+        Some(whole.motion.part)
+    }
+
+    /// An effect that is known, with the phases of these recordings.
+    pub fn of(effect: Modulation, recordings: &[Recording<'_>], hz: f64) -> Self {
+        let phases = recordings.par_iter().map(|r| effect.phase_of(r, hz));
+        Self {
+            phases: phases.collect(),
+            effect,
+            left: f64::INFINITY,
+        }
+    }
+
+    /// Takes at most so many steps nearer to the recordings at their own rate. `None` where it cannot be
+    /// fitted.
+    pub fn refine(
+        self,
+        recordings: &[Recording<'_>],
+        hz: f64,
+        steps: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Option<Self> {
+        let clips = excerpts(recordings, hz, MOST_SAMPLES);
+        let mut whole = Whole {
+            taps: self.effect.wet_filter.len(),
+            lead: LEAD,
+            motion: self.effect.motion,
+            phases: self.phases,
+        };
+        let (around, left) = whole.refine(&clips, hz, steps, go_on)?;
+        Some(Self::new(whole, around, left))
+    }
+}
+
+/// A motion tried on the tracked recordings at a low rate.
+struct Tried {
+    whole: Whole,
+    around: Filters,
+    left: f64,
+}
+
+impl Tried {
+    fn new(
+        found: oscillator::Found,
+        clips: &[Clip],
+        (hz, steps): (f64, usize),
+        go_on: &dyn Fn() -> bool,
+    ) -> Option<Self> {
+        let mut whole = Whole {
+            motion: found.motion,
+            phases: found.phases,
+            taps: COARSE_TAPS[0],
+            lead: COARSE_LEADS[0],
+        };
+        let (around, _) = whole.refine(clips, hz, steps, go_on)?;
+        // A recording that was caught in another place turns to where it belongs.
+        whole.turn_to(&around, clips, hz);
+        let (around, left) = whole.refine(clips, hz, steps, go_on)?;
+        Some(Self {
+            whole,
+            around,
+            left,
+        })
+    }
+}
+
+/// The motion that leaves least of the tracked recordings at a low rate, with the phases of all.
+fn chosen(
+    recordings: &[Recording<'_>],
+    coarse: &[Clip],
+    (hz, slow): (f64, usize),
+    part: Option<Part>,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Whole> {
+    let tracked = recordings.iter().enumerate().take(TRACKED);
+    let tracked: Vec<Clip> = tracked.map(|(at, r)| detect::loudest(r, at)).collect();
+    let candidates = candidates(&tracked, hz, part, go_on);
+    let hz = hz / slow as f64;
+    let own = coarse.iter().filter(|clip| clip.recording < tracked.len());
+    let own: Vec<Clip> = own.cloned().collect();
+    let less = |a: &Tried, b: &Tried| a.left.total_cmp(&b.left);
+    let plain = candidates.into_iter().filter_map(|(tracks, found)| {
+        let tried = Tried::new(found.clone(), &own, (hz, TRIED_STEPS), go_on)?;
+        Some((tracks, found, tried))
+    });
+    let (tracks, found, plain) = plain.min_by(|a, b| less(&a.2, &b.2))?;
+    let slower = match plain.left > EXPLAINED {
+        true => oscillator::carrying(&tracks, &found),
+        false => Vec::new(),
+    };
+    let carrying = slower.into_iter().take(TRIED);
+    let carrying = carrying.filter_map(|found| Tried::new(found, &own, (hz, STEPS), go_on));
+    let carrying = carrying
+        .min_by(less)
+        .filter(|slow| slow.left < CARRIED * plain.left);
+    let Tried {
+        mut whole, around, ..
+    } = carrying.unwrap_or(plain);
+    for at in whole.phases.len()..recordings.len() {
+        let clips: Vec<&Clip> = coarse.iter().filter(|c| c.recording == at).collect();
+        whole.phases.push(0.0);
+        whole.phases[at] = whole.anywhere(&around, &clips, hz);
+    }
+    Some(whole)
+}
+
+/// The tracks of each part that may be it, with the rate behind them: of all-pass chains the two best.
+fn candidates(
+    clips: &[Clip],
+    hz: f64,
+    part: Option<Part>,
+    go_on: &dyn Fn() -> bool,
+) -> Vec<(Vec<Track>, oscillator::Found)> {
+    let parts = part.map_or(PARTS.to_vec(), |part| vec![part]);
+    let tracked = parts.into_iter().filter_map(|part| {
+        let each = clips.par_iter().map(|clip| track::track(part, clip, hz));
+        each.collect::<Option<Vec<Track>>>().filter(|_| go_on())
+    });
+    let (mut chains, mut all): (Vec<Vec<Track>>, Vec<Vec<Track>>) =
+        tracked.partition(|tracks| matches!(tracks[0].part, Part::AllPass { .. }));
+    let share = |tracks: &[Track]| tracks.iter().map(|t| t.free).sum::<f64>();
+    chains.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    all.extend(chains.into_iter().take(2));
+    let all = all.into_iter();
+    all.filter_map(|tracks| {
+        let found = oscillator::plain(&tracks)?;
+        Some((tracks, found))
+    })
+    .collect()
+}
+
+impl Whole {
+    /// Takes the phase that leaves least of each recording, wherever it is.
+    fn turn_to(&mut self, around: &Filters, clips: &[Clip], hz: f64) {
+        for at in 0..self.phases.len() {
+            let own: Vec<&Clip> = clips.iter().filter(|c| c.recording == at).collect();
+            let there = self.anywhere(around, &own, hz);
+            let left = |phase: f64| self.missed(around, &own, hz, phase);
+            if left(there) < 0.8 * left(self.phases[at]) {
+                self.phases[at] = there;
+            }
+        }
+    }
 }
 
 impl Modulation {
-    fn new(whole: Whole, around: Filters) -> Self {
-        Self {
-            motion: whole.motion,
-            dry_filter: around.dry,
-            wet_filter: around.wet,
-            phases: whole.phases,
+    fn filters(&self) -> Filters {
+        Filters {
+            dry: self.dry_filter.clone(),
+            wet: self.wet_filter.clone(),
         }
     }
 
-    /// The effect's answer to `dry`, silence before it, the oscillators at `phases` with its first
+    /// The effect's answer to `dry`, silence before it, the oscillator at `phase` with its first
     /// sample.
-    pub fn answer(&self, dry: &[f32], phases: &[f64], hz: f64) -> Vec<f32> {
-        let x = doubles(dry);
-        let moved = self.motion.run(phases, &x, hz);
-        let filters = Filters {
-            dry: self.dry_filter.clone(),
-            wet: self.wet_filter.clone(),
-        };
-        let answer = filters.answer(&x, &moved);
+    pub fn answer(&self, dry: &[f32], phase: f64, hz: f64) -> Vec<f32> {
+        let x: Vec<f64> = dry.iter().map(|&x| f64::from(x)).collect();
+        let mut moved = vec![0.0; x.len()];
+        Operator::new(self.motion.part, hz).run(&self.motion, phase, &x, &mut moved);
+        let answer = self.filters().answer(&x, &moved);
         answer.iter().map(|&y| y as f32).collect()
     }
 
-    /// Where the oscillators stand at the beginning of `recording`: those of two seconds or so are
-    /// enough. The phase that leaves least, looked for all around, then nearby.
-    pub fn phases_of(&self, recording: Recording<'_>, hz: f64) -> Vec<f64> {
-        let left = |phases: &[f64]| {
-            let answer = self.answer(recording.dry, phases, hz);
-            let pairs = answer.iter().zip(recording.wet);
-            pairs.map(|(a, w)| f64::from(w - a).powi(2)).sum::<f64>()
+    /// Where the oscillator stood with the first sample of a recording, of which two seconds or so are
+    /// enough: the phase that leaves least, looked for all around at a low rate, then nearby.
+    pub fn phase_of(&self, recording: &Recording<'_>, hz: f64) -> f64 {
+        let clips = excerpts(std::slice::from_ref(recording), hz, PHASE_SAMPLES);
+        let full: Vec<&Clip> = clips.iter().collect();
+        let whole = Whole {
+            motion: self.motion.clone(),
+            phases: vec![0.0],
+            taps: COARSE_TAPS[1],
+            lead: COARSE_LEADS[1],
         };
-        let mut phases = vec![0.0; self.motion.oscillators.len()];
-        for round in 0..2 * phases.len() {
-            let at = round % phases.len();
-            let with = |angle: f64| {
-                let mut phases = phases.clone();
-                phases[at] = angle;
-                left(&phases)
-            };
-            let tried: Vec<(f64, f64)> = (0..96_u32)
-                .into_par_iter()
-                .map(|i| TAU * f64::from(i) / 96.0)
-                .map(|angle| (angle, with(angle)))
-                .collect();
-            let best = tried.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
-            let (mut angle, mut least) = best.unwrap_or_default();
-            let mut step = TAU / 96.0;
-            while step > 1e-4 {
-                let near = [angle - step, angle + step].map(|angle| (angle, with(angle)));
-                match near.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)) {
-                    Some((there, left)) if left < least => (angle, least) = (there, left),
-                    _ => step *= 0.5,
-                }
+        let near = Whole {
+            lead: LEAD,
+            ..whole.clone()
+        };
+        let factor = factor(hz, COARSE[1]);
+        let phase = self.coarsely(&whole, &clips, (hz, factor));
+        near.nearby(&self.filters(), &full, hz, phase)
+    }
+
+    /// The phase by what is below a low rate, with filters that say there what its own say.
+    fn coarsely(&self, whole: &Whole, clips: &[Clip], (hz, factor): (f64, usize)) -> f64 {
+        let answered = clips.iter().map(|clip| {
+            let mut moved = vec![0.0; clip.dry.len()];
+            let operator = Operator::new(self.motion.part, hz);
+            let mut operator = operator.starting_at(clip.start);
+            operator.run(&self.motion, 0.0, &clip.dry, &mut moved);
+            Clip {
+                wet: self.filters().answer(&clip.dry, &moved),
+                ..clip.clone()
             }
-            phases[at] = angle.rem_euclid(TAU);
-        }
-        phases
+        });
+        let answered: Vec<Clip> = answered.collect();
+        let low = hz / factor as f64;
+        let around = whole.filters(&fewer(&answered, factor), low);
+        let coarse = fewer(clips, factor);
+        let coarse: Vec<&Clip> = coarse.iter().collect();
+        around.map_or(0.0, |(around, _)| whole.anywhere(&around, &coarse, low))
     }
-}
-
-/// By how much samples can be thinned out for about `rate` of them a second.
-fn fewer(hz: f64, rate: f64) -> usize {
-    ((hz / rate).round() as usize).max(1)
-}
-
-/// Every `factor`-th sample, of what was below that rate.
-fn decimated(x: &[f64], factor: usize) -> Vec<f64> {
-    if factor == 1 {
-        return x.to_vec();
-    }
-    let reach = 16 * factor as isize;
-    let cut = 0.8 / factor as f64;
-    let tap = |i: isize| {
-        let angle = std::f64::consts::PI * i as f64;
-        let sinc = if i == 0 {
-            1.0
-        } else {
-            (cut * angle).sin() / (cut * angle)
-        };
-        cut * sinc * (0.5 + 0.5 * (angle / reach as f64).cos())
-    };
-    let taps: Vec<f64> = (-reach..=reach).map(tap).collect();
-    let at = |n: isize| {
-        usize::try_from(n)
-            .ok()
-            .and_then(|n| x.get(n))
-            .copied()
-            .unwrap_or(0.0)
-    };
-    let sample = |t: usize| {
-        let first = (t * factor) as isize - reach;
-        let terms = taps.iter().zip(first..);
-        terms.map(|(tap, n)| tap * at(n)).sum()
-    };
-    (0..x.len() / factor).map(sample).collect()
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
-//! Normal equations of small least-squares problems, gathered row by row or column by column.
+//! Normal equations of small least-squares problems, gathered row by row or in panels of rows.
 
-use crate::linalg::{cholesky, dot};
+use crate::linalg::{add_gram, cholesky, dot};
 
-/// `Σ a·aᵀ` (lower triangle, column-major) and `Σ a·y`.
+/// `Σ a·aᵀ` (lower triangle, column-major), `Σ a·y` and `Σ y²`.
 #[derive(Clone, Debug)]
 pub(super) struct Normal {
     unknowns: usize,
     gram: Vec<f64>,
     target: Vec<f64>,
+    energy: f64,
 }
-
-/// Samples of all columns that are multiplied at a time: they stay in the cache.
-const PIECE: usize = 1024;
 
 impl Normal {
     pub(super) fn new(unknowns: usize) -> Self {
@@ -19,11 +17,13 @@ impl Normal {
             unknowns,
             gram: vec![0.0; unknowns * unknowns],
             target: vec![0.0; unknowns],
+            energy: 0.0,
         }
     }
 
     /// Adds the equation `a·solution = y`.
     pub(super) fn add_row(&mut self, a: &[f64], y: f64, weight: f64) {
+        self.energy += weight * y * y;
         for (j, aj) in a.iter().enumerate() {
             let aj = weight * aj;
             self.target[j] += aj * y;
@@ -33,26 +33,19 @@ impl Normal {
         }
     }
 
-    /// Adds the equations whose coefficients stand in columns.
-    pub(super) fn add_columns(&mut self, columns: &[Vec<f64>], y: &[f64]) {
-        for from in (0..y.len()).step_by(PIECE) {
-            let to = (from + PIECE).min(y.len());
-            let y = &y[from..to];
-            for (j, left) in columns.iter().enumerate() {
-                let left = &left[from..to];
-                self.target[j] += dot(left, y);
-                for (i, right) in columns.iter().enumerate().skip(j) {
-                    self.gram[j * self.unknowns + i] += dot(left, &right[from..to]);
+    /// Adds sums over equations of fewer unknowns, `y` behind them: those of the `places`.
+    pub(super) fn add_panel(&mut self, panel: &Panel, places: &[usize]) {
+        let n = places.len();
+        for (j, to) in places.iter().enumerate() {
+            let column = &panel.sums[j * (n + 1)..(j + 1) * (n + 1)];
+            self.target[*to] += column[n];
+            for (i, row) in places.iter().enumerate() {
+                if row >= to {
+                    self.gram[to * self.unknowns + row] += column[i];
                 }
             }
         }
-    }
-
-    pub(super) fn add(&mut self, other: &Self) {
-        let both = self.gram.iter_mut().zip(&other.gram);
-        both.for_each(|(a, b)| *a += b);
-        let both = self.target.iter_mut().zip(&other.target);
-        both.for_each(|(a, b)| *a += b);
+        self.energy += panel.sums[(n + 1) * (n + 1) - 1];
     }
 
     /// How much less the squares' sum is with `solution` than with zeros.
@@ -66,6 +59,12 @@ impl Normal {
             }
         }
         explained
+    }
+
+    /// The share of the squares' sum that `solution` leaves.
+    pub(super) fn left(&self, solution: &[f64]) -> f64 {
+        let energy = self.energy.max(f64::MIN_POSITIVE);
+        ((energy - self.explained(solution)) / energy).max(0.0)
     }
 
     /// The solution, `damping` (relative to each unknown's own power) added to the diagonal.
@@ -85,5 +84,28 @@ impl Normal {
         let mut solution: Vec<f64> = self.target.iter().zip(&scale).map(|(t, s)| t * s).collect();
         cholesky::solve(&gram, &mut solution);
         Some(solution.iter().zip(&scale).map(|(x, s)| x * s).collect())
+    }
+}
+
+/// `Σ r·rᵀ` over rows `r` of unknowns' coefficients with `y` behind them.
+#[derive(Clone, Debug)]
+pub(super) struct Panel {
+    width: usize,
+    sums: Vec<f64>,
+}
+
+impl Panel {
+    /// Of so many unknowns.
+    pub(super) fn new(unknowns: usize) -> Self {
+        let width = unknowns + 1;
+        Self {
+            width,
+            sums: vec![0.0; width * width],
+        }
+    }
+
+    /// Adds rows, one after another.
+    pub(super) fn add(&mut self, rows: &[f64]) {
+        add_gram(rows, self.width, &mut self.sums);
     }
 }

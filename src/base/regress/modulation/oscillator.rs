@@ -1,10 +1,12 @@
-//! From tracks to the oscillator behind them: its rate is the one whose harmonics leave least of
-//! all tracks; where a slower or a faster wave is left, a second oscillator. Knows nothing of sound.
+//! From tracks to the oscillators that may be behind them: its rate is the one whose harmonics leave
+//! least of all tracks; or the slower one's of which that is a harmonic. Knows
+//! nothing of sound.
 
 use super::normal::Normal;
-use super::part::{Motion, Oscillator};
 use super::track::Track;
+use crate::dsp::modulation::{Motion, Oscillator, Part};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 
 /// Rates looked for, in hertz.
@@ -12,7 +14,7 @@ const RATES: [f64; 2] = [0.08, 14.0];
 
 /// Harmonics by which a rate is judged, and of the first curve.
 const JUDGED: usize = 4;
-const FIRST: usize = 6;
+pub(super) const FIRST: usize = 6;
 
 /// Moments of a track that a rate is looked for in.
 const MOST: usize = 1200;
@@ -21,33 +23,34 @@ const MOST: usize = 1200;
 /// best is meant.
 const AS_GOOD: f64 = 1.25;
 
-/// A second oscillator leaves less than this share of what the first leaves.
-const SECOND: f64 = 0.5;
+/// A wave that a slower one carries is this harmonic of it at most.
+const FASTEST: usize = 24;
 
-/// Oscillators found, with the phase of each at the beginning of each track.
+/// Angles at which a track's phase is tried: 20 in a period of the highest harmonic.
+const ANGLES: usize = 512;
+
+/// An oscillator found, with its phase at the beginning of each track.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) motion: Motion,
-    /// `[track][oscillator]`
-    pub(super) phases: Vec<Vec<f64>>,
-    /// Share of the tracks' variance that they leave.
+    /// By track.
+    pub(super) phases: Vec<f64>,
+    /// Share of the tracks' variance that it leaves.
     pub(super) left: f64,
 }
 
 /// The time of a moment's middle.
 fn time(track: &Track, moment: usize) -> f64 {
-    (moment as f64 + 0.5) * track.moment
+    track.start + (moment as f64 + 0.5) * track.moment
 }
 
-/// `1, cos, sin, …` of harmonics of several oscillators at these angles.
-fn basis(angles: &[f64], harmonics: usize, row: &mut Vec<f64>) {
+/// `1, cos, sin, …` of these harmonics at an angle.
+fn basis(angle: f64, harmonics: &[usize], row: &mut Vec<f64>) {
     row.clear();
     row.push(1.0);
-    for angle in angles {
-        for k in 1..=harmonics {
-            let (sin, cos) = (k as f64 * angle).sin_cos();
-            row.extend([cos, sin]);
-        }
+    for k in harmonics {
+        let (sin, cos) = (*k as f64 * angle).sin_cos();
+        row.extend([cos, sin]);
     }
 }
 
@@ -64,6 +67,7 @@ fn variance(tracks: &[Track], most: usize) -> f64 {
 /// What harmonics of `rate` leave of each track by itself, and their coefficients.
 fn judged(tracks: &[Track], rate: f64) -> (f64, Vec<Vec<f64>>) {
     let (mut left, mut all) = (0.0, Vec::new());
+    let harmonics: Vec<usize> = (1..=JUDGED).collect();
     let mut row = Vec::new();
     for track in tracks {
         let mut normal = Normal::new(1 + 2 * JUDGED);
@@ -79,7 +83,7 @@ fn judged(tracks: &[Track], rate: f64) -> (f64, Vec<Vec<f64>>) {
         // Around the mean, so that what is left is no difference of large numbers.
         let mean = track.values.iter().sum::<f64>() / track.values.len().max(1) as f64;
         for (moment, (value, weight)) in pairs() {
-            basis(&[TAU * rate * time(track, moment)], JUDGED, &mut row);
+            basis(TAU * rate * time(track, moment), &harmonics, &mut row);
             normal.add_row(&row, value - mean, *weight);
             energy += weight * (value - mean).powi(2);
         }
@@ -92,16 +96,26 @@ fn judged(tracks: &[Track], rate: f64) -> (f64, Vec<Vec<f64>>) {
     (left, all)
 }
 
-/// The rate of what is left in `tracks`.
-fn rate(tracks: &[Track]) -> Option<f64> {
-    let longest = tracks
+/// Seconds of the longest track.
+fn longest(tracks: &[Track]) -> f64 {
+    let each = tracks
         .iter()
         .map(|t| t.values.len().min(MOST) as f64 * t.moment);
-    let longest = longest.fold(0.0, f64::max);
+    each.fold(0.0, f64::max)
+}
+
+/// The slowest rate that tracks of such length tell.
+fn slowest(tracks: &[Track]) -> f64 {
+    RATES[0].max(0.4 / longest(tracks).max(f64::MIN_POSITIVE))
+}
+
+/// The rate of what is left in `tracks`.
+fn rate(tracks: &[Track]) -> Option<f64> {
+    let longest = longest(tracks);
     if longest <= 0.0 {
         return None;
     }
-    let slowest = RATES[0].max(0.4 / longest);
+    let slowest = slowest(tracks);
     let step = 0.03 / longest;
     let count = ((RATES[1] - slowest) / step) as usize;
     let at = |i: usize| slowest + step * i as f64;
@@ -118,61 +132,55 @@ fn rate(tracks: &[Track]) -> Option<f64> {
     near.min_by(|a, b| judged(tracks, *a).0.total_cmp(&judged(tracks, *b).0))
 }
 
-/// The oscillators behind `tracks`, which are of one part. `None` where nothing returns.
-pub(super) fn find(tracks: &[Track]) -> Option<Found> {
+/// The rate that explains `tracks`, which are of one part, best; `None` where nothing returns.
+pub(super) fn plain(tracks: &[Track]) -> Option<Found> {
     let part = tracks.first()?.part;
-    let first = rate(tracks)?;
-    let mut found = fitted(part, tracks, &[first])?;
-    let rest: Vec<Track> = tracks
-        .iter()
-        .zip(&found.phases)
-        .map(|(track, phases)| {
-            let values = track.values.iter().enumerate();
-            let values = values.map(|(i, v)| v - found.motion.value(phases, time(track, i)));
-            Track {
-                values: values.collect(),
-                ..track.clone()
-            }
-        })
-        .collect();
-    if let Some(second) = rate(&rest)
-        && let Some(both) = fitted(part, tracks, &[first, second])
-        && both.left < SECOND * found.left
-    {
-        found = both;
-    }
-    Some(found)
+    let harmonics: Vec<usize> = (1..=FIRST).collect();
+    fitted(part, tracks, rate(tracks)?, &harmonics)
 }
 
-/// One curve for all tracks at these rates, each track with phases of its own.
-fn fitted(part: super::Part, tracks: &[Track], rates: &[f64]) -> Option<Found> {
-    let mut phases: Vec<Vec<f64>> = vec![vec![0.0; rates.len()]; tracks.len()];
-    for (at, rate) in rates.iter().enumerate() {
-        let (_, each) = judged(tracks, *rate);
-        let angle = |c: &Vec<f64>| c[2].atan2(c[1]);
-        for (phases, own) in phases.iter_mut().zip(&each) {
-            phases[at] = angle(&each[0]) - angle(own);
-        }
-    }
+/// Slower oscillators that may have the plain one among their harmonics, those first that explain the
+/// tracks best.
+pub(super) fn carrying(tracks: &[Track], plain: &Found) -> Vec<Found> {
+    let part = plain.motion.part;
+    let fast = plain.motion.oscillator.rate_hz;
+    let slowest = slowest(tracks);
+    let carried = (2..=FASTEST).filter(|times| fast / *times as f64 >= slowest);
+    let carried = carried.filter_map(|times| {
+        let harmonics: BTreeSet<usize> = (1..=JUDGED)
+            .chain(times - 1..=times + 1)
+            .chain([2 * times])
+            .collect();
+        let harmonics: Vec<usize> = harmonics.into_iter().collect();
+        fitted(part, tracks, fast / times as f64, &harmonics)
+    });
+    let mut carried: Vec<Found> = carried.collect();
+    carried.sort_by(|a, b| a.left.total_cmp(&b.left));
+    carried
+}
+
+/// One curve of these harmonics for all tracks at this rate, each track with a phase of its own.
+fn fitted(part: Part, tracks: &[Track], rate: f64, harmonics: &[usize]) -> Option<Found> {
+    let (_, each) = judged(tracks, rate);
+    let angle = |c: &Vec<f64>| c[2].atan2(c[1]);
+    let mut phases: Vec<f64> = each
+        .iter()
+        .map(|own| angle(&each[0]) - angle(own))
+        .collect();
     let mut best: Option<Found> = None;
     for _ in 0..3 {
-        let motion = curve(part, tracks, rates, &phases)?;
-        for (track, phases) in tracks.iter().zip(&mut phases).skip(1) {
-            for at in 0..rates.len() {
-                let with = |angle: f64| {
-                    let mut phases = phases.clone();
-                    phases[at] = angle;
-                    missed(track, &motion, &phases)
-                };
-                let angles = (0..256).map(|i| TAU * f64::from(i) / 256.0);
-                let nearest = angles.min_by(|a, b| with(*a).total_cmp(&with(*b)));
-                phases[at] = nearest.unwrap_or(0.0);
-            }
+        let motion = curve(part, tracks, rate, harmonics, &phases)?;
+        let turn = Turn::of(&motion);
+        for (track, phase) in tracks.iter().zip(&mut phases).skip(1) {
+            let angles = (0..ANGLES).map(|i| TAU * i as f64 / ANGLES as f64);
+            let tried = angles.map(|angle| (angle, turn.missed(track, rate, angle)));
+            let nearest = tried.min_by(|a, b| a.1.total_cmp(&b.1));
+            *phase = nearest.map_or(0.0, |(angle, _)| angle);
         }
-        let motion = curve(part, tracks, rates, &phases)?;
+        let motion = curve(part, tracks, rate, harmonics, &phases)?;
         let each = tracks.iter().zip(&phases);
         let left: f64 = each
-            .map(|(track, phases)| missed(track, &motion, phases))
+            .map(|(track, phase)| missed(track, &motion, *phase))
             .sum();
         let left = left / variance(tracks, usize::MAX).max(f64::MIN_POSITIVE);
         if best.as_ref().is_none_or(|best| left < best.left) {
@@ -186,41 +194,66 @@ fn fitted(part: super::Part, tracks: &[Track], rates: &[f64]) -> Option<Found> {
     best
 }
 
+/// A motion's value at so many angles around.
+struct Turn(Vec<f64>);
+
+const FINE: usize = 8 * ANGLES;
+
+impl Turn {
+    fn of(motion: &Motion) -> Self {
+        let angles = (0..FINE).map(|i| TAU * i as f64 / FINE as f64);
+        Self(angles.map(|angle| motion.value(angle, 0.0)).collect())
+    }
+
+    /// As [`missed`], to the nearest of the angles.
+    fn missed(&self, track: &Track, rate: f64, phase: f64) -> f64 {
+        let pairs = track.values.iter().zip(&track.weights).enumerate();
+        let each = pairs.map(|(i, (v, w))| {
+            let turns = (rate * time(track, i) + phase / TAU).rem_euclid(1.0);
+            let value = self.0[(turns * FINE as f64) as usize % FINE];
+            w * (v - value).powi(2)
+        });
+        each.sum()
+    }
+}
+
 /// Weighted squares of what a motion misses of a track.
-fn missed(track: &Track, motion: &Motion, phases: &[f64]) -> f64 {
+fn missed(track: &Track, motion: &Motion, phase: f64) -> f64 {
     let pairs = track.values.iter().zip(&track.weights).enumerate();
     pairs
-        .map(|(i, (v, w))| w * (v - motion.value(phases, time(track, i))).powi(2))
+        .map(|(i, (v, w))| w * (v - motion.value(phase, time(track, i))).powi(2))
         .sum()
 }
 
-/// The curves that fit all tracks at these phases.
+/// The curve that fits all tracks at these phases.
 fn curve(
-    part: super::Part,
+    part: Part,
     tracks: &[Track],
-    rates: &[f64],
-    phases: &[Vec<f64>],
+    rate: f64,
+    harmonics: &[usize],
+    phases: &[f64],
 ) -> Option<Motion> {
-    let unknowns = 1 + 2 * FIRST * rates.len();
+    let unknowns = 1 + 2 * harmonics.len();
     let (mut normal, mut row) = (Normal::new(unknowns), Vec::new());
-    for (track, phases) in tracks.iter().zip(phases) {
+    for (track, phase) in tracks.iter().zip(phases) {
         for (i, (value, weight)) in track.values.iter().zip(&track.weights).enumerate() {
-            let angle = |(rate, phase): (&f64, &f64)| TAU * rate * time(track, i) + phase;
-            let angles: Vec<f64> = rates.iter().zip(phases).map(angle).collect();
-            basis(&angles, FIRST, &mut row);
+            basis(TAU * rate * time(track, i) + phase, harmonics, &mut row);
             normal.add_row(&row, *value, *weight);
         }
     }
     let solution = normal.solve(|i| if i == 0 { 0.0 } else { 1e-5 })?;
-    let curves = solution[1..].chunks_exact(2 * FIRST);
-    let oscillators = rates.iter().zip(curves).map(|(rate, curve)| Oscillator {
-        rate_hz: *rate,
-        curve: curve.to_vec(),
-    });
+    let highest = harmonics.iter().copied().max().unwrap_or(0);
+    let mut curve = vec![0.0; 2 * highest];
+    for (k, pair) in harmonics.iter().zip(solution[1..].chunks_exact(2)) {
+        curve[2 * k - 2..2 * k].copy_from_slice(pair);
+    }
     Some(Motion {
         part,
         centre: solution[0],
-        oscillators: oscillators.collect(),
+        oscillator: Oscillator {
+            rate_hz: rate,
+            curve,
+        },
         feedback: 0.0,
     })
 }

@@ -29,17 +29,14 @@ fn sine(part: Part, rate_hz: f64, middle: f64, swing: f64) -> Modulation {
     wet_filter[if part == Part::Delay { 8 } else { 0 }] = 0.8;
     Modulation {
         motion: Motion {
-            part,
-            centre: middle.ln(),
-            oscillators: vec![Oscillator {
+            oscillator: Oscillator {
                 rate_hz,
                 curve: vec![0.0, swing],
-            }],
-            feedback: 0.0,
+            },
+            ..Motion::still(part, middle.ln())
         },
         dry_filter: vec![1.0],
         wet_filter,
-        phases: Vec::new(),
     }
 }
 
@@ -61,18 +58,17 @@ fn esr(wet: &[f32], predicted: &[f32]) -> f64 {
 fn a_known_motion_is_learned_and_followed_on_another_sound() {
     for truth in effects() {
         let dry = notes(2.5, 1);
-        let wet = truth.answer(&dry, &[0.7], HZ);
-        let recording = Recording {
-            dry: &dry,
-            wet: &wet,
-        };
-        let found = fit(&[recording], HZ, &|| true).unwrap();
+        let wet = truth.answer(&dry, 0.7, HZ);
+        let recordings = [Recording::whole(&dry, &wet)];
+        let fitted = Fitted::begin(&recordings, HZ, (None, Size::default()), &|| true).unwrap();
+        let fitted = fitted.refine(&recordings, HZ, 15, &|| true).unwrap();
+        let found = fitted.effect;
         assert_eq!(found.motion.part, truth.motion.part);
-        let rate = found.motion.oscillators[0].rate_hz / truth.motion.oscillators[0].rate_hz;
+        let rate = found.motion.oscillator.rate_hz / truth.motion.oscillator.rate_hz;
         assert!((rate - 1.0).abs() < 1e-3, "{:?}: {rate}", truth.motion.part);
         let width = |m: &Modulation| {
             // Of a delay in seconds: the filter behind may take a share of its mean.
-            let [high, low] = m.motion.oscillators[0].range();
+            let [high, low] = m.motion.oscillator.range();
             match m.motion.part {
                 Part::Delay => m.motion.centre.exp() * (high.exp() - low.exp()),
                 _ => high - low,
@@ -86,14 +82,11 @@ fn a_known_motion_is_learned_and_followed_on_another_sound() {
         );
         // Another sound, at another phase, which is read off its first second.
         let dry = notes(2.0, 2);
-        let wet = truth.answer(&dry, &[4.0], HZ);
+        let wet = truth.answer(&dry, 4.0, HZ);
         let second = HZ as usize;
-        let first = Recording {
-            dry: &dry[..second],
-            wet: &wet[..second],
-        };
-        let phases = found.phases_of(first, HZ);
-        let predicted = found.answer(&dry, &phases, HZ);
+        let first = Recording::whole(&dry[..second], &wet[..second]);
+        let phase = found.phase_of(&first, HZ);
+        let predicted = found.answer(&dry, phase, HZ);
         let esr = esr(&wet[second..], &predicted[second..]);
         assert!(esr < 0.005, "{:?}: {esr}", truth.motion.part);
     }
@@ -103,20 +96,13 @@ fn a_known_motion_is_learned_and_followed_on_another_sound() {
 fn what_moves_is_told_from_what_does_not() {
     let dry = notes(2.5, 3);
     for truth in effects() {
-        let wet = truth.answer(&dry, &[1.0], HZ);
-        let seen = detect(
-            Recording {
-                dry: &dry,
-                wet: &wet,
-            },
-            HZ,
-        )
-        .unwrap();
+        let wet = truth.answer(&dry, 1.0, HZ);
+        let seen = detect(&dry, &wet, HZ).unwrap();
         assert!(
             seen.detected() && seen.part == truth.motion.part,
             "{seen:?}"
         );
-        let rate = seen.rate_hz / truth.motion.oscillators[0].rate_hz;
+        let rate = seen.rate_hz / truth.motion.oscillator.rate_hz;
         assert!((rate - 1.0).abs() < 0.02, "{seen:?}");
     }
     let mut state = 0.0;
@@ -125,37 +111,7 @@ fn what_moves_is_told_from_what_does_not() {
         state
     };
     let wet: Vec<f32> = dry.iter().map(dull).collect();
-    let seen = detect(
-        Recording {
-            dry: &dry,
-            wet: &wet,
-        },
-        HZ,
-    );
+    let seen = detect(&dry, &wet, HZ);
     assert!(!seen.as_ref().is_some_and(Moving::detected), "{seen:?}");
-    assert_eq!(
-        detect(
-            Recording {
-                dry: &dry[..2000],
-                wet: &dry[..2000]
-            },
-            HZ
-        ),
-        None
-    );
-}
-
-#[test]
-fn a_curve_is_its_harmonics() {
-    let oscillator = Oscillator {
-        rate_hz: 1.0,
-        curve: vec![0.5, -0.25, 0.1, 0.3],
-    };
-    for i in 0..20 {
-        let angle = 0.4 * f64::from(i);
-        let wanted = 0.5 * angle.cos() - 0.25 * angle.sin()
-            + 0.1 * (2.0 * angle).cos()
-            + 0.3 * (2.0 * angle).sin();
-        assert!((oscillator.at(angle) - wanted).abs() < 1e-12);
-    }
+    assert_eq!(detect(&dry[..2000], &dry[..2000], HZ), None);
 }

@@ -2,7 +2,8 @@
 //! through the part standing still at each of many values, and the values that explain most, one
 //! after another without great leaps, are the track. Knows nothing of oscillators.
 
-use super::part::{Motion, Part};
+use super::clip::Clip;
+use crate::dsp::modulation::{Motion, Operator, Part};
 use rayon::prelude::*;
 
 /// What moving by one value of the grid costs, in moments as loud as the louder ones.
@@ -18,7 +19,8 @@ const LOUD: f64 = 0.8;
 #[derive(Clone, Debug)]
 pub(super) struct Track {
     pub(super) part: Part,
-    /// Seconds of a moment.
+    /// Where it begins in its recording, in seconds, and those of a moment.
+    pub(super) start: f64,
     pub(super) moment: f64,
     /// The value of each moment, and how sure it is.
     pub(super) values: Vec<f64>,
@@ -66,14 +68,24 @@ fn products(a: &[f64], b: &[f64], len: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The track of `part` from dry `x` to wet `y`; `None` where they are shorter than a second.
-pub(super) fn track(part: Part, x: &[f64], y: &[f64], hz: f64) -> Option<Track> {
+/// The track of `part` over a clip; `None` where it is shorter than a second.
+pub(super) fn track(part: Part, clip: &Clip, hz: f64) -> Option<Track> {
     let len = (hz / MOMENTS) as usize;
-    let (x, y) = (emphasised(x), emphasised(y));
+    let sound = |x: &[f64]| emphasised(&x[clip.skip.min(x.len())..]);
+    let (x, y) = (sound(&clip.dry), sound(&clip.wet));
     let [xx, xy, yy] = [(&x, &x), (&x, &y), (&y, &y)].map(|(a, b)| products(a, b, len));
     let moments = yy.len();
     if moments < MOMENTS as usize {
         return None;
+    }
+    let start = (clip.start + clip.skip as u64) as f64 / hz;
+    let moment = len as f64 / hz;
+    if part == Part::Gain {
+        return Some(Track {
+            start,
+            moment,
+            ..gain(&xx, &xy, &yy)
+        });
     }
     let grid = grid(part);
     let explained: Vec<Vec<f64>> = grid
@@ -107,12 +119,35 @@ pub(super) fn track(part: Part, x: &[f64], y: &[f64], hz: f64) -> Option<Track> 
     let still = (0..grid.len()).max_by(|&a, &b| whole(a).total_cmp(&whole(b)))?;
     Some(Track {
         part,
-        moment: len as f64 / hz,
+        start,
+        moment,
         values: path(&explained, loud).iter().map(|&at| grid[at]).collect(),
         weights: (0..moments).map(sure).collect(),
         free: (0..moments).map(best).sum::<f64>() / all,
         still_value: grid[still],
     })
+}
+
+/// The track of a gain, moment by moment: what is no gain at all is of no weight.
+fn gain(xx: &[f64], xy: &[f64], yy: &[f64]) -> Track {
+    let all = |sums: &[f64]| sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    let mut sorted = xx.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let loud = sorted[(LOUD * xx.len() as f64) as usize].max(1e-30);
+    let explained = |i: usize| xy[i] * xy[i] / xx[i].max(1e-30);
+    let moments = 0..xx.len();
+    Track {
+        part: Part::Gain,
+        start: 0.0,
+        moment: 0.0,
+        values: moments.clone().map(|i| xy[i] / xx[i].max(1e-30)).collect(),
+        weights: moments
+            .clone()
+            .map(|i| (xx[i].min(loud) / loud) * explained(i) / yy[i].max(1e-30))
+            .collect(),
+        free: moments.map(explained).sum::<f64>() / all(yy),
+        still_value: xy.iter().sum::<f64>() / all(xx),
+    }
 }
 
 /// What the part makes of `x` where it stands still.
@@ -123,13 +158,9 @@ fn standing(part: Part, centre: f64, x: &[f64], hz: f64) -> Vec<f64> {
         late.extend_from_slice(&x[..x.len() - delay]);
         return late;
     }
-    let motion = Motion {
-        part,
-        centre,
-        oscillators: Vec::new(),
-        feedback: 0.0,
-    };
-    motion.run(&[], x, hz)
+    let mut out = vec![0.0; x.len()];
+    Operator::new(part, hz).run(&Motion::still(part, centre), 0.0, x, &mut out);
+    out
 }
 
 /// The row of each moment along the way that explains most, moves taken off (Viterbi). No moment

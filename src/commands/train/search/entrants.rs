@@ -73,7 +73,10 @@ pub(super) fn entrant(search: &Search<'_>, config: &Config) -> Entrant {
         name: recipes::named(&config.model),
         weights: model.num_params(),
         macs_per_sample: model.describe(rate, Vec::new()).macs_per_sample(),
-        solved: matches!(config.model, ModelConfig::Fir(_)),
+        solved: matches!(
+            config.model,
+            ModelConfig::Fir(_) | ModelConfig::Modulated(_)
+        ),
         rounds: Vec::new(),
     }
 }
@@ -104,8 +107,13 @@ fn with(base: &Config, recipe: Recipe) -> Config {
     let mut training = recipe.training;
     training.downward = base.training.downward;
     training.freeze.clone_from(&base.training.freeze);
+    // What moves has been named already.
+    let model = match (&base.model, recipe.model) {
+        (ModelConfig::Modulated(_), ModelConfig::Modulated(_)) => base.model.clone(),
+        (_, model) => model,
+    };
     Config {
-        model: recipe.model,
+        model,
         windows: recipe.windows,
         training,
         ..base.clone()

@@ -1,0 +1,131 @@
+//! A delay, a chain of all-pass filters or a gain that a slow oscillator moves, with filters around.
+
+use crate::dsp::modulation::{LEAD, MOST_FEEDBACK, Motion, Oscillator, Part as Moved};
+use crate::network::Control;
+use crate::network::bounds::{bounded, channels, numbers, size};
+use crate::network::error::DescriptionError;
+use crate::network::part::{Cost, Part};
+use serde::{Deserialize, Serialize};
+
+/// `y = dry filter ∗ x + wet filter ∗ part(x)` on one channel, the part's value being
+/// `centre + Σ_k curve[2k]·cos((k+1)·φ) + curve[2k+1]·sin((k+1)·φ)` at `φ = 2π·rate·t + phase`.
+///
+/// Where the network has the three knobs of [`Modulated::controls`], they are the phase in radians, with the
+/// first sample after `silence`, and factors on the rate and on the curve; without knobs the phase is 0 with
+/// the very first sample.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modulated {
+    /// What is moved.
+    pub part: Moved,
+    /// Cycles per sample, the logarithm of the value's mean (in samples of delay, in cycles per sample of
+    /// all-pass filters; of a gain the mean itself), and how much of the part's output enters again.
+    pub numbers: Vec<f32>,
+    /// Amplitudes of harmonics, cosine and sine.
+    pub curve: Vec<f32>,
+    /// The newest tap first; empty: no dry sound.
+    pub dry_filter: Vec<f32>,
+    /// The same behind the part. A delay's begins 8 samples before it.
+    pub wet_filter: Vec<f32>,
+    /// Samples of silence that are played before a recording, as its rate asks for.
+    pub silence: usize,
+}
+
+/// Most harmonics, taps and stages.
+const MAX_HARMONICS: usize = 256;
+const MAX_TAPS: usize = 1 << 14;
+const MAX_STAGES: usize = 64;
+
+/// The longest delay in samples: 60 ms at 192 kHz.
+pub(crate) const MAX_DELAY: usize = 11_520;
+
+impl Modulated {
+    /// Cycles per sample.
+    pub const RATE: usize = 0;
+    /// The mean of the value.
+    pub const CENTRE: usize = 1;
+    /// How much enters again.
+    pub const FEEDBACK: usize = 2;
+
+    /// The motion, in samples and cycles per sample.
+    pub fn motion(&self) -> Motion {
+        let number = |at: usize| self.numbers.get(at).map_or(0.0, |x| f64::from(*x));
+        Motion {
+            part: self.part,
+            centre: number(Self::CENTRE),
+            oscillator: Oscillator {
+                rate_hz: number(Self::RATE).clamp(0.0, 0.5),
+                curve: self.curve.iter().map(|x| f64::from(*x)).collect(),
+            },
+            feedback: number(Self::FEEDBACK).clamp(-MOST_FEEDBACK, MOST_FEEDBACK),
+        }
+    }
+
+    /// Phase, rate and depth.
+    pub fn controls() -> Vec<Control> {
+        let control = |name: &str, max: f32, default: f32| Control {
+            name: name.into(),
+            min: 0.0,
+            max,
+            default,
+        };
+        let turn = std::f32::consts::TAU;
+        vec![
+            control("phase", turn, 0.0),
+            control("rate", 4.0, 1.0),
+            control("depth", 2.0, 1.0),
+        ]
+    }
+
+    fn stages(&self) -> usize {
+        match self.part {
+            Moved::AllPass { stages } => stages,
+            _ => 0,
+        }
+    }
+}
+
+impl Part for Modulated {
+    fn check(&self, inputs: usize, _: usize) -> Result<usize, DescriptionError> {
+        channels("modulated layer input", inputs, 1)?;
+        numbers("numbers", &self.numbers, Some(3))?;
+        bounded("curve", Some(self.curve.len()), 2 * MAX_HARMONICS)?;
+        numbers("curve", &self.curve, Some(self.curve.len() & !1))?;
+        bounded(
+            "taps of the dry filter",
+            Some(self.dry_filter.len()),
+            MAX_TAPS,
+        )?;
+        size("taps of the wet filter", self.wet_filter.len(), MAX_TAPS)?;
+        numbers("dry_filter", &self.dry_filter, Some(self.dry_filter.len()))?;
+        numbers("wet_filter", &self.wet_filter, Some(self.wet_filter.len()))?;
+        bounded("stages", Some(self.stages()), MAX_STAGES)?;
+        bounded("silence", Some(self.silence), crate::network::MAX_TAIL)?;
+        Ok(1)
+    }
+
+    fn cost(&self) -> Option<Cost> {
+        let taps = self.dry_filter.len().checked_add(self.wet_filter.len())?;
+        let own = self.numbers.len().checked_add(self.curve.len())?;
+        Some(Cost {
+            weights: taps.checked_add(own)?,
+            // A cubic reads four samples, twice where some enters again; a stage multiplies twice.
+            macs: taps.checked_add(8)?.checked_add(2 * self.stages())?,
+            history: taps.checked_add(MAX_DELAY + LEAD as usize)?,
+            layers: 1,
+        })
+    }
+
+    /// Its clock never stands still.
+    fn context(&self) -> Option<usize> {
+        None
+    }
+
+    fn shape(&self) -> String {
+        match self.part {
+            Moved::Delay => "moving delay".into(),
+            Moved::AllPass { stages } => format!("{stages} moving all-pass filters"),
+            Moved::Gain => "moving gain".into(),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! An effect that moves by itself, learned: found by analysis before the first epoch, a few Gauss–Newton
+//! steps nearer to the recordings in every epoch; and where its oscillator stood in a recording, read off
+//! the sound before what is to be predicted.
+//!
+//! Knows neither optimisers nor folders.
+
+use crate::config::{Config, ModelConfig};
+use crate::data::pair::{DryWetPair, Reach, Span};
+use crate::models::{EffectModel, Moved};
+use crate::network::{self, MovedPart};
+use crate::progress::{Event, Observer, Stopped, Task};
+use crate::regress::modulation::{Fitted, Modulation, Recording, Size};
+use crate::report::metrics::ErrorSums;
+use serde::Serialize;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Steps of an epoch.
+const STEPS: usize = 3;
+
+/// Milliseconds of a recording that tell where its oscillator stands.
+pub const OPENING_MS: usize = 2000;
+
+/// Less than this before what is predicted tells too little: the recording's own beginning does.
+const LEAST_MS: usize = 1000;
+
+const NOT_FOUND: &str = "nothing in the training recordings was found to move by a clock of its own: a slow \
+                         chorus is what the first epoch starts from; `effigy check` says what the effect is";
+
+/// Names what moves in a config that leaves it open, as the recordings say.
+///
+/// # Errors
+/// Stopped.
+pub fn name_part(
+    config: &mut Config,
+    spans: &[Span],
+    observer: &dyn Observer,
+) -> Result<(), Stopped> {
+    let ModelConfig::Modulated(settings) = &mut config.model else {
+        return Ok(());
+    };
+    if settings.part.is_some() {
+        return Ok(());
+    }
+    let task = Task::begin(observer, "looking for what moves", None);
+    let found = recordings(spans)
+        .and_then(|(recordings, hz)| Fitted::part_of(&recordings, hz, &|| task.go_on().is_ok()));
+    task.go_on()?;
+    if found.is_none() {
+        observer.event(Event::Warning(NOT_FOUND));
+    }
+    settings.part = Some(found.unwrap_or(MovedPart::Delay));
+    Ok(())
+}
+
+/// What a run's own config says moves, where `config` leaves it open.
+pub fn adopt_part(config: &mut Config, saved: &Config) {
+    if let (ModelConfig::Modulated(open), ModelConfig::Modulated(saved)) =
+        (&mut config.model, &saved.model)
+    {
+        open.part = open.part.or(saved.part);
+    }
+}
+
+/// `model` before its first epoch, as analysis finds the effect; another network, or one that is not
+/// found, as it is.
+///
+/// # Errors
+/// Stopped.
+pub fn begin(
+    model: EffectModel,
+    config: &Config,
+    spans: &[Span],
+    observer: &dyn Observer,
+) -> Result<EffectModel, Stopped> {
+    let ModelConfig::Modulated(settings) = &config.model else {
+        return Ok(model);
+    };
+    let size = Size {
+        taps: settings.taps,
+        harmonics: settings.harmonics,
+    };
+    let task = Task::begin(observer, "finding the motion", None);
+    let found = recordings(spans).and_then(|(recordings, hz)| {
+        let go_on = || task.go_on().is_ok();
+        let found = Fitted::begin(&recordings, hz, (settings.part, size), &go_on)?;
+        Some(moved(&found.effect, hz))
+    });
+    task.go_on()?;
+    Ok(match found {
+        Some(found) => model.with_motion(&found),
+        None => model,
+    })
+}
+
+/// `model` (without autodiff) after an epoch, and its errors on the spans; `None` of other networks.
+///
+/// # Errors
+/// Stopped.
+pub fn epoch(
+    model: &EffectModel,
+    spans: &[Span],
+    observer: &dyn Observer,
+) -> Result<Option<(EffectModel, ErrorSums)>, Stopped> {
+    let Some((recordings, hz)) = recordings(spans) else {
+        return Ok(None);
+    };
+    let Some(effect) = of_model(model, hz) else {
+        return Ok(None);
+    };
+    let task = Task::begin(observer, "following the motion", None);
+    let known = Fitted::of(effect, &recordings, hz);
+    let refined = known
+        .clone()
+        .refine(&recordings, hz, STEPS, &|| task.go_on().is_ok());
+    task.go_on()?;
+    let fitted = refined.unwrap_or(known);
+    let mut sums = ErrorSums::default();
+    for (recording, phase) in recordings.iter().zip(&fitted.phases) {
+        let answer = fitted.effect.answer(recording.dry, *phase, hz);
+        for range in &recording.ranges {
+            sums.add(&recording.wet[range.clone()], &answer[range.clone()]);
+        }
+    }
+    let model = model.clone().with_motion(&moved(&fitted.effect, hz));
+    Ok(Some((model, sums)))
+}
+
+/// The recordings that spans are of, and their rate.
+fn recordings(spans: &[Span]) -> Option<(Vec<Recording<'_>>, f64)> {
+    let hz = f64::from(spans.first()?.pair().sample_rate().hz());
+    let mut found: Vec<(&Arc<DryWetPair>, Recording<'_>)> = Vec::new();
+    for span in spans {
+        let pair = span.pair();
+        match found.iter_mut().find(|(other, _)| Arc::ptr_eq(other, pair)) {
+            Some((_, recording)) => recording.ranges.push(span.samples()),
+            None => found.push((
+                pair,
+                Recording {
+                    dry: pair.dry(),
+                    wet: pair.wet(),
+                    ranges: vec![span.samples()],
+                },
+            )),
+        }
+    }
+    Some((
+        found.into_iter().map(|(_, recording)| recording).collect(),
+        hz,
+    ))
+}
+
+fn moved(effect: &Modulation, hz: f64) -> Moved {
+    Moved {
+        motion: effect.motion.per_sample(hz),
+        dry_filter: effect.dry_filter.clone(),
+        wet_filter: effect.wet_filter.clone(),
+    }
+}
+
+/// The effect that a model is, at this rate.
+fn of_model(model: &EffectModel, hz: f64) -> Option<Modulation> {
+    let moved = model.modulated()?.moved();
+    Some(Modulation {
+        motion: moved.motion.per_second(hz),
+        dry_filter: moved.dry_filter,
+        wet_filter: moved.wet_filter,
+    })
+}
+
+/// The effect that a network's description is, at this rate.
+pub fn of_network(layer: &network::Modulated, hz: f64) -> Modulation {
+    let doubles = |taps: &[f32]| taps.iter().map(|x| f64::from(*x)).collect();
+    Modulation {
+        motion: layer.motion().per_second(hz),
+        dry_filter: doubles(&layer.dry_filter),
+        wet_filter: doubles(&layer.wet_filter),
+    }
+}
+
+/// What a network that moves by itself needs beside `reach`: two seconds of each recording.
+pub fn reach(reach: Reach) -> Reach {
+    Reach {
+        opening_ms: OPENING_MS,
+        ..reach
+    }
+}
+
+/// Where the oscillator stood in a recording, and how that is known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PhaseReport {
+    /// The recording.
+    pub label: String,
+    /// With its first sample, radians.
+    pub phase: f64,
+    /// Seconds that told it, from where to where.
+    pub read_seconds: [f64; 2],
+    /// Seconds that were scored, from where to where.
+    pub scored_seconds: [f64; 2],
+}
+
+impl std::fmt::Display for PhaseReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ([read, to], [from, end]) = (self.read_seconds, self.scored_seconds);
+        write!(
+            f,
+            "{}: the oscillator's phase is {:.3} rad with the first sample, read off {:.2} s ({read:.2} to \
+             {to:.2}); {:.2} s are scored ({from:.2} to {end:.2})",
+            self.label,
+            self.phase,
+            to - read,
+            end - from
+        )
+    }
+}
+
+/// The samples that tell where the oscillator stands in `range` of a pair: those before it, or, where these
+/// are too few, the pair's first.
+fn told_by(pair: &DryWetPair, range: &Range<usize>) -> Range<usize> {
+    let hz = pair.sample_rate().hz() as usize;
+    let [opening, least] = [OPENING_MS, LEAST_MS].map(|ms| ms * hz / 1000);
+    match range.start >= least {
+        true => range.start.saturating_sub(opening)..range.start,
+        false => 0..opening.min(pair.len()),
+    }
+}
+
+/// Where an effect's oscillator stood with the first sample of a pair of which `range` is to be predicted.
+pub fn phase(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> f64 {
+    let recording = Recording {
+        dry: pair.dry(),
+        wet: pair.wet(),
+        ranges: vec![told_by(pair, range)],
+    };
+    effect.phase_of(&recording, f64::from(pair.sample_rate().hz()))
+}
+
+/// The phase with its reasons.
+pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> PhaseReport {
+    let seconds = |range: &Range<usize>| {
+        [range.start, range.end].map(|sample| pair.sample_rate().seconds(sample))
+    };
+    PhaseReport {
+        label: pair.name().to_string(),
+        phase: phase(effect, pair, range),
+        read_seconds: seconds(&told_by(pair, range)),
+        scored_seconds: seconds(range),
+    }
+}
+
+/// Where the knobs of `model` stand for `range` of a pair: where the pair says; of one that moves by
+/// itself its phase with the sample of this number (before the pair's first, below 0), as learned.
+pub fn knobs(model: &EffectModel, pair: &DryWetPair, range: &Range<usize>, first: i64) -> Vec<f32> {
+    let hz = f64::from(pair.sample_rate().hz());
+    let effect = of_model(model, hz);
+    let own = model.modulated().zip(effect);
+    let Some((modulated, effect)) = own else {
+        return pair.controls().to_vec();
+    };
+    let phase = phase(&effect, pair, range) as f32;
+    modulated.knobs_before(&[phase, 1.0, 1.0], -first)
+}
