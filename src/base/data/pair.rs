@@ -155,11 +155,9 @@ impl Span {
     /// the recording's own ends there is silence beyond, and every sample counts.
     pub fn predictable(&self, reach: Reach) -> Range<usize> {
         let start = match self.samples.start {
-            0 => 0,
+            0 => reach.opening_ms * self.pair.sample_rate().hz() as usize / 1000,
             inside => inside + reach.context,
         };
-        let hz = self.pair.sample_rate().hz() as usize;
-        let start = start.max(reach.opening_ms * hz / 1000);
         let end = if self.samples.end == self.pair.len() {
             self.samples.end
         } else {
@@ -246,6 +244,13 @@ mod tests {
         assert_eq!(second.predictable(reach), 7..10);
         assert!(!first.overlaps(&second));
         assert!(first.overlaps(&Span::new(pair.clone(), 4..6)));
-        assert_eq!(Span::new(pair, 8..9).predictable(reach).len(), 0);
+        assert_eq!(Span::new(pair.clone(), 8..9).predictable(reach).len(), 0);
+        // 30 ms at 100 Hz of a recording's own beginning tell a clock.
+        let clocked = Reach {
+            opening_ms: 30,
+            ..reach
+        };
+        assert_eq!(first.predictable(clocked), 3..4);
+        assert_eq!(second.predictable(clocked), 7..10);
     }
 }

@@ -8,7 +8,6 @@ use super::track::{Track, track};
 use super::{PARTS, oscillator};
 use crate::dsp::modulation::{Motion, Part};
 use serde::Serialize;
-use std::ops::Range;
 
 /// The moving hypothesis leaves less than this share of what the other leaves: most effects that move
 /// leave a tenth of it, and a part that moves by chance, behind a distortion or in a room, nine.
@@ -164,17 +163,32 @@ fn ends(track: &Track) -> [f64; 2] {
     [at(OUTSIDE), at(1.0 - OUTSIDE)]
 }
 
-/// The stretch of most energy of a recording.
+/// The stretch of most energy of a recording; what may not be learned from is silent in its wet.
 pub(super) fn loudest(recording: &Recording<'_>, at: usize) -> Clip {
-    let energy = |range: &Range<usize>| -> f64 {
-        let sound = &recording.wet[range.clone()];
-        sound.iter().map(|x| f64::from(x * x)).sum()
+    let ranges = &recording.ranges;
+    let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
+    let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+    let most = MOST_SAMPLES.min(end - first);
+    let known = |sample: &usize| ranges.iter().any(|range| range.contains(sample));
+    let energy = |from: usize| -> f64 {
+        let parts = ranges.iter().map(|range| {
+            let (start, stop) = (range.start.max(from), range.end.min(from + most));
+            let sound = recording.wet.get(start..stop.max(start)).unwrap_or(&[]);
+            sound.iter().map(|x| f64::from(x * x)).sum::<f64>()
+        });
+        parts.sum()
     };
-    let starts = recording.ranges.iter().flat_map(|range| {
-        let most = MOST_SAMPLES.min(range.len());
-        let starts = (range.start..=range.end - most).step_by((most / 8).max(1));
-        starts.map(move |from| from..from + most)
-    });
-    let range = starts.max_by(|a, b| energy(a).total_cmp(&energy(b)));
-    Clip::of(at, recording, range.unwrap_or(0..0))
+    let starts = (first..=end - most).step_by((most / 8).max(1));
+    let from = starts.max_by(|a, b| energy(*a).total_cmp(&energy(*b)));
+    let from = from.unwrap_or(first);
+    let mut clip = Clip::of(at, recording, from..from + most);
+    if ranges.len() > 1 {
+        let begin = clip.start as usize;
+        for (i, wet) in clip.wet.iter_mut().enumerate() {
+            if !known(&(begin + i)) {
+                *wet = 0.0;
+            }
+        }
+    }
+    clip
 }

@@ -159,24 +159,32 @@ pub(super) fn carrying(tracks: &[Track], plain: &Found) -> Vec<Found> {
     carried
 }
 
-/// One curve of these harmonics for all tracks at this rate, each track with a phase of its own.
+/// One curve of these harmonics for all tracks at this rate, each track with a phase of its own: begun from
+/// the phases of each track's fundamental, and from the first track's curve alone.
 fn fitted(part: Part, tracks: &[Track], rate: f64, harmonics: &[usize]) -> Option<Found> {
     let (_, each) = judged(tracks, rate);
     let angle = |c: &Vec<f64>| c[2].atan2(c[1]);
-    let mut phases: Vec<f64> = each
-        .iter()
-        .map(|own| angle(&each[0]) - angle(own))
-        .collect();
+    let own = each.iter().map(|own| angle(&each[0]) - angle(own));
+    let mut first = vec![0.0; tracks.len()];
+    let alone = curve(part, &tracks[..1], rate, harmonics, &first[..1])?;
+    turn(&alone, tracks, rate, &mut first);
+    let starts = [own.collect(), first].into_iter();
+    let found = starts.filter_map(|phases| settled(part, tracks, rate, harmonics, phases));
+    found.min_by(|a, b| a.left.total_cmp(&b.left))
+}
+
+/// Curve and phases by turns, from these phases.
+fn settled(
+    part: Part,
+    tracks: &[Track],
+    rate: f64,
+    harmonics: &[usize],
+    mut phases: Vec<f64>,
+) -> Option<Found> {
     let mut best: Option<Found> = None;
     for _ in 0..3 {
         let motion = curve(part, tracks, rate, harmonics, &phases)?;
-        let turn = Turn::of(&motion);
-        for (track, phase) in tracks.iter().zip(&mut phases).skip(1) {
-            let angles = (0..ANGLES).map(|i| TAU * i as f64 / ANGLES as f64);
-            let tried = angles.map(|angle| (angle, turn.missed(track, rate, angle)));
-            let nearest = tried.min_by(|a, b| a.1.total_cmp(&b.1));
-            *phase = nearest.map_or(0.0, |(angle, _)| angle);
-        }
+        turn(&motion, tracks, rate, &mut phases);
         let motion = curve(part, tracks, rate, harmonics, &phases)?;
         let each = tracks.iter().zip(&phases);
         let left: f64 = each
@@ -192,6 +200,17 @@ fn fitted(part: Part, tracks: &[Track], rate: f64, harmonics: &[usize]) -> Optio
         }
     }
     best
+}
+
+/// The phases at which a motion is nearest to each track but the first.
+fn turn(motion: &Motion, tracks: &[Track], rate: f64, phases: &mut [f64]) {
+    let turn = Turn::of(motion);
+    for (track, phase) in tracks.iter().zip(phases).skip(1) {
+        let angles = (0..ANGLES).map(|i| TAU * i as f64 / ANGLES as f64);
+        let tried = angles.map(|angle| (angle, turn.missed(track, rate, angle)));
+        let nearest = tried.min_by(|a, b| a.1.total_cmp(&b.1));
+        *phase = nearest.map_or(0.0, |(angle, _)| angle);
+    }
 }
 
 /// A motion's value at so many angles around.
