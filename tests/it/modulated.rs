@@ -138,12 +138,13 @@ fn pair(place: &Place, name: &str, effect: &str, phase: f64, dry: Vec<f32>) {
 /// A run on one recording, tested on another.
 fn learned(place: &Place, truth: &Truth, driven: bool) -> (PathBuf, train::Outcome) {
     pair(place, "train", truth.effect, 0.7, sound(5.0, 1, driven));
+    pair(place, "valid", truth.effect, 1.8, sound(3.0, 3, driven));
     pair(place, "test", truth.effect, 2.9, sound(4.0, 2, driven));
     let part = toml::Value::try_from(truth.part).unwrap();
     let text = format!(
         "name = \"{}\"\ndevice = \"flex\"\n[data]\nlatency = 0\n\
          [[data.train]]\ndry = \"train-dry.wav\"\nwet = \"train-wet.wav\"\n\
-         [[data.valid]]\ndry = \"test-dry.wav\"\nwet = \"test-wet.wav\"\n\
+         [[data.valid]]\ndry = \"valid-dry.wav\"\nwet = \"valid-wet.wav\"\n\
          [[data.test]]\ndry = \"test-dry.wav\"\nwet = \"test-wet.wav\"\n\
          [windows]\nwindow_len = 1024\nhop = 1024\n[baselines]\nfir_taps = 8\n\
          [training]\nepochs = 6\npatience = 1\n[model]\nkind = \"modulated\"\npart = {part}\nharmonics = 8\n",

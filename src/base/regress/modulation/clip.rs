@@ -102,6 +102,39 @@ pub(super) fn excerpts(recordings: &[Recording<'_>], hz: f64, most: usize) -> Ve
     clips
 }
 
+/// Most samples looked at: the loudest 12 s at 44.1 kHz.
+const MOST_SAMPLES: usize = 1 << 19;
+
+/// The stretch of most energy of a recording; what may not be learned from is silent in its wet.
+pub(super) fn loudest(recording: &Recording<'_>, at: usize) -> Clip {
+    let ranges = &recording.ranges;
+    let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
+    let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+    let most = MOST_SAMPLES.min(end - first);
+    let known = |sample: &usize| ranges.iter().any(|range| range.contains(sample));
+    let energy = |from: usize| -> f64 {
+        let parts = ranges.iter().map(|range| {
+            let (start, stop) = (range.start.max(from), range.end.min(from + most));
+            let sound = recording.wet.get(start..stop.max(start)).unwrap_or(&[]);
+            sound.iter().map(|x| f64::from(x * x)).sum::<f64>()
+        });
+        parts.sum()
+    };
+    let starts = (first..=end - most).step_by((most / 8).max(1));
+    let from = starts.max_by(|a, b| energy(*a).total_cmp(&energy(*b)));
+    let from = from.unwrap_or(first);
+    let mut clip = Clip::of(at, recording, from..from + most);
+    if ranges.len() > 1 {
+        let begin = clip.start as usize;
+        for (i, wet) in clip.wet.iter_mut().enumerate() {
+            if !known(&(begin + i)) {
+                *wet = 0.0;
+            }
+        }
+    }
+    clip
+}
+
 /// All of them at a lower rate.
 pub(super) fn fewer(clips: &[Clip], factor: usize) -> Vec<Clip> {
     clips.par_iter().map(|clip| clip.fewer(factor)).collect()

@@ -4,8 +4,8 @@
 
 use super::clip::{self, Clip, Recording};
 use super::equations::Whole;
-use super::track::{Track, track};
-use super::{PARTS, oscillator};
+use super::oscillator;
+use super::track::{PARTS, Track, track};
 use crate::dsp::modulation::{Motion, Part};
 use serde::Serialize;
 
@@ -32,9 +32,6 @@ const LEAD: f64 = 5.0;
 
 /// What was not heard nearly once returns only by assumption.
 const FEWEST_CYCLES: f64 = 0.9;
-
-/// Most samples looked at: the loudest 12 s at 44.1 kHz.
-const MOST_SAMPLES: usize = 1 << 19;
 
 /// The two hypotheses, and the motion of the second.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,7 +67,7 @@ impl Moving {
 /// Fits both hypotheses, with a delay, with the best of the all-pass chains and with a gain, and gives
 /// what leaves least in motion; `None` for recordings of less than a second, or where nothing returns.
 pub fn detect(dry: &[f32], wet: &[f32], hz: f64) -> Option<Moving> {
-    let clip = loudest(&Recording::whole(dry, wet), 0);
+    let clip = clip::loudest(&Recording::whole(dry, wet), 0);
     let tracked = PARTS.iter().filter_map(|&part| track(part, &clip, hz));
     let (chains, others): (Vec<Track>, Vec<Track>) =
         tracked.partition(|track| matches!(track.part, Part::AllPass { .. }));
@@ -161,34 +158,4 @@ fn ends(track: &Track) -> [f64; 2] {
         })
     };
     [at(OUTSIDE), at(1.0 - OUTSIDE)]
-}
-
-/// The stretch of most energy of a recording; what may not be learned from is silent in its wet.
-pub(super) fn loudest(recording: &Recording<'_>, at: usize) -> Clip {
-    let ranges = &recording.ranges;
-    let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
-    let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
-    let most = MOST_SAMPLES.min(end - first);
-    let known = |sample: &usize| ranges.iter().any(|range| range.contains(sample));
-    let energy = |from: usize| -> f64 {
-        let parts = ranges.iter().map(|range| {
-            let (start, stop) = (range.start.max(from), range.end.min(from + most));
-            let sound = recording.wet.get(start..stop.max(start)).unwrap_or(&[]);
-            sound.iter().map(|x| f64::from(x * x)).sum::<f64>()
-        });
-        parts.sum()
-    };
-    let starts = (first..=end - most).step_by((most / 8).max(1));
-    let from = starts.max_by(|a, b| energy(*a).total_cmp(&energy(*b)));
-    let from = from.unwrap_or(first);
-    let mut clip = Clip::of(at, recording, from..from + most);
-    if ranges.len() > 1 {
-        let begin = clip.start as usize;
-        for (i, wet) in clip.wet.iter_mut().enumerate() {
-            if !known(&(begin + i)) {
-                *wet = 0.0;
-            }
-        }
-    }
-    clip
 }

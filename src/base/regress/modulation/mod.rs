@@ -27,16 +27,6 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use track::Track;
 
-/// What may move. All-pass chains of more stages explain what those of fewer do.
-const PARTS: [Part; 6] = [
-    Part::Delay,
-    Part::AllPass { stages: 2 },
-    Part::AllPass { stages: 4 },
-    Part::AllPass { stages: 6 },
-    Part::AllPass { stages: 8 },
-    Part::Gain,
-];
-
 /// A plain oscillator that leaves less is right; else so many slower ones are tried.
 const EXPLAINED: f64 = 0.02;
 const TRIED: usize = 6;
@@ -248,7 +238,7 @@ fn chosen(
     go_on: &dyn Fn() -> bool,
 ) -> Option<Whole> {
     let tracked = recordings.iter().enumerate().take(TRACKED);
-    let tracked: Vec<Clip> = tracked.map(|(at, r)| detect::loudest(r, at)).collect();
+    let tracked: Vec<Clip> = tracked.map(|(at, r)| clip::loudest(r, at)).collect();
     let candidates = candidates(&tracked, hz, part, go_on);
     let hz = hz / slow as f64;
     let own = coarse.iter().filter(|clip| clip.recording < tracked.len());
@@ -286,7 +276,7 @@ fn candidates(
     part: Option<Part>,
     go_on: &dyn Fn() -> bool,
 ) -> Vec<(Vec<Track>, oscillator::Found)> {
-    let parts = part.map_or(PARTS.to_vec(), |part| vec![part]);
+    let parts = part.map_or(track::PARTS.to_vec(), |part| vec![part]);
     let tracked = parts.into_iter().filter_map(|part| {
         let each = clips.par_iter().map(|clip| track::track(part, clip, hz));
         each.collect::<Option<Vec<Track>>>().filter(|_| go_on())

@@ -6,6 +6,16 @@ use super::clip::Clip;
 use crate::dsp::modulation::{Motion, Operator, Part};
 use rayon::prelude::*;
 
+/// What may move. All-pass chains of more stages explain what those of fewer do.
+pub(super) const PARTS: [Part; 6] = [
+    Part::Delay,
+    Part::AllPass { stages: 2 },
+    Part::AllPass { stages: 4 },
+    Part::AllPass { stages: 6 },
+    Part::AllPass { stages: 8 },
+    Part::Gain,
+];
+
 /// What moving by one value of the grid costs, in moments as loud as the louder ones.
 const LEAP: f64 = 0.002;
 
