@@ -214,14 +214,17 @@ impl std::fmt::Display for PhaseReport {
     }
 }
 
-/// The samples that tell where the oscillator stands in `range` of a pair: those before it, or, where these
-/// are too few, the pair's first.
+/// The samples that tell where the oscillator stands in `range` of a pair: those before it; where these are
+/// too few, those behind it; and where these are too few, the pair's first.
 fn told_by(pair: &DryWetPair, range: &Range<usize>) -> Range<usize> {
     let hz = pair.sample_rate().hz() as usize;
     let [opening, least] = [OPENING_MS, LEAST_MS].map(|ms| ms * hz / 1000);
-    match range.start >= least {
-        true => range.start.saturating_sub(opening)..range.start,
-        false => 0..opening.min(pair.len()),
+    if range.start >= least {
+        range.start.saturating_sub(opening)..range.start
+    } else if pair.len() - range.end >= least {
+        range.end..(range.end + opening).min(pair.len())
+    } else {
+        0..opening.min(pair.len())
     }
 }
 

@@ -107,7 +107,8 @@ pub struct Reach {
     pub context: usize,
     /// Future input samples; 0 for a causal network.
     pub lookahead: usize,
-    /// Milliseconds at a recording's beginning that tell where a clock stands and are not scored.
+    /// Milliseconds at a recording's beginning that tell where a clock stands and are not scored, where
+    /// nothing else of the recording does.
     pub opening_ms: usize,
 }
 
@@ -154,8 +155,12 @@ impl Span {
     /// be heard, so the first `context` (last `lookahead`) samples serve as input only. At
     /// the recording's own ends there is silence beyond, and every sample counts.
     pub fn predictable(&self, reach: Reach) -> Range<usize> {
+        let opening = reach.opening_ms * self.pair.sample_rate().hz() as usize / 1000;
+        let rest = self.pair.len() - self.samples.end;
         let start = match self.samples.start {
-            0 => reach.opening_ms * self.pair.sample_rate().hz() as usize / 1000,
+            // What follows tells a clock as well.
+            0 if rest > opening / 2 => 0,
+            0 => opening,
             inside => inside + reach.context,
         };
         let end = if self.samples.end == self.pair.len() {
@@ -250,7 +255,8 @@ mod tests {
             opening_ms: 30,
             ..reach
         };
-        assert_eq!(first.predictable(clocked), 3..4);
+        assert_eq!(Span::new(pair, 0..99).predictable(clocked), 3..10);
+        assert_eq!(first.predictable(clocked), 0..4);
         assert_eq!(second.predictable(clocked), 7..10);
     }
 }
