@@ -41,7 +41,7 @@ pub struct Extent {
 const USUALLY_ENOUGH: f64 = 180e6;
 
 /// Epochs, of some steps each, after which a motion stands, and how many without a gain are the last.
-const MOTION_EPOCHS: usize = 8;
+const MOTION_EPOCHS: usize = 5;
 const MOTION_PATIENCE: usize = 1;
 
 /// Networks for a family of effects, the likeliest first.
