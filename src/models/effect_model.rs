@@ -131,6 +131,15 @@ impl EffectModel {
         }
     }
 
+    /// Knobs that say, with the first sample heard, what these say so many samples later: of one that moves
+    /// by itself its phase, of others the same.
+    pub fn knobs_before(&self, knobs: &[f32], samples: i64) -> Vec<f32> {
+        match self {
+            Self::Modulated(modulated) => modulated.knobs_before(knobs, samples),
+            _ => knobs.to_vec(),
+        }
+    }
+
     /// The network in front of a tail, where there is one.
     pub fn tailed(&self) -> Option<&Tailed<Self>> {
         match self {

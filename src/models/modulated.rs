@@ -9,7 +9,6 @@
 
 use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, warmed_up};
 use super::parts::numbers;
-use super::predict::to_host;
 use super::state::State;
 use super::work::Work;
 use crate::config::ModulatedConfig;
@@ -105,7 +104,7 @@ impl Modulated {
     }
 
     /// Knobs that say with the first sample heard what `knobs` say so many samples later.
-    pub fn knobs_before(&self, knobs: &[f32], samples: i64) -> Vec<f32> {
+    pub(super) fn knobs_before(&self, knobs: &[f32], samples: i64) -> Vec<f32> {
         let mut before = knobs.to_vec();
         if let [phase, rate, _] = before.as_mut_slice() {
             let cycles = self.motion().oscillator.rate_hz * f64::from(*rate) * samples as f64;
@@ -134,6 +133,12 @@ fn replaced<const D: usize>(old: Param<Tensor<D>>, mut values: Vec<f32>) -> Para
         values.resize(shape.iter().product(), 0.0);
         Tensor::from_data(TensorData::new(values, shape), &old.device())
     })
+}
+
+/// The numbers of a tensor, in order.
+fn to_host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_to_vec().unwrap_or_default()
 }
 
 /// What a batch's moved sound is, and what is left behind.
@@ -263,10 +268,7 @@ impl Memory for Modulated {
     fn advance(&self, input: Tensor<3>, mut state: State) -> (Tensor<3>, State) {
         let [batch, rows, len] = input.dims();
         let device = input.device();
-        let states = state.take().map(|state| {
-            let [batch, held] = state.dims();
-            to_host(state.reshape([1, batch, held]))
-        });
+        let states = state.take().map(to_host);
         let heard = self.hear(
             &to_host(input.detach()),
             [batch, rows, len],

@@ -111,10 +111,7 @@ impl Instrument {
                 silence,
             } => {
                 // Its knobs say where a clock stands after the silence.
-                let knobs = match model.modulated() {
-                    Some(moved) => moved.knobs_before(&self.controls, *silence as i64),
-                    None => self.controls.clone(),
-                };
+                let knobs = model.knobs_before(&self.controls, *silence as i64);
                 let silence = vec![0.0; *silence];
                 let channel = |_| Predictor::new(model, device, &knobs, &silence);
                 Box::new(each.map(channel).collect::<Vec<_>>())

@@ -255,11 +255,9 @@ pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> P
 /// itself its phase with the sample of this number (before the pair's first, below 0), as learned.
 pub fn knobs(model: &EffectModel, pair: &DryWetPair, range: &Range<usize>, first: i64) -> Vec<f32> {
     let hz = f64::from(pair.sample_rate().hz());
-    let effect = of_model(model, hz);
-    let own = model.modulated().zip(effect);
-    let Some((modulated, effect)) = own else {
+    let Some(effect) = of_model(model, hz) else {
         return pair.controls().to_vec();
     };
     let phase = phase(&effect, pair, range) as f32;
-    modulated.knobs_before(&[phase, 1.0, 1.0], -first)
+    model.knobs_before(&[phase, 1.0, 1.0], -first)
 }

@@ -643,7 +643,8 @@ fn against_training(
         drop_initial_states(&mut network);
         let found = play(&network, &controls, &late)?.split_off(latency);
         let silence = silence(model, &network)?;
-        let wanted = predict(model, &device, &controls, &silence, &signal);
+        let knobs = model.knobs_before(&controls, silence.len() as i64);
+        let wanted = predict(model, &device, &knobs, &silence, &signal);
         agreements.push(formats::agree::<EngineError>(
             &wanted,
             &found,

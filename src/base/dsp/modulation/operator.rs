@@ -334,7 +334,6 @@ impl Operator {
 mod tests {
     use super::super::motion::Oscillator;
     use super::*;
-    use crate::random::Noise;
 
     const HZ: f64 = 4000.0;
 
@@ -357,15 +356,15 @@ mod tests {
         ]
     }
 
+    /// Noise below a quarter of the rate.
     fn smooth(len: usize) -> Vec<f64> {
-        let mut state = 0.0;
-        let noise = Noise::new(4).take(len);
-        noise
-            .map(|x| {
-                state = 0.8 * state + 0.2 * f64::from(x);
-                state
-            })
-            .collect()
+        let (mut seed, mut state) = (4_u32, 0.0);
+        let sample = |_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state = 0.8 * state + 0.2 * (f64::from(seed) / f64::from(u32::MAX) - 0.5);
+            state
+        };
+        (0..len).map(sample).collect()
     }
 
     #[test]

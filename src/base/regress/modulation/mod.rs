@@ -29,7 +29,7 @@ use track::Track;
 
 /// A plain oscillator that leaves less is right; else so many slower ones are tried.
 const EXPLAINED: f64 = 0.02;
-const TRIED: usize = 6;
+const TRIED: usize = 4;
 
 /// Most steps at each of the lower rates; of each candidate before one is chosen.
 const STEPS: usize = 15;
@@ -249,15 +249,11 @@ fn chosen(
         Some((tracks, found, tried))
     });
     let (tracks, found, plain) = plain.min_by(|a, b| less(&a.2, &b.2))?;
-    let slower = match plain.left > EXPLAINED {
-        true => oscillator::carrying(&tracks, &found),
-        false => Vec::new(),
+    let carrying = match plain.left > EXPLAINED {
+        true => slower(&tracks, &found, &own, hz, go_on),
+        false => None,
     };
-    let carrying = slower.into_iter().take(TRIED);
-    let carrying = carrying.filter_map(|found| Tried::new(found, &own, (hz, STEPS), go_on));
-    let carrying = carrying
-        .min_by(less)
-        .filter(|slow| slow.left < CARRIED * plain.left);
+    let carrying = carrying.filter(|slow| slow.left < CARRIED * plain.left);
     let Tried {
         mut whole, around, ..
     } = carrying.unwrap_or(plain);
@@ -267,6 +263,40 @@ fn chosen(
         whole.phases[at] = whole.anywhere(&around, &clips, hz);
     }
     Some(whole)
+}
+
+/// The slower oscillator, with the plain one among its harmonics, that leaves least: those that explain the
+/// tracks best are tried, then those on either side of the best, as long as one is better.
+fn slower(
+    tracks: &[Track],
+    plain: &oscillator::Found,
+    clips: &[Clip],
+    hz: f64,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Tried> {
+    let found = oscillator::carrying(tracks, plain);
+    let fast = plain.motion.oscillator.rate_hz;
+    let times = |of: &oscillator::Found| (fast / of.motion.oscillator.rate_hz).round() as usize;
+    let mut next: Vec<usize> = found.iter().take(TRIED).map(times).collect();
+    let (mut seen, mut best): (Vec<usize>, Option<(usize, Tried)>) = (Vec::new(), None);
+    while let Some(at) = next.pop() {
+        if seen.contains(&at) {
+            continue;
+        }
+        seen.push(at);
+        let candidate = found.iter().find(|found| times(found) == at);
+        let tried = candidate.and_then(|f| Tried::new(f.clone(), clips, (hz, STEPS), go_on));
+        if let Some(tried) = tried
+            && best.as_ref().is_none_or(|(_, best)| tried.left < best.left)
+        {
+            best = Some((at, tried));
+        }
+        if let (true, Some((at, _))) = (next.is_empty(), &best) {
+            let beside = [at - 1, at + 1].into_iter();
+            next.extend(beside.filter(|at| !seen.contains(at)));
+        }
+    }
+    best.map(|(_, tried)| tried)
 }
 
 /// The tracks of each part that may be it, with the rate behind them: of all-pass chains the two best.
