@@ -1,7 +1,8 @@
 //! How far runs are that are over, remembered for as long as their files stay what they were: a folder
 //! of hundreds is shown again and again while one of them trains.
 
-use super::progress::{Progress, WEIGHTS, log_of};
+use super::progress::{Progress, log_of};
+use super::weights::WEIGHTS;
 use crate::folder::Folder;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -8,10 +8,12 @@ mod line;
 mod process;
 mod progress;
 mod sketch;
+mod weights;
 
 pub use job::Act;
 pub use line::Queue;
-pub use progress::{WEIGHTS, best_so_far, log_of};
+pub use progress::{best_so_far, log_of};
+pub use weights::WEIGHTS;
 
 use crate::error::Refusal;
 use crate::folder::Folder;

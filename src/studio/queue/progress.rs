@@ -2,6 +2,7 @@
 
 use super::job::Job;
 use super::sketch;
+use super::weights::has_weights;
 use crate::folder::Folder;
 use effigy_base::config::{self, Budget, Config};
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds that testing and the page take after training, as the search reckons too.
 const CONCLUSION_SECONDS: f64 = 5.0;
-
-/// The best weights of a run, renamed to this when they are whole.
-pub const WEIGHTS: &str = "best/weights.bpk";
 
 /// Epochs whose time says how long the next ones take.
 const RECENT: usize = 5;
@@ -79,12 +77,6 @@ pub fn best_so_far(folder: &Folder, run: &str) -> Option<String> {
     }
     leader(folder, run)
         .or_else(|| Some(sketch::place(run)).filter(|place| has_weights(&folder.at(place))))
-}
-
-/// Whether a run has weights that can be played. Their folder alone says nothing: it is there a moment
-/// before they are.
-pub(super) fn has_weights(run: &Path) -> bool {
-    run.join(WEIGHTS).is_file()
 }
 
 /// The network that leads a run's race.
@@ -220,6 +212,7 @@ pub fn log_of(folder: &Folder, run: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::weights::WEIGHTS;
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 //! no part in the search, and goes when its job ends.
 
 use super::job::Job;
-use super::progress::has_weights;
+use super::weights::has_weights;
 use crate::folder::{Folder, STUDIO};
 use crate::program::Program;
 use effigy_base::files::system;
