@@ -160,15 +160,25 @@ pub fn tanh_fractions<S: Simd, const N: usize>(s: S, x: [S::V; N]) -> Fractions<
 pub const SIGMOID_SCALE: f32 = -std::f32::consts::LOG2_E;
 
 /// `1 / (1 + 2ᶻ)` of several vectors, which is the sigmoid of x where z is x times
-/// [`SIGMOID_SCALE`], as fractions of positive numbers whose lower half is below 2²⁷. With
-/// `z = n + r`, n whole: `2ʳ = (e + r) / (e − r)` where `e = r / tanh(r·ln 2/2)`, two terms of
-/// which (equal relative error, 2.5e-6) leave the sigmoid within 3e-7 of what it should be.
+/// [`SIGMOID_SCALE`], as fractions of positive numbers whose lower half is below 2²⁷.
 #[inline(always)]
 pub fn sigmoid_fractions<S: Simd, const N: usize>(s: S, z: [S::V; N]) -> Fractions<S, N> {
+    sigmoid_and_rest(s, z).0
+}
+
+/// The same, and what is missing of the upper half to the lower: 1 − σ over the same, exact where it
+/// is small. With `z = n + r`, n whole: `2ʳ = (e + r) / (e − r)` where `e = r / tanh(r·ln 2/2)`, three
+/// terms of which (interpolated at Chebyshev's points, relative error 2e-9) are as good as all.
+#[inline(always)]
+pub fn sigmoid_and_rest<S: Simd, const N: usize>(
+    s: S,
+    z: [S::V; N],
+) -> (Fractions<S, N>, [S::V; N]) {
     // Beyond this the sigmoid is 0 or 1 within 6e-8.
     let (low, high) = (s.splat(-24.0), s.splat(24.0));
-    let (e1, e0) = (s.splat(0.115_294_23), s.splat(2.885_397_2));
-    let (mut r, mut n, mut e, mut above, mut below) = (z, z, z, z, z);
+    let (e2, e1) = (s.splat(-9.211_135e-4), s.splat(0.115_524_16));
+    let e0 = s.splat(2.885_390_1);
+    let (mut r, mut n, mut e, mut above, mut below, mut rest) = (z, z, z, z, z, z);
     for i in 0..N {
         r[i] = s.max(low, s.min(high, z[i]));
     }
@@ -179,16 +189,17 @@ pub fn sigmoid_fractions<S: Simd, const N: usize>(s: S, z: [S::V; N]) -> Fractio
         r[i] = s.sub(r[i], n[i]);
     }
     for i in 0..N {
-        e[i] = s.fma(s.mul(r[i], r[i]), e1, e0);
+        let square = s.mul(r[i], r[i]);
+        e[i] = s.fma(s.fma(square, e2, e1), square, e0);
     }
     for i in 0..N {
         above[i] = s.sub(e[i], r[i]);
-        below[i] = s.scale2i(s.add(e[i], r[i]), n[i]);
+        rest[i] = s.scale2i(s.add(e[i], r[i]), n[i]);
     }
     for i in 0..N {
-        below[i] = s.add(above[i], below[i]);
+        below[i] = s.add(above[i], rest[i]);
     }
-    Fractions { above, below }
+    (Fractions { above, below }, rest)
 }
 
 /// `1 / (1 + e⁻ˣ)`, as `½ + ½·tanh(x/2)`: half the cost of the exponential, and the absolute

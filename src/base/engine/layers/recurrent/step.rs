@@ -9,7 +9,7 @@
 
 use super::cell::{Cell, Kind};
 use crate::engine::ops::flush;
-use crate::simd::math::{sigmoid_fractions, tanh_fractions};
+use crate::simd::math::{sigmoid_and_rest, sigmoid_fractions, tanh_fractions};
 use crate::simd::{Isa, Kernel, Simd};
 use std::marker::PhantomData;
 
@@ -498,7 +498,9 @@ impl Reads {
 struct LstmGates;
 
 impl Gates for LstmGates {
-    /// c ← σ(f)·c + σ(i)·tanh(g) over the product of the three lower halves; h = σ(o)·tanh(c).
+    /// c ← σ(f)·c + σ(i)·tanh(g), as c plus what changes, σ(i)·tanh(g) − (1 − σ(f))·c over the product
+    /// of the three lower halves: where f is nearly 1, what is lost of c at every step would add up.
+    /// h = σ(o)·tanh(c).
     #[inline(always)]
     unsafe fn step<S: Simd, const V: usize>(s: S, from: Reads, c: &mut [S::V; V]) -> [S::V; V] {
         // SAFETY: the caller's promise.
@@ -511,12 +513,13 @@ impl Gates for LstmGates {
         };
         let g = tanh_fractions(s, g);
         let i = sigmoid_fractions(s, i);
-        let f = sigmoid_fractions(s, f);
+        let (f, forgotten) = sigmoid_and_rest(s, f);
         for v in 0..V {
             let below = s.mul(i.below[v], g.below[v]);
             let new = s.mul(s.mul(i.above[v], g.above[v]), f.below[v]);
-            let above = s.fma(s.mul(f.above[v], c[v]), below, new);
-            c[v] = s.div(above, s.mul(below, f.below[v]));
+            let lost = s.mul(forgotten[v], c[v]);
+            let change = s.sub(new, s.mul(lost, below));
+            c[v] = s.add(c[v], s.div(change, s.mul(below, f.below[v])));
         }
         // Needed last: summed while the others become a cell state.
         // SAFETY: the caller's promise.
@@ -536,8 +539,8 @@ impl Gates for LstmGates {
 struct GruGates;
 
 impl Gates for GruGates {
-    /// n = tanh(ahead + σ(r)·behind); h ← (1 − σ(z))·n + σ(z)·h over the product of the lower
-    /// halves.
+    /// n = tanh(ahead + σ(r)·behind); h ← (1 − σ(z))·n + σ(z)·h, as h plus what changes,
+    /// (1 − σ(z))·(n − h), over the product of the lower halves.
     #[inline(always)]
     unsafe fn step<S: Simd, const V: usize>(s: S, from: Reads, h: &mut [S::V; V]) -> [S::V; V] {
         // SAFETY: the caller's promise.
@@ -556,12 +559,12 @@ impl Gates for GruGates {
         // Needed last: summed while the others become n.
         // SAFETY: the caller's promise.
         let [z] = unsafe { from.sums::<S, 1, V, 2>(s, [1]) };
-        let z = sigmoid_fractions(s, z);
+        let (z, taken) = sigmoid_and_rest(s, z);
         let n = tanh_fractions(s, n);
         for v in 0..V {
-            let new = s.mul(s.sub(z.below[v], z.above[v]), n.above[v]);
-            let above = s.fma(s.mul(z.above[v], h[v]), n.below[v], new);
-            h[v] = s.div(above, s.mul(z.below[v], n.below[v]));
+            let apart = s.sub(n.above[v], s.mul(h[v], n.below[v]));
+            let change = s.mul(taken[v], apart);
+            h[v] = s.add(h[v], s.div(change, s.mul(z.below[v], n.below[v])));
         }
         *h
     }
