@@ -177,7 +177,7 @@ pub fn sigmoid_and_rest<S: Simd, const N: usize>(
     // Beyond this the sigmoid is 0 or 1 within 6e-8.
     let (low, high) = (s.splat(-24.0), s.splat(24.0));
     let (e2, e1) = (s.splat(-9.211_135e-4), s.splat(0.115_524_16));
-    let e0 = s.splat(2.885_390_1);
+    let e0 = s.splat(2.885_39);
     let (mut r, mut n, mut e, mut above, mut below, mut rest) = (z, z, z, z, z, z);
     for i in 0..N {
         r[i] = s.max(low, s.min(high, z[i]));
