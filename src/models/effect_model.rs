@@ -3,9 +3,10 @@
 
 use super::effect_network::{Build, EffectNetwork, Site};
 use super::init::WeightInit;
-use super::modulated::{Modulated, Moved};
+use super::modulated::Modulated;
 use super::tailed::Tailed;
 use crate::config::{Config, ModelConfig, WindowConfig};
+use crate::dsp::modulation::Modulation;
 use crate::network::{Control, Network};
 use burn::prelude::*;
 use std::ops::{Deref, DerefMut};
@@ -116,7 +117,7 @@ impl EffectModel {
     }
 
     /// The same network as this effect, where it is one that moves by itself.
-    pub fn with_motion(self, effect: &Moved) -> Self {
+    pub fn with_motion(self, effect: &Modulation) -> Self {
         match self {
             Self::Modulated(modulated) => Self::Modulated(modulated.with(effect)),
             other => other,

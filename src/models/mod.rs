@@ -35,7 +35,7 @@ pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
 pub use fir::Fir;
 pub use import::{Imported, import};
 pub use init::WeightInit;
-pub use modulated::{Modulated, Moved};
+pub use modulated::Modulated;
 pub use named::{Parameter, parameters};
 pub use recurrent::RecurrentNetwork;
 pub use s4d::S4dNetwork;

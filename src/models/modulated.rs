@@ -12,7 +12,9 @@ use super::parts::numbers;
 use super::state::State;
 use super::work::Work;
 use crate::config::ModulatedConfig;
-use crate::dsp::modulation::{LONGEST_SECONDS, MOST_FEEDBACK, Motion, Operator, Oscillator};
+use crate::dsp::modulation::{
+    LONGEST_SECONDS, MOST_FEEDBACK, Modulation, Motion, Operator, Oscillator,
+};
 use crate::kernels;
 use crate::network::{self, Architecture, Control, Layer, MovedPart, settling_samples};
 use burn::module::Param;
@@ -38,24 +40,13 @@ const USUAL_RATE: f64 = 1.0 / 44_100.0;
 /// The longest delay in samples: of 192 kHz.
 const LONGEST: f64 = LONGEST_SECONDS * 192_000.0;
 
-/// The effect as the numbers of a fit, in samples and cycles per sample.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moved {
-    /// What moves, and how.
-    pub motion: Motion,
-    /// The newest tap first; empty beside a gain.
-    pub dry_filter: Vec<f64>,
-    /// The same behind the part.
-    pub wet_filter: Vec<f64>,
-}
-
 impl Modulated {
-    /// The effect it stands for.
-    pub fn moved(&self) -> Moved {
+    /// The effect it stands for, in samples and cycles per sample.
+    pub fn effect(&self) -> Modulation {
         let filters = numbers(&self.filters);
         let (dry, wet) = filters.split_at(filters.len() / 2);
         let newest_first = |taps: &[f32]| taps.iter().rev().map(|x| f64::from(*x)).collect();
-        Moved {
+        Modulation {
             motion: self.motion(),
             dry_filter: match self.part {
                 MovedPart::Gain => Vec::new(),
@@ -66,7 +57,7 @@ impl Modulated {
     }
 
     /// The same network as that effect: of the same part, with no more harmonics and taps than it has.
-    pub fn with(mut self, effect: &Moved) -> Self {
+    pub fn with(mut self, effect: &Modulation) -> Self {
         let motion = &effect.motion;
         let rate = (motion.oscillator.rate_hz.max(1e-12) / USUAL_RATE).ln();
         let held = [rate, motion.centre, motion.feedback].map(|x| x as f32);
@@ -243,8 +234,8 @@ impl EffectNetwork for Modulated {
     }
 
     fn architecture(&self, sample_rate: u32, _: &[Control]) -> Architecture {
-        let moved = self.moved();
-        let motion = &moved.motion;
+        let effect = self.effect();
+        let motion = &effect.motion;
         let taps = |filter: &[f64]| filter.iter().map(|x| *x as f32).collect();
         let rate = motion.oscillator.rate_hz;
         let layer = network::Modulated {
@@ -253,8 +244,8 @@ impl EffectNetwork for Modulated {
                 .map(|x| x as f32)
                 .to_vec(),
             curve: numbers(&self.curve),
-            dry_filter: taps(&moved.dry_filter),
-            wet_filter: taps(&moved.wet_filter),
+            dry_filter: taps(&effect.dry_filter),
+            wet_filter: taps(&effect.wet_filter),
             silence: settling_samples(sample_rate),
         };
         Architecture::Sequential(network::Sequential {

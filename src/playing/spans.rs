@@ -6,7 +6,7 @@
 use super::playable::{Playable, Source};
 use crate::data::pair::Span;
 use crate::engine::Engine;
-use crate::network::{Architecture, Network};
+use crate::network::{Architecture, Modulated, Network};
 use crate::regress::baseline::Baseline;
 use crate::training::modulation::PhaseReport;
 use crate::training::{evaluate, modulation};
@@ -33,7 +33,7 @@ impl Playable {
         let Some(layer) = network.modulated() else {
             return Ok(Vec::new());
         };
-        let effect = modulation::of_network(layer, f64::from(network.sample_rate));
+        let effect = layer.effect().per_second(f64::from(network.sample_rate));
         let of =
             |(span, range): (&Span, Range<usize>)| modulation::report(&effect, span.pair(), &range);
         Ok(spans.map(of).collect())
@@ -78,12 +78,9 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<f3
     let to = range.end.saturating_add(lookahead).min(dry.len());
     let knobs = match network.modulated() {
         Some(layer) => {
-            let effect = modulation::of_network(layer, f64::from(network.sample_rate));
-            vec![
-                modulation::phase(&effect, span.pair(), range) as f32,
-                1.0,
-                1.0,
-            ]
+            let effect = layer.effect().per_second(f64::from(network.sample_rate));
+            let phase = modulation::phase(&effect, span.pair(), range) as f32;
+            Modulated::as_learned(phase).to_vec()
         }
         None => span.pair().controls().to_vec(),
     };

@@ -340,6 +340,9 @@ fn follow_motion(
     state: &mut State,
     observer: &dyn Observer,
 ) -> Result<Option<ErrorSums>, TrainingError> {
+    if state.model.modulated().is_none() {
+        return Ok(None);
+    }
     let spans = session.windows.spans();
     let followed = modulation::epoch(&state.valid(), spans, observer);
     let followed = followed.map_err(|Stopped| TrainingError::Interrupted {
@@ -347,7 +350,7 @@ fn follow_motion(
         kept: String::new(),
     })?;
     Ok(followed.map(|(model, sums)| {
-        if let Some(effect) = model.modulated().map(Modulated::moved) {
+        if let Some(effect) = model.modulated().map(Modulated::effect) {
             state.model = state.model.clone().with_motion(&effect);
         }
         sums

@@ -6,7 +6,7 @@
 
 use crate::config::{Config, ModelConfig};
 use crate::data::pair::{DryWetPair, Reach, Span};
-use crate::models::{EffectModel, Moved};
+use crate::models::EffectModel;
 use crate::network::{self, MovedPart};
 use crate::progress::{Event, Observer, Stopped, Task};
 use crate::regress::modulation::{Fitted, Modulation, Recording, Size};
@@ -84,7 +84,7 @@ pub fn begin(
     let found = recordings(spans).and_then(|(recordings, hz)| {
         let go_on = || task.go_on().is_ok();
         let found = Fitted::begin(&recordings, hz, (settings.part, size), &go_on)?;
-        Some(moved(&found.effect, hz))
+        Some(found.effect.per_sample(hz))
     });
     task.go_on()?;
     Ok(match found {
@@ -122,7 +122,7 @@ pub fn epoch(
             sums.add(&recording.wet[range.clone()], &answer[range.clone()]);
         }
     }
-    let model = model.clone().with_motion(&moved(&fitted.effect, hz));
+    let model = model.clone().with_motion(&fitted.effect.per_sample(hz));
     Ok(Some((model, sums)))
 }
 
@@ -150,32 +150,9 @@ fn recordings(spans: &[Span]) -> Option<(Vec<Recording<'_>>, f64)> {
     ))
 }
 
-fn moved(effect: &Modulation, hz: f64) -> Moved {
-    Moved {
-        motion: effect.motion.per_sample(hz),
-        dry_filter: effect.dry_filter.clone(),
-        wet_filter: effect.wet_filter.clone(),
-    }
-}
-
 /// The effect that a model is, at this rate.
 fn of_model(model: &EffectModel, hz: f64) -> Option<Modulation> {
-    let moved = model.modulated()?.moved();
-    Some(Modulation {
-        motion: moved.motion.per_second(hz),
-        dry_filter: moved.dry_filter,
-        wet_filter: moved.wet_filter,
-    })
-}
-
-/// The effect that a network's description is, at this rate.
-pub fn of_network(layer: &network::Modulated, hz: f64) -> Modulation {
-    let doubles = |taps: &[f32]| taps.iter().map(|x| f64::from(*x)).collect();
-    Modulation {
-        motion: layer.motion().per_second(hz),
-        dry_filter: doubles(&layer.dry_filter),
-        wet_filter: doubles(&layer.wet_filter),
-    }
+    Some(model.modulated()?.effect().per_second(hz))
 }
 
 /// What a network that moves by itself needs beside `reach`: two seconds of each recording.
@@ -259,5 +236,5 @@ pub fn knobs(model: &EffectModel, pair: &DryWetPair, range: &Range<usize>, first
         return pair.controls().to_vec();
     };
     let phase = phase(&effect, pair, range) as f32;
-    model.knobs_before(&[phase, 1.0, 1.0], -first)
+    model.knobs_before(&network::Modulated::as_learned(phase), -first)
 }

@@ -1,6 +1,7 @@
 //! Effects that move by themselves, learned: the oscillator as it was, sound that was never heard, a phase
 //! of its own for every recording, and what a player turns.
 
+use crate::one_number::trained;
 use crate::support::Place;
 use effigy::audio::{Audio, SampleFormat, SampleRate, decode};
 use effigy::commands::{evaluate, export, infer, train};
@@ -150,15 +151,7 @@ fn learned(place: &Place, truth: &Truth, driven: bool) -> (PathBuf, train::Outco
          [training]\nepochs = 6\npatience = 1\n[model]\nkind = \"modulated\"\npart = {part}\nharmonics = 8\n",
         truth.name
     );
-    let run = place.path("run");
-    let request = train::Request {
-        configs: vec![place.write("t.toml", text)],
-        run: Some(run.clone()),
-        no_report: true,
-        ..train::Request::default()
-    };
-    let outcome = train::train(&request, &Silent, |_, _| {});
-    (run, outcome.unwrap_or_else(|e| panic!("{e:#}")))
+    trained(place, "run", &text)
 }
 
 fn exported(place: &Place, run: &Path) -> PathBuf {

@@ -37,7 +37,8 @@ fn config(model: &ModelConfig, more: &str) -> String {
     )
 }
 
-fn trained(place: &Place, name: &str, text: &str) -> (PathBuf, train::Outcome) {
+/// A run of this config, and what training it came to.
+pub fn trained(place: &Place, name: &str, text: &str) -> (PathBuf, train::Outcome) {
     let run = place.path(name);
     let request = train::Request {
         configs: vec![place.write(&format!("{name}.toml"), text)],

@@ -45,6 +45,19 @@ pub struct Motion {
     pub feedback: f64,
 }
 
+/// An effect that moves: a moving part, and the filters beside it and behind it. In the units of its
+/// motion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modulation {
+    /// The moving part.
+    pub motion: Motion,
+    /// Taps of the filter on dry, the newest first; none beside a gain.
+    pub dry_filter: Vec<f64>,
+    /// Those behind the part.
+    pub wet_filter: Vec<f64>,
+}
+
 /// Feedback stays this far below 1.
 pub const MOST_FEEDBACK: f64 = 0.97;
 
@@ -73,6 +86,21 @@ impl Oscillator {
         values.fold([f64::NEG_INFINITY, f64::INFINITY], |[high, low], v| {
             [high.max(v), low.min(v)]
         })
+    }
+}
+
+impl Modulation {
+    /// The same in samples and cycles per sample of this rate.
+    pub fn per_sample(self, hz: f64) -> Self {
+        Self {
+            motion: self.motion.per_sample(hz),
+            ..self
+        }
+    }
+
+    /// What [`Modulation::per_sample`] came from.
+    pub fn per_second(self, hz: f64) -> Self {
+        self.per_sample(1.0 / hz)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A delay, a chain of all-pass filters or a gain that a slow oscillator moves, with filters around.
 
-use crate::dsp::modulation::{LEAD, MOST_FEEDBACK, Motion, Oscillator, Part as Moved};
+use crate::dsp::modulation::{LEAD, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part as Moved};
 use crate::network::Control;
 use crate::network::bounds::{bounded, channels, numbers, size};
 use crate::network::error::DescriptionError;
@@ -59,6 +59,21 @@ impl Modulated {
             },
             feedback: number(Self::FEEDBACK).clamp(-MOST_FEEDBACK, MOST_FEEDBACK),
         }
+    }
+
+    /// The effect, in samples and cycles per sample.
+    pub fn effect(&self) -> Modulation {
+        let doubles = |taps: &[f32]| taps.iter().map(|x| f64::from(*x)).collect();
+        Modulation {
+            motion: self.motion(),
+            dry_filter: doubles(&self.dry_filter),
+            wet_filter: doubles(&self.wet_filter),
+        }
+    }
+
+    /// Where the knobs stand for the rate and depth that were learned.
+    pub fn as_learned(phase: f32) -> [f32; 3] {
+        [phase, 1.0, 1.0]
     }
 
     /// Phase, rate and depth.

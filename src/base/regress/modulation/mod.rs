@@ -16,7 +16,7 @@ mod oscillator;
 mod refine;
 mod track;
 
-pub use crate::dsp::modulation::{Motion, Oscillator, Part};
+pub use crate::dsp::modulation::{Modulation, Motion, Oscillator, Part};
 pub use clip::Recording;
 pub use detect::{Moving, detect};
 
@@ -24,7 +24,6 @@ use crate::dsp::modulation::{LEAD, Operator};
 use clip::{Clip, excerpts, factor, fewer};
 use equations::{Filters, Whole};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use track::Track;
 
 /// A plain oscillator that leaves less is right; else so many slower ones are tried.
@@ -80,18 +79,6 @@ impl Default for Size {
             harmonics: 32,
         }
     }
-}
-
-/// An effect that moves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Modulation {
-    /// The moving part.
-    pub motion: Motion,
-    /// Taps of the filter on dry, the newest first; none beside a gain.
-    pub dry_filter: Vec<f64>,
-    /// Those behind the part.
-    pub wet_filter: Vec<f64>,
 }
 
 /// An effect fitted to recordings.
