@@ -21,7 +21,7 @@ pub struct Reader {
 }
 
 /// All of them.
-pub const READERS: [Reader; 7] = [
+pub const READERS: [Reader; 8] = [
     Reader {
         name: "wav",
         file: "x.wav",
@@ -45,6 +45,12 @@ pub const READERS: [Reader; 7] = [
         file: "x.nam",
         is_text: true,
         read: model,
+    },
+    Reader {
+        name: "binary-model",
+        file: "x.namb",
+        is_text: false,
+        read: binary_model,
     },
     Reader {
         name: "safetensors",
@@ -89,6 +95,25 @@ fn model(path: &Path, _: &[u8]) -> bool {
     played(&model.network);
     formats::carriers(&model.network);
     true
+}
+
+/// As it is, then with its length and its checksum (CRC-32 of all bytes but its own) made right:
+/// a mutation would else be refused before anything is read.
+fn binary_model(path: &Path, bytes: &[u8]) -> bool {
+    let read = model(path, bytes);
+    let mut sealed = bytes.to_vec();
+    if read || sealed.len() < 28 {
+        return read;
+    }
+    let len = sealed.len() as u32;
+    sealed[8..12].copy_from_slice(&len.to_le_bytes());
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&sealed[..24]);
+    sum.update(&sealed[28..]);
+    let sum = sum.finalize().to_le_bytes();
+    sealed[24..28].copy_from_slice(&sum);
+    std::fs::write(path, &sealed).unwrap();
+    model(path, &sealed)
 }
 
 /// `header` with its length before it and numbers behind it.

@@ -17,6 +17,7 @@ pub fn of(reader: &str) -> Vec<Vec<u8>> {
             .map(|name| kept(&format!("tests/fixtures/audio/{name}")))
             .to_vec(),
         "json-model" => json_models(),
+        "binary-model" => json_models().iter().filter_map(|m| binary(m)).collect(),
         "safetensors" => json_models().iter().filter_map(|m| header(m)).collect(),
         "config" => configs(),
         "baseline" => baselines(),
@@ -125,6 +126,12 @@ fn json_models() -> Vec<Vec<u8>> {
     let sequences = sequences.map(|name| format!("tests/golden/sequences/{name}.json"));
     let all = captures.into_iter().chain(sequences);
     all.map(|name| kept(&name)).collect()
+}
+
+/// A model as `.namb`, where that can carry it.
+fn binary(model: &[u8]) -> Option<Vec<u8>> {
+    let network = formats::read_bytes(model).unwrap().network;
+    formats::namb::write(&network, &formats::nam::Metadata::default()).ok()
 }
 
 /// The header of a model as safetensors; the reader puts its numbers, which are as many zeros
