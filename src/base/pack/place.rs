@@ -169,7 +169,9 @@ impl Place {
                 false => remove_dir(path)?,
             }
         }
-        system::sync_dir(&self.work())?;
+        if !left.is_empty() {
+            system::sync_dir(&self.work())?;
+        }
         Ok(own)
     }
 
@@ -187,9 +189,10 @@ impl Place {
         files::write(&from.join(SUMMARY), &serde_json::to_vec(summary)?)?;
         let moved = system::rename(&from, &to);
         match moved {
+            // Should a power cut bring the old name back beside the new one, the job is done all the same,
+            // and what is left of it is tidied away.
             Ok(()) => {
                 system::sync_dir(&self.folder.join("runs"))?;
-                system::sync_dir(&self.work())?;
                 Ok(true)
             }
             Err(_) if to.exists() || !from.exists() => {

@@ -14,12 +14,11 @@ use crate::pack::share::Share;
 use crate::progress::{Event, Observer, Silent};
 use crate::training::history::EpochRow;
 use crate::training::run_dir::{RunDir, RunError};
-use crate::training::run_report;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -191,7 +190,7 @@ impl Worker<'_> {
         let attempt = heart::beating(&claim, self.request.patience() / 6, &lost, || {
             let entry = &pack.description.job[position];
             match pack.config(entry) {
-                Ok(config) => self.attempt(config, &folder, &lost, on_event),
+                Ok(config) => self.attempt(config, (&folder, place.run(&job.id)), &lost, on_event),
                 Err(error) => Attempt::Failed(error.into()),
             }
         });
@@ -240,11 +239,12 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Goes on with what is in the folder where that can be done, else begins anew.
+    /// Goes on with what is in the folder, which will be moved to `stands`, where that can be done; else
+    /// begins anew.
     fn attempt(
         &self,
         config: Config,
-        folder: &Path,
+        (folder, stands): (&Path, PathBuf),
         lost: &AtomicBool,
         on_event: &mut dyn FnMut(WorkEvent<'_>),
     ) -> Attempt {
@@ -260,6 +260,7 @@ impl Worker<'_> {
             save_every: self.request.save_every,
             device: self.request.device.clone(),
             no_report: true,
+            stands: Some(stands),
             ..train::Request::default()
         };
         let observer = UntilLost {
@@ -299,22 +300,8 @@ impl Worker<'_> {
             seconds,
             host: claim.host().to_string(),
         };
-        let moved = moved(outcome, folder, &place.run(&trained.id));
-        run.write(run_report::FILE, &serde_json::to_vec(&moved)?)?;
         Ok(place.publish(claim, &summary)?)
     }
-}
-
-/// The outcome of a run whose folder will be another.
-fn moved(mut outcome: train::Outcome, from: &Path, to: &Path) -> train::Outcome {
-    for path in outcome.files.iter_mut().chain([&mut outcome.run]) {
-        let inside = path.strip_prefix(from).map(Path::to_path_buf);
-        if let Ok(inside) = inside {
-            // Joining nothing would leave a slash at the end.
-            *path = to.components().chain(inside.components()).collect();
-        }
-    }
-    outcome
 }
 
 /// Nothing of an earlier attempt stays.

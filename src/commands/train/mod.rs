@@ -107,6 +107,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Tells of the run as if it stood in `to` already.
+    fn moved(&mut self, to: &Path) {
+        let from = self.run.clone();
+        for path in self.files.iter_mut().chain([&mut self.run]) {
+            let inside = path.strip_prefix(&from).map(Path::to_path_buf);
+            if let Ok(inside) = inside {
+                // Joining nothing would leave a slash at the end.
+                *path = to.components().chain(inside.components()).collect();
+            }
+        }
+    }
+
     /// Figures of the network: the first row.
     pub fn network(&self) -> Option<&Row> {
         self.rows.first()
@@ -197,6 +209,9 @@ pub fn train(
     let mut outcome = concluded((config, &run), &progress, recordings, &selected, observer)?;
     outcome.seconds = started.elapsed().as_secs_f64();
     outcome.trials = trials;
+    if let Some(stands) = &request.stands {
+        outcome.moved(stands);
+    }
     run.write(
         run_report::FILE,
         serde_json::to_string(&outcome)?.as_bytes(),

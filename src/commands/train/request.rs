@@ -68,6 +68,9 @@ pub struct Request {
     /// The config itself, complete, in place of a file of it.
     #[arg(skip)]
     pub resolved: Option<Box<Config>>,
+    /// Where the run's folder will stand once all is done, for its report to tell.
+    #[arg(skip)]
+    pub stands: Option<PathBuf>,
 }
 
 impl Request {
