@@ -32,6 +32,9 @@ const STEPS: usize = 600;
 /// Quietest part of the windows that it is fitted to.
 const QUIETEST: f64 = 0.6;
 
+/// As many windows as all steps can hear; of an hour they are a sample.
+const MOST_WINDOWS: usize = 1000;
+
 /// Up to so many recordings each may stand at a level of its own.
 const MOST_LEVELS: usize = 8;
 
@@ -165,6 +168,7 @@ fn recipe(spans: Vec<Span>) -> (Windows, TrainingConfig) {
     };
     let mut windows = Windows::cut(spans, window_len, window_len.div_ceil(2), reach);
     windows.keep_quietest(QUIETEST);
+    windows.keep_spread(MOST_WINDOWS);
     let batch_size = 8.min(windows.len().div_ceil(2)).max(1);
     let training = TrainingConfig {
         // Counted in steps instead.

@@ -14,8 +14,9 @@ use std::sync::Arc;
 pub struct DryWetPair {
     name: String,
     sample_rate: SampleRate,
-    dry: Vec<f32>,
-    wet: Vec<f32>,
+    // Shared, so that a pair whose knobs are told otherwise is no second hour of sound.
+    dry: Arc<Vec<f32>>,
+    wet: Arc<Vec<f32>>,
     controls: Vec<f32>,
 }
 
@@ -42,8 +43,8 @@ impl DryWetPair {
         Self {
             name: name.into(),
             sample_rate,
-            dry,
-            wet,
+            dry: Arc::new(dry),
+            wet: Arc::new(wet),
             controls: Vec::new(),
         }
     }

@@ -83,6 +83,12 @@ impl Windows {
         self.places = order.into_iter().map(|at| self.places[at]).collect();
     }
 
+    /// Keeps at most `most` windows, evenly spread over those there are.
+    pub fn keep_spread(&mut self, most: usize) {
+        let (count, kept) = (self.places.len(), self.places.len().min(most));
+        self.places = (0..kept).map(|at| self.places[at * count / kept]).collect();
+    }
+
     /// The spans that were cut.
     pub fn spans(&self) -> &[Span] {
         &self.spans
@@ -194,6 +200,19 @@ mod tests {
         // The ramp is quietest where it begins: 7 of 13.
         assert_eq!(windows.places, all[..7]);
         windows.keep_quietest(0.0);
+        assert!(windows.is_empty());
+    }
+
+    #[test]
+    fn windows_are_kept_evenly() {
+        let mut windows = Windows::cut(spans(), 5, 2, REACH);
+        let all = windows.places.clone();
+        windows.keep_spread(100);
+        assert_eq!(windows.places, all);
+        windows.keep_spread(3);
+        // 13 of them.
+        assert_eq!(windows.places, [all[0], all[4], all[8]]);
+        windows.keep_spread(0);
         assert!(windows.is_empty());
     }
 
