@@ -58,6 +58,17 @@ pub enum TrainingError {
         /// At that step.
         rate: f64,
     },
+    /// Gradients beyond 32 bits, throughout.
+    #[error(
+        "no step of epoch {epoch} had finite gradients; lower training.learning_rate (now {rate}) or \
+         training.step_len, or check the recordings with `effigy check`"
+    )]
+    Overflowed {
+        /// From 1.
+        epoch: usize,
+        /// At its end.
+        rate: f64,
+    },
     /// Ctrl-C.
     #[error("stopped in epoch {epoch}; {kept}")]
     Interrupted {
@@ -287,7 +298,7 @@ fn train_epoch(
     let steps = order.len().div_ceil(training.batch_size) * per_window;
     let mut log = StepLog::default();
     let mut number = epoch * steps;
-    let mut rate = 0.0;
+    let (mut rate, mut overflowed) = (0.0, 0);
     let name = format!("epoch {}/{}", epoch + 1, training.epochs);
     let task = Task::begin(observer, &name, Some(steps as u64));
     let mut settled = Settled::find(&state.model, session.windows, &device);
@@ -308,6 +319,7 @@ fn train_epoch(
             let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
             state.model = stepped.model;
             number += 1;
+            overflowed += usize::from(stepped.overflowed);
             if let Some(average) = &mut state.average {
                 average.follow(&state.model.valid(), number);
             }
@@ -320,6 +332,17 @@ fn train_epoch(
         if let Some(loss) = log.drain_when_full() {
             return Err(diverged(loss, epoch, rate));
         }
+    }
+    if overflowed == steps && steps > 0 {
+        let epoch = epoch + 1;
+        return Err(TrainingError::Overflowed { epoch, rate });
+    }
+    if overflowed > 0 {
+        let text = format!(
+            "epoch {}: {overflowed} of {steps} steps had gradients beyond 32 bits and were left out",
+            epoch + 1
+        );
+        observer.event(Event::Warning(&text));
     }
     match log.drain() {
         Some(loss) => Err(diverged(loss, epoch, rate)),

@@ -45,28 +45,31 @@ fn grouped<O: Optimizer>(free: O, decayed: O, kernels: Vec<ParamId>) -> ModuleOp
     ModuleOptimizer::from(free).with_group(ParamGroup::from_ids(kernels), decayed, None)
 }
 
-/// Scales all gradients so that their common L2 norm is at most `largest`.
+/// Scales all gradients so that their common L2 norm is at most `largest`; `None` where that norm is no
+/// finite number, so that they have no direction to go in.
 pub fn clip_global_norm<M: Module>(
     grads: GradientsParams,
     model: &M,
     largest: f64,
-) -> GradientsParams {
+) -> Option<GradientsParams> {
     let mut sum = SumOfSquares {
         grads: &grads,
         total: 0.0,
     };
     model.visit(&mut sum);
     let norm = sum.total.sqrt();
-    // NaN stays NaN: the loop notices and stops.
     if norm <= largest {
-        return grads;
+        return Some(grads);
+    }
+    if !norm.is_finite() {
+        return None;
     }
     let mut scale = Scale {
         grads,
         factor: largest / norm,
     };
     model.visit(&mut scale);
-    scale.grads
+    Some(scale.grads)
 }
 
 struct SumOfSquares<'a> {
@@ -121,4 +124,42 @@ pub fn freeze<M: Module>(model: M, prefixes: &[String]) -> Result<M, String> {
         return Err("every layer is frozen, so nothing is left to train".to_string());
     }
     Ok(model.freeze_group(ParamGroup::from_ids(frozen)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{Linear, LinearConfig};
+
+    /// A layer, and gradients 3 and 4 times `scale` of its two weights.
+    fn layer(scale: f32) -> (Linear, GradientsParams) {
+        let device = Device::flex().autodiff();
+        let layer = LinearConfig::new(2, 1).with_bias(false).init(&device);
+        let input = Tensor::<2>::from_floats([[3.0 * scale, 4.0 * scale]], &device);
+        let loss = layer.forward(input).sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &layer);
+        (layer, grads)
+    }
+
+    fn clipped(scale: f32, largest: f64) -> Option<Vec<f32>> {
+        let (layer, grads) = layer(scale);
+        let grads = clip_global_norm(grads, &layer, largest)?;
+        let grad = grads.get::<2>(layer.weight.id)?;
+        grad.into_data().try_to_vec().ok()
+    }
+
+    #[test]
+    fn gradients_are_shortened_and_keep_their_direction() {
+        assert_eq!(clipped(1.0, 10.0), Some(vec![3.0, 4.0]));
+        let short = clipped(1.0, 1.0).unwrap();
+        assert!((short[0] - 0.6).abs() < 1e-6 && (short[1] - 0.8).abs() < 1e-6);
+    }
+
+    /// They have no direction: a step along them would make NaN of the weights.
+    #[test]
+    fn gradients_beyond_32_bits_are_no_step() {
+        assert_eq!(clipped(1e30, 1.0), None);
+        assert_eq!(clipped(f32::INFINITY, 1.0), None);
+        assert_eq!(clipped(f32::NAN, 1.0), None);
+    }
 }

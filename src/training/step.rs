@@ -28,6 +28,10 @@ pub struct Stepped {
     pub predicted: Tensor<3>,
     /// Of that prediction, `[1]`.
     pub loss: Tensor<1>,
+    /// Whether the gradients, which were to be clipped, were beyond 32 bits, and the weights are the old
+    /// ones: a memory that is at the edge of chaos multiplies them from sample to sample, and such a
+    /// step would make NaN of all that was learned.
+    pub overflowed: bool,
 }
 
 /// What turns a prediction into new weights.
@@ -81,13 +85,18 @@ pub fn update(
     after(Phase::Backward);
     let grads = match recipe.training.clip_norm {
         Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
-        None => grads,
+        None => Some(grads),
     };
-    let model = optimiser.step(rate, model, grads);
+    let overflowed = grads.is_none();
+    let model = match grads {
+        Some(grads) => optimiser.step(rate, model, grads),
+        None => model,
+    };
     after(Phase::Optimiser);
     Stepped {
         model,
         predicted: full.inner(),
         loss: loss.inner(),
+        overflowed,
     }
 }

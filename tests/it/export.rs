@@ -537,7 +537,7 @@ fn random_networks_survive_every_format_that_carries_them() {
             };
             let read = formats::read_bytes(&bytes).unwrap().network;
             let found = played(&read, &dry);
-            let agreement = formats::agree::<std::fmt::Error>(&wanted, &found, 1e-5);
+            let agreement = formats::agree::<std::fmt::Error>(&wanted, &found, &found, 1e-5);
             agreement.unwrap_or_else(|e| panic!("seed {seed}, {format}, {config:?}: {e}"));
         }
     }
@@ -682,8 +682,8 @@ fn every_capture_that_can_be_trained_is_the_same_network_in_training() {
             None => &silence,
         };
         let predicted = predict(&imported.model, &device, &[], past, &dry);
-        let agreement =
-            formats::agree::<std::fmt::Error>(&predicted, &played(&network, &dry), 1e-5);
+        let found = played(&network, &dry);
+        let agreement = formats::agree::<std::fmt::Error>(&predicted, &found, &found, 1e-5);
         agreement.unwrap_or_else(|e| panic!("{file}: {e}"));
         let described = imported.model.describe(network.sample_rate, Vec::new());
         if let Architecture::WaveNet(_) = network.architecture {

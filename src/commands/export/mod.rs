@@ -631,8 +631,12 @@ fn against_training(
     };
     let signal = formats::test_signal(reread.sample_rate);
     let latency = described.latency_samples();
-    let mut late = signal.clone();
-    late.resize(signal.len() + latency, 0.0);
+    let late = |mut signal: Vec<f32>| {
+        signal.resize(signal.len() + latency, 0.0);
+        signal
+    };
+    let swayed = late(formats::by_a_bit(&signal));
+    let late = late(signal.clone());
     let controls = positions(described);
     let mut agreements = Vec::new();
     for (model, network) in trainable.model.sizes().iter().zip(reread.sizes()) {
@@ -642,12 +646,14 @@ fn against_training(
         let mut network = network.clone();
         drop_initial_states(&mut network);
         let found = play(&network, &controls, &late)?.split_off(latency);
+        let swayed = play(&network, &controls, &swayed)?.split_off(latency);
         let silence = silence(model, &network)?;
         let knobs = model.knobs_before(&controls, silence.len() as i64);
         let wanted = predict(model, &device, &knobs, &silence, &signal);
         agreements.push(formats::agree::<EngineError>(
             &wanted,
             &found,
+            &swayed,
             PREDICTION_TOLERANCE,
         )?);
     }

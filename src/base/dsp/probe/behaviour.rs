@@ -37,6 +37,12 @@ const STEP_SECONDS: [f64; 2] = [0.25, 0.15];
 /// Frequency of note and staircase, in hertz.
 const NOTE_HZ: f64 = 220.0;
 
+/// An answer hangs on the last bit where its change by that bit has this share of it, both as RMS: a
+/// distortion of 60 dB shows 1e-4 at its edges, a memory in chaos all of it.
+const ERRATIC_SHARE: f64 = 0.01;
+/// Less is rounding, RMS, full scale 1.
+const ROUNDING: f64 = 1e-5;
+
 /// Level at which aliasing is measured, in dBFS.
 const ALIASING_DBFS: f64 = -12.0;
 
@@ -97,6 +103,10 @@ pub struct Behaviour {
     pub decay_seconds: Option<f64>,
     /// The level staircase, softest step first.
     pub staircase: Vec<Step>,
+    /// The softest step of the staircase, in dBFS, whose answer hangs on the last bit of what is played:
+    /// such a memory is chaotic there. `None` where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erratic_dbfs: Option<f64>,
     /// The most power off the harmonics of a sine at −12 dBFS, against all of its answer, in
     /// decibels.
     #[serde(with = "number")]
@@ -125,7 +135,7 @@ pub fn behaviour(
     let idle = Idle::of(&quiet, hz);
     let (start_samples, inverted) = click(&mut watched, &quiet, hz);
     let decay_seconds = decay(&mut watched, &idle, hz);
-    let staircase = staircase(&mut watched, hz);
+    let (staircase, erratic_dbfs) = staircase(&mut watched, hz);
     let aliasing = tone::aliasing(&mut watched, hz, ALIASING_DBFS);
     let aliasing = aliasing.iter().map(|found| found.off_db);
     Behaviour {
@@ -136,6 +146,7 @@ pub fn behaviour(
         inverted,
         decay_seconds,
         staircase,
+        erratic_dbfs,
         aliasing_db: aliasing.fold(f64::NEG_INFINITY, f64::max),
         finite,
     }
@@ -261,13 +272,15 @@ fn decay(play: &mut Play<'_>, idle: &Idle, hz: f64) -> Option<f64> {
     (windows < rest.len()).then(|| (windows * window) as f64 / hz)
 }
 
-/// The sine's gain at every level.
-fn staircase(play: &mut Play<'_>, hz: f64) -> Vec<Step> {
+/// The sine's gain at every level, and the level from which the answer hangs on the sine's last bit.
+fn staircase(play: &mut Play<'_>, hz: f64) -> (Vec<Step>, Option<f64>) {
     let [length, read] = STEP_SECONDS;
     let period = note_period(hz);
     let read = ((read * hz) as usize / period).max(1) * period;
     let steps = STAIRS_DBFS.map(|level| sine(hz, level, length));
-    let wet = play(&steps.concat());
+    let dry = steps.concat();
+    let wet = play(&dry);
+    let again = play(&by_a_bit(&dry));
     let ends = steps.iter().scan(0, |end, step| {
         *end += step.len();
         Some(*end)
@@ -284,7 +297,33 @@ fn staircase(play: &mut Play<'_>, hz: f64) -> Vec<Step> {
         level_dbfs,
         gain_db: power_decibels(fundamental(&wet[end - read..end]).powi(2)) - level_dbfs,
     };
-    STAIRS_DBFS.into_iter().zip(ends).map(step).collect()
+    let ends: Vec<(f64, usize)> = STAIRS_DBFS.into_iter().zip(ends).collect();
+    let erratic =
+        |&&(_, end): &&(f64, usize)| hangs(&wet[end - read..end], &again[end - read..end]);
+    let erratic = ends.iter().find(erratic).map(|(level, _)| *level);
+    (ends.into_iter().map(step).collect(), erratic)
+}
+
+/// Every sample moved by its last bit, up and down in turn.
+fn by_a_bit(dry: &[f32]) -> Vec<f32> {
+    let sides = [1.0 + f32::EPSILON, 1.0 - f32::EPSILON];
+    dry.iter()
+        .zip(sides.iter().cycle())
+        .map(|(x, side)| x * side)
+        .collect()
+}
+
+/// Whether an answer became another by a bit.
+fn hangs(wet: &[f32], again: &[f32]) -> bool {
+    let power = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>();
+    let change = power(
+        &mut wet
+            .iter()
+            .zip(again)
+            .map(|(a, b)| f64::from(*a) - f64::from(*b)),
+    );
+    let answer = power(&mut wet.iter().map(|x| f64::from(*x)));
+    change > (ERRATIC_SHARE.powi(2) * answer).max(ROUNDING.powi(2) * wet.len() as f64)
 }
 
 #[cfg(test)]
@@ -308,6 +347,28 @@ mod tests {
     fn delayed(dry: &[f32], by: usize, gain: f32) -> Vec<f32> {
         let late = std::iter::repeat_n(0.0, by).chain(dry.iter().map(|x| gain * x));
         late.take(dry.len()).collect()
+    }
+
+    /// The logistic map in chaos, once it is driven; a wire below.
+    #[test]
+    fn a_memory_in_chaos_is_named_with_the_level_it_begins_at() {
+        let chaotic = |dry: &[f32]| {
+            let mut state = 0.0f32;
+            let wet = dry.iter().map(|&x| {
+                if x.abs() > 0.05 {
+                    state = (0.3 + x.abs() * 0.01 + 3.9 * state * (1.0 - state)).fract();
+                }
+                if x.abs() > 0.05 { 0.5 * state } else { x }
+            });
+            wet.collect()
+        };
+        let found = watched(chaotic, None);
+        // −20 dBFS is a peak of 0.1.
+        assert_eq!(found.erratic_dbfs, Some(-20.0), "{found}");
+        assert!(faults(&found).contains(&Fault::Erratic { dbfs: -20.0 }));
+        // The hardest edge there is moves by a bit's time.
+        let hard = |dry: &[f32]| dry.iter().map(|x| (1e6 * x).clamp(-0.5, 0.5)).collect();
+        assert_eq!(watched(hard, None).erratic_dbfs, None);
     }
 
     #[test]

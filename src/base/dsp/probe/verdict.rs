@@ -46,6 +46,11 @@ pub enum Fault {
     },
     /// It is upside down.
     Inverted,
+    /// Its answer hangs on the last bit of what is played, from this level on.
+    Erratic {
+        /// Peak level of the sine, in dBFS.
+        dbfs: f64,
+    },
     /// It says nothing to a click.
     Deaf,
     /// Not the rate of its players.
@@ -124,6 +129,12 @@ impl Behaviour {
             (late >= LATE_SAMPLES, Fault::Late { samples: late }),
             (late < 0, Fault::Early { samples: -late }),
             (self.inverted == Some(true), Fault::Inverted),
+            (
+                self.erratic_dbfs.is_some(),
+                Fault::Erratic {
+                    dbfs: self.erratic_dbfs.unwrap_or(0.0),
+                },
+            ),
             (self.start_samples.is_none(), Fault::Deaf),
             (!self.is_played_at_its_rate(), Fault::Rate),
         ];
@@ -170,6 +181,10 @@ impl Behaviour {
                 format!("it starts {samples} samples early: its declared latency is too long")
             }
             Fault::Inverted => "its polarity is inverted".to_string(),
+            Fault::Erratic { dbfs } => format!(
+                "to peaks of {dbfs:.0} dBFS it answers by chance: sounds that differ in their last bit come \
+                 out differently; let it learn from playing that loud, too"
+            ),
             Fault::Deaf => "it does not answer a click".to_string(),
             Fault::Rate => {
                 let own = self.sample_rate_hz;

@@ -282,7 +282,7 @@ impl Racing<'_> {
                 bail!("stopped during the search; the same command with --resume goes on with it")
             }
             TrainingError::Run(error) => Err(error.into()),
-            diverged @ TrainingError::Diverged { .. } => {
+            diverged @ (TrainingError::Diverged { .. } | TrainingError::Overflowed { .. }) => {
                 let seconds = started.elapsed().as_secs_f64();
                 let round = Round {
                     epochs: 0,
