@@ -210,8 +210,8 @@ mod tests {
         windows.keep_spread(100);
         assert_eq!(windows.places, all);
         windows.keep_spread(3);
-        // 13 of them.
-        assert_eq!(windows.places, [all[0], all[4], all[8]]);
+        let third = |n: usize| all[n * all.len() / 3];
+        assert_eq!(windows.places, [third(0), third(1), third(2)]);
         windows.keep_spread(0);
         assert!(windows.is_empty());
     }

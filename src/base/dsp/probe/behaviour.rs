@@ -356,7 +356,7 @@ mod tests {
             let mut state = 0.0f32;
             let wet = dry.iter().map(|&x| {
                 if x.abs() > 0.05 {
-                    state = (0.3 + x.abs() * 0.01 + 3.9 * state * (1.0 - state)).fract();
+                    state = (10.0 * x.abs() + 3.9 * state * (1.0 - state)).fract();
                 }
                 if x.abs() > 0.05 { 0.5 * state } else { x }
             });
