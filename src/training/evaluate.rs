@@ -44,6 +44,18 @@ pub fn predict_span(
     range: &Range<usize>,
     before: usize,
 ) -> Vec<f32> {
+    let phase = modulation::of_model(model, span, range).map(|phase| phase.phase);
+    predict_from(model, device, span, range, (before, phase))
+}
+
+/// The same where the phase of one that moves by itself is known.
+pub fn predict_from(
+    model: &EffectModel,
+    device: &Device,
+    span: &Span,
+    range: &Range<usize>,
+    (before, phase): (usize, Option<f64>),
+) -> Vec<f32> {
     let Reach {
         context, lookahead, ..
     } = reach(model);
@@ -59,7 +71,7 @@ pub fn predict_span(
     span.pair().copy_dry(from, &mut dry[silence..]);
     let (past, future) = dry.split_at(silence + context);
     let first = from - silence as i64;
-    let knobs = modulation::knobs(model, span.pair(), range, first);
+    let knobs = modulation::knobs(model, span.pair(), phase, first);
     let mut predicted = predict(model, device, &knobs, past, future);
     predicted.truncate(range.len());
     predicted

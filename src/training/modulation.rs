@@ -105,7 +105,7 @@ pub fn epoch(
     let Some((recordings, hz)) = recordings(spans) else {
         return Ok(None);
     };
-    let Some(effect) = of_model(model, hz) else {
+    let Some(effect) = effect_of(model, hz) else {
         return Ok(None);
     };
     let task = Task::begin(observer, "following the motion", None);
@@ -151,7 +151,7 @@ fn recordings(spans: &[Span]) -> Option<(Vec<Recording<'_>>, f64)> {
 }
 
 /// The effect that a model is, at this rate.
-fn of_model(model: &EffectModel, hz: f64) -> Option<Modulation> {
+fn effect_of(model: &EffectModel, hz: f64) -> Option<Modulation> {
     Some(model.modulated()?.effect().per_second(hz))
 }
 
@@ -205,36 +205,37 @@ fn told_by(pair: &DryWetPair, range: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// Where an effect's oscillator stood with the first sample of a pair of which `range` is to be predicted.
-pub fn phase(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> f64 {
+/// Where an effect's oscillator stood in a pair of which `range` is to be predicted.
+pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> PhaseReport {
+    let told_by = told_by(pair, range);
     let recording = Recording {
         dry: pair.dry(),
         wet: pair.wet(),
-        ranges: vec![told_by(pair, range)],
+        ranges: vec![told_by.clone()],
     };
-    effect.phase_of(&recording, f64::from(pair.sample_rate().hz()))
-}
-
-/// The phase with its reasons.
-pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> PhaseReport {
-    let seconds = |range: &Range<usize>| {
-        [range.start, range.end].map(|sample| pair.sample_rate().seconds(sample))
-    };
+    let rate = pair.sample_rate();
+    let seconds = |range: &Range<usize>| [range.start, range.end].map(|at| rate.seconds(at));
     PhaseReport {
         label: pair.name().to_string(),
-        phase: phase(effect, pair, range),
-        read_seconds: seconds(&told_by(pair, range)),
+        phase: effect.phase_of(&recording, f64::from(rate.hz())),
+        read_seconds: seconds(&told_by),
         scored_seconds: seconds(range),
     }
 }
 
-/// Where the knobs of `model` stand for `range` of a pair: where the pair says; of one that moves by
-/// itself its phase with the sample of this number (before the pair's first, below 0), as learned.
-pub fn knobs(model: &EffectModel, pair: &DryWetPair, range: &Range<usize>, first: i64) -> Vec<f32> {
-    let hz = f64::from(pair.sample_rate().hz());
-    let Some(effect) = of_model(model, hz) else {
-        return pair.controls().to_vec();
-    };
-    let phase = phase(&effect, pair, range) as f32;
-    model.knobs_before(&network::Modulated::as_learned(phase), -first)
+/// The same of the effect that a model is; `None` of other networks.
+pub fn of_model(model: &EffectModel, span: &Span, range: &Range<usize>) -> Option<PhaseReport> {
+    let pair = span.pair();
+    let effect = effect_of(model, f64::from(pair.sample_rate().hz()))?;
+    Some(report(&effect, pair, range))
+}
+
+/// Where the knobs of `model` stand: where the pair says; of one that moves by itself, whose oscillator stood
+/// at `phase` with the pair's first sample, its phase with the sample of this number (before the pair's
+/// first, below 0), as learned.
+pub fn knobs(model: &EffectModel, pair: &DryWetPair, phase: Option<f64>, first: i64) -> Vec<f32> {
+    match phase {
+        Some(phase) => model.knobs_before(&network::Modulated::as_learned(phase as f32), -first),
+        None => pair.controls().to_vec(),
+    }
 }

@@ -5,7 +5,7 @@
 use super::clip::{self, Clip, Recording};
 use super::equations::Whole;
 use super::oscillator;
-use super::track::{PARTS, Track, track};
+use super::track::{Track, track};
 use crate::dsp::modulation::{Motion, Part};
 use serde::Serialize;
 
@@ -64,11 +64,11 @@ impl Moving {
     }
 }
 
-/// Fits both hypotheses, with a delay, with the best of the all-pass chains and with a gain, and gives
-/// what leaves least in motion; `None` for recordings of less than a second, or where nothing returns.
-pub fn detect(dry: &[f32], wet: &[f32], hz: f64) -> Option<Moving> {
+/// Fits both hypotheses with these parts, of the all-pass chains with the best, and gives what leaves least in
+/// motion; `None` for recordings of less than a second, or where nothing returns.
+pub fn detect(dry: &[f32], wet: &[f32], hz: f64, parts: &[Part]) -> Option<Moving> {
     let clip = clip::loudest(&Recording::whole(dry, wet), 0);
-    let tracked = PARTS.iter().filter_map(|&part| track(part, &clip, hz));
+    let tracked = parts.iter().filter_map(|&part| track(part, &clip, hz));
     let (chains, others): (Vec<Track>, Vec<Track>) =
         tracked.partition(|track| matches!(track.part, Part::AllPass { .. }));
     let chain = chains.into_iter().max_by(|a, b| a.free.total_cmp(&b.free));
@@ -80,6 +80,7 @@ pub fn detect(dry: &[f32], wet: &[f32], hz: f64) -> Option<Moving> {
     };
     let tried = others.iter().chain(&chain);
     let tried = tried.filter_map(|track| compare(track, &clip, hz / factor as f64));
+    let tried = tried.inspect(|m| if std::env::var_os("H1").is_some() { eprintln!("H1 {m:?}") });
     tried.min_by(|a, b| a.moving.total_cmp(&b.moving))
 }
 

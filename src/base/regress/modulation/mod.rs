@@ -19,6 +19,7 @@ mod track;
 pub use crate::dsp::modulation::{Modulation, Motion, Oscillator, Part};
 pub use clip::Recording;
 pub use detect::{Moving, detect};
+pub use track::PARTS;
 
 use crate::dsp::modulation::{LEAD, Operator};
 use clip::{Clip, excerpts, factor, fewer};
@@ -293,7 +294,7 @@ fn candidates(
     part: Option<Part>,
     go_on: &dyn Fn() -> bool,
 ) -> Vec<(Vec<Track>, oscillator::Found)> {
-    let parts = part.map_or(track::PARTS.to_vec(), |part| vec![part]);
+    let parts = part.map_or(PARTS.to_vec(), |part| vec![part]);
     let tracked = parts.into_iter().filter_map(|part| {
         let each = clips.par_iter().map(|clip| track::track(part, clip, hz));
         each.collect::<Option<Vec<Track>>>().filter(|_| go_on())

@@ -97,7 +97,7 @@ fn what_moves_is_told_from_what_does_not() {
     let dry = notes(2.5, 3);
     for truth in effects() {
         let wet = truth.answer(&dry, 1.0, HZ);
-        let seen = detect(&dry, &wet, HZ).unwrap();
+        let seen = detect(&dry, &wet, HZ, &PARTS).unwrap();
         assert!(
             seen.detected() && seen.part == truth.motion.part,
             "{seen:?}"
@@ -111,7 +111,7 @@ fn what_moves_is_told_from_what_does_not() {
         state
     };
     let wet: Vec<f32> = dry.iter().map(dull).collect();
-    let seen = detect(&dry, &wet, HZ);
+    let seen = detect(&dry, &wet, HZ, &PARTS);
     assert!(!seen.as_ref().is_some_and(Moving::detected), "{seen:?}");
-    assert_eq!(detect(&dry[..2000], &dry[..2000], HZ), None);
+    assert_eq!(detect(&dry[..2000], &dry[..2000], HZ, &PARTS), None);
 }

@@ -7,7 +7,7 @@ use crate::dsp::modulation::{Motion, Operator, Part};
 use rayon::prelude::*;
 
 /// What may move. All-pass chains of more stages explain what those of fewer do.
-pub(super) const PARTS: [Part; 6] = [
+pub const PARTS: [Part; 6] = [
     Part::Delay,
     Part::AllPass { stages: 2 },
     Part::AllPass { stages: 4 },
