@@ -287,7 +287,7 @@ fn slower(
     best.map(|(_, tried)| tried)
 }
 
-/// The tracks of each part that may be it, with the rate behind them: of all-pass chains the two best.
+/// The tracks of each part that may be it, with an oscillator behind them: of all-pass chains the two best.
 fn candidates(
     clips: &[Clip],
     hz: f64,
@@ -295,21 +295,23 @@ fn candidates(
     go_on: &dyn Fn() -> bool,
 ) -> Vec<(Vec<Track>, oscillator::Found)> {
     let parts = part.map_or(PARTS.to_vec(), |part| vec![part]);
-    let tracked = parts.into_iter().filter_map(|part| {
-        let each = clips.par_iter().map(|clip| track::track(part, clip, hz));
-        each.collect::<Option<Vec<Track>>>().filter(|_| go_on())
+    let tracked = parts.into_iter().flat_map(|part| {
+        let each = clips.par_iter().map(|clip| track::tracks(part, clip, hz));
+        let each: Vec<Vec<Track>> = each.collect();
+        let ways = each.iter().map(Vec::len).min().filter(|_| go_on());
+        let way = |at: usize| -> Vec<Track> { each.iter().map(|tracks| tracks[at].clone()).collect() };
+        (0..ways.unwrap_or(0)).map(way).collect::<Vec<Vec<Track>>>()
     });
     let (mut chains, mut all): (Vec<Vec<Track>>, Vec<Vec<Track>>) =
         tracked.partition(|tracks| matches!(tracks[0].part, Part::AllPass { .. }));
     let share = |tracks: &[Track]| tracks.iter().map(|t| t.free).sum::<f64>();
     chains.sort_by(|a, b| share(b).total_cmp(&share(a)));
     all.extend(chains.into_iter().take(2));
-    let all = all.into_iter();
-    all.filter_map(|tracks| {
-        let found = oscillator::plain(&tracks)?;
-        Some((tracks, found))
-    })
-    .collect()
+    let found = |tracks: Vec<Track>| {
+        let found = oscillator::plain(&tracks).into_iter();
+        found.map(move |found| (tracks.clone(), found))
+    };
+    all.into_iter().flat_map(found).collect()
 }
 
 impl Whole {

@@ -109,11 +109,16 @@ fn slowest(tracks: &[Track]) -> f64 {
     RATES[0].max(0.4 / longest(tracks).max(f64::MIN_POSITIVE))
 }
 
-/// The rate of what is left in `tracks`.
-fn rate(tracks: &[Track]) -> Option<f64> {
+/// A rate that may be meant where a slower one explains more, for a track that wanders, too, is faster than
+/// that by this factor at least.
+const FASTER: f64 = 1.5;
+
+/// The rates that explain `tracks` best: the highest that leaves hardly more than the best, and of those well
+/// above it the best.
+fn rates(tracks: &[Track]) -> Vec<f64> {
     let longest = longest(tracks);
     if longest <= 0.0 {
-        return None;
+        return Vec::new();
     }
     let slowest = slowest(tracks);
     let step = 0.03 / longest;
@@ -126,17 +131,29 @@ fn rate(tracks: &[Track]) -> Option<f64> {
     let least = left.iter().copied().fold(f64::INFINITY, f64::min);
     let good = AS_GOOD * least + 0.01 * variance(tracks, MOST);
     let is_valley = |i: &usize| left[*i] <= left[i - 1] && left[*i] <= left[i + 1];
-    let mut valleys = (1..count.saturating_sub(1)).filter(is_valley);
-    let best = valleys.rfind(|i| left[*i] <= good && at(*i) < 0.8 * RATES[1])?;
-    let near = (-10..=10).map(|i| at(best) + step * f64::from(i) / 10.0);
-    near.min_by(|a, b| judged(tracks, *a).0.total_cmp(&judged(tracks, *b).0))
+    let valleys = (1..count.saturating_sub(1)).filter(is_valley);
+    let valleys: Vec<usize> = valleys.filter(|i| at(*i) < 0.8 * RATES[1]).collect();
+    let Some(first) = valleys.iter().rfind(|i| left[**i] <= good) else {
+        return Vec::new();
+    };
+    let above = valleys.iter().filter(|i| at(**i) > FASTER * at(*first));
+    let second = above.min_by(|a, b| left[**a].total_cmp(&left[**b]));
+    let nearer = |valley: &usize| {
+        let near = (-10..=10).map(|i| at(*valley) + step * f64::from(i) / 10.0);
+        near.min_by(|a, b| judged(tracks, *a).0.total_cmp(&judged(tracks, *b).0))
+    };
+    [Some(first), second].into_iter().flatten().filter_map(nearer).collect()
 }
 
-/// The rate that explains `tracks`, which are of one part, best; `None` where nothing returns.
-pub(super) fn plain(tracks: &[Track]) -> Option<Found> {
-    let part = tracks.first()?.part;
+/// The plain oscillators that may be behind `tracks`, which are of one part; none where nothing returns.
+pub(super) fn plain(tracks: &[Track]) -> Vec<Found> {
+    let Some(first) = tracks.first() else {
+        return Vec::new();
+    };
     let harmonics: Vec<usize> = (1..=FIRST).collect();
-    fitted(part, tracks, rate(tracks)?, &harmonics)
+    let found = rates(tracks).into_iter();
+    let found = found.filter_map(|rate| fitted(first.part, tracks, rate, &harmonics));
+    found.collect()
 }
 
 /// Slower oscillators that may have the plain one among their harmonics, those first that explain the
