@@ -116,8 +116,8 @@ pub fn epoch(
     task.go_on()?;
     let fitted = refined.unwrap_or(known);
     let mut sums = ErrorSums::default();
-    for (recording, phase) in recordings.iter().zip(&fitted.phases) {
-        let answer = fitted.effect.answer(recording.dry, *phase, hz);
+    for (at, recording) in recordings.iter().enumerate() {
+        let answer = fitted.answer(at, recording.dry, hz);
         for range in &recording.ranges {
             sums.add(&recording.wet[range.clone()], &answer[range.clone()]);
         }

@@ -30,14 +30,14 @@ pub(super) fn look(
     let parts: &[Part] = if only_gain { &[Part::Gain] } else { &PARTS };
     let _task = Task::begin(observer, "asking whether the effect moves", None);
     // Standing still, the effect is what the better of all static models makes of it.
-    let fitted = |dry: &[f32], wet: &[f32]| {
+    let fitted = |dry: &[f32], wet: &[f32], parts: &[Part]| {
         let moving = modulation::detect(dry, wet, f64::from(rate.hz()), parts)?;
         Some(Moving {
             still: moving.still.min(still),
             ..moving
         })
     };
-    let aligned = fitted(dry, wet);
+    let aligned = fitted(dry, wet, parts);
     let found = aligned.as_ref().is_some_and(Moving::detected);
     if found || only_gain || observer.stop_requested() {
         return aligned;
@@ -46,14 +46,14 @@ pub(super) fn look(
     let mut late = vec![0.0; later];
     late.extend_from_slice(&wet[..wet.len().saturating_sub(later)]);
     let wet = &late[..wet.len().min(late.len())];
-    let moved = fitted(&dry[..wet.len()], wet);
-    match moved {
-        Some(moved) if moved.detected() && moved.part == Part::Delay => Some(Moving {
+    let moved = fitted(&dry[..wet.len()], wet, &[Part::Delay]);
+    match moved.filter(Moving::detected) {
+        Some(moved) => Some(Moving {
             from: moved.from - LATER,
             to: moved.to - LATER,
             ..moved
         }),
-        _ => aligned.or(moved),
+        None => aligned,
     }
 }
 

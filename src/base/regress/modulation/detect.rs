@@ -125,6 +125,7 @@ impl Heard {
         (whole.taps, whole.lead) = (TAPS, LEAD);
         let clips = std::slice::from_ref(&self.clip);
         let (_, moving) = whole.refine(clips, self.hz, steps[1], &|| true)?;
+        if std::env::var_os("H1").is_some() { let a: Vec<String> = whole.motion.oscillator.curve.chunks(2).map(|p| format!("{:.3}", p[0].hypot(p[1]))).collect(); eprintln!("X1 harmonics {a:?}"); }
         let [from, to] = ends(track);
         let rate_hz = whole.motion.oscillator.rate_hz;
         Some(Moving {
@@ -144,6 +145,8 @@ impl Heard {
         let mut whole = Whole {
             motion: found.motion,
             phases: found.phases,
+            rates: found.rates,
+            apart: false,
             taps: COARSE_TAPS[0],
             lead: COARSE_LEADS[0],
         };
@@ -162,6 +165,8 @@ impl Heard {
             let whole = Whole {
                 motion: Motion::still(track.part, centre),
                 phases: vec![0.0],
+                rates: vec![0.0],
+                apart: false,
                 taps: TAPS,
                 lead: LEAD,
             };

@@ -31,6 +31,9 @@ use track::Track;
 const EXPLAINED: f64 = 0.02;
 const TRIED: usize = 4;
 
+/// Slower ones that are heard at a higher rate, too, before one is chosen.
+const FINALISTS: usize = 2;
+
 /// Most steps at each of the lower rates; of each candidate before one is chosen.
 const STEPS: usize = 15;
 const TRIED_STEPS: usize = 4;
@@ -89,6 +92,9 @@ pub struct Fitted {
     pub effect: Modulation,
     /// Where the oscillator stood with the first sample of each recording.
     pub phases: Vec<f64>,
+    /// How often a second it moved in each, where that can be told: no analogue clock keeps time from take to
+    /// take. The effect's rate is the mean.
+    pub rates: Vec<f64>,
     /// What is left of them (ESR).
     pub left: f64,
 }
@@ -102,6 +108,7 @@ impl Fitted {
                 wet_filter: around.wet,
             },
             phases: whole.phases,
+            rates: whole.rates,
             left,
         }
     }
@@ -115,18 +122,22 @@ impl Fitted {
         go_on: &dyn Fn() -> bool,
     ) -> Option<Self> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
+        let lower = COARSE.map(|rate| {
+            let factor = factor(hz, rate);
+            (fewer(&clips, factor), hz / factor as f64)
+        });
         let slow = factor(hz, COARSE[0]);
-        let coarse = fewer(&clips, slow);
-        let mut whole = chosen(recordings, &coarse, (hz, slow), part, go_on)?;
-        for at in 0..COARSE.len() {
-            let factor = factor(hz, COARSE[at]);
-            let coarse = fewer(&clips, factor);
-            (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
-            whole.refine(&coarse, hz / factor as f64, STEPS, go_on)?;
-            if !go_on() {
-                return None;
+        let chosen = chosen(recordings, &lower[0].0, (hz, slow), part, go_on)?;
+        let finished = chosen.into_iter().filter_map(|mut whole| {
+            let mut left = f64::INFINITY;
+            for (at, (clips, hz)) in lower.iter().enumerate() {
+                (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
+                (_, left) = whole.refine(clips, *hz, STEPS, go_on)?;
             }
-        }
+            if std::env::var_os("H1").is_some() { eprintln!("H1 finalist {} {left}", whole.motion.oscillator.rate_hz); }
+            go_on().then_some((whole, left))
+        });
+        let (mut whole, _) = finished.min_by(|a, b| a.1.total_cmp(&b.1))?;
         (whole.taps, whole.lead) = (size.taps, LEAD);
         let oscillator = &mut whole.motion.oscillator;
         let heard = oscillator.curve.len() / 2;
@@ -150,15 +161,17 @@ impl Fitted {
     ) -> Option<Part> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
         let slow = factor(hz, COARSE[0]);
-        let whole = chosen(recordings, &fewer(&clips, slow), (hz, slow), None, go_on)?;
-        Some(whole.motion.part)
+        let chosen = chosen(recordings, &fewer(&clips, slow), (hz, slow), None, go_on)?;
+        Some(chosen.first()?.motion.part)
     }
 
     /// An effect that is known, with the phases of these recordings.
     pub fn of(effect: Modulation, recordings: &[Recording<'_>], hz: f64) -> Self {
-        let phases = recordings.par_iter().map(|r| effect.phase_of(r, hz));
+        let each = recordings.par_iter().map(|r| effect.stood(r, hz));
+        let (phases, rates) = each.unzip();
         Self {
-            phases: phases.collect(),
+            phases,
+            rates,
             effect,
             left: f64::INFINITY,
         }
@@ -179,9 +192,18 @@ impl Fitted {
             lead: LEAD,
             motion: self.effect.motion,
             phases: self.phases,
+            rates: self.rates,
+            apart: false,
         };
         let (around, left) = whole.refine(&clips, hz, steps, go_on)?;
         Some(Self::new(whole, around, left))
+    }
+
+    /// The effect's answer to the dry side of one of the recordings, at its own rate.
+    pub fn answer(&self, at: usize, dry: &[f32], hz: f64) -> Vec<f32> {
+        let mut effect = self.effect.clone();
+        effect.motion.oscillator.rate_hz = self.rates[at];
+        effect.answer(dry, self.phases[at], hz)
     }
 }
 
@@ -202,6 +224,8 @@ impl Tried {
         let mut whole = Whole {
             motion: found.motion,
             phases: found.phases,
+            rates: found.rates,
+            apart: false,
             taps: COARSE_TAPS[0],
             lead: COARSE_LEADS[0],
         };
@@ -217,14 +241,15 @@ impl Tried {
     }
 }
 
-/// The motion that leaves least of the tracked recordings at a low rate, with the phases of all.
+/// The motions that leave least of the tracked recordings at a low rate, the best first, with the phases of all:
+/// of slower oscillators that carry a wave, two may, and more of the sound tells which does.
 fn chosen(
     recordings: &[Recording<'_>],
     coarse: &[Clip],
     (hz, slow): (f64, usize),
     part: Option<Part>,
     go_on: &dyn Fn() -> bool,
-) -> Option<Whole> {
+) -> Option<Vec<Whole>> {
     let tracked = recordings.iter().enumerate().take(TRACKED);
     let tracked: Vec<Clip> = tracked.map(|(at, r)| clip::loudest(r, at)).collect();
     let candidates = candidates(&tracked, hz, part, go_on);
@@ -236,55 +261,61 @@ fn chosen(
         let tried = Tried::new(found.clone(), &own, (hz, TRIED_STEPS), go_on)?;
         Some((tracks, found, tried))
     });
+    let plain = plain.inspect(|p| if std::env::var_os("H1").is_some() { eprintln!("H1 plain {:?} {} Hz: track {} coarse {}", p.1.motion.part, p.1.motion.oscillator.rate_hz, p.1.left, p.2.left); });
     let (tracks, found, plain) = plain.min_by(|a, b| less(&a.2, &b.2))?;
-    let carrying = match plain.left > EXPLAINED {
+    let mut carrying = match plain.left > EXPLAINED {
         true => slower(&tracks, &found, &own, hz, go_on),
-        false => None,
+        false => Vec::new(),
     };
-    let carrying = carrying.filter(|slow| slow.left < CARRIED * plain.left);
-    let Tried {
-        mut whole, around, ..
-    } = carrying.unwrap_or(plain);
-    for at in whole.phases.len()..recordings.len() {
-        let clips: Vec<&Clip> = coarse.iter().filter(|c| c.recording == at).collect();
-        whole.phases.push(0.0);
-        whole.phases[at] = whole.anywhere(&around, &clips, hz);
+    carrying.retain(|slow| slow.left < CARRIED * plain.left);
+    carrying.truncate(FINALISTS);
+    if carrying.is_empty() {
+        carrying.push(plain);
     }
-    Some(whole)
+    let located = carrying.into_iter().map(|tried| {
+        let Tried {
+            mut whole, around, ..
+        } = tried;
+        for at in whole.phases.len()..recordings.len() {
+            let clips: Vec<&Clip> = coarse.iter().filter(|c| c.recording == at).collect();
+            whole.phases.push(0.0);
+            whole.rates.push(whole.motion.oscillator.rate_hz);
+            whole.phases[at] = whole.anywhere(&around, &clips, hz);
+        }
+        whole
+    });
+    Some(located.collect())
 }
 
-/// The slower oscillator, with the plain one among its harmonics, that leaves least: those that explain the
-/// tracks best are tried, then those on either side of the best, as long as one is better.
+/// Slower oscillators with the plain one among their harmonics, that first that leaves least: those that
+/// explain the tracks best are tried, then those on either side of the best, as long as one is better.
 fn slower(
     tracks: &[Track],
     plain: &oscillator::Found,
     clips: &[Clip],
     hz: f64,
     go_on: &dyn Fn() -> bool,
-) -> Option<Tried> {
+) -> Vec<Tried> {
     let found = oscillator::carrying(tracks, plain);
     let fast = plain.motion.oscillator.rate_hz;
     let times = |of: &oscillator::Found| (fast / of.motion.oscillator.rate_hz).round() as usize;
     let mut next: Vec<usize> = found.iter().take(TRIED).map(times).collect();
-    let (mut seen, mut best): (Vec<usize>, Option<(usize, Tried)>) = (Vec::new(), None);
+    let (mut seen, mut tried): (Vec<usize>, Vec<(usize, Tried)>) = (Vec::new(), Vec::new());
     while let Some(at) = next.pop() {
         if seen.contains(&at) {
             continue;
         }
         seen.push(at);
         let candidate = found.iter().find(|found| times(found) == at);
-        let tried = candidate.and_then(|f| Tried::new(f.clone(), clips, (hz, STEPS), go_on));
-        if let Some(tried) = tried
-            && best.as_ref().is_none_or(|(_, best)| tried.left < best.left)
-        {
-            best = Some((at, tried));
-        }
-        if let (true, Some((at, _))) = (next.is_empty(), &best) {
+        let there = candidate.and_then(|f| Tried::new(f.clone(), clips, (hz, STEPS), go_on));
+        tried.extend(there.map(|there| (at, there)));
+        tried.sort_by(|a, b| a.1.left.total_cmp(&b.1.left));
+        if let (true, Some((at, _))) = (next.is_empty(), tried.first()) {
             let beside = [at - 1, at + 1].into_iter();
             next.extend(beside.filter(|at| !seen.contains(at)));
         }
     }
-    best.map(|(_, tried)| tried)
+    tried.into_iter().map(|(_, tried)| tried).collect()
 }
 
 /// The tracks of each part that may be it, with an oscillator behind them: of all-pass chains the two best.
@@ -349,41 +380,117 @@ impl Modulation {
     /// Where the oscillator stood with the first sample of a recording, of which two seconds or so are
     /// enough: the phase that leaves least, looked for all around at a low rate, then nearby.
     pub fn phase_of(&self, recording: &Recording<'_>, hz: f64) -> f64 {
+        let sought = Sought::new(self, recording, hz);
+        let phase = sought.coarsely();
+        sought.nearby(phase, self.motion.oscillator.rate_hz)
+    }
+
+    /// The same, and how often a second it moved there.
+    fn stood(&self, recording: &Recording<'_>, hz: f64) -> (f64, f64) {
+        let sought = Sought::new(self, recording, hz);
+        let (phase, rate) = sought.at_its_rate(sought.coarsely());
+        (sought.nearby(phase, rate), rate)
+    }
+}
+
+/// A recording whose phase is looked for.
+struct Sought<'a> {
+    effect: &'a Modulation,
+    clips: Vec<Clip>,
+    hz: f64,
+    /// At a low rate, with filters that say there what the effect's own say.
+    coarse: Vec<Clip>,
+    low: f64,
+    whole: Whole,
+    around: Option<Filters>,
+}
+
+/// Rates tried on either side of the learned one.
+const RATES_TRIED: i32 = 12;
+
+impl<'a> Sought<'a> {
+    fn new(effect: &'a Modulation, recording: &Recording<'_>, hz: f64) -> Self {
         let clips = excerpts(std::slice::from_ref(recording), hz, PHASE_SAMPLES);
-        let full: Vec<&Clip> = clips.iter().collect();
         let whole = Whole {
-            motion: self.motion.clone(),
+            motion: effect.motion.clone(),
             phases: vec![0.0],
+            rates: vec![effect.motion.oscillator.rate_hz],
+            apart: false,
             taps: COARSE_TAPS[1],
             lead: COARSE_LEADS[1],
         };
-        let near = Whole {
-            lead: LEAD,
-            ..whole.clone()
-        };
         let factor = factor(hz, COARSE[1]);
-        let phase = self.coarsely(&whole, &clips, (hz, factor));
-        near.nearby(&self.filters(), &full, hz, phase)
-    }
-
-    /// The phase by what is below a low rate, with filters that say there what its own say.
-    fn coarsely(&self, whole: &Whole, clips: &[Clip], (hz, factor): (f64, usize)) -> f64 {
+        let low = hz / factor as f64;
         let answered = clips.iter().map(|clip| {
             let mut moved = vec![0.0; clip.dry.len()];
-            let operator = Operator::new(self.motion.part, hz);
+            let operator = Operator::new(effect.motion.part, hz);
             let mut operator = operator.starting_at(clip.start);
-            operator.run(&self.motion, 0.0, &clip.dry, &mut moved);
+            operator.run(&effect.motion, 0.0, &clip.dry, &mut moved);
             Clip {
-                wet: self.filters().answer(&clip.dry, &moved),
+                wet: effect.filters().answer(&clip.dry, &moved),
                 ..clip.clone()
             }
         });
         let answered: Vec<Clip> = answered.collect();
-        let low = hz / factor as f64;
         let around = whole.filters(&fewer(&answered, factor), low);
-        let coarse = fewer(clips, factor);
-        let coarse: Vec<&Clip> = coarse.iter().collect();
-        around.map_or(0.0, |(around, _)| whole.anywhere(&around, &coarse, low))
+        Self {
+            effect,
+            coarse: fewer(&clips, factor),
+            clips,
+            hz,
+            low,
+            whole,
+            around: around.map(|(around, _)| around),
+        }
+    }
+
+    fn coarsely(&self) -> f64 {
+        let clips: Vec<&Clip> = self.coarse.iter().collect();
+        let around = self.around.as_ref();
+        around.map_or(0.0, |around| self.whole.anywhere(around, &clips, self.low))
+    }
+
+    /// The rate near the learned one that leaves least where the phase in the recording's middle stays, where
+    /// the recording tells; the phase with its first sample, and that rate.
+    fn at_its_rate(&self, phase: f64) -> (f64, f64) {
+        let learned = self.effect.motion.oscillator.rate_hz;
+        let ends = self.coarse.iter().map(|clip| {
+            let start = clip.start as f64;
+            [start + clip.skip as f64, start + clip.dry.len() as f64]
+        });
+        let ends: Vec<[f64; 2]> = ends.collect();
+        let first = ends.iter().map(|ends| ends[0]).fold(f64::INFINITY, f64::min);
+        let last = ends.iter().map(|ends| ends[1]).fold(0.0, f64::max);
+        let Some(around) = &self.around else {
+            return (phase, learned);
+        };
+        if learned * (last - first) / self.low < oscillator::TOLD {
+            return (phase, learned);
+        }
+        let middle = 0.5 * (first + last) / self.low;
+        let clips: Vec<&Clip> = self.coarse.iter().collect();
+        let tried = (-RATES_TRIED..=RATES_TRIED).map(|i| {
+            let share = oscillator::ASTRAY * f64::from(i) / f64::from(RATES_TRIED);
+            let rate = learned * (1.0 + share);
+            let phase = phase - std::f64::consts::TAU * learned * share * middle;
+            let whole = Whole {
+                rates: vec![rate],
+                ..self.whole.clone()
+            };
+            (phase, rate, whole.missed(around, &clips, self.low, phase))
+        });
+        let best = tried.min_by(|a, b| a.2.total_cmp(&b.2));
+        best.map_or((phase, learned), |(phase, rate, _)| (phase, rate))
+    }
+
+    fn nearby(&self, phase: f64, rate: f64) -> f64 {
+        let full: Vec<&Clip> = self.clips.iter().collect();
+        let near = Whole {
+            lead: LEAD,
+            rates: vec![rate],
+            ..self.whole.clone()
+        };
+        near.nearby(&self.effect.filters(), &full, self.hz, phase)
     }
 }
 

@@ -117,3 +117,41 @@ fn said(motion: &Motion) -> String {
         period(motion)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsp::modulation::Oscillator;
+
+    fn motion(part: Part, centre: f64, swing: f64) -> Motion {
+        Motion {
+            part,
+            centre,
+            oscillator: Oscillator {
+                rate_hz: 0.5,
+                curve: vec![0.0, swing],
+            },
+            feedback: -0.25,
+        }
+    }
+
+    #[test]
+    fn a_curve_is_shown_in_what_musicians_read() {
+        let delay = motion(Part::Delay, 0.008_f64.ln(), 0.25_f64.ln_1p());
+        let points = curve(&delay, 4.0);
+        assert_eq!((points[0][0], points[points.len() - 1][0]), (0.0, 4.0));
+        // A sine: in the middle at 0, highest after a quarter of 2 s.
+        assert!((points[0][1] - 8.0).abs() < 1e-9);
+        assert!((points[POINTS / 4][1] - 10.0).abs() < 1e-9, "{points:?}");
+        assert_eq!(
+            said(&delay),
+            "It swings from 6.40 to 10.00 ms, a depth of 3.60 ms, 0.5000 times a second (a period of \
+             2.000 s). -25 % of what comes out enters again."
+        );
+        let chain = motion(Part::AllPass { stages: 4 }, 1000_f64.ln(), 2_f64.ln());
+        let words = said(&chain);
+        assert!(words.contains("from 500 to 2000 Hz, a depth of 2.00 octaves"), "{words}");
+        let gain = said(&motion(Part::Gain, 0.5, 0.2));
+        assert!(gain.contains("from 0.300 to 0.700, a depth of 40.0 %"), "{gain}");
+    }
+}
