@@ -1,7 +1,7 @@
 //! Clips made by number: plucked strings from clean to fuzz, soft and sharp, through a random effect that
 //! moves or one that stands still. Knows nothing of how they are called.
 
-use crate::material::material;
+use super::material::material;
 use effigy_base::audio::{Audio, SampleRate};
 use effigy_base::effects::Effect;
 use rand::{Rng, SeedableRng};

@@ -3,12 +3,12 @@
 //!
 //! Deterministic: a case is its number. Knows nothing of how a pair is judged.
 
-use crate::material::{MATERIALS, hiss, material};
+use super::material::{MATERIALS, hiss, material};
 use effigy_base::audio::SampleRate;
 use effigy_base::effects::Effect;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::PI;
 
 /// What is known of a pair that belongs together.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@
 use super::playable::{Playable, Source};
 use crate::data::pair::Span;
 use crate::engine::Engine;
-use crate::network::{Architecture, Modulated, Network};
+use crate::network::{Architecture, Network};
 use crate::regress::baseline::Baseline;
 use crate::training::modulation::PhaseReport;
 use crate::training::{evaluate, modulation};
@@ -40,9 +40,8 @@ impl Playable {
             Source::Run(run) if run.by_burn => Box::new(|span, range| {
                 let (model, device) = (&run.model, &run.device);
                 let phase = modulation::of_model(model, span, range);
-                let stood = phase.as_ref().map(|phase| phase.phase);
-                let wet =
-                    evaluate::predict_from(model, device, span, range, (usize::MAX, stood));
+                let from = (usize::MAX, phase.as_ref());
+                let wet = evaluate::predict_from(model, device, span, range, from);
                 Ok(Predicted { wet, phase })
             }),
             Source::Run(_) | Source::File(_) => {
@@ -71,7 +70,7 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Predic
         modulation::report(&effect, span.pair(), range)
     });
     let knobs = match &phase {
-        Some(phase) => Modulated::as_learned(phase.phase as f32).to_vec(),
+        Some(phase) => phase.knobs().to_vec(),
         None => span.pair().controls().to_vec(),
     };
     let mut wet = Engine::play(network, &knobs, &dry[from..to])?;

@@ -170,6 +170,10 @@ pub struct PhaseReport {
     pub label: String,
     /// With its first sample, radians.
     pub phase: f64,
+    /// Its rate there, hertz: the learned one, unless what was read tells another.
+    pub rate_hz: f64,
+    /// The same over the learned one.
+    pub rate_factor: f64,
     /// Seconds that told it, from where to where.
     pub read_seconds: [f64; 2],
     /// Seconds that were scored, from where to where.
@@ -181,10 +185,11 @@ impl std::fmt::Display for PhaseReport {
         let ([read, to], [from, end]) = (self.read_seconds, self.scored_seconds);
         write!(
             f,
-            "{}: the oscillator's phase is {:.3} rad with the first sample, read off {:.2} s ({read:.2} to \
-             {to:.2}); {:.2} s are scored ({from:.2} to {end:.2})",
+            "{}: the oscillator's phase is {:.3} rad with the first sample and its rate {:.4} Hz, read off {:.2} s \
+             ({read:.2} to {to:.2}); {:.2} s are scored ({from:.2} to {end:.2})",
             self.label,
             self.phase,
+            self.rate_hz,
             to - read,
             end - from
         )
@@ -215,9 +220,13 @@ pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> P
     };
     let rate = pair.sample_rate();
     let seconds = |range: &Range<usize>| [range.start, range.end].map(|at| rate.seconds(at));
+    let (phase, rate_hz) = effect.stood(&recording, f64::from(rate.hz()));
+    let learned = effect.motion.oscillator.rate_hz;
     PhaseReport {
         label: pair.name().to_string(),
-        phase: effect.phase_of(&recording, f64::from(rate.hz())),
+        phase,
+        rate_hz,
+        rate_factor: if learned > 0.0 { rate_hz / learned } else { 1.0 },
         read_seconds: seconds(&told_by),
         scored_seconds: seconds(range),
     }
@@ -230,12 +239,23 @@ pub fn of_model(model: &EffectModel, span: &Span, range: &Range<usize>) -> Optio
     Some(report(&effect, pair, range))
 }
 
-/// Where the knobs of `model` stand: where the pair says; of one that moves by itself, whose oscillator stood
-/// at `phase` with the pair's first sample, its phase with the sample of this number (before the pair's
-/// first, below 0), as learned.
-pub fn knobs(model: &EffectModel, pair: &DryWetPair, phase: Option<f64>, first: i64) -> Vec<f32> {
-    match phase {
-        Some(phase) => model.knobs_before(&network::Modulated::as_learned(phase as f32), -first),
+impl PhaseReport {
+    /// Where the knobs of the network stand with the recording's first sample.
+    pub fn knobs(&self) -> [f32; 3] {
+        network::Modulated::as_learned(self.phase as f32, self.rate_factor as f32)
+    }
+}
+
+/// Where the knobs of `model` stand: where the pair says; of one that moves by itself as `stood` says, its phase
+/// with the sample of this number (before the pair's first, below 0).
+pub fn knobs(
+    model: &EffectModel,
+    pair: &DryWetPair,
+    stood: Option<&PhaseReport>,
+    first: i64,
+) -> Vec<f32> {
+    match stood {
+        Some(stood) => model.knobs_before(&stood.knobs(), -first),
         None => pair.controls().to_vec(),
     }
 }

@@ -88,7 +88,6 @@ pub fn detect(dry: &[f32], wet: &[f32], hz: f64, parts: &[Part]) -> Option<Movin
     let heard = Heard::new(&clip, hz);
     let tried = others.iter().chain(&chain);
     let tried = tried.filter_map(|track| heard.compare(track));
-    let tried = tried.inspect(|m| if std::env::var_os("H1").is_some() { eprintln!("H1 {m:?}") });
     tried.min_by(|a, b| a.moving.total_cmp(&b.moving))
 }
 
@@ -125,7 +124,6 @@ impl Heard {
         (whole.taps, whole.lead) = (TAPS, LEAD);
         let clips = std::slice::from_ref(&self.clip);
         let (_, moving) = whole.refine(clips, self.hz, steps[1], &|| true)?;
-        if std::env::var_os("H1").is_some() { let a: Vec<String> = whole.motion.oscillator.curve.chunks(2).map(|p| format!("{:.3}", p[0].hypot(p[1]))).collect(); eprintln!("X1 harmonics {a:?}"); }
         let [from, to] = ends(track);
         let rate_hz = whole.motion.oscillator.rate_hz;
         Some(Moving {

@@ -134,7 +134,6 @@ impl Fitted {
                 (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
                 (_, left) = whole.refine(clips, *hz, STEPS, go_on)?;
             }
-            if std::env::var_os("H1").is_some() { eprintln!("H1 finalist {} {left}", whole.motion.oscillator.rate_hz); }
             go_on().then_some((whole, left))
         });
         let (mut whole, _) = finished.min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -261,7 +260,6 @@ fn chosen(
         let tried = Tried::new(found.clone(), &own, (hz, TRIED_STEPS), go_on)?;
         Some((tracks, found, tried))
     });
-    let plain = plain.inspect(|p| if std::env::var_os("H1").is_some() { eprintln!("H1 plain {:?} {} Hz: track {} coarse {}", p.1.motion.part, p.1.motion.oscillator.rate_hz, p.1.left, p.2.left); });
     let (tracks, found, plain) = plain.min_by(|a, b| less(&a.2, &b.2))?;
     let mut carrying = match plain.left > EXPLAINED {
         true => slower(&tracks, &found, &own, hz, go_on),
@@ -378,15 +376,9 @@ impl Modulation {
     }
 
     /// Where the oscillator stood with the first sample of a recording, of which two seconds or so are
-    /// enough: the phase that leaves least, looked for all around at a low rate, then nearby.
-    pub fn phase_of(&self, recording: &Recording<'_>, hz: f64) -> f64 {
-        let sought = Sought::new(self, recording, hz);
-        let phase = sought.coarsely();
-        sought.nearby(phase, self.motion.oscillator.rate_hz)
-    }
-
-    /// The same, and how often a second it moved there.
-    fn stood(&self, recording: &Recording<'_>, hz: f64) -> (f64, f64) {
+    /// enough: the phase that leaves least, looked for all around at a low rate, then nearby. And how often a
+    /// second it moves there, which is what was learned unless it was heard often enough to tell.
+    pub fn stood(&self, recording: &Recording<'_>, hz: f64) -> (f64, f64) {
         let sought = Sought::new(self, recording, hz);
         let (phase, rate) = sought.at_its_rate(sought.coarsely());
         (sought.nearby(phase, rate), rate)
@@ -406,7 +398,7 @@ struct Sought<'a> {
 }
 
 /// Rates tried on either side of the learned one.
-const RATES_TRIED: i32 = 12;
+const RATES_TRIED: f64 = 12.0;
 
 impl<'a> Sought<'a> {
     fn new(effect: &'a Modulation, recording: &Recording<'_>, hz: f64) -> Self {
@@ -469,18 +461,30 @@ impl<'a> Sought<'a> {
         }
         let middle = 0.5 * (first + last) / self.low;
         let clips: Vec<&Clip> = self.coarse.iter().collect();
-        let tried = (-RATES_TRIED..=RATES_TRIED).map(|i| {
-            let share = oscillator::ASTRAY * f64::from(i) / f64::from(RATES_TRIED);
-            let rate = learned * (1.0 + share);
-            let phase = phase - std::f64::consts::TAU * learned * share * middle;
+        let at = |steps: f64| {
+            let share = oscillator::ASTRAY * steps / RATES_TRIED;
+            let turned = std::f64::consts::TAU * learned * share * middle;
+            (phase - turned, learned * (1.0 + share))
+        };
+        let left = |steps: f64| {
+            let (phase, rate) = at(steps);
             let whole = Whole {
                 rates: vec![rate],
                 ..self.whole.clone()
             };
-            (phase, rate, whole.missed(around, &clips, self.low, phase))
-        });
-        let best = tried.min_by(|a, b| a.2.total_cmp(&b.2));
-        best.map_or((phase, learned), |(phase, rate, _)| (phase, rate))
+            whole.missed(around, &clips, self.low, phase)
+        };
+        let steps = (0..=2 * RATES_TRIED as usize).map(|i| i as f64 - RATES_TRIED);
+        let tried: Vec<(f64, f64)> = steps.map(|steps| (steps, left(steps))).collect();
+        let least = (0..tried.len()).min_by(|&a, &b| tried[a].1.total_cmp(&tried[b].1));
+        let least = least.unwrap_or(0);
+        let [before, after] = [least.wrapping_sub(1), least + 1].map(|i| tried.get(i));
+        // Where the parabola through three of them turns.
+        let between = match (before, after) {
+            (Some((_, a)), Some((_, c))) => 0.5 * (a - c) / (a - 2.0 * tried[least].1 + c).max(1e-300),
+            _ => 0.0,
+        };
+        at(tried[least].0 + between.clamp(-0.5, 0.5))
     }
 
     fn nearby(&self, phase: f64, rate: f64) -> f64 {

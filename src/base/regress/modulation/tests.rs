@@ -85,7 +85,7 @@ fn a_known_motion_is_learned_and_followed_on_another_sound() {
         let wet = truth.answer(&dry, 4.0, HZ);
         let second = HZ as usize;
         let first = Recording::whole(&dry[..second], &wet[..second]);
-        let phase = found.phase_of(&first, HZ);
+        let (phase, _) = found.stood(&first, HZ);
         let predicted = found.answer(&dry, phase, HZ);
         let esr = esr(&wet[second..], &predicted[second..]);
         assert!(esr < 0.005, "{:?}: {esr}", truth.motion.part);
