@@ -113,51 +113,11 @@ fn real() {
     println!("static called moving: {still}; moving found: {moving}");
 }
 
-fn fit(device: &str, taps: usize, harmonics: usize) {
-    use effigy_base::regress::modulation::{Fitted, Recording, Size};
-    let data = shared::data().unwrap();
-    let all: Vec<real::Pair> = real::moving(&data).into_iter().filter(|p| p.name.contains(device)).collect();
-    let hz = f64::from(all[0].dry.sample_rate().hz());
-    let of = |p: &'_ real::Pair| -> (Vec<f32>, Vec<f32>) { (p.dry.channels()[0].clone(), p.wet.channels()[0].clone()) };
-    let sounds: Vec<_> = all.iter().map(of).collect();
-    let recordings: Vec<Recording<'_>> = sounds[..3].iter().map(|(d, w)| Recording::whole(d, w)).collect();
-    let begun = Instant::now();
-    let mut fitted = Fitted::begin(&recordings, hz, (None, Size { taps, harmonics }), &|| true).unwrap();
-    for round in 0..6 {
-        let (dry, wet) = &sounds[3];
-        let first = 2 * hz as usize;
-        let opening = Recording::whole(&dry[..first], &wet[..first]);
-        let (phase, rate) = fitted.effect.stood(&opening, hz);
-        let mut there = fitted.effect.clone();
-        there.motion.oscillator.rate_hz = rate;
-        let answer = there.answer(dry, phase, hz);
-        let (mut e, mut s) = (0.0, 0.0);
-        for (w, a) in wet.iter().zip(&answer).skip(first) {
-            e += f64::from(w - a).powi(2);
-            s += f64::from(*w).powi(2);
-        }
-        let each: Vec<String> = recordings.iter().zip(&fitted.phases).map(|(r, p)| {
-            let at = recordings.iter().position(|o| std::ptr::eq(o.dry, r.dry)).unwrap(); let _ = p;
-            let answer = fitted.answer(at, r.dry, hz);
-            let (mut e, mut s) = (0.0, 0.0);
-            for (w, a) in r.wet.iter().zip(&answer) { e += f64::from(w - a).powi(2); s += f64::from(*w).powi(2); }
-            format!("{:.4}", e / s)
-        }).collect();
-        println!("{device} round {round}: rate {:.5} harmonics {} left {:.5} each {each:?} test {:.5} at {rate:.4}, {:.0} s", fitted.effect.motion.oscillator.rate_hz, fitted.effect.motion.oscillator.curve.len()/2, fitted.left, e / s, begun.elapsed().as_secs_f64());
-        if round < 5 { fitted = fitted.refine(&recordings, hz, 3, &|| true).unwrap(); }
-    }
-    println!("{:?}", fitted.effect.motion);
-}
-
 fn main() {
     let arguments = std::env::args().skip(1);
     let arguments: Vec<String> = arguments.filter(|a| !a.starts_with("--")).collect();
     if arguments.first().is_some_and(|a| a == "real") {
         return real();
-    }
-    if arguments.first().is_some_and(|a| a == "fit") {
-        let n = |i: usize, d: usize| arguments.get(i).and_then(|a| a.parse().ok()).unwrap_or(d);
-        return fit(&arguments[1], n(2, 48), n(3, 32));
     }
     let number = |at: usize, default| {
         let given = arguments.get(at).and_then(|a| a.parse().ok());

@@ -64,6 +64,8 @@ pub fn still(data: &Path) -> Vec<Pair> {
         "wet" => Some("dry".to_string()),
         _ => Some(format!("{}-dry", name.strip_suffix("-wet")?)),
     };
-    let each = folders.iter().map(|folder| pairs(&data.join(folder), dry_of));
+    let each = folders
+        .iter()
+        .map(|folder| pairs(&data.join(folder), dry_of));
     each.flatten().collect()
 }

@@ -226,7 +226,11 @@ pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> P
         label: pair.name().to_string(),
         phase,
         rate_hz,
-        rate_factor: if learned > 0.0 { rate_hz / learned } else { 1.0 },
+        rate_factor: if learned > 0.0 {
+            rate_hz / learned
+        } else {
+            1.0
+        },
         read_seconds: seconds(&told_by),
         scored_seconds: seconds(range),
     }

@@ -149,7 +149,7 @@ fn learned(place: &Place, truth: &Truth, driven: bool) -> (PathBuf, train::Outco
          [[data.valid]]\ndry = \"valid-dry.wav\"\nwet = \"valid-wet.wav\"\n\
          [[data.test]]\ndry = \"test-dry.wav\"\nwet = \"test-wet.wav\"\n\
          [windows]\nwindow_len = 1024\nhop = 1024\n[baselines]\nfir_taps = 8\n\
-         [training]\nepochs = 6\npatience = 1\n[model]\nkind = \"modulated\"\npart = {part}\nharmonics = 8\n",
+         [training]\nepochs = 6\npatience = 1\n[model]\nkind = \"modulated\"\npart = {part}\nharmonics = 8\ntaps = 48\n",
         truth.name
     );
     trained(place, "run", &text)

@@ -116,10 +116,19 @@ impl Heard {
     fn compare(&self, track: &Track) -> Option<Moving> {
         let still = self.standing(track)?;
         let found = oscillator::plain(std::slice::from_ref(track));
-        let aperiodic = found.iter().map(|found| found.left).fold(f64::INFINITY, f64::min);
+        let aperiodic = found
+            .iter()
+            .map(|found| found.left)
+            .fold(f64::INFINITY, f64::min);
         // What no oscillator explains is not worth the steps.
-        let steps = if aperiodic < PERIODIC { [COARSE_STEPS, STEPS] } else { [0, 0] };
-        let tried = found.into_iter().filter_map(|found| self.tried(found, steps[0]));
+        let steps = if aperiodic < PERIODIC {
+            [COARSE_STEPS, STEPS]
+        } else {
+            [0, 0]
+        };
+        let tried = found
+            .into_iter()
+            .filter_map(|found| self.tried(found, steps[0]));
         let (mut whole, _) = tried.min_by(|a, b| a.1.total_cmp(&b.1))?;
         (whole.taps, whole.lead) = (TAPS, LEAD);
         let clips = std::slice::from_ref(&self.clip);

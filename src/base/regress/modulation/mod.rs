@@ -79,7 +79,7 @@ pub struct Size {
 impl Default for Size {
     fn default() -> Self {
         Self {
-            taps: 48,
+            taps: 80,
             harmonics: 32,
         }
     }
@@ -328,7 +328,8 @@ fn candidates(
         let each = clips.par_iter().map(|clip| track::tracks(part, clip, hz));
         let each: Vec<Vec<Track>> = each.collect();
         let ways = each.iter().map(Vec::len).min().filter(|_| go_on());
-        let way = |at: usize| -> Vec<Track> { each.iter().map(|tracks| tracks[at].clone()).collect() };
+        let way =
+            |at: usize| -> Vec<Track> { each.iter().map(|tracks| tracks[at].clone()).collect() };
         (0..ways.unwrap_or(0)).map(way).collect::<Vec<Vec<Track>>>()
     });
     let (mut chains, mut all): (Vec<Vec<Track>>, Vec<Vec<Track>>) =
@@ -451,7 +452,10 @@ impl<'a> Sought<'a> {
             [start + clip.skip as f64, start + clip.dry.len() as f64]
         });
         let ends: Vec<[f64; 2]> = ends.collect();
-        let first = ends.iter().map(|ends| ends[0]).fold(f64::INFINITY, f64::min);
+        let first = ends
+            .iter()
+            .map(|ends| ends[0])
+            .fold(f64::INFINITY, f64::min);
         let last = ends.iter().map(|ends| ends[1]).fold(0.0, f64::max);
         let Some(around) = &self.around else {
             return (phase, learned);
@@ -481,7 +485,9 @@ impl<'a> Sought<'a> {
         let [before, after] = [least.wrapping_sub(1), least + 1].map(|i| tried.get(i));
         // Where the parabola through three of them turns.
         let between = match (before, after) {
-            (Some((_, a)), Some((_, c))) => 0.5 * (a - c) / (a - 2.0 * tried[least].1 + c).max(1e-300),
+            (Some((_, a)), Some((_, c))) => {
+                0.5 * (a - c) / (a - 2.0 * tried[least].1 + c).max(1e-300)
+            }
             _ => 0.0,
         };
         at(tried[least].0 + between.clamp(-0.5, 0.5))

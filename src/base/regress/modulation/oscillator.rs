@@ -149,7 +149,11 @@ fn rates(tracks: &[Track]) -> Vec<f64> {
         let near = (-10..=10).map(|i| at(*valley) + step * f64::from(i) / 10.0);
         near.min_by(|a, b| judged(tracks, *a).0.total_cmp(&judged(tracks, *b).0))
     };
-    [Some(first), second].into_iter().flatten().filter_map(nearer).collect()
+    [Some(first), second]
+        .into_iter()
+        .flatten()
+        .filter_map(nearer)
+        .collect()
 }
 
 /// The plain oscillators that may be behind `tracks`, which are of one part; none where nothing returns.
@@ -216,7 +220,8 @@ fn fitted(part: Part, tracks: &[Track], rate: f64, harmonics: &[usize]) -> Optio
     let alone = curve((part, rate), &tracks[..1], &rates, harmonics, &first[..1])?;
     turn(&alone, tracks, &rates, &mut first);
     let starts = [own, first].into_iter();
-    let found = starts.filter_map(|phases| settled((part, rate), tracks, &rates, harmonics, phases));
+    let found =
+        starts.filter_map(|phases| settled((part, rate), tracks, &rates, harmonics, phases));
     found.min_by(|a, b| a.left.total_cmp(&b.left))
 }
 

@@ -53,7 +53,9 @@ impl Whole {
     fn told_apart(&self, clips: &[Clip], hz: f64) -> bool {
         let seconds = |at: usize| {
             let own = clips.iter().filter(|clip| clip.recording == at);
-            let samples: usize = own.map(|clip| clip.dry.len() - clip.skip.min(clip.dry.len())).sum();
+            let samples: usize = own
+                .map(|clip| clip.dry.len() - clip.skip.min(clip.dry.len()))
+                .sum();
             samples as f64 / hz
         };
         let rate = self.motion.oscillator.rate_hz;
@@ -66,7 +68,12 @@ impl Whole {
         let of = |clip: &&Clip| {
             let mut moved = vec![0.0; clip.dry.len()];
             let mut operator = self.operator(clip, hz);
-            operator.run(&self.motion_in(clip.recording), phase, &clip.dry, &mut moved);
+            operator.run(
+                &self.motion_in(clip.recording),
+                phase,
+                &clip.dry,
+                &mut moved,
+            );
             let answer = around.answer(&clip.dry, &moved);
             let pairs = answer.iter().zip(&clip.wet).skip(clip.skip);
             pairs.map(|(a, w)| (w - a).powi(2)).sum::<f64>()

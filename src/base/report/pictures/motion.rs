@@ -96,7 +96,10 @@ fn said(motion: &Motion) -> String {
     let [high, low] = motion.oscillator.range();
     let [from, to] = [low, high].map(|end| shown(motion.part, motion.centre + end));
     let swing = match motion.part {
-        Part::Delay => format!("from {from:.2} to {to:.2} ms, a depth of {:.2} ms", to - from),
+        Part::Delay => format!(
+            "from {from:.2} to {to:.2} ms, a depth of {:.2} ms",
+            to - from
+        ),
         Part::AllPass { stages } => format!(
             "of {stages} stages from {from:.0} to {to:.0} Hz, a depth of {:.2} octaves",
             (to / from).log2()
@@ -150,8 +153,14 @@ mod tests {
         );
         let chain = motion(Part::AllPass { stages: 4 }, 1000_f64.ln(), 2_f64.ln());
         let words = said(&chain);
-        assert!(words.contains("from 500 to 2000 Hz, a depth of 2.00 octaves"), "{words}");
+        assert!(
+            words.contains("from 500 to 2000 Hz, a depth of 2.00 octaves"),
+            "{words}"
+        );
         let gain = said(&motion(Part::Gain, 0.5, 0.2));
-        assert!(gain.contains("from 0.300 to 0.700, a depth of 40.0 %"), "{gain}");
+        assert!(
+            gain.contains("from 0.300 to 0.700, a depth of 40.0 %"),
+            "{gain}"
+        );
     }
 }
