@@ -1,7 +1,7 @@
 //! The table of effects that move and of those that stand still: what a survey calls them.
 //!
 //! `cargo bench -p effigy-base --bench moving [FIRST] [COUNT]` prints it for so many of each, 3 to 30 s long; with
-//! `real` in their place for recordings of real devices. A line per clip as it is called, `!` before what is
+//! `real` in their place for recordings of real devices, with `truths` what is learned of effects of known motion. A line per clip as it is called, `!` before what is
 //! called wrongly, then the table by length. Thresholds were chosen on the clips from 0 to 99.
 
 mod made;
@@ -10,6 +10,7 @@ mod material;
 mod real;
 #[path = "../shared.rs"]
 mod shared;
+mod truths;
 
 use effigy_base::audio::Audio;
 use effigy_base::progress::Silent;
@@ -118,6 +119,9 @@ fn main() {
     let arguments: Vec<String> = arguments.filter(|a| !a.starts_with("--")).collect();
     if arguments.first().is_some_and(|a| a == "real") {
         return real();
+    }
+    if arguments.first().is_some_and(|a| a == "truths") {
+        return truths::table(&arguments[1..]);
     }
     let number = |at: usize, default| {
         let given = arguments.get(at).and_then(|a| a.parse().ok());

@@ -130,7 +130,9 @@ fn takes_of_their_own_rates_are_one_effect() {
     };
     let shares = [1.01, 0.99];
     let takes = [take(4, shares[0], 0.3), take(5, shares[1], 2.0)];
-    let recordings = takes.each_ref().map(|(dry, wet)| Recording::whole(dry, wet));
+    let recordings = takes
+        .each_ref()
+        .map(|(dry, wet)| Recording::whole(dry, wet));
     let part = Some(truth.motion.part);
     let fitted = Fitted::begin(&recordings, HZ, (part, Size::default()), &|| true).unwrap();
     assert!(fitted.left < 0.005, "{}", fitted.left);
