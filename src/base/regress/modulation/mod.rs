@@ -482,6 +482,10 @@ impl<'a> Sought<'a> {
         let tried: Vec<(f64, f64)> = steps.map(|steps| (steps, left(steps))).collect();
         let least = (0..tried.len()).min_by(|&a, &b| tried[a].1.total_cmp(&tried[b].1));
         let least = least.unwrap_or(0);
+        let of_learned = tried[tried.len() / 2].1;
+        if tried[least].1 > oscillator::MUCH_LESS * of_learned {
+            return (phase, learned);
+        }
         let [before, after] = [least.wrapping_sub(1), least + 1].map(|i| tried.get(i));
         // Where the parabola through three of them turns.
         let between = match (before, after) {

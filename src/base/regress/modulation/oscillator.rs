@@ -191,7 +191,7 @@ pub(super) fn carrying(tracks: &[Track], plain: &Found) -> Vec<Found> {
 /// most, where that leaves much less.
 pub(super) const TOLD: f64 = 4.0;
 pub(super) const ASTRAY: f64 = 0.03;
-const MUCH_LESS: f64 = 0.7;
+pub(super) const MUCH_LESS: f64 = 0.7;
 
 /// The rate of one track, near that of all.
 fn own_rate(track: &Track, rate: f64) -> f64 {
