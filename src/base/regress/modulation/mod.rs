@@ -31,8 +31,10 @@ use track::Track;
 const EXPLAINED: f64 = 0.02;
 const TRIED: usize = 4;
 
-/// Slower ones that are heard at a higher rate, too, before one is chosen.
+/// So many are heard at a higher rate, too, before one is chosen: slower ones, or the best of another part that
+/// leaves not much more than the best of all.
 const FINALISTS: usize = 2;
+const COMPARABLE: f64 = 10.0;
 
 /// Most steps at each of the lower rates; of each candidate before one is chosen.
 const STEPS: usize = 15;
@@ -122,21 +124,7 @@ impl Fitted {
         go_on: &dyn Fn() -> bool,
     ) -> Option<Self> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
-        let lower = COARSE.map(|rate| {
-            let factor = factor(hz, rate);
-            (fewer(&clips, factor), hz / factor as f64)
-        });
-        let slow = factor(hz, COARSE[0]);
-        let chosen = chosen(recordings, &lower[0].0, (hz, slow), part, go_on)?;
-        let finished = chosen.into_iter().filter_map(|mut whole| {
-            let mut left = f64::INFINITY;
-            for (at, (clips, hz)) in lower.iter().enumerate() {
-                (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
-                (_, left) = whole.refine(clips, *hz, STEPS, go_on)?;
-            }
-            go_on().then_some((whole, left))
-        });
-        let (mut whole, _) = finished.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let mut whole = nearer(recordings, &clips, hz, part, go_on)?;
         (whole.taps, whole.lead) = (size.taps, LEAD);
         let oscillator = &mut whole.motion.oscillator;
         let heard = oscillator.curve.len() / 2;
@@ -159,9 +147,7 @@ impl Fitted {
         go_on: &dyn Fn() -> bool,
     ) -> Option<Part> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
-        let slow = factor(hz, COARSE[0]);
-        let chosen = chosen(recordings, &fewer(&clips, slow), (hz, slow), None, go_on)?;
-        Some(chosen.first()?.motion.part)
+        Some(nearer(recordings, &clips, hz, None, go_on)?.motion.part)
     }
 
     /// An effect that is known, with the phases of these recordings.
@@ -206,6 +192,32 @@ impl Fitted {
     }
 }
 
+/// The motion that leaves least of the recordings at the lower rates.
+fn nearer(
+    recordings: &[Recording<'_>],
+    clips: &[Clip],
+    hz: f64,
+    part: Option<Part>,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Whole> {
+    let lower = COARSE.map(|rate| {
+        let factor = factor(hz, rate);
+        (fewer(clips, factor), hz / factor as f64)
+    });
+    let slow = factor(hz, COARSE[0]);
+    let chosen = chosen(recordings, &lower[0].0, (hz, slow), part, go_on)?;
+    let finished = chosen.into_iter().filter_map(|mut whole| {
+        let mut left = f64::INFINITY;
+        for (at, (clips, hz)) in lower.iter().enumerate() {
+            (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
+            (_, left) = whole.refine(clips, *hz, STEPS, go_on)?;
+        }
+        go_on().then_some((whole, left))
+    });
+    let best = finished.min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map(|(whole, _)| whole)
+}
+
 /// A motion tried on the tracked recordings at a low rate.
 struct Tried {
     whole: Whole,
@@ -241,7 +253,7 @@ impl Tried {
 }
 
 /// The motions that leave least of the tracked recordings at a low rate, the best first, with the phases of all:
-/// of slower oscillators that carry a wave, two may, and more of the sound tells which does.
+/// those of two parts, or two of the slower oscillators that may carry a wave. More of the sound tells which it is.
 fn chosen(
     recordings: &[Recording<'_>],
     coarse: &[Clip],
@@ -255,22 +267,31 @@ fn chosen(
     let hz = hz / slow as f64;
     let own = coarse.iter().filter(|clip| clip.recording < tracked.len());
     let own: Vec<Clip> = own.cloned().collect();
-    let less = |a: &Tried, b: &Tried| a.left.total_cmp(&b.left);
     let plain = candidates.into_iter().filter_map(|(tracks, found)| {
         let tried = Tried::new(found.clone(), &own, (hz, TRIED_STEPS), go_on)?;
         Some((tracks, found, tried))
     });
-    let (tracks, found, plain) = plain.min_by(|a, b| less(&a.2, &b.2))?;
-    let mut carrying = match plain.left > EXPLAINED {
-        true => slower(&tracks, &found, &own, hz, go_on),
+    let mut plain: Vec<_> = plain.collect();
+    plain.sort_by(|a, b| a.2.left.total_cmp(&b.2.left));
+    let (tracks, found, best) = plain.first()?;
+    let (left, part) = (best.left, best.whole.motion.part);
+    let mut finalists = match left > EXPLAINED {
+        true => slower(tracks, found, &own, hz, go_on),
         false => Vec::new(),
     };
-    carrying.retain(|slow| slow.left < CARRIED * plain.left);
-    carrying.truncate(FINALISTS);
-    if carrying.is_empty() {
-        carrying.push(plain);
+    finalists.retain(|slow| slow.left < CARRIED * left);
+    finalists.truncate(FINALISTS);
+    if finalists.is_empty() {
+        let mut plain = plain.into_iter().map(|(_, _, tried)| tried);
+        finalists.extend(plain.next());
+        let other = |tried: &Tried| tried.whole.motion.part != part;
+        finalists.extend(
+            plain
+                .find(other)
+                .filter(|other| other.left < COMPARABLE * left),
+        );
     }
-    let located = carrying.into_iter().map(|tried| {
+    let located = finalists.into_iter().map(|tried| {
         let Tried {
             mut whole, around, ..
         } = tried;
