@@ -1,184 +1,131 @@
 //! The table of effects that move and of those that stand still: what a survey calls them.
 //!
-//! `cargo bench -p effigy-base --bench moving [FIRST] [COUNT]` prints it for so many of each: clips of 3 to
-//! 30 s, plucked strings from clean to fuzz, soft and sharp, through random effects. A line per clip that is
-//! called wrongly, then the table by length.
+//! `cargo bench -p effigy-base --bench moving [FIRST] [COUNT]` prints it for so many of each, 3 to 30 s long; with
+//! `real` in their place for recordings of real devices, with `truths` what is learned of effects of known motion. A line per clip as it is called, `!` before what is
+//! called wrongly, then the table by length. Thresholds were chosen on the clips from 0 to 99.
 
-use effigy_base::audio::{Audio, SampleRate};
-use effigy_base::effects::Effect;
-use effigy_base::effects::signals::{self, Signal};
+mod made;
+#[path = "../material.rs"]
+mod material;
+mod real;
+#[path = "../shared.rs"]
+mod shared;
+mod truths;
+
+use effigy_base::audio::Audio;
 use effigy_base::progress::Silent;
-use effigy_base::random::Noise;
 use effigy_base::survey::survey;
+use made::LENGTHS;
 use rayon::prelude::*;
+use std::time::Instant;
 
-/// Lengths in seconds, by turns.
-const LENGTHS: [f64; 5] = [3.0, 4.5, 6.0, 12.0, 30.0];
+/// How near a rate that is named is to be.
+const NEAR: f64 = 0.05;
 
-/// Numbers drawn by name of a place: the same on every machine.
-struct Draw(Noise);
-
-impl Draw {
-    fn new(seed: u64) -> Self {
-        let mut noise = Noise::new(seed as u32 + 1);
-        (0..8).for_each(|_| {
-            noise.next_bits();
-        });
-        Self(noise)
-    }
-
-    /// Between these, evenly.
-    fn number(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * f64::from(self.0.next_bits()) / f64::from(u32::MAX)
-    }
-
-    /// Between these, evenly in octaves.
-    fn scale(&mut self, low: f64, high: f64) -> f64 {
-        self.number(low.ln(), high.ln()).exp()
-    }
-
-    fn choice(&mut self, count: usize) -> usize {
-        self.0.next_bits() as usize % count
-    }
-}
-
-struct Clip {
-    words: String,
+/// How a pair was called.
+struct Called {
     seconds: f64,
-    dry: Vec<f32>,
-    wet: Vec<f32>,
-    rate: SampleRate,
+    moving: bool,
+    /// At the rate at which it moves, where that is known.
+    right: bool,
 }
 
-/// What a moving or a static effect is, in TOML.
-fn effect(moves: bool, draw: &mut Draw) -> String {
-    let rate = draw.scale(if moves { 0.6 } else { 0.1 }, 6.0);
-    match (moves, draw.choice(6)) {
-        (true, 0) => format!(
-            "kind = 'chorus', rate_hz = {rate}, depth_ms = {}, delay_ms = {}",
-            draw.scale(0.6, 3.0),
-            draw.number(6.0, 18.0)
-        ),
-        (true, 1) => format!(
-            "kind = 'chorus', rate_hz = {rate}, depth_ms = {}, delay_ms = 3.0, feedback = {}",
-            draw.scale(0.6, 2.5),
-            draw.number(-0.7, 0.7)
-        ),
-        (true, 2) => format!(
-            "kind = 'chorus', rate_hz = {rate}, depth_ms = {}, delay_ms = 4.0, mix = 1.0",
-            draw.scale(0.3, 2.0)
-        ),
-        (true, 3 | 4) => format!(
-            "kind = 'phaser', rate_hz = {rate}, low_hz = {}, high_hz = {}, stages = {}",
-            draw.scale(150.0, 500.0),
-            draw.scale(1200.0, 4000.0),
-            [4, 6, 8][draw.choice(3)]
-        ),
-        (true, _) => format!(
-            "kind = 'tremolo', rate_hz = {rate}, depth = {}",
-            draw.number(0.3, 1.0)
-        ),
-        (false, 0) => format!(
-            "kind = 'low-pass', cutoff_hz = {}",
-            draw.scale(400.0, 8000.0)
-        ),
-        (false, 1) => format!(
-            "kind = 'overdrive', gain = {}, tone = {}",
-            draw.number(0.2, 1.0),
-            draw.number(0.1, 0.9)
-        ),
-        (false, 2) => format!("kind = 'fuzz', gain = {}", draw.number(0.3, 1.0)),
-        (false, 3) => format!(
-            "kind = 'echo', delay_ms = {}, feedback = {}",
-            draw.scale(60.0, 500.0),
-            draw.number(0.0, 0.6)
-        ),
-        (false, 4) => format!(
-            "kind = 'compressor', threshold_db = {}, ratio = {}, attack_ms = 5.0, release_ms = {}",
-            draw.number(-40.0, -20.0),
-            draw.number(2.0, 8.0),
-            draw.scale(50.0, 500.0)
-        ),
-        (false, _) => format!(
-            "kind = 'chain', effects = [{{ kind = 'overdrive', gain = {}, tone = 0.5 }}, {{ kind = 'room', decay_seconds = {} }}]",
-            draw.number(0.2, 0.9),
-            draw.scale(0.1, 0.8)
-        ),
+/// Surveys a pair, its latency measured, and says how it was called.
+fn call(name: &str, [dry, wet]: [&Audio; 2], moves: bool, rate_hz: Option<f64>) -> Called {
+    let begun = Instant::now();
+    let found = survey(dry, wet, None, None, &Silent).unwrap();
+    let moving = found.motion_words().is_some();
+    let named = found.moving.as_ref().map_or(0.0, |moving| moving.rate_hz);
+    let right = moving && rate_hz.is_none_or(|rate| (named / rate - 1.0).abs() < NEAR);
+    let mark = match (moving == moves, right == moves) {
+        (false, _) => '!',
+        (_, false) => '~',
+        _ => ' ',
+    };
+    println!(
+        "{mark} {name}: {:?}, {:?}, kind {:?}, {:.1} s",
+        found.moving,
+        found.diagnosis.as_ref().map(|diagnosis| diagnosis.leaves),
+        found.kind,
+        begun.elapsed().as_secs_f64()
+    );
+    Called {
+        seconds: (2.0 * dry.seconds()).round() / 2.0,
+        moving,
+        right,
     }
 }
 
-fn clip(moves: bool, number: u64) -> Clip {
-    let mut draw = Draw::new(2 * number + u64::from(moves));
-    let seconds = LENGTHS[number as usize % LENGTHS.len()];
-    let rate = SampleRate::new(44_100).unwrap();
-    let signal: Signal = toml::from_str("kind = \"plucked-string\"\nlevel_dbfs = -6.0").unwrap();
-    let mut dry = signals::render(&signal, rate, seconds, number + 1).unwrap();
-    // Clean, driven, a fuzz; a quarter as soft as a quiet recording.
-    let drive = [0.0, 3.0, 12.0, 60.0][draw.choice(4)];
-    if drive > 0.0 {
-        dry.iter_mut().for_each(|x| *x = 0.3 * (drive * *x).tanh());
+fn count<'a>(called: impl Iterator<Item = &'a Called>, is: impl Fn(&Called) -> bool) -> String {
+    let (mut those, mut all) = (0, 0);
+    for called in called {
+        all += 1;
+        those += usize::from(is(called));
     }
-    let level = if draw.choice(4) == 0 { 0.05 } else { 1.0 };
-    dry.iter_mut().for_each(|x| *x *= level);
-    let text = effect(moves, &mut draw);
-    let table: toml::Table = toml::from_str(&format!("effect = {{ {text} }}")).unwrap();
-    let effect: Effect = table["effect"]
-        .clone()
-        .try_into()
-        .unwrap_or_else(|e| panic!("{text}: {e}"));
-    let wet = effect
-        .process(&dry, rate)
-        .unwrap_or_else(|e| panic!("{text}: {e}"));
-    Clip {
-        words: format!("{text}; drive {drive}, level {level}"),
-        seconds,
-        dry,
-        wet,
-        rate,
+    format!("{those} of {all}")
+}
+
+fn row(name: &str, [still, moving]: [&[Called]; 2], these: impl Fn(f64) -> bool) {
+    let still = still.iter().filter(|called| these(called.seconds));
+    let moving = || moving.iter().filter(|called| these(called.seconds));
+    println!(
+        "{name:>7}  {:>20}  {:>12}  {:>13}",
+        count(still, |c| c.moving),
+        count(moving(), |c| c.moving),
+        count(moving(), |c| c.right)
+    );
+}
+
+fn table(first: u64, amount: u64) {
+    let numbers = first..first + amount;
+    let both = numbers.into_par_iter().map(|number| {
+        [false, true].map(|moves| {
+            let clip = made::made(moves, number);
+            let name = format!("{number}, {}", clip.words);
+            call(&name, [&clip.dry, &clip.wet], moves, clip.rate_hz)
+        })
+    });
+    let both: Vec<[Called; 2]> = both.collect();
+    let (mut still, mut moving) = (Vec::new(), Vec::new());
+    for [a, b] in both {
+        still.push(a);
+        moving.push(b);
     }
+    println!("seconds  static called moving  moving found  at their rate");
+    let rows: [&[Called]; 2] = [&still, &moving];
+    for seconds in LENGTHS {
+        row(&seconds.to_string(), rows, |s| s == seconds);
+    }
+    row("6 to 30", rows, |s| s >= 6.0);
+    row("all", rows, |_| true);
+}
+
+fn real() {
+    let Some(data) = shared::data() else {
+        println!("skipped: no real recordings are here");
+        return;
+    };
+    let call = |moves: bool| {
+        move |pair: &real::Pair| call(&pair.name, [&pair.dry, &pair.wet], moves, None)
+    };
+    let moving: Vec<Called> = real::moving(&data).par_iter().map(call(true)).collect();
+    let still: Vec<Called> = real::still(&data).par_iter().map(call(false)).collect();
+    let [still, moving] = [&still, &moving].map(|all| count(all.iter(), |c| c.moving));
+    println!("static called moving: {still}; moving found: {moving}");
 }
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
-    let first = numbers.first().copied().unwrap_or(0);
-    let count = numbers.get(1).copied().unwrap_or(100);
-    println!("seconds  static called moving  moving found");
-    let called = |moves: bool| -> Vec<(f64, bool)> {
-        let all = (first..first + count).into_par_iter();
-        all.map(|number| {
-            let clip = clip(moves, number);
-            let [dry, wet] = [&clip.dry, &clip.wet].map(|x| Audio::mono(clip.rate, x.clone()));
-            let found = survey(&dry, &wet, None, Some(0), &Silent).unwrap();
-            let named = found.motion_words().is_some();
-            if named != moves {
-                println!(
-                    "{number}: {} s: {}: {:?}",
-                    clip.seconds, clip.words, found.moving
-                );
-            }
-            (clip.seconds, named)
-        })
-        .collect()
-    };
-    let [still, moving] = [false, true].map(called);
-    let row = |name: &str, these: &dyn Fn(f64) -> bool| {
-        let of = |all: &[(f64, bool)]| {
-            let all: Vec<bool> = all
-                .iter()
-                .filter(|(s, _)| these(*s))
-                .map(|(_, n)| *n)
-                .collect();
-            format!(
-                "{} of {}",
-                all.iter().filter(|named| **named).count(),
-                all.len()
-            )
-        };
-        println!("{name:>7}  {:>20}  {:>12}", of(&still), of(&moving));
-    };
-    for seconds in LENGTHS {
-        row(&seconds.to_string(), &|s| s == seconds);
+    let arguments = std::env::args().skip(1);
+    let arguments: Vec<String> = arguments.filter(|a| !a.starts_with("--")).collect();
+    if arguments.first().is_some_and(|a| a == "real") {
+        return real();
     }
-    row("6 to 30", &|s| s >= 6.0);
-    row("all", &|_| true);
+    if arguments.first().is_some_and(|a| a == "truths") {
+        return truths::table(&arguments[1..]);
+    }
+    let number = |at: usize, default| {
+        let given = arguments.get(at).and_then(|a| a.parse().ok());
+        given.unwrap_or(default)
+    };
+    table(number(0, 0), number(1, 100));
 }

@@ -3,7 +3,11 @@
 //! `cargo bench -p effigy-base --bench pairs` prints it; see README beside.
 
 mod cases;
+#[path = "../material.rs"]
+mod material;
 mod real;
+#[path = "../shared.rs"]
+mod shared;
 
 use cases::{Case, apart, belonging};
 use effigy_base::audio::Audio;
@@ -53,7 +57,7 @@ struct Count {
 }
 
 fn table(first: u64, count: u64) {
-    let real = real::data().map_or_else(
+    let real = shared::data().map_or_else(
         || {
             println!("skipped: no real recordings are here");
             Vec::new()

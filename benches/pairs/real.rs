@@ -4,7 +4,7 @@
 
 use crate::cases::Case;
 use effigy_base::audio::decode;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// At most so many samples of each, from the first on.
 const MOST: usize = 1 << 20;
@@ -17,14 +17,6 @@ const DEVICES: [(&str, &[&str]); 2] = [
     ),
     ("fuzz-jhm8", &["bass_1", "bass_2", "guitar_1", "guitar_2"]),
 ];
-
-/// Where the recordings lie, if they are here.
-pub fn data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let root = std::env::var_os("EFFIGY_SHARED").map_or(beside, PathBuf::from);
-    let data = root.join("data");
-    data.is_dir().then_some(data)
-}
 
 /// Every dry recording of a device against every wet one of another take.
 pub fn crosswise(data: &Path) -> Vec<Case> {

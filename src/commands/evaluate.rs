@@ -151,8 +151,7 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         model.name,
         reach.context + reach.lookahead
     );
-    tester.score(&model, &recordings.test)?;
-    let phases = tester.phases(&model)?;
+    let phases = tester.score(&model, &recordings.test)?;
     tester.identity()?;
     Ok(Outcome {
         phases,

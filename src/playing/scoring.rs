@@ -5,6 +5,7 @@
 
 use super::cost::Cost;
 use super::playable::Playable;
+use super::spans::Predicted;
 use crate::audio::{Audio, SampleFormat, encode};
 use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
@@ -102,41 +103,32 @@ impl<'a> Tester<'a> {
         }
     }
 
-    /// Adds a model's row. `test` holds the tester's own samples, perhaps with other knobs.
+    /// Adds a model's row, and says where its oscillator stood in each test channel, where it has one. `test`
+    /// holds the tester's own samples, perhaps with other knobs.
     ///
     /// # Errors
     /// A network that cannot be played, or the user asks to stop.
-    pub fn score(&mut self, model: &Playable, test: &[Excerpt]) -> Result<()> {
+    pub fn score(&mut self, model: &Playable, test: &[Excerpt]) -> Result<Vec<PhaseReport>> {
         self.add(&model.name, test, model.predict()?)
     }
 
-    /// The same, handing back the prediction of every test channel.
+    /// The same, handing back the prediction of every test channel, too.
     ///
     /// # Errors
     /// As [`Tester::score`].
-    pub fn predictions(&mut self, model: &Playable, test: &[Excerpt]) -> Result<Vec<Vec<f32>>> {
+    pub fn predictions(
+        &mut self,
+        model: &Playable,
+        test: &[Excerpt],
+    ) -> Result<(Vec<Vec<f32>>, Vec<PhaseReport>)> {
         let mut predict = model.predict()?;
         let mut kept = Vec::new();
-        self.add(&model.name, test, |span, range| {
+        let phases = self.add(&model.name, test, |span, range| {
             let predicted = predict(span, range)?;
-            kept.push(predicted.clone());
+            kept.push(predicted.wet.clone());
             Ok(predicted)
         })?;
-        Ok(kept)
-    }
-
-    /// Where the model's oscillator stood in each test channel, where it has one.
-    ///
-    /// # Errors
-    /// As [`Playable::network`].
-    pub fn phases(&self, model: &Playable) -> Result<Vec<PhaseReport>> {
-        let spans = self.recordings.test.iter().flat_map(|e| &e.channels);
-        let spans = spans.map(|span| (span, span.predictable(self.reach)));
-        let phases = model.phases(spans.filter(|(_, range)| !range.is_empty()))?;
-        for phase in &phases {
-            self.observer.event(Event::Note(&phase.to_string()));
-        }
-        Ok(phases)
+        Ok((kept, phases))
     }
 
     /// Adds the row of predicting wet = dry.
@@ -145,8 +137,9 @@ impl<'a> Tester<'a> {
     /// The user asks to stop.
     pub fn identity(&mut self) -> Result<()> {
         self.add(Row::IDENTITY, &self.recordings.test, |span, range| {
-            Ok(span.pair().dry()[range.clone()].to_vec())
-        })
+            Ok(span.pair().dry()[range.clone()].to_vec().into())
+        })?;
+        Ok(())
     }
 
     /// Adds a row: `predict` is asked for a range of every channel of every pair of `test` in
@@ -155,19 +148,24 @@ impl<'a> Tester<'a> {
         &mut self,
         name: &str,
         test: &[Excerpt],
-        mut predict: impl FnMut(&Span, &Range<usize>) -> Result<Vec<f32>>,
-    ) -> Result<()> {
+        mut predict: impl FnMut(&Span, &Range<usize>) -> Result<Predicted>,
+    ) -> Result<Vec<PhaseReport>> {
         let spans: usize = test.iter().map(|e| e.channels.len()).sum();
         let what = format!("testing {name}");
         let task = Task::begin(self.observer, &what, Some(spans as u64));
         let mut sounds: Vec<(&[f32], Vec<f32>)> = Vec::new();
+        let mut phases = Vec::new();
         for excerpt in test {
             for span in &excerpt.channels {
                 ensure!(task.go_on().is_ok(), "stopped while {what}");
                 let range = span.predictable(self.reach);
                 let predicted = predict(span, &range)?;
-                check_finite(name, &excerpt.label, range.start, &predicted)?;
-                sounds.push((&span.pair().wet()[range], predicted));
+                check_finite(name, &excerpt.label, range.start, &predicted.wet)?;
+                if let Some(phase) = predicted.phase.filter(|_| !range.is_empty()) {
+                    self.observer.event(Event::Note(&phase.to_string()));
+                    phases.push(phase);
+                }
+                sounds.push((&span.pair().wet()[range], predicted.wet));
                 task.advance(1);
             }
         }
@@ -193,7 +191,7 @@ impl<'a> Tester<'a> {
             pair.rows.push(row(&sums));
         }
         self.rows.push(row(&total));
-        Ok(())
+        Ok(phases)
     }
 
     /// The rows of identity and then of `models`, which were tested in this order, with what

@@ -6,39 +6,31 @@
 use super::playable::{Playable, Source};
 use crate::data::pair::Span;
 use crate::engine::Engine;
-use crate::network::{Architecture, Modulated, Network};
+use crate::network::{Architecture, Network};
 use crate::regress::baseline::Baseline;
 use crate::training::modulation::PhaseReport;
 use crate::training::{evaluate, modulation};
 use anyhow::Result;
 use std::ops::Range;
 
-/// Answers the wet samples of a range, which lies within what the span lets its model predict.
-pub type Predict<'a> = Box<dyn FnMut(&Span, &Range<usize>) -> Result<Vec<f32>> + 'a>;
+/// What a model says of a range.
+pub struct Predicted {
+    /// Its wet samples.
+    pub wet: Vec<f32>,
+    /// Where the oscillator stood of one that moves by itself.
+    pub phase: Option<PhaseReport>,
+}
+
+impl From<Vec<f32>> for Predicted {
+    fn from(wet: Vec<f32>) -> Self {
+        Self { wet, phase: None }
+    }
+}
+
+/// Answers a range, which lies within what the span lets its model predict.
+pub type Predict<'a> = Box<dyn FnMut(&Span, &Range<usize>) -> Result<Predicted> + 'a>;
 
 impl Playable {
-    /// Where the oscillator of one that moves by itself stood in each recording of which these ranges are
-    /// predicted; nothing of others.
-    ///
-    /// # Errors
-    /// As [`Playable::network`].
-    pub fn phases<'a>(
-        &self,
-        spans: impl Iterator<Item = (&'a Span, Range<usize>)>,
-    ) -> Result<Vec<PhaseReport>> {
-        if !self.is_network() {
-            return Ok(Vec::new());
-        }
-        let network = self.network()?;
-        let Some(layer) = network.modulated() else {
-            return Ok(Vec::new());
-        };
-        let effect = layer.effect().per_second(f64::from(network.sample_rate));
-        let of =
-            |(span, range): (&Span, Range<usize>)| modulation::report(&effect, span.pair(), &range);
-        Ok(spans.map(of).collect())
-    }
-
     /// Its predictions, knobs where each span's pair says.
     ///
     /// # Errors
@@ -47,27 +39,24 @@ impl Playable {
         Ok(match &self.source {
             Source::Run(run) if run.by_burn => Box::new(|span, range| {
                 let (model, device) = (&run.model, &run.device);
-                Ok(evaluate::predict_span(
-                    model,
-                    device,
-                    span,
-                    range,
-                    usize::MAX,
-                ))
+                let phase = modulation::of_model(model, span, range);
+                let from = (usize::MAX, phase.as_ref());
+                let wet = evaluate::predict_from(model, device, span, range, from);
+                Ok(Predicted { wet, phase })
             }),
             Source::Run(_) | Source::File(_) => {
                 let network = self.network()?;
                 Box::new(move |span, range| played(&network, span, range))
             }
             Source::Baseline(saved) => {
-                Box::new(|span, range| Ok(filtered(&saved.baseline, span, range)))
+                Box::new(|span, range| Ok(filtered(&saved.baseline, span, range).into()))
             }
         })
     }
 }
 
 /// What the engine makes of a span's dry samples in `range`, as when it plays the whole recording.
-fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<f32>> {
+fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Predicted> {
     let (dry, lookahead) = (span.pair().dry(), network.latency_samples());
     let grid = matches!(network.full().architecture, Architecture::Window(_));
     let from = match network.receptive_field() {
@@ -76,18 +65,18 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<f3
         _ => 0,
     };
     let to = range.end.saturating_add(lookahead).min(dry.len());
-    let knobs = match network.modulated() {
-        Some(layer) => {
-            let effect = layer.effect().per_second(f64::from(network.sample_rate));
-            let phase = modulation::phase(&effect, span.pair(), range) as f32;
-            Modulated::as_learned(phase).to_vec()
-        }
+    let phase = network.modulated().map(|layer| {
+        let effect = layer.effect().per_second(f64::from(network.sample_rate));
+        modulation::report(&effect, span.pair(), range)
+    });
+    let knobs = match &phase {
+        Some(phase) => phase.knobs().to_vec(),
         None => span.pair().controls().to_vec(),
     };
     let mut wet = Engine::play(network, &knobs, &dry[from..to])?;
     wet.truncate(range.end - from);
     wet.drain(..range.start - from);
-    Ok(wet)
+    Ok(Predicted { wet, phase })
 }
 
 /// The same of a baseline, which hears nothing from before the span.

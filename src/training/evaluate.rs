@@ -7,7 +7,8 @@ use crate::models::predict::predict;
 use crate::network::settling_samples;
 use crate::report::metrics::{ErrorSums, Standing, Stretches};
 use crate::report::own_delay::{own_delay, without_delay};
-use crate::training::{modulation, tare};
+use crate::training::modulation::{self, PhaseReport};
+use crate::training::tare;
 use burn::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,6 +45,18 @@ pub fn predict_span(
     range: &Range<usize>,
     before: usize,
 ) -> Vec<f32> {
+    let stood = modulation::of_model(model, span, range);
+    predict_from(model, device, span, range, (before, stood.as_ref()))
+}
+
+/// The same where it is known where the oscillator of one that moves by itself stood.
+pub fn predict_from(
+    model: &EffectModel,
+    device: &Device,
+    span: &Span,
+    range: &Range<usize>,
+    (before, stood): (usize, Option<&PhaseReport>),
+) -> Vec<f32> {
     let Reach {
         context, lookahead, ..
     } = reach(model);
@@ -59,7 +72,7 @@ pub fn predict_span(
     span.pair().copy_dry(from, &mut dry[silence..]);
     let (past, future) = dry.split_at(silence + context);
     let first = from - silence as i64;
-    let knobs = modulation::knobs(model, span.pair(), range, first);
+    let knobs = modulation::knobs(model, span.pair(), stood, first);
     let mut predicted = predict(model, device, &knobs, past, future);
     predicted.truncate(range.len());
     predicted

@@ -105,7 +105,7 @@ pub fn epoch(
     let Some((recordings, hz)) = recordings(spans) else {
         return Ok(None);
     };
-    let Some(effect) = of_model(model, hz) else {
+    let Some(effect) = effect_of(model, hz) else {
         return Ok(None);
     };
     let task = Task::begin(observer, "following the motion", None);
@@ -116,8 +116,8 @@ pub fn epoch(
     task.go_on()?;
     let fitted = refined.unwrap_or(known);
     let mut sums = ErrorSums::default();
-    for (recording, phase) in recordings.iter().zip(&fitted.phases) {
-        let answer = fitted.effect.answer(recording.dry, *phase, hz);
+    for (at, recording) in recordings.iter().enumerate() {
+        let answer = fitted.answer(at, recording.dry, hz);
         for range in &recording.ranges {
             sums.add(&recording.wet[range.clone()], &answer[range.clone()]);
         }
@@ -151,7 +151,7 @@ fn recordings(spans: &[Span]) -> Option<(Vec<Recording<'_>>, f64)> {
 }
 
 /// The effect that a model is, at this rate.
-fn of_model(model: &EffectModel, hz: f64) -> Option<Modulation> {
+fn effect_of(model: &EffectModel, hz: f64) -> Option<Modulation> {
     Some(model.modulated()?.effect().per_second(hz))
 }
 
@@ -170,6 +170,10 @@ pub struct PhaseReport {
     pub label: String,
     /// With its first sample, radians.
     pub phase: f64,
+    /// Its rate there, hertz: the learned one, unless what was read tells another.
+    pub rate_hz: f64,
+    /// The same over the learned one.
+    pub rate_factor: f64,
     /// Seconds that told it, from where to where.
     pub read_seconds: [f64; 2],
     /// Seconds that were scored, from where to where.
@@ -181,10 +185,11 @@ impl std::fmt::Display for PhaseReport {
         let ([read, to], [from, end]) = (self.read_seconds, self.scored_seconds);
         write!(
             f,
-            "{}: the oscillator's phase is {:.3} rad with the first sample, read off {:.2} s ({read:.2} to \
-             {to:.2}); {:.2} s are scored ({from:.2} to {end:.2})",
+            "{}: the oscillator's phase is {:.3} rad with the first sample and its rate {:.4} Hz, read off {:.2} s \
+             ({read:.2} to {to:.2}); {:.2} s are scored ({from:.2} to {end:.2})",
             self.label,
             self.phase,
+            self.rate_hz,
             to - read,
             end - from
         )
@@ -205,36 +210,56 @@ fn told_by(pair: &DryWetPair, range: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// Where an effect's oscillator stood with the first sample of a pair of which `range` is to be predicted.
-pub fn phase(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> f64 {
+/// Where an effect's oscillator stood in a pair of which `range` is to be predicted.
+pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> PhaseReport {
+    let told_by = told_by(pair, range);
     let recording = Recording {
         dry: pair.dry(),
         wet: pair.wet(),
-        ranges: vec![told_by(pair, range)],
+        ranges: vec![told_by.clone()],
     };
-    effect.phase_of(&recording, f64::from(pair.sample_rate().hz()))
-}
-
-/// The phase with its reasons.
-pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> PhaseReport {
-    let seconds = |range: &Range<usize>| {
-        [range.start, range.end].map(|sample| pair.sample_rate().seconds(sample))
-    };
+    let rate = pair.sample_rate();
+    let seconds = |range: &Range<usize>| [range.start, range.end].map(|at| rate.seconds(at));
+    let (phase, rate_hz) = effect.stood(&recording, f64::from(rate.hz()));
+    let learned = effect.motion.oscillator.rate_hz;
     PhaseReport {
         label: pair.name().to_string(),
-        phase: phase(effect, pair, range),
-        read_seconds: seconds(&told_by(pair, range)),
+        phase,
+        rate_hz,
+        rate_factor: if learned > 0.0 {
+            rate_hz / learned
+        } else {
+            1.0
+        },
+        read_seconds: seconds(&told_by),
         scored_seconds: seconds(range),
     }
 }
 
-/// Where the knobs of `model` stand for `range` of a pair: where the pair says; of one that moves by
-/// itself its phase with the sample of this number (before the pair's first, below 0), as learned.
-pub fn knobs(model: &EffectModel, pair: &DryWetPair, range: &Range<usize>, first: i64) -> Vec<f32> {
-    let hz = f64::from(pair.sample_rate().hz());
-    let Some(effect) = of_model(model, hz) else {
-        return pair.controls().to_vec();
-    };
-    let phase = phase(&effect, pair, range) as f32;
-    model.knobs_before(&network::Modulated::as_learned(phase), -first)
+/// The same of the effect that a model is; `None` of other networks.
+pub fn of_model(model: &EffectModel, span: &Span, range: &Range<usize>) -> Option<PhaseReport> {
+    let pair = span.pair();
+    let effect = effect_of(model, f64::from(pair.sample_rate().hz()))?;
+    Some(report(&effect, pair, range))
+}
+
+impl PhaseReport {
+    /// Where the knobs of the network stand with the recording's first sample.
+    pub fn knobs(&self) -> [f32; 3] {
+        network::Modulated::as_learned(self.phase as f32, self.rate_factor as f32)
+    }
+}
+
+/// Where the knobs of `model` stand: where the pair says; of one that moves by itself as `stood` says, its phase
+/// with the sample of this number (before the pair's first, below 0).
+pub fn knobs(
+    model: &EffectModel,
+    pair: &DryWetPair,
+    stood: Option<&PhaseReport>,
+    first: i64,
+) -> Vec<f32> {
+    match stood {
+        Some(stood) => model.knobs_before(&stood.knobs(), -first),
+        None => pair.controls().to_vec(),
+    }
 }

@@ -3,6 +3,7 @@
 
 use crate::one_number::trained;
 use crate::support::Place;
+use crate::training::killed_and_resumed_is_uninterrupted;
 use effigy::audio::{Audio, SampleFormat, SampleRate, decode};
 use effigy::commands::{evaluate, export, infer, train};
 use effigy::config::Latency;
@@ -148,7 +149,7 @@ fn learned(place: &Place, truth: &Truth, driven: bool) -> (PathBuf, train::Outco
          [[data.valid]]\ndry = \"valid-dry.wav\"\nwet = \"valid-wet.wav\"\n\
          [[data.test]]\ndry = \"test-dry.wav\"\nwet = \"test-wet.wav\"\n\
          [windows]\nwindow_len = 1024\nhop = 1024\n[baselines]\nfir_taps = 8\n\
-         [training]\nepochs = 6\npatience = 1\n[model]\nkind = \"modulated\"\npart = {part}\nharmonics = 8\n",
+         [training]\nepochs = 6\npatience = 1\n[model]\nkind = \"modulated\"\npart = {part}\nharmonics = 8\ntaps = 48\n",
         truth.name
     );
     trained(place, "run", &text)
@@ -280,4 +281,24 @@ fn a_tremolo_is_learned_and_played_otherwise() {
     assert_eq!(here, played(1.1 - of_sine(0.0, layer), 2.0, 1.0, 65_536));
     let still = metrics(&dry, &played(0.0, 2.0, 0.0, 4096));
     assert!(still.esr < 1e-3, "{still:?}");
+}
+
+/// Every epoch begins with what the last one left in 32 bits, wherever it was killed.
+#[test]
+fn killed_and_resumed_it_is_the_same_to_the_last_bit() {
+    let place = Place::new();
+    let truth = &TRUTHS[5];
+    let sounds = [("train", 0.7, 2.0), ("valid", 1.8, 1.2)];
+    for (seed, (name, phase, seconds)) in sounds.into_iter().enumerate() {
+        let dry = sound(seconds, seed as u64 + 1, false);
+        pair(&place, name, truth.effect, phase, dry);
+    }
+    let text = "name = \"t\"\ndevice = \"flex\"\n[data]\nlatency = 0\n\
+         [[data.train]]\ndry = \"train-dry.wav\"\nwet = \"train-wet.wav\"\n\
+         [[data.valid]]\ndry = \"valid-dry.wav\"\nwet = \"valid-wet.wav\"\n\
+         [windows]\nwindow_len = 1024\nhop = 1024\n[training]\nepochs = 4\n\
+         [model]\nkind = \"modulated\"\npart = \"gain\"\nharmonics = 3\ntaps = 8\n";
+    place.write("t.toml", text);
+    std::fs::copy(place.path("train-dry.wav"), place.path("dry.wav")).unwrap();
+    killed_and_resumed_is_uninterrupted(&place, 80);
 }

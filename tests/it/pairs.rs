@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "the table prints more than is asserted here")]
 #[path = "../../benches/pairs/cases.rs"]
 mod cases;
+#[path = "../../benches/material.rs"]
+mod material;
 
 use cases::{apart, belonging};
 use effigy::dsp::align::{AlignOptions, Alignment, TRUSTED_CONFIDENCE, estimate};

@@ -143,11 +143,16 @@ const RESUMED: &str = "epochs = 8\nlearning_rate = 0.01\nschedule = { kind = \"c
 #[test]
 fn a_run_killed_at_any_moment_and_resumed_equals_an_uninterrupted_one() {
     let place = place(CONV, RESUMED);
+    killed_and_resumed_is_uninterrupted(&place, 17);
+}
+
+/// Trains `t.toml` without a stop and, beside it, killed ever later, each time by so many milliseconds, so that
+/// some kills fall before the first epoch, some into a checkpoint: not a bit differs.
+pub fn killed_and_resumed_is_uninterrupted(place: &Place, later_ms: usize) {
     let whole = place.effigy(&["-q", "train", "-c", "t.toml", "--run", "whole"]);
     assert_eq!(whole.code, 0, "{}", whole.stderr);
     let mut first = true;
-    // Kills ever later, so that some fall before the first epoch, some into a checkpoint.
-    for kill_after in (10..).step_by(17) {
+    for kill_after in (10..).step_by(later_ms) {
         let mut command = place.command();
         command.args([
             "-q",
@@ -178,8 +183,8 @@ fn a_run_killed_at_any_moment_and_resumed_equals_an_uninterrupted_one() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert_eq!(figures(&place, "cut"), figures(&place, "whole"));
-    assert_eq!(voice(&place, "cut"), voice(&place, "whole"));
+    assert_eq!(figures(place, "cut"), figures(place, "whole"));
+    assert_eq!(voice(place, "cut"), voice(place, "whole"));
 }
 
 const LSTM: &str = "kind = \"lstm\"\nhidden_size = 4\nwarm_up = 24";

@@ -4,6 +4,7 @@
 
 mod alignment;
 mod learning;
+mod motion;
 mod response;
 mod section;
 mod spectra;
@@ -18,8 +19,9 @@ pub use section::Section;
 /// All sections of one run, in the order they are read.
 pub fn of_run(run: &Run) -> Vec<Section> {
     let one = std::slice::from_ref(run);
-    vec![
-        learning::section(one),
+    let mut sections = vec![learning::section(one)];
+    sections.extend(motion::section(one));
+    sections.extend([
         waveforms::section(run),
         time::section(one),
         spectra::section(run),
@@ -28,17 +30,20 @@ pub fn of_run(run: &Run) -> Vec<Section> {
         response::frequency(one),
         sweeps::section(one),
         alignment::section(run),
-    ]
+    ]);
+    sections
 }
 
 /// The sections in which several runs can be laid over each other.
 pub fn of_runs(runs: &[Run]) -> Vec<Section> {
-    vec![
-        learning::section(runs),
+    let mut sections = vec![learning::section(runs)];
+    sections.extend(motion::section(runs));
+    sections.extend([
         time::section(runs),
         transfer::section(runs),
         response::harmonics(runs),
         response::frequency(runs),
         sweeps::section(runs),
-    ]
+    ]);
+    sections
 }

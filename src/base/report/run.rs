@@ -6,6 +6,7 @@ use super::metrics::{PairRows, QuietPassages, Row};
 use super::race::Race;
 use super::test_sound::TestSound;
 use super::verdict::{self, Evidence, Verdict};
+use crate::dsp::modulation::Motion;
 use crate::dsp::probe::{Behaviour, Measurements};
 
 /// One epoch of the log.
@@ -45,6 +46,8 @@ pub struct Run {
     pub search: Option<Race>,
     /// How the network behaves when it is left alone.
     pub behaviour: Option<Behaviour>,
+    /// What its oscillator moves, in seconds and hertz, where it has one.
+    pub motion: Option<Motion>,
     /// The network on the bench.
     pub network: Option<Measurements>,
     /// The effect itself on the same bench, where it was generated.

@@ -178,7 +178,7 @@ impl Look {
             &dry[..ahead.len()],
             ahead,
             rate,
-            (diagnosis.as_ref(), sways),
+            diagnosis.as_ref(),
             observer,
         );
         let moves = moving.as_ref().is_some_and(Moving::detected);

@@ -3,7 +3,7 @@
 use crate::audio::SampleRate;
 use crate::progress::{Observer, Task};
 use crate::regress::diagnosis::{Diagnosis, Leaves};
-use crate::regress::modulation::{self, Moving, Part};
+use crate::regress::modulation::{self, Moving, PARTS, Part};
 
 /// A static model that leaves less than this is right.
 const EXPLAINED: f64 = 0.02;
@@ -12,61 +12,58 @@ const EXPLAINED: f64 = 0.02;
 /// the motion: this much later all of the motion lies behind dry. Seconds.
 const LATER: f64 = 0.015;
 
-/// Fits both hypotheses to an aligned pair, where the quick models of `diagnosis` leave something to
-/// explain. `sways`: the gain seems to move by a clock.
+/// Fits both hypotheses to an aligned pair, where the static ones of the quick models of `diagnosis` leave
+/// something to explain. Where a gain of every moment's own explains it, nothing but a gain is tried.
 pub(super) fn look(
     dry: &[f32],
     wet: &[f32],
     rate: SampleRate,
-    (diagnosis, sways): (Option<&Diagnosis>, bool),
+    diagnosis: Option<&Diagnosis>,
     observer: &dyn Observer,
 ) -> Option<Moving> {
-    let least = |leaves: &Leaves| least(leaves, sways);
-    if diagnosis.is_none_or(|diagnosis| least(&diagnosis.leaves) < EXPLAINED) {
+    let leaves = &diagnosis?.leaves;
+    let still = least(leaves);
+    if still < EXPLAINED {
         return None;
     }
+    let only_gain = leaves.filter_then_moving_gain < EXPLAINED;
+    let parts: &[Part] = if only_gain { &[Part::Gain] } else { &PARTS };
     let _task = Task::begin(observer, "asking whether the effect moves", None);
-    let hz = f64::from(rate.hz());
     // Standing still, the effect is what the better of all static models makes of it.
-    let against = |moving: Option<Moving>| {
-        moving.map(|moving| Moving {
-            still: moving
-                .still
-                .min(diagnosis.map_or(f64::INFINITY, |d| least(&d.leaves))),
+    let fitted = |dry: &[f32], wet: &[f32], parts: &[Part]| {
+        let moving = modulation::detect(dry, wet, f64::from(rate.hz()), parts)?;
+        Some(Moving {
+            still: moving.still.min(still),
             ..moving
         })
     };
-    let aligned = against(modulation::detect(dry, wet, hz));
-    if aligned.as_ref().is_some_and(Moving::detected) || observer.stop_requested() {
+    let aligned = fitted(dry, wet, parts);
+    let found = aligned.as_ref().is_some_and(Moving::detected);
+    if found || only_gain || observer.stop_requested() {
         return aligned;
     }
-    let later = (LATER * hz) as usize;
+    let later = (LATER * f64::from(rate.hz())) as usize;
     let mut late = vec![0.0; later];
     late.extend_from_slice(&wet[..wet.len().saturating_sub(later)]);
     let wet = &late[..wet.len().min(late.len())];
-    let moved = against(modulation::detect(&dry[..wet.len()], wet, hz));
-    match moved {
-        Some(moved) if moved.detected() && moved.part == Part::Delay => Some(Moving {
+    let moved = fitted(&dry[..wet.len()], wet, &[Part::Delay]);
+    match moved.filter(Moving::detected) {
+        Some(moved) => Some(Moving {
             from: moved.from - LATER,
             to: moved.to - LATER,
             ..moved
         }),
-        _ => aligned.or(moved),
+        None => aligned,
     }
 }
 
-/// What the best of the quick models leaves: none of them has a clock, but that a gain which follows
-/// anything follows one, too.
-fn least(leaves: &Leaves, sways: bool) -> f64 {
+/// What the best of the static quick models leaves.
+fn least(leaves: &Leaves) -> f64 {
     let models = [
         leaves.filter,
         leaves.curve,
         leaves.filter_then_curve,
         leaves.curves_then_filters,
-        match sways {
-            true => f64::INFINITY,
-            false => leaves.filter_then_moving_gain,
-        },
     ];
     let long = leaves.long_filter.unwrap_or(f64::INFINITY);
     models.into_iter().fold(long, f64::min)

@@ -59,6 +59,10 @@ pub fn gather(run: &RunDir) -> Result<Run> {
             &mut missing,
         )
     });
+    let motion = model.as_ref().zip(rate).and_then(|(model, rate)| {
+        let effect = model.modulated()?.effect();
+        Some(effect.per_second(f64::from(rate.hz())).motion)
+    });
     let effect = rate.and_then(|rate| bench::effect(&config.data, rate, level_dbfs));
     let text = fs::read_to_string(run.file("config.toml")).unwrap_or_default();
     Ok(Run {
@@ -75,6 +79,7 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         quiet: saved.quiet,
         search: saved.search,
         behaviour,
+        motion,
         network,
         effect,
         config: text,

@@ -325,14 +325,14 @@ fn test(
     let wanted: Vec<BaselineConfig> = config.baselines.rows();
     let baselines = fitting::reach_of(&wanted);
     let mut tester = Tester::new(recordings, best.reach(), baselines, observer);
-    let predicted = tester.predictions(&best, &recordings.test)?;
+    let (predicted, phases) = tester.predictions(&best, &recordings.test)?;
     tester.identity()?;
     for fitted in fitting::fit_possible(&wanted, recordings, observer)? {
         tester.score(&fitted, &recordings.test)?;
     }
     Ok(Tested {
         quiet: tester.quiet_passages(&predicted),
-        phases: tester.phases(&best)?,
+        phases,
         files: tester.write_audio(&run.file("test"), predicted)?,
         rows: tester.rows().to_vec(),
         by_pair: tester.by_pair().to_vec(),

@@ -31,7 +31,7 @@ impl Default for ModulatedConfig {
         Self {
             part: None,
             harmonics: 32,
-            taps: 48,
+            taps: 80,
             warm_up: 4096,
         }
     }

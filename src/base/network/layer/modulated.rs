@@ -71,9 +71,9 @@ impl Modulated {
         }
     }
 
-    /// Where the knobs stand for the rate and depth that were learned.
-    pub fn as_learned(phase: f32) -> [f32; 3] {
-        [phase, 1.0, 1.0]
+    /// Where the knobs stand for this phase, this factor on the rate, and the depth that was learned.
+    pub fn as_learned(phase: f32, rate: f32) -> [f32; 3] {
+        [phase, rate, 1.0]
     }
 
     /// Phase, rate and depth.

@@ -5,13 +5,19 @@
 use super::clip::{self, Clip, Recording};
 use super::equations::Whole;
 use super::oscillator;
-use super::track::{PARTS, Track, track};
+use super::track::{Track, tracks};
+use super::{COARSE, COARSE_LEADS, COARSE_TAPS};
 use crate::dsp::modulation::{Motion, Part};
 use serde::Serialize;
 
 /// The moving hypothesis leaves less than this share of what the other leaves: most effects that move
 /// leave a tenth of it, and a part that moves by chance, behind a distortion or in a room, nine.
 const BETTER: f64 = 0.5;
+
+/// A track that returns so often as exactly is none by chance: less will do.
+const OFTEN: f64 = 2.5;
+const EXACTLY: f64 = 0.1;
+const SLIGHTLY_BETTER: f64 = 0.8;
 
 /// Oscillators leave less than this share of the track.
 const PERIODIC: f64 = 0.6;
@@ -23,6 +29,9 @@ const OUTSIDE: f64 = 0.01;
 /// second.
 const RATE: f64 = 7350.0;
 const STEPS: usize = 6;
+
+/// Steps of each oscillator before one is chosen.
+const COARSE_STEPS: usize = 4;
 
 /// Of the filters in both.
 const TAPS: usize = 48;
@@ -58,79 +67,121 @@ pub struct Moving {
 impl Moving {
     /// Whether the effect moves by itself.
     pub fn detected(&self) -> bool {
-        self.moving < BETTER * self.still
+        let sure = self.cycles > OFTEN && self.aperiodic < EXACTLY;
+        let better = if sure { SLIGHTLY_BETTER } else { BETTER };
+        self.moving < better * self.still
             && self.aperiodic < PERIODIC
             && self.cycles > FEWEST_CYCLES
     }
 }
 
-/// Fits both hypotheses, with a delay, with the best of the all-pass chains and with a gain, and gives
-/// what leaves least in motion; `None` for recordings of less than a second, or where nothing returns.
-pub fn detect(dry: &[f32], wet: &[f32], hz: f64) -> Option<Moving> {
+/// Fits both hypotheses with these parts, of the all-pass chains with the best, and gives what leaves least in
+/// motion; `None` for recordings of less than a second, or where nothing returns.
+pub fn detect(dry: &[f32], wet: &[f32], hz: f64, parts: &[Part]) -> Option<Moving> {
     let clip = clip::loudest(&Recording::whole(dry, wet), 0);
-    let tracked = PARTS.iter().filter_map(|&part| track(part, &clip, hz));
+    // From its own first sample on.
+    let clip = Clip { start: 0, ..clip };
+    let tracked = parts.iter().flat_map(|&part| tracks(part, &clip, hz));
     let (chains, others): (Vec<Track>, Vec<Track>) =
         tracked.partition(|track| matches!(track.part, Part::AllPass { .. }));
     let chain = chains.into_iter().max_by(|a, b| a.free.total_cmp(&b.free));
-    // Where most of the sound is, and a sixth of the work.
-    let factor = clip::factor(hz, RATE);
-    let clip = Clip {
-        start: 0,
-        ..clip.fewer(factor)
-    };
+    let heard = Heard::new(&clip, hz);
     let tried = others.iter().chain(&chain);
-    let tried = tried.filter_map(|track| compare(track, &clip, hz / factor as f64));
+    let tried = tried.filter_map(|track| heard.compare(track));
     tried.min_by(|a, b| a.moving.total_cmp(&b.moving))
 }
 
-/// Both hypotheses of one part.
-fn compare(track: &Track, clip: &Clip, hz: f64) -> Option<Moving> {
-    // From its own first sample on.
-    let track = Track {
-        start: 0.0,
-        ..track.clone()
-    };
-    let still = standing(&track, clip, hz)?;
-    let found = oscillator::plain(std::slice::from_ref(&track))?;
-    let aperiodic = found.left;
-    let mut whole = Whole {
-        motion: found.motion,
-        phases: found.phases,
-        taps: TAPS,
-        lead: LEAD,
-    };
-    let (_, moving) = whole.refine(std::slice::from_ref(clip), hz, STEPS, &|| true)?;
-    let [from, to] = ends(&track);
-    let rate_hz = whole.motion.oscillator.rate_hz;
-    Some(Moving {
-        part: track.part,
-        rate_hz,
-        cycles: rate_hz * track.moment * track.values.len() as f64,
-        from,
-        to,
-        still,
-        moving,
-        aperiodic,
-    })
+/// A clip at two lower rates.
+struct Heard {
+    /// Where oscillators are told apart: low frequencies are forgiving, and cost little.
+    coarse: Clip,
+    coarse_hz: f64,
+    /// Where most of the sound is, and a sixth of the work.
+    clip: Clip,
+    hz: f64,
 }
 
-/// The least that filters leave around the part where it stands still: at the value that explains
-/// most, and at the middle of the track.
-fn standing(track: &Track, clip: &Clip, hz: f64) -> Option<f64> {
-    let mut values = track.values.clone();
-    values.sort_unstable_by(f64::total_cmp);
-    let tried = [track.still_value, values[values.len() / 2]]
-        .into_iter()
-        .filter_map(|centre| {
+impl Heard {
+    fn new(clip: &Clip, hz: f64) -> Self {
+        let [coarse, factor] = [COARSE[0], RATE].map(|rate| clip::factor(hz, rate));
+        Self {
+            coarse: clip.fewer(coarse),
+            coarse_hz: hz / coarse as f64,
+            clip: clip.fewer(factor),
+            hz: hz / factor as f64,
+        }
+    }
+
+    /// Both hypotheses of one part.
+    fn compare(&self, track: &Track) -> Option<Moving> {
+        let still = self.standing(track)?;
+        let found = oscillator::plain(std::slice::from_ref(track));
+        let aperiodic = found
+            .iter()
+            .map(|found| found.left)
+            .fold(f64::INFINITY, f64::min);
+        // What no oscillator explains is not worth the steps.
+        let steps = if aperiodic < PERIODIC {
+            [COARSE_STEPS, STEPS]
+        } else {
+            [0, 0]
+        };
+        let tried = found
+            .into_iter()
+            .filter_map(|found| self.tried(found, steps[0]));
+        let (mut whole, _) = tried.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (whole.taps, whole.lead) = (TAPS, LEAD);
+        let clips = std::slice::from_ref(&self.clip);
+        let (_, moving) = whole.refine(clips, self.hz, steps[1], &|| true)?;
+        let [from, to] = ends(track);
+        let rate_hz = whole.motion.oscillator.rate_hz;
+        Some(Moving {
+            part: track.part,
+            rate_hz,
+            cycles: rate_hz * track.moment * track.values.len() as f64,
+            from,
+            to,
+            still,
+            moving,
+            aperiodic,
+        })
+    }
+
+    /// An oscillator brought nearer to the low frequencies, and what it leaves of them.
+    fn tried(&self, found: oscillator::Found, steps: usize) -> Option<(Whole, f64)> {
+        let mut whole = Whole {
+            motion: found.motion,
+            phases: found.phases,
+            rates: found.rates,
+            apart: false,
+            taps: COARSE_TAPS[0],
+            lead: COARSE_LEADS[0],
+        };
+        let clips = std::slice::from_ref(&self.coarse);
+        let (_, left) = whole.refine(clips, self.coarse_hz, steps, &|| true)?;
+        Some((whole, left))
+    }
+
+    /// The least that filters leave around the part where it stands still: at the value that explains most,
+    /// and at the middle of the track.
+    fn standing(&self, track: &Track) -> Option<f64> {
+        let mut values = track.values.clone();
+        values.sort_unstable_by(f64::total_cmp);
+        let tried = [track.still_value, values[values.len() / 2]];
+        let tried = tried.into_iter().filter_map(|centre| {
             let whole = Whole {
                 motion: Motion::still(track.part, centre),
                 phases: vec![0.0],
+                rates: vec![0.0],
+                apart: false,
                 taps: TAPS,
                 lead: LEAD,
             };
-            Some(whole.filters(std::slice::from_ref(clip), hz)?.1)
+            let clips = std::slice::from_ref(&self.clip);
+            Some(whole.filters(clips, self.hz)?.1)
         });
-    tried.min_by(f64::total_cmp)
+        tried.min_by(f64::total_cmp)
+    }
 }
 
 /// Where the track turns, in seconds or hertz: what lies below and above it counts for next to

@@ -20,8 +20,11 @@ pub(super) struct Filters {
 #[derive(Clone, Debug)]
 pub(super) struct Whole {
     pub(super) motion: Motion,
-    /// One per recording.
+    /// One per recording, and its rate in hertz.
     pub(super) phases: Vec<f64>,
+    pub(super) rates: Vec<f64>,
+    /// Whether each recording has a rate of its own, or all the same.
+    pub(super) apart: bool,
     /// Of the filters on dry and behind the part.
     pub(super) taps: usize,
     /// Samples that a delay is early.
@@ -72,14 +75,19 @@ impl Whole {
         self.dry_taps() + self.taps
     }
 
-    /// All unknowns: the filters', the motion's numbers, the recordings' phases.
+    /// All unknowns: the filters', the motion's numbers but the rate, the recordings' phases and rates.
     pub(super) fn unknowns(&self) -> usize {
-        self.linear() + self.motion.numbers() + self.phases.len()
+        self.rate(0) + self.phases.len()
     }
 
     /// The unknown that is the phase of a recording.
     pub(super) fn phase(&self, recording: usize) -> usize {
-        self.linear() + self.motion.numbers() + recording
+        self.linear() + self.motion.numbers() - 1 + recording
+    }
+
+    /// The unknown that is its rate.
+    fn rate(&self, recording: usize) -> usize {
+        self.phase(self.phases.len()) + if self.apart { recording } else { 0 }
     }
 
     /// Where the coefficients of a recording's equations belong: slopes come as the operator gives them,
@@ -88,11 +96,18 @@ impl Whole {
         let linear = self.linear();
         let mut places: Vec<usize> = (0..linear).collect();
         if slopes {
-            let feedback = linear + self.motion.numbers() - 1;
+            let feedback = self.phase(0) - 1;
             places.extend(linear..feedback);
-            places.extend([self.phase(recording), feedback]);
+            places.extend([self.rate(recording), self.phase(recording), feedback]);
         }
         places
+    }
+
+    /// The motion as a recording has it.
+    pub(super) fn motion_in(&self, recording: usize) -> Motion {
+        let mut motion = self.motion.clone();
+        motion.oscillator.rate_hz = self.rates[recording];
+        motion
     }
 
     /// Sums of the equations of all clips; around these filters, those of a step of every number too.
@@ -126,6 +141,7 @@ struct Gather<'a> {
     whole: &'a Whole,
     clip: &'a Clip,
     around: Option<&'a Filters>,
+    motion: Motion,
     operator: Operator,
     /// Slopes of a sample.
     width: usize,
@@ -150,6 +166,7 @@ impl<'a> Gather<'a> {
             whole,
             clip,
             around,
+            motion: whole.motion_in(clip.recording),
             operator,
             width,
             past,
@@ -184,7 +201,7 @@ impl<'a> Gather<'a> {
         self.slopes.copy_within(BLOCK * self.width.., 0);
         self.dry[past..past + len].copy_from_slice(&self.clip.dry[block.clone()]);
         let phase = self.whole.phases[self.clip.recording];
-        let (motion, x) = (&self.whole.motion, &self.clip.dry[block]);
+        let (motion, x) = (&self.motion, &self.clip.dry[block]);
         let moved = &mut self.moved[past..past + len];
         if self.width == 0 {
             self.operator.run(motion, phase, x, moved);

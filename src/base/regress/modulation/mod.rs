@@ -19,6 +19,7 @@ mod track;
 pub use crate::dsp::modulation::{Modulation, Motion, Oscillator, Part};
 pub use clip::Recording;
 pub use detect::{Moving, detect};
+pub use track::PARTS;
 
 use crate::dsp::modulation::{LEAD, Operator};
 use clip::{Clip, excerpts, factor, fewer};
@@ -29,6 +30,11 @@ use track::Track;
 /// A plain oscillator that leaves less is right; else so many slower ones are tried.
 const EXPLAINED: f64 = 0.02;
 const TRIED: usize = 4;
+
+/// So many are heard at a higher rate, too, before one is chosen: slower ones, or the best of another part that
+/// leaves not much more than the best of all.
+const FINALISTS: usize = 2;
+const COMPARABLE: f64 = 10.0;
 
 /// Most steps at each of the lower rates; of each candidate before one is chosen.
 const STEPS: usize = 15;
@@ -75,7 +81,7 @@ pub struct Size {
 impl Default for Size {
     fn default() -> Self {
         Self {
-            taps: 48,
+            taps: 80,
             harmonics: 32,
         }
     }
@@ -88,6 +94,9 @@ pub struct Fitted {
     pub effect: Modulation,
     /// Where the oscillator stood with the first sample of each recording.
     pub phases: Vec<f64>,
+    /// How often a second it moved in each, where that can be told: no analogue clock keeps time from take to
+    /// take. The effect's rate is the mean.
+    pub rates: Vec<f64>,
     /// What is left of them (ESR).
     pub left: f64,
 }
@@ -101,6 +110,7 @@ impl Fitted {
                 wet_filter: around.wet,
             },
             phases: whole.phases,
+            rates: whole.rates,
             left,
         }
     }
@@ -114,18 +124,7 @@ impl Fitted {
         go_on: &dyn Fn() -> bool,
     ) -> Option<Self> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
-        let slow = factor(hz, COARSE[0]);
-        let coarse = fewer(&clips, slow);
-        let mut whole = chosen(recordings, &coarse, (hz, slow), part, go_on)?;
-        for at in 0..COARSE.len() {
-            let factor = factor(hz, COARSE[at]);
-            let coarse = fewer(&clips, factor);
-            (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
-            whole.refine(&coarse, hz / factor as f64, STEPS, go_on)?;
-            if !go_on() {
-                return None;
-            }
-        }
+        let mut whole = nearer(recordings, &clips, hz, part, go_on)?;
         (whole.taps, whole.lead) = (size.taps, LEAD);
         let oscillator = &mut whole.motion.oscillator;
         let heard = oscillator.curve.len() / 2;
@@ -148,16 +147,16 @@ impl Fitted {
         go_on: &dyn Fn() -> bool,
     ) -> Option<Part> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
-        let slow = factor(hz, COARSE[0]);
-        let whole = chosen(recordings, &fewer(&clips, slow), (hz, slow), None, go_on)?;
-        Some(whole.motion.part)
+        Some(nearer(recordings, &clips, hz, None, go_on)?.motion.part)
     }
 
     /// An effect that is known, with the phases of these recordings.
     pub fn of(effect: Modulation, recordings: &[Recording<'_>], hz: f64) -> Self {
-        let phases = recordings.par_iter().map(|r| effect.phase_of(r, hz));
+        let each = recordings.par_iter().map(|r| effect.stood(r, hz));
+        let (phases, rates) = each.unzip();
         Self {
-            phases: phases.collect(),
+            phases,
+            rates,
             effect,
             left: f64::INFINITY,
         }
@@ -178,10 +177,45 @@ impl Fitted {
             lead: LEAD,
             motion: self.effect.motion,
             phases: self.phases,
+            rates: self.rates,
+            apart: false,
         };
         let (around, left) = whole.refine(&clips, hz, steps, go_on)?;
         Some(Self::new(whole, around, left))
     }
+
+    /// The effect's answer to the dry side of one of the recordings, at its own rate.
+    pub fn answer(&self, at: usize, dry: &[f32], hz: f64) -> Vec<f32> {
+        let mut effect = self.effect.clone();
+        effect.motion.oscillator.rate_hz = self.rates[at];
+        effect.answer(dry, self.phases[at], hz)
+    }
+}
+
+/// The motion that leaves least of the recordings at the lower rates.
+fn nearer(
+    recordings: &[Recording<'_>],
+    clips: &[Clip],
+    hz: f64,
+    part: Option<Part>,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Whole> {
+    let lower = COARSE.map(|rate| {
+        let factor = factor(hz, rate);
+        (fewer(clips, factor), hz / factor as f64)
+    });
+    let slow = factor(hz, COARSE[0]);
+    let chosen = chosen(recordings, &lower[0].0, (hz, slow), part, go_on)?;
+    let finished = chosen.into_iter().filter_map(|mut whole| {
+        let mut left = f64::INFINITY;
+        for (at, (clips, hz)) in lower.iter().enumerate() {
+            (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
+            (_, left) = whole.refine(clips, *hz, STEPS, go_on)?;
+        }
+        go_on().then_some((whole, left))
+    });
+    let best = finished.min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map(|(whole, _)| whole)
 }
 
 /// A motion tried on the tracked recordings at a low rate.
@@ -201,6 +235,8 @@ impl Tried {
         let mut whole = Whole {
             motion: found.motion,
             phases: found.phases,
+            rates: found.rates,
+            apart: false,
             taps: COARSE_TAPS[0],
             lead: COARSE_LEADS[0],
         };
@@ -216,99 +252,117 @@ impl Tried {
     }
 }
 
-/// The motion that leaves least of the tracked recordings at a low rate, with the phases of all.
+/// The motions that leave least of the tracked recordings at a low rate, the best first, with the phases of all:
+/// those of two parts, or two of the slower oscillators that may carry a wave. More of the sound tells which it is.
 fn chosen(
     recordings: &[Recording<'_>],
     coarse: &[Clip],
     (hz, slow): (f64, usize),
     part: Option<Part>,
     go_on: &dyn Fn() -> bool,
-) -> Option<Whole> {
+) -> Option<Vec<Whole>> {
     let tracked = recordings.iter().enumerate().take(TRACKED);
     let tracked: Vec<Clip> = tracked.map(|(at, r)| clip::loudest(r, at)).collect();
     let candidates = candidates(&tracked, hz, part, go_on);
     let hz = hz / slow as f64;
     let own = coarse.iter().filter(|clip| clip.recording < tracked.len());
     let own: Vec<Clip> = own.cloned().collect();
-    let less = |a: &Tried, b: &Tried| a.left.total_cmp(&b.left);
     let plain = candidates.into_iter().filter_map(|(tracks, found)| {
         let tried = Tried::new(found.clone(), &own, (hz, TRIED_STEPS), go_on)?;
         Some((tracks, found, tried))
     });
-    let (tracks, found, plain) = plain.min_by(|a, b| less(&a.2, &b.2))?;
-    let carrying = match plain.left > EXPLAINED {
-        true => slower(&tracks, &found, &own, hz, go_on),
-        false => None,
+    let mut plain: Vec<_> = plain.collect();
+    plain.sort_by(|a, b| a.2.left.total_cmp(&b.2.left));
+    let (tracks, found, best) = plain.first()?;
+    let (left, part) = (best.left, best.whole.motion.part);
+    let mut finalists = match left > EXPLAINED {
+        true => slower(tracks, found, &own, hz, go_on),
+        false => Vec::new(),
     };
-    let carrying = carrying.filter(|slow| slow.left < CARRIED * plain.left);
-    let Tried {
-        mut whole, around, ..
-    } = carrying.unwrap_or(plain);
-    for at in whole.phases.len()..recordings.len() {
-        let clips: Vec<&Clip> = coarse.iter().filter(|c| c.recording == at).collect();
-        whole.phases.push(0.0);
-        whole.phases[at] = whole.anywhere(&around, &clips, hz);
+    finalists.retain(|slow| slow.left < CARRIED * left);
+    finalists.truncate(FINALISTS);
+    if finalists.is_empty() {
+        let mut plain = plain.into_iter().map(|(_, _, tried)| tried);
+        finalists.extend(plain.next());
+        let other = |tried: &Tried| tried.whole.motion.part != part;
+        finalists.extend(
+            plain
+                .find(other)
+                .filter(|other| other.left < COMPARABLE * left),
+        );
     }
-    Some(whole)
+    let located = finalists.into_iter().map(|tried| {
+        let Tried {
+            mut whole, around, ..
+        } = tried;
+        for at in whole.phases.len()..recordings.len() {
+            let clips: Vec<&Clip> = coarse.iter().filter(|c| c.recording == at).collect();
+            whole.phases.push(0.0);
+            whole.rates.push(whole.motion.oscillator.rate_hz);
+            whole.phases[at] = whole.anywhere(&around, &clips, hz);
+        }
+        whole
+    });
+    Some(located.collect())
 }
 
-/// The slower oscillator, with the plain one among its harmonics, that leaves least: those that explain the
-/// tracks best are tried, then those on either side of the best, as long as one is better.
+/// Slower oscillators with the plain one among their harmonics, that first that leaves least: those that
+/// explain the tracks best are tried, then those on either side of the best, as long as one is better.
 fn slower(
     tracks: &[Track],
     plain: &oscillator::Found,
     clips: &[Clip],
     hz: f64,
     go_on: &dyn Fn() -> bool,
-) -> Option<Tried> {
+) -> Vec<Tried> {
     let found = oscillator::carrying(tracks, plain);
     let fast = plain.motion.oscillator.rate_hz;
     let times = |of: &oscillator::Found| (fast / of.motion.oscillator.rate_hz).round() as usize;
     let mut next: Vec<usize> = found.iter().take(TRIED).map(times).collect();
-    let (mut seen, mut best): (Vec<usize>, Option<(usize, Tried)>) = (Vec::new(), None);
+    let (mut seen, mut tried): (Vec<usize>, Vec<(usize, Tried)>) = (Vec::new(), Vec::new());
     while let Some(at) = next.pop() {
         if seen.contains(&at) {
             continue;
         }
         seen.push(at);
         let candidate = found.iter().find(|found| times(found) == at);
-        let tried = candidate.and_then(|f| Tried::new(f.clone(), clips, (hz, STEPS), go_on));
-        if let Some(tried) = tried
-            && best.as_ref().is_none_or(|(_, best)| tried.left < best.left)
-        {
-            best = Some((at, tried));
-        }
-        if let (true, Some((at, _))) = (next.is_empty(), &best) {
+        let there = candidate.and_then(|f| Tried::new(f.clone(), clips, (hz, STEPS), go_on));
+        tried.extend(there.map(|there| (at, there)));
+        tried.sort_by(|a, b| a.1.left.total_cmp(&b.1.left));
+        if let (true, Some((at, _))) = (next.is_empty(), tried.first()) {
             let beside = [at - 1, at + 1].into_iter();
             next.extend(beside.filter(|at| !seen.contains(at)));
         }
     }
-    best.map(|(_, tried)| tried)
+    tried.into_iter().map(|(_, tried)| tried).collect()
 }
 
-/// The tracks of each part that may be it, with the rate behind them: of all-pass chains the two best.
+/// The tracks of each part that may be it, with an oscillator behind them: of all-pass chains the two best.
 fn candidates(
     clips: &[Clip],
     hz: f64,
     part: Option<Part>,
     go_on: &dyn Fn() -> bool,
 ) -> Vec<(Vec<Track>, oscillator::Found)> {
-    let parts = part.map_or(track::PARTS.to_vec(), |part| vec![part]);
-    let tracked = parts.into_iter().filter_map(|part| {
-        let each = clips.par_iter().map(|clip| track::track(part, clip, hz));
-        each.collect::<Option<Vec<Track>>>().filter(|_| go_on())
+    let parts = part.map_or(PARTS.to_vec(), |part| vec![part]);
+    let tracked = parts.into_iter().flat_map(|part| {
+        let each = clips.par_iter().map(|clip| track::tracks(part, clip, hz));
+        let each: Vec<Vec<Track>> = each.collect();
+        let ways = each.iter().map(Vec::len).min().filter(|_| go_on());
+        let way =
+            |at: usize| -> Vec<Track> { each.iter().map(|tracks| tracks[at].clone()).collect() };
+        (0..ways.unwrap_or(0)).map(way).collect::<Vec<Vec<Track>>>()
     });
     let (mut chains, mut all): (Vec<Vec<Track>>, Vec<Vec<Track>>) =
         tracked.partition(|tracks| matches!(tracks[0].part, Part::AllPass { .. }));
     let share = |tracks: &[Track]| tracks.iter().map(|t| t.free).sum::<f64>();
     chains.sort_by(|a, b| share(b).total_cmp(&share(a)));
     all.extend(chains.into_iter().take(2));
-    let all = all.into_iter();
-    all.filter_map(|tracks| {
-        let found = oscillator::plain(&tracks)?;
-        Some((tracks, found))
-    })
-    .collect()
+    let found = |tracks: Vec<Track>| {
+        let found = oscillator::plain(&tracks).into_iter();
+        found.map(move |found| (tracks.clone(), found))
+    };
+    all.into_iter().flat_map(found).collect()
 }
 
 impl Whole {
@@ -344,43 +398,134 @@ impl Modulation {
     }
 
     /// Where the oscillator stood with the first sample of a recording, of which two seconds or so are
-    /// enough: the phase that leaves least, looked for all around at a low rate, then nearby.
-    pub fn phase_of(&self, recording: &Recording<'_>, hz: f64) -> f64 {
+    /// enough: the phase that leaves least, looked for all around at a low rate, then nearby. And how often a
+    /// second it moves there, which is what was learned unless it was heard often enough to tell.
+    pub fn stood(&self, recording: &Recording<'_>, hz: f64) -> (f64, f64) {
+        let sought = Sought::new(self, recording, hz);
+        let (phase, rate) = sought.at_its_rate(sought.coarsely());
+        (sought.nearby(phase, rate), rate)
+    }
+}
+
+/// A recording whose phase is looked for.
+struct Sought<'a> {
+    effect: &'a Modulation,
+    clips: Vec<Clip>,
+    hz: f64,
+    /// At a low rate, with filters that say there what the effect's own say.
+    coarse: Vec<Clip>,
+    low: f64,
+    whole: Whole,
+    around: Option<Filters>,
+}
+
+/// Rates tried on either side of the learned one.
+const RATES_TRIED: f64 = 12.0;
+
+impl<'a> Sought<'a> {
+    fn new(effect: &'a Modulation, recording: &Recording<'_>, hz: f64) -> Self {
         let clips = excerpts(std::slice::from_ref(recording), hz, PHASE_SAMPLES);
-        let full: Vec<&Clip> = clips.iter().collect();
         let whole = Whole {
-            motion: self.motion.clone(),
+            motion: effect.motion.clone(),
             phases: vec![0.0],
+            rates: vec![effect.motion.oscillator.rate_hz],
+            apart: false,
             taps: COARSE_TAPS[1],
             lead: COARSE_LEADS[1],
         };
-        let near = Whole {
-            lead: LEAD,
-            ..whole.clone()
-        };
         let factor = factor(hz, COARSE[1]);
-        let phase = self.coarsely(&whole, &clips, (hz, factor));
-        near.nearby(&self.filters(), &full, hz, phase)
-    }
-
-    /// The phase by what is below a low rate, with filters that say there what its own say.
-    fn coarsely(&self, whole: &Whole, clips: &[Clip], (hz, factor): (f64, usize)) -> f64 {
+        let low = hz / factor as f64;
         let answered = clips.iter().map(|clip| {
             let mut moved = vec![0.0; clip.dry.len()];
-            let operator = Operator::new(self.motion.part, hz);
+            let operator = Operator::new(effect.motion.part, hz);
             let mut operator = operator.starting_at(clip.start);
-            operator.run(&self.motion, 0.0, &clip.dry, &mut moved);
+            operator.run(&effect.motion, 0.0, &clip.dry, &mut moved);
             Clip {
-                wet: self.filters().answer(&clip.dry, &moved),
+                wet: effect.filters().answer(&clip.dry, &moved),
                 ..clip.clone()
             }
         });
         let answered: Vec<Clip> = answered.collect();
-        let low = hz / factor as f64;
         let around = whole.filters(&fewer(&answered, factor), low);
-        let coarse = fewer(clips, factor);
-        let coarse: Vec<&Clip> = coarse.iter().collect();
-        around.map_or(0.0, |(around, _)| whole.anywhere(&around, &coarse, low))
+        Self {
+            effect,
+            coarse: fewer(&clips, factor),
+            clips,
+            hz,
+            low,
+            whole,
+            around: around.map(|(around, _)| around),
+        }
+    }
+
+    fn coarsely(&self) -> f64 {
+        let clips: Vec<&Clip> = self.coarse.iter().collect();
+        let around = self.around.as_ref();
+        around.map_or(0.0, |around| self.whole.anywhere(around, &clips, self.low))
+    }
+
+    /// The rate near the learned one that leaves least where the phase in the recording's middle stays, where
+    /// the recording tells; the phase with its first sample, and that rate.
+    fn at_its_rate(&self, phase: f64) -> (f64, f64) {
+        let learned = self.effect.motion.oscillator.rate_hz;
+        let ends = self.coarse.iter().map(|clip| {
+            let start = clip.start as f64;
+            [start + clip.skip as f64, start + clip.dry.len() as f64]
+        });
+        let ends: Vec<[f64; 2]> = ends.collect();
+        let first = ends
+            .iter()
+            .map(|ends| ends[0])
+            .fold(f64::INFINITY, f64::min);
+        let last = ends.iter().map(|ends| ends[1]).fold(0.0, f64::max);
+        let Some(around) = &self.around else {
+            return (phase, learned);
+        };
+        if learned * (last - first) / self.low < oscillator::TOLD {
+            return (phase, learned);
+        }
+        let middle = 0.5 * (first + last) / self.low;
+        let clips: Vec<&Clip> = self.coarse.iter().collect();
+        let at = |steps: f64| {
+            let share = oscillator::ASTRAY * steps / RATES_TRIED;
+            let turned = std::f64::consts::TAU * learned * share * middle;
+            (phase - turned, learned * (1.0 + share))
+        };
+        let left = |steps: f64| {
+            let (phase, rate) = at(steps);
+            let whole = Whole {
+                rates: vec![rate],
+                ..self.whole.clone()
+            };
+            whole.missed(around, &clips, self.low, phase)
+        };
+        let steps = (0..=2 * RATES_TRIED as usize).map(|i| i as f64 - RATES_TRIED);
+        let tried: Vec<(f64, f64)> = steps.map(|steps| (steps, left(steps))).collect();
+        let least = (0..tried.len()).min_by(|&a, &b| tried[a].1.total_cmp(&tried[b].1));
+        let least = least.unwrap_or(0);
+        let of_learned = tried[tried.len() / 2].1;
+        if tried[least].1 > oscillator::MUCH_LESS * of_learned {
+            return (phase, learned);
+        }
+        let [before, after] = [least.wrapping_sub(1), least + 1].map(|i| tried.get(i));
+        // Where the parabola through three of them turns.
+        let between = match (before, after) {
+            (Some((_, a)), Some((_, c))) => {
+                0.5 * (a - c) / (a - 2.0 * tried[least].1 + c).max(1e-300)
+            }
+            _ => 0.0,
+        };
+        at(tried[least].0 + between.clamp(-0.5, 0.5))
+    }
+
+    fn nearby(&self, phase: f64, rate: f64) -> f64 {
+        let full: Vec<&Clip> = self.clips.iter().collect();
+        let near = Whole {
+            lead: LEAD,
+            rates: vec![rate],
+            ..self.whole.clone()
+        };
+        near.nearby(&self.effect.filters(), &full, self.hz, phase)
     }
 }
 

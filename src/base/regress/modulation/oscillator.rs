@@ -35,6 +35,8 @@ pub(super) struct Found {
     pub(super) motion: Motion,
     /// By track.
     pub(super) phases: Vec<f64>,
+    /// By track, in hertz: no analogue clock keeps time from take to take.
+    pub(super) rates: Vec<f64>,
     /// Share of the tracks' variance that it leaves.
     pub(super) left: f64,
 }
@@ -44,13 +46,18 @@ fn time(track: &Track, moment: usize) -> f64 {
     track.start + (moment as f64 + 0.5) * track.moment
 }
 
-/// `1, cos, sin, …` of these harmonics at an angle.
+/// `1, cos, sin, …` of these harmonics, which ascend, at an angle.
 fn basis(angle: f64, harmonics: &[usize], row: &mut Vec<f64>) {
     row.clear();
     row.push(1.0);
+    let (sin, cos) = angle.sin_cos();
+    let (mut at, mut c, mut s) = (0, 1.0, 0.0);
     for k in harmonics {
-        let (sin, cos) = (*k as f64 * angle).sin_cos();
-        row.extend([cos, sin]);
+        while at < *k {
+            (c, s) = (c * cos - s * sin, s * cos + c * sin);
+            at += 1;
+        }
+        row.extend([c, s]);
     }
 }
 
@@ -109,11 +116,16 @@ fn slowest(tracks: &[Track]) -> f64 {
     RATES[0].max(0.4 / longest(tracks).max(f64::MIN_POSITIVE))
 }
 
-/// The rate of what is left in `tracks`.
-fn rate(tracks: &[Track]) -> Option<f64> {
+/// A rate that may be meant where a slower one explains more, for a track that wanders, too, is faster than
+/// that by this factor at least.
+const FASTER: f64 = 1.5;
+
+/// The rates that explain `tracks` best: the highest that leaves hardly more than the best, and of those well
+/// above it the best.
+fn rates(tracks: &[Track]) -> Vec<f64> {
     let longest = longest(tracks);
     if longest <= 0.0 {
-        return None;
+        return Vec::new();
     }
     let slowest = slowest(tracks);
     let step = 0.03 / longest;
@@ -126,17 +138,33 @@ fn rate(tracks: &[Track]) -> Option<f64> {
     let least = left.iter().copied().fold(f64::INFINITY, f64::min);
     let good = AS_GOOD * least + 0.01 * variance(tracks, MOST);
     let is_valley = |i: &usize| left[*i] <= left[i - 1] && left[*i] <= left[i + 1];
-    let mut valleys = (1..count.saturating_sub(1)).filter(is_valley);
-    let best = valleys.rfind(|i| left[*i] <= good && at(*i) < 0.8 * RATES[1])?;
-    let near = (-10..=10).map(|i| at(best) + step * f64::from(i) / 10.0);
-    near.min_by(|a, b| judged(tracks, *a).0.total_cmp(&judged(tracks, *b).0))
+    let valleys = (1..count.saturating_sub(1)).filter(is_valley);
+    let valleys: Vec<usize> = valleys.filter(|i| at(*i) < 0.8 * RATES[1]).collect();
+    let Some(first) = valleys.iter().rfind(|i| left[**i] <= good) else {
+        return Vec::new();
+    };
+    let above = valleys.iter().filter(|i| at(**i) > FASTER * at(*first));
+    let second = above.min_by(|a, b| left[**a].total_cmp(&left[**b]));
+    let nearer = |valley: &usize| {
+        let near = (-10..=10).map(|i| at(*valley) + step * f64::from(i) / 10.0);
+        near.min_by(|a, b| judged(tracks, *a).0.total_cmp(&judged(tracks, *b).0))
+    };
+    [Some(first), second]
+        .into_iter()
+        .flatten()
+        .filter_map(nearer)
+        .collect()
 }
 
-/// The rate that explains `tracks`, which are of one part, best; `None` where nothing returns.
-pub(super) fn plain(tracks: &[Track]) -> Option<Found> {
-    let part = tracks.first()?.part;
+/// The plain oscillators that may be behind `tracks`, which are of one part; none where nothing returns.
+pub(super) fn plain(tracks: &[Track]) -> Vec<Found> {
+    let Some(first) = tracks.first() else {
+        return Vec::new();
+    };
     let harmonics: Vec<usize> = (1..=FIRST).collect();
-    fitted(part, tracks, rate(tracks)?, &harmonics)
+    let found = rates(tracks).into_iter();
+    let found = found.filter_map(|rate| fitted(first.part, tracks, rate, &harmonics));
+    found.collect()
 }
 
 /// Slower oscillators that may have the plain one among their harmonics, those first that explain the
@@ -159,42 +187,67 @@ pub(super) fn carrying(tracks: &[Track], plain: &Found) -> Vec<Found> {
     carried
 }
 
-/// One curve of these harmonics for all tracks at this rate, each track with a phase of its own: begun from
+/// A clock that was heard so often is believed to go otherwise in one take than in another, by this share at
+/// most, where that leaves much less.
+pub(super) const TOLD: f64 = 4.0;
+pub(super) const ASTRAY: f64 = 0.03;
+pub(super) const MUCH_LESS: f64 = 0.7;
+
+/// The rate of one track, near that of all.
+fn own_rate(track: &Track, rate: f64) -> f64 {
+    let track = std::slice::from_ref(track);
+    if rate * longest(track) < TOLD {
+        return rate;
+    }
+    let near = (-30..=30).map(|i| rate * (1.0 + ASTRAY * f64::from(i) / 30.0));
+    let tried = near.map(|rate| (rate, judged(track, rate).0));
+    let best = tried.min_by(|a, b| a.1.total_cmp(&b.1));
+    let better = best.filter(|(_, left)| *left < MUCH_LESS * judged(track, rate).0);
+    better.map_or(rate, |(rate, _)| rate)
+}
+
+/// One curve of these harmonics for all tracks at about this rate, each track with a phase of its own: begun from
 /// the phases of each track's fundamental, and from the first track's curve alone.
 fn fitted(part: Part, tracks: &[Track], rate: f64, harmonics: &[usize]) -> Option<Found> {
-    let (_, each) = judged(tracks, rate);
-    let angle = |c: &Vec<f64>| c[2].atan2(c[1]);
-    let own = each.iter().map(|own| angle(&each[0]) - angle(own));
+    let rates: Vec<f64> = tracks.iter().map(|track| own_rate(track, rate)).collect();
+    let angle = |(track, rate): (&Track, &f64)| {
+        let each = judged(std::slice::from_ref(track), *rate).1;
+        each[0][2].atan2(each[0][1])
+    };
+    let angles: Vec<f64> = tracks.iter().zip(&rates).map(angle).collect();
+    let own = angles.iter().map(|own| angles[0] - own).collect();
     let mut first = vec![0.0; tracks.len()];
-    let alone = curve(part, &tracks[..1], rate, harmonics, &first[..1])?;
-    turn(&alone, tracks, rate, &mut first);
-    let starts = [own.collect(), first].into_iter();
-    let found = starts.filter_map(|phases| settled(part, tracks, rate, harmonics, phases));
+    let alone = curve((part, rate), &tracks[..1], &rates, harmonics, &first[..1])?;
+    turn(&alone, tracks, &rates, &mut first);
+    let starts = [own, first].into_iter();
+    let found =
+        starts.filter_map(|phases| settled((part, rate), tracks, &rates, harmonics, phases));
     found.min_by(|a, b| a.left.total_cmp(&b.left))
 }
 
 /// Curve and phases by turns, from these phases.
 fn settled(
-    part: Part,
+    of: (Part, f64),
     tracks: &[Track],
-    rate: f64,
+    rates: &[f64],
     harmonics: &[usize],
     mut phases: Vec<f64>,
 ) -> Option<Found> {
     let mut best: Option<Found> = None;
     for _ in 0..3 {
-        let motion = curve(part, tracks, rate, harmonics, &phases)?;
-        turn(&motion, tracks, rate, &mut phases);
-        let motion = curve(part, tracks, rate, harmonics, &phases)?;
-        let each = tracks.iter().zip(&phases);
+        let motion = curve(of, tracks, rates, harmonics, &phases)?;
+        turn(&motion, tracks, rates, &mut phases);
+        let motion = curve(of, tracks, rates, harmonics, &phases)?;
+        let each = tracks.iter().zip(rates).zip(&phases);
         let left: f64 = each
-            .map(|(track, phase)| missed(track, &motion, *phase))
+            .map(|((track, rate), phase)| missed(track, &motion, *rate, *phase))
             .sum();
         let left = left / variance(tracks, usize::MAX).max(f64::MIN_POSITIVE);
         if best.as_ref().is_none_or(|best| left < best.left) {
             best = Some(Found {
                 motion,
                 phases: phases.clone(),
+                rates: rates.to_vec(),
                 left,
             });
         }
@@ -203,11 +256,11 @@ fn settled(
 }
 
 /// The phases at which a motion is nearest to each track but the first.
-fn turn(motion: &Motion, tracks: &[Track], rate: f64, phases: &mut [f64]) {
+fn turn(motion: &Motion, tracks: &[Track], rates: &[f64], phases: &mut [f64]) {
     let turn = Turn::of(motion);
-    for (track, phase) in tracks.iter().zip(phases).skip(1) {
+    for ((track, rate), phase) in tracks.iter().zip(rates).zip(phases).skip(1) {
         let angles = (0..ANGLES).map(|i| TAU * i as f64 / ANGLES as f64);
-        let tried = angles.map(|angle| (angle, turn.missed(track, rate, angle)));
+        let tried = angles.map(|angle| (angle, turn.missed(track, *rate, angle)));
         let nearest = tried.min_by(|a, b| a.1.total_cmp(&b.1));
         *phase = nearest.map_or(0.0, |(angle, _)| angle);
     }
@@ -236,25 +289,24 @@ impl Turn {
     }
 }
 
-/// Weighted squares of what a motion misses of a track.
-fn missed(track: &Track, motion: &Motion, phase: f64) -> f64 {
+/// Weighted squares of what a motion at this rate misses of a track.
+fn missed(track: &Track, motion: &Motion, rate: f64, phase: f64) -> f64 {
     let pairs = track.values.iter().zip(&track.weights).enumerate();
-    pairs
-        .map(|(i, (v, w))| w * (v - motion.value(phase, time(track, i))).powi(2))
-        .sum()
+    let value = |i: usize| motion.value(TAU * (rate * time(track, i)).fract() + phase, 0.0);
+    pairs.map(|(i, (v, w))| w * (v - value(i)).powi(2)).sum()
 }
 
-/// The curve that fits all tracks at these phases.
+/// The curve that fits all tracks at these rates and phases.
 fn curve(
-    part: Part,
+    (part, rate): (Part, f64),
     tracks: &[Track],
-    rate: f64,
+    rates: &[f64],
     harmonics: &[usize],
     phases: &[f64],
 ) -> Option<Motion> {
     let unknowns = 1 + 2 * harmonics.len();
     let (mut normal, mut row) = (Normal::new(unknowns), Vec::new());
-    for (track, phase) in tracks.iter().zip(phases) {
+    for ((track, rate), phase) in tracks.iter().zip(rates).zip(phases) {
         for (i, (value, weight)) in track.values.iter().zip(&track.weights).enumerate() {
             basis(TAU * rate * time(track, i) + phase, harmonics, &mut row);
             normal.add_row(&row, *value, *weight);

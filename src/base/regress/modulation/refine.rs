@@ -4,6 +4,7 @@
 
 use super::clip::Clip;
 use super::equations::{Filters, Whole};
+use super::oscillator::TOLD;
 use crate::dsp::modulation::MOST_FEEDBACK;
 use rayon::prelude::*;
 use std::f64::consts::TAU;
@@ -23,13 +24,43 @@ impl Whole {
         let mut by = by.iter();
         let mut next = || by.next().copied().unwrap_or(0.0);
         whole.motion.centre += next();
-        let oscillator = &mut whole.motion.oscillator;
-        oscillator.curve.iter_mut().for_each(|v| *v += next());
-        oscillator.rate_hz = (oscillator.rate_hz + next()).max(0.0);
+        let curve = &mut whole.motion.oscillator.curve;
+        curve.iter_mut().for_each(|v| *v += next());
         let feedback = whole.motion.feedback + next();
         whole.motion.feedback = feedback.clamp(-MOST_FEEDBACK, MOST_FEEDBACK);
         whole.phases.iter_mut().for_each(|phase| *phase += next());
+        let mut faster = next();
+        for rate in &mut whole.rates {
+            *rate = (*rate + faster).max(0.0);
+            if self.apart {
+                faster = next();
+            }
+        }
+        whole.agree();
         whole
+    }
+
+    /// The effect's own rate is the mean of the recordings'; and theirs, where they have none of their own.
+    pub(super) fn agree(&mut self) {
+        let rate = self.rates.iter().sum::<f64>() / self.rates.len().max(1) as f64;
+        self.motion.oscillator.rate_hz = rate;
+        if !self.apart {
+            self.rates.fill(rate);
+        }
+    }
+
+    /// Whether the recordings are long enough to tell of a rate of their own.
+    fn told_apart(&self, clips: &[Clip], hz: f64) -> bool {
+        let seconds = |at: usize| {
+            let own = clips.iter().filter(|clip| clip.recording == at);
+            let samples: usize = own
+                .map(|clip| clip.dry.len() - clip.skip.min(clip.dry.len()))
+                .sum();
+            samples as f64 / hz
+        };
+        let rate = self.motion.oscillator.rate_hz;
+        let told = |at: usize| rate * seconds(at) > TOLD;
+        self.rates.len() > 1 && (0..self.rates.len()).all(told)
     }
 
     /// What these filters leave of a recording's clips (sum of squares) with its oscillator at `phase`.
@@ -37,7 +68,12 @@ impl Whole {
         let of = |clip: &&Clip| {
             let mut moved = vec![0.0; clip.dry.len()];
             let mut operator = self.operator(clip, hz);
-            operator.run(&self.motion, phase, &clip.dry, &mut moved);
+            operator.run(
+                &self.motion_in(clip.recording),
+                phase,
+                &clip.dry,
+                &mut moved,
+            );
             let answer = around.answer(&clip.dry, &moved);
             let pairs = answer.iter().zip(&clip.wet).skip(clip.skip);
             pairs.map(|(a, w)| (w - a).powi(2)).sum::<f64>()
@@ -79,6 +115,8 @@ impl Whole {
         steps: usize,
         go_on: &dyn Fn() -> bool,
     ) -> Option<(Filters, f64)> {
+        self.apart = self.told_apart(clips, hz);
+        self.agree();
         let (mut around, mut left) = self.filters(clips, hz)?;
         let linear = self.linear();
         // The first recording's phase is held: the curve turns instead.

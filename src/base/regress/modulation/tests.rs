@@ -85,7 +85,7 @@ fn a_known_motion_is_learned_and_followed_on_another_sound() {
         let wet = truth.answer(&dry, 4.0, HZ);
         let second = HZ as usize;
         let first = Recording::whole(&dry[..second], &wet[..second]);
-        let phase = found.phase_of(&first, HZ);
+        let (phase, _) = found.stood(&first, HZ);
         let predicted = found.answer(&dry, phase, HZ);
         let esr = esr(&wet[second..], &predicted[second..]);
         assert!(esr < 0.005, "{:?}: {esr}", truth.motion.part);
@@ -97,7 +97,7 @@ fn what_moves_is_told_from_what_does_not() {
     let dry = notes(2.5, 3);
     for truth in effects() {
         let wet = truth.answer(&dry, 1.0, HZ);
-        let seen = detect(&dry, &wet, HZ).unwrap();
+        let seen = detect(&dry, &wet, HZ, &PARTS).unwrap();
         assert!(
             seen.detected() && seen.part == truth.motion.part,
             "{seen:?}"
@@ -111,7 +111,41 @@ fn what_moves_is_told_from_what_does_not() {
         state
     };
     let wet: Vec<f32> = dry.iter().map(dull).collect();
-    let seen = detect(&dry, &wet, HZ);
+    let seen = detect(&dry, &wet, HZ, &PARTS);
     assert!(!seen.as_ref().is_some_and(Moving::detected), "{seen:?}");
-    assert_eq!(detect(&dry[..2000], &dry[..2000], HZ), None);
+    assert_eq!(detect(&dry[..2000], &dry[..2000], HZ, &PARTS), None);
+}
+
+/// A clock that is not the same from take to take: each take's rate is told, and that of a third, too.
+#[test]
+fn takes_of_their_own_rates_are_one_effect() {
+    let [_, mut truth] = effects();
+    truth.motion.oscillator.rate_hz = 2.5;
+    let take = |seed: u32, share: f64, phase: f64| {
+        let mut there = truth.clone();
+        there.motion.oscillator.rate_hz *= share;
+        let dry = notes(3.0, seed);
+        let wet = there.answer(&dry, phase, HZ);
+        (dry, wet)
+    };
+    let shares = [1.01, 0.99];
+    let takes = [take(4, shares[0], 0.3), take(5, shares[1], 2.0)];
+    let recordings = takes
+        .each_ref()
+        .map(|(dry, wet)| Recording::whole(dry, wet));
+    let part = Some(truth.motion.part);
+    let fitted = Fitted::begin(&recordings, HZ, (part, Size::default()), &|| true).unwrap();
+    assert!(fitted.left < 0.005, "{}", fitted.left);
+    let near = |found: f64, wanted: f64| {
+        let apart = (found / wanted - 1.0).abs();
+        assert!(apart < 2e-3, "{found} for {wanted}");
+    };
+    for (rate, share) in fitted.rates.iter().zip(shares) {
+        near(*rate, 2.5 * share);
+    }
+    near(fitted.effect.motion.oscillator.rate_hz, 2.5);
+    let (dry, wet) = take(6, 1.015, 1.0);
+    let second = 2 * HZ as usize;
+    let first = Recording::whole(&dry[..second], &wet[..second]);
+    near(fitted.effect.stood(&first, HZ).1, 2.5 * 1.015);
 }

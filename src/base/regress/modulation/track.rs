@@ -7,7 +7,7 @@ use crate::dsp::modulation::{Motion, Operator, Part};
 use rayon::prelude::*;
 
 /// What may move. All-pass chains of more stages explain what those of fewer do.
-pub(super) const PARTS: [Part; 6] = [
+pub const PARTS: [Part; 6] = [
     Part::Delay,
     Part::AllPass { stages: 2 },
     Part::AllPass { stages: 4 },
@@ -78,45 +78,69 @@ fn products(a: &[f64], b: &[f64], len: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The track of `part` over a clip; `None` where it is shorter than a second.
-pub(super) fn track(part: Part, clip: &Clip, hz: f64) -> Option<Track> {
+/// A delay alone that explains less than this share of wet is no vibrato's.
+const ALONE: f64 = 0.7;
+
+/// The tracks of `part` over a clip: beside dry, and of a delay alone, too, for beside dry any delay explains
+/// a single tone. None where it is shorter than a second.
+pub(super) fn tracks(part: Part, clip: &Clip, hz: f64) -> Vec<Track> {
     let len = (hz / MOMENTS) as usize;
     let sound = |x: &[f64]| emphasised(&x[clip.skip.min(x.len())..]);
     let (x, y) = (sound(&clip.dry), sound(&clip.wet));
     let [xx, xy, yy] = [(&x, &x), (&x, &y), (&y, &y)].map(|(a, b)| products(a, b, len));
     let moments = yy.len();
     if moments < MOMENTS as usize {
-        return None;
+        return Vec::new();
     }
     let start = (clip.start + clip.skip as u64) as f64 / hz;
     let moment = len as f64 / hz;
     if part == Part::Gain {
-        return Some(Track {
+        return vec![Track {
             start,
             moment,
             ..gain(&xx, &xy, &yy)
-        });
+        }];
     }
     let grid = grid(part);
-    let explained: Vec<Vec<f64>> = grid
-        .par_iter()
-        .map(|&centre| {
-            let u = standing(part, centre, &x, hz);
-            let [uu, xu, uy] = [(&u, &u), (&x, &u), (&u, &y)].map(|(a, b)| products(a, b, len));
-            let moment = |i: usize| {
-                let power = xx[i] * uu[i];
-                let size = power - xu[i] * xu[i] + 1e-3 * power + 1e-30;
-                let a = (xy[i] * uu[i] - uy[i] * xu[i]) / size;
-                let b = (uy[i] * xx[i] - xy[i] * xu[i]) / size;
-                a * xy[i] + b * uy[i]
-            };
-            (0..moments).map(moment).collect()
-        })
-        .collect();
+    let explained = grid.par_iter().map(|&centre| {
+        let u = standing(part, centre, &x, hz);
+        let [uu, xu, uy] = [(&u, &u), (&x, &u), (&u, &y)].map(|(a, b)| products(a, b, len));
+        let beside = |i: usize| {
+            let power = xx[i] * uu[i];
+            let size = power - xu[i] * xu[i] + 1e-3 * power + 1e-30;
+            let a = (xy[i] * uu[i] - uy[i] * xu[i]) / size;
+            let b = (uy[i] * xx[i] - xy[i] * xu[i]) / size;
+            a * xy[i] + b * uy[i]
+        };
+        let alone = |i: usize| uy[i] * uy[i] / uu[i].max(1e-30);
+        let beside: Vec<f64> = (0..moments).map(beside).collect();
+        let alone: Vec<f64> = match part {
+            Part::Delay => (0..moments).map(alone).collect(),
+            _ => Vec::new(),
+        };
+        (beside, alone)
+    });
+    let (beside, alone): (Vec<Vec<f64>>, Vec<Vec<f64>>) = explained.unzip();
+    let way = |explained: &[Vec<f64>]| Track {
+        start,
+        moment,
+        ..along(part, &grid, explained, &yy)
+    };
+    let mut tracks = vec![way(&beside)];
+    if part == Part::Delay {
+        let alone = way(&alone);
+        tracks.extend(Some(alone).filter(|alone| alone.free > ALONE));
+    }
+    tracks
+}
+
+/// The track along what each value of the grid explains of each moment.
+fn along(part: Part, grid: &[f64], explained: &[Vec<f64>], yy: &[f64]) -> Track {
+    let moments = yy.len();
     let all = yy.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
     let best = |i: usize| most(&mut explained.iter().map(|row| row[i]));
-    let mut sorted = yy.clone();
+    let mut sorted = yy.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let loud = sorted[(LOUD * moments as f64) as usize].max(1e-30);
     let sure = |i: usize| {
@@ -126,16 +150,16 @@ pub(super) fn track(part: Part, clip: &Clip, hz: f64) -> Option<Track> {
         (yy[i].min(loud) / loud) * (above / (yy[i] + 1e-30)).max(0.0)
     };
     let whole = |row: usize| explained[row].iter().sum::<f64>();
-    let still = (0..grid.len()).max_by(|&a, &b| whole(a).total_cmp(&whole(b)))?;
-    Some(Track {
+    let still = (0..grid.len()).max_by(|&a, &b| whole(a).total_cmp(&whole(b)));
+    Track {
         part,
-        start,
-        moment,
-        values: path(&explained, loud).iter().map(|&at| grid[at]).collect(),
+        start: 0.0,
+        moment: 0.0,
+        values: path(explained, loud).iter().map(|&at| grid[at]).collect(),
         weights: (0..moments).map(sure).collect(),
         free: (0..moments).map(best).sum::<f64>() / all,
-        still_value: grid[still],
-    })
+        still_value: grid[still.unwrap_or(0)],
+    }
 }
 
 /// The track of a gain, moment by moment: what is no gain at all is of no weight.
