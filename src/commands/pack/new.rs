@@ -1,6 +1,7 @@
 //! Makes a pack out of one dry and many wet recordings, a table of pairs, or a config to sweep.
 
 use super::status::BASE;
+use crate::commands::check;
 use crate::commands::new::{self as one, relative};
 use crate::config::{self, Budget, Config, MetadataConfig, Player};
 use crate::files::{self, system};
@@ -9,7 +10,7 @@ use crate::pack::pattern::Pattern;
 use crate::pack::sweep::{self, Axis, Point};
 use crate::pack::table::{self, Row};
 use crate::pack::{Description, Entry, Pack};
-use crate::progress::Observer;
+use crate::progress::{Event, Observer};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +66,7 @@ pub struct Request {
     #[arg(long, default_value_t = 1)]
     pub sample_seed: u64,
     /// The delay of every wet: auto (measured, each its own), fractional, or so many samples
-    /// [default: auto; with --config, the config's]
+    /// [default: auto, and 0 where the first pair's cannot be measured; with --config, the config's]
     #[arg(
         long,
         value_name = "auto|fractional|SAMPLES",
@@ -250,9 +251,10 @@ fn write_shared(
                 },
                 observer,
             )?;
-            // Measured on the first alone; every other has its own.
-            let latency = request.latency.as_deref().unwrap_or("auto");
-            overrides.push(format!("data.latency={latency}"));
+            overrides.push(format!(
+                "data.latency={}",
+                latency(request, &made.check, observer)
+            ));
             (made.summary, made.config)
         }
         (None, None) => bail!("no settings; give --config"),
@@ -276,6 +278,23 @@ fn write_shared(
     let text = text(&config, &path, first.is_some())?;
     files::write(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
     Ok(settings)
+}
+
+/// The latency to write when nothing is said: every job measures its own, unless that of the first cannot
+/// be told from what it plays. Then as `effigy new` does: 0, which both sides have that were recorded
+/// in one session.
+fn latency(request: &Request, first: &check::Outcome, observer: &dyn Observer) -> String {
+    if let Some(given) = &request.latency {
+        return given.clone();
+    }
+    if first.placed_latency().is_some() {
+        return "auto".to_string();
+    }
+    let note = "latency 0 for every job: the first pair's cannot be measured with confidence, and 0 is safe \
+                when both sides were recorded in one session; give --latency, or a column latency, if you \
+                know it";
+    observer.event(Event::Note(note));
+    "0".to_string()
 }
 
 /// The config as the pack's folder sees it.
