@@ -120,7 +120,11 @@ fn solve(
                 _ => settings.taps - 1,
             };
             let wet = span.pair().wet().get(range.start + unheard..range.end)?;
-            (!wet.is_empty()).then_some(Passage { input, wet })
+            (!wet.is_empty()).then_some(Passage {
+                input,
+                beside: None,
+                wet,
+            })
         });
     let passages: Vec<Passage<'_>> = passages.collect();
     let taps = tail::fit(&passages, settings.taps, start, settings.penalty, || {
