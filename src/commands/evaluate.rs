@@ -8,7 +8,7 @@ use crate::data::pair::Reach;
 use crate::playing::Playable;
 use crate::playing::scoring::Tester;
 use crate::progress::{Event, Observer};
-use crate::report::metrics::Row;
+use crate::report::metrics::{PairRows, Row};
 use crate::training::modulation::PhaseReport;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -75,6 +75,9 @@ pub struct Outcome {
     pub seconds: f64,
     /// The model and identity.
     pub rows: Vec<Row>,
+    /// The same of each side, where the effect is one of stereo.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_side: Vec<PairRows>,
     /// Where the oscillator stood, where the network has one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseReport>,
@@ -143,7 +146,9 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         .check_rate(recordings.sample_rate)
         .with_context(|| request.dry.display().to_string())?;
     let reach = model.reach();
-    let mut tester = Tester::new(&recordings, reach, Reach::default(), observer);
+    let audio = model.audio_channels();
+    let mut tester = Tester::new(&recordings, reach, Reach::default(), observer)
+        .with_sides(!audio.is_mono());
     ensure!(
         tester.sample_count() > 0,
         "{}: no sample can be predicted; {} needs {} around each",
@@ -159,6 +164,7 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         model: request.model.clone(),
         seconds: started.elapsed().as_secs_f64(),
         rows: tester.rows().to_vec(),
+        by_side: tester.by_pair(),
         latencies: recordings.latencies,
     })
 }

@@ -174,7 +174,7 @@ impl EffectNetwork for WienerHammerstein {
 
 impl Memory for WienerHammerstein {
     fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let (mut x, knobs) = sound_and_knobs(input);
+        let (mut x, knobs) = sound_and_knobs(input, 1);
         let (mut before, mut after) = (state, State::default());
         for (at, filter) in self.filters.iter().enumerate() {
             x = filter.forward(x, knobs.as_ref(), &mut before, &mut after);

@@ -5,7 +5,7 @@
 
 use super::cost::Cost;
 use super::playable::Playable;
-use crate::audio::{Audio, SampleFormat, encode};
+use crate::audio::{Audio, AudioChannels, SampleFormat, encode};
 use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::progress::{Event, Observer, Task};
@@ -32,6 +32,9 @@ pub struct ModelRow {
     pub model: Option<PathBuf>,
 }
 
+/// How the two sides of a stereo effect are called in tables.
+const SIDES: [&str; 2] = ["left", "right"];
+
 /// The test spans and, per row, the figures over one and the same range of each.
 pub struct Tester<'a> {
     recordings: &'a Recordings,
@@ -39,6 +42,10 @@ pub struct Tester<'a> {
     observer: &'a dyn Observer,
     rows: Vec<Row>,
     by_pair: Vec<PairRows>,
+    /// Left and right over all pairs of two channels.
+    by_side: [PairRows; 2],
+    /// Whether they are asked for.
+    is_stereo: bool,
 }
 
 impl<'a> Tester<'a> {
@@ -65,6 +72,11 @@ impl<'a> Tester<'a> {
             observer,
             rows: Vec::new(),
             by_pair: recordings.test.iter().map(pair).collect(),
+            by_side: SIDES.map(|label| PairRows {
+                label: label.to_string(),
+                rows: Vec::new(),
+            }),
+            is_stereo: false,
         };
         let (scored, given) = (tester.sample_count(), tester.samples_given());
         if scored < given {
@@ -75,6 +87,14 @@ impl<'a> Tester<'a> {
             )));
         }
         tester
+    }
+
+    /// With rows of each side, where a stereo effect is among the models.
+    pub fn with_sides(self, any: bool) -> Self {
+        Self {
+            is_stereo: any,
+            ..self
+        }
     }
 
     /// Samples of all test spans.
@@ -94,12 +114,12 @@ impl<'a> Tester<'a> {
         &self.rows
     }
 
-    /// The rows so far, pair by pair; empty when there is only one pair.
-    pub fn by_pair(&self) -> &[PairRows] {
-        match self.by_pair.as_slice() {
-            [_] => &[],
-            several => several,
-        }
+    /// The rows so far, pair by pair where there are several, and side by side where a stereo effect is
+    /// among the models.
+    pub fn by_pair(&self) -> Vec<PairRows> {
+        let pairs = self.by_pair.iter().filter(|_| self.by_pair.len() > 1);
+        let sides = self.by_side.iter().filter(|_| self.is_stereo);
+        pairs.chain(sides).cloned().collect()
     }
 
     /// Adds a model's row. `test` holds the tester's own samples, perhaps with other knobs.
@@ -107,7 +127,7 @@ impl<'a> Tester<'a> {
     /// # Errors
     /// A network that cannot be played, or the user asks to stop.
     pub fn score(&mut self, model: &Playable, test: &[Excerpt]) -> Result<()> {
-        self.add(&model.name, test, model.predict()?)
+        self.add(&model.name, model.audio_channels(), test, model.predict()?)
     }
 
     /// The same, handing back the prediction of every test channel.
@@ -117,9 +137,9 @@ impl<'a> Tester<'a> {
     pub fn predictions(&mut self, model: &Playable, test: &[Excerpt]) -> Result<Vec<Vec<f32>>> {
         let mut predict = model.predict()?;
         let mut kept = Vec::new();
-        self.add(&model.name, test, |span, range| {
+        self.add(&model.name, model.audio_channels(), test, |span, range| {
             let predicted = predict(span, range)?;
-            kept.push(predicted.clone());
+            kept.extend(predicted.iter().cloned());
             Ok(predicted)
         })?;
         Ok(kept)
@@ -144,32 +164,39 @@ impl<'a> Tester<'a> {
     /// # Errors
     /// The user asks to stop.
     pub fn identity(&mut self) -> Result<()> {
-        self.add(Row::IDENTITY, &self.recordings.test, |span, range| {
-            Ok(span.pair().dry()[range.clone()].to_vec())
+        let mono = AudioChannels::MONO;
+        self.add(Row::IDENTITY, mono, &self.recordings.test, |span, range| {
+            Ok(vec![span.pair().dry()[range.clone()].to_vec()])
         })
     }
 
     /// Adds a row: `predict` is asked for a range of every channel of every pair of `test` in
-    /// order.
+    /// order, of both at once where the model is one of stereo.
     fn add(
         &mut self,
         name: &str,
+        audio: AudioChannels,
         test: &[Excerpt],
-        mut predict: impl FnMut(&Span, &Range<usize>) -> Result<Vec<f32>>,
+        mut predict: impl FnMut(&Span, &Range<usize>) -> Result<Vec<Vec<f32>>>,
     ) -> Result<()> {
-        let spans: usize = test.iter().map(|e| e.channels.len()).sum();
+        let spans: usize = test.iter().map(|e| e.channels.len() / audio.wet).sum();
         let what = format!("testing {name}");
         let task = Task::begin(self.observer, &what, Some(spans as u64));
-        let mut sounds: Vec<(&[f32], Vec<f32>)> = Vec::new();
+        let mut predicted: Vec<Vec<f32>> = Vec::new();
         for excerpt in test {
-            for span in &excerpt.channels {
+            for span in excerpt.units(audio)? {
                 ensure!(task.go_on().is_ok(), "stopped while {what}");
                 let range = span.predictable(self.reach);
-                let predicted = predict(span, &range)?;
-                check_finite(name, &excerpt.label, range.start, &predicted)?;
-                sounds.push((&span.pair().wet()[range], predicted));
+                predicted.extend(predict(&span, &range)?);
                 task.advance(1);
             }
+        }
+        let channels = || test.iter().flat_map(|e| e.channels.iter().map(move |span| (e, span)));
+        let mut sounds: Vec<(&[f32], Vec<f32>)> = Vec::new();
+        for ((excerpt, span), predicted) in channels().zip(predicted) {
+            let range = span.predictable(self.reach);
+            check_finite(name, &excerpt.label, range.start, &predicted)?;
+            sounds.push((&span.pair().wet()[range], predicted));
         }
         // The recording's latency was removed from wet; a model's own is removed from its sound.
         let own_delay_samples = match name {
@@ -183,14 +210,23 @@ impl<'a> Tester<'a> {
         };
         let mut sounds = sounds.iter();
         let mut total = SpanSums::new(self.recordings.sample_rate);
+        let mut of_sides = [0, 1].map(|_| SpanSums::new(self.recordings.sample_rate));
         for (excerpt, pair) in test.iter().zip(&mut self.by_pair) {
             let mut sums = SpanSums::new(self.recordings.sample_rate);
-            for (wet, predicted) in sounds.by_ref().take(excerpt.channels.len()) {
+            let count = excerpt.channels.len();
+            for (at, (wet, predicted)) in sounds.by_ref().take(count).enumerate() {
                 let (wet, predicted) = without_delay(wet, predicted, own_delay_samples);
                 sums.add(wet, predicted);
+                if self.is_stereo && count == of_sides.len() {
+                    of_sides[at].add(wet, predicted);
+                }
             }
             total.merge(&sums);
             pair.rows.push(row(&sums));
+        }
+        let asked = self.by_side.iter_mut().filter(|_| self.is_stereo);
+        for (side, sums) in asked.zip(&of_sides) {
+            side.rows.push(row(sums));
         }
         self.rows.push(row(&total));
         Ok(())

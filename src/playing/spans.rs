@@ -13,8 +13,9 @@ use crate::training::{evaluate, modulation};
 use anyhow::Result;
 use std::ops::Range;
 
-/// Answers the wet samples of a range, which lies within what the span lets its model predict.
-pub type Predict<'a> = Box<dyn FnMut(&Span, &Range<usize>) -> Result<Vec<f32>> + 'a>;
+/// Answers the wet samples of a range, which lies within what the span lets its model predict, side by
+/// side.
+pub type Predict<'a> = Box<dyn FnMut(&Span, &Range<usize>) -> Result<Vec<Vec<f32>>> + 'a>;
 
 impl Playable {
     /// Where the oscillator of one that moves by itself stood in each recording of which these ranges are
@@ -67,15 +68,15 @@ impl Playable {
 }
 
 /// What the engine makes of a span's dry samples in `range`, as when it plays the whole recording.
-fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<f32>> {
-    let (dry, lookahead) = (span.pair().dry(), network.latency_samples());
+fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<Vec<f32>>> {
+    let (len, lookahead) = (span.pair().len(), network.latency_samples());
     let grid = matches!(network.full().architecture, Architecture::Window(_));
     let from = match network.receptive_field() {
         // What lies further back than it hears changes nothing.
         Some(field) if !grid => range.start.saturating_sub(field),
         _ => 0,
     };
-    let to = range.end.saturating_add(lookahead).min(dry.len());
+    let to = range.end.saturating_add(lookahead).min(len);
     let knobs = match network.modulated() {
         Some(layer) => {
             let effect = layer.effect().per_second(f64::from(network.sample_rate));
@@ -84,17 +85,22 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Vec<f3
         }
         None => span.pair().controls().to_vec(),
     };
-    let mut wet = Engine::play(network, &knobs, &dry[from..to])?;
-    wet.truncate(range.end - from);
-    wet.drain(..range.start - from);
+    let dry: Vec<&[f32]> = span.heard().map(|pair| &pair.dry()[from..to]).collect();
+    let mut wet = Engine::play_channels(network, &knobs, &dry)?;
+    for side in &mut wet {
+        side.truncate(range.end - from);
+        side.drain(..range.start - from);
+    }
     Ok(wet)
 }
 
 /// The same of a baseline, which hears nothing from before the span.
-fn filtered(baseline: &Baseline, span: &Span, range: &Range<usize>) -> Vec<f32> {
-    let dry = span.pair().dry();
+fn filtered(baseline: &Baseline, span: &Span, range: &Range<usize>) -> Vec<Vec<f32>> {
     let context = baseline.receptive_field() - 1;
     let past = range.start.saturating_sub(context);
     let past = past.max(span.samples().start).min(range.start);
-    baseline.predict(&dry[range.clone()], &dry[past..range.start])
+    let heard = |from: usize, to: usize| -> Vec<&[f32]> {
+        span.heard().map(|pair| &pair.dry()[from..to]).collect()
+    };
+    baseline.predict_channels(&heard(range.start, range.end), &heard(past, range.start))
 }

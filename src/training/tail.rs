@@ -92,7 +92,8 @@ pub fn follow(
     let network = tailed.network();
     let given = spans.iter().map(|span| {
         let range = span.predictable(reach(network));
-        let given = predict_span(network, device, span, &range, 0);
+        // A tail is of one channel.
+        let given = predict_span(network, device, span, &range, 0).swap_remove(0);
         (range, given)
     });
     let given: Vec<_> = given.collect();

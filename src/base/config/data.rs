@@ -212,6 +212,13 @@ impl DataConfig {
         }
     }
 
+    /// Names the channels that a stereo effect hears, where the config leaves them to the recordings.
+    pub fn hear(&mut self, dry_channels: usize) {
+        if self.stereo == Stereo::Joint {
+            self.dry_channels.get_or_insert(dry_channels);
+        }
+    }
+
     fn check_stereo(&self) -> Result<(), ConfigError> {
         let pairs = || self.train.iter().chain(&self.valid).chain(&self.test);
         match (self.stereo, self.dry_channels) {
