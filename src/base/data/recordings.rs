@@ -30,9 +30,12 @@ impl Excerpt {
         let unfit = |why: String| Err(DataError::Unfit(format!("{}: {why}", self.label)));
         let [left, right] = self.channels.as_slice() else {
             return unfit(format!(
-                "{} of its channels are in use; a stereo effect ({audio}) has two wet channels, left and \
-                 right: give a wet of two, and no channel = at the pair",
-                self.channels.len()
+                "a stereo effect ({audio}) has two wet channels, left and right, and {} in use here: give a \
+                 wet of two, and no channel = at the pair",
+                match self.channels.len() {
+                    1 => "one is".to_string(),
+                    n => format!("{n} are"),
+                }
             ));
         };
         if audio.dry == 1 && self.dry_channels() == 2 {

@@ -52,10 +52,6 @@ impl NetworkConfig for WienerHammersteinConfig {
         true
     }
 
-    fn takes_stereo(&self) -> bool {
-        false
-    }
-
     fn width(&self) -> usize {
         self.poles
     }
