@@ -49,7 +49,12 @@ fn prose(outcome: &Outcome) -> String {
         lines.push(line("noise", &noise));
         lines.push(line("clocks", &clocks(outcome)));
         lines.push(line("movement", &movement(outcome)));
-        lines.extend(outcome.sides.as_ref().map(|sides| line("sides", &sides_words(sides))));
+        lines.extend(
+            outcome
+                .sides
+                .as_ref()
+                .map(|sides| line("sides", &sides_words(sides))),
+        );
     }
     if let Some(diagnosis) = &outcome.diagnosis {
         lines.push(line("kind", &kind_words(outcome, diagnosis)));
@@ -154,7 +159,9 @@ fn movement(outcome: &Outcome) -> String {
 fn sides_words(sides: &Sides) -> String {
     let (apart, together) = (figure(sides.apart), figure(sides.together));
     match (sides.joint, sides.ahead) {
-        (true, Some(ahead)) => format!("one effect: its oscillator is {ahead:.2} rad ahead on the right"),
+        (true, Some(ahead)) => {
+            format!("one effect: its oscillator is {ahead:.2} rad ahead on the right")
+        }
         (true, None) => format!(
             "one effect across both: channel by channel a filter leaves an ESR of {apart}, from all dry \
              channels to each side {together}"

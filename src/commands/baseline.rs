@@ -85,8 +85,8 @@ pub fn baseline(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         bail!("no baseline could be fitted; the warnings say why");
     }
     let reach = fitting::reach_of(&wanted);
-    let mut tester = Tester::new(&recordings, Reach::default(), reach, observer)
-        .with_sides(!audio.is_mono());
+    let mut tester =
+        Tester::new(&recordings, Reach::default(), reach, observer).with_sides(!audio.is_mono());
     tester.identity()?;
     for model in &mut fitted {
         save(model, request)?;

@@ -103,8 +103,7 @@ pub fn compare(
         those.fold(Reach::default(), |reach, m| reach.max(m.reach()))
     };
     let any_stereo = entries.iter().any(|e| !e.model.audio_channels().is_mono());
-    let mut tester =
-        Tester::new(&lead, reach(true), reach(false), observer).with_sides(any_stereo);
+    let mut tester = Tester::new(&lead, reach(true), reach(false), observer).with_sides(any_stereo);
     ensure!(
         tester.sample_count() > 0,
         "every test span is shorter than the longest memory among the networks ({} samples); \

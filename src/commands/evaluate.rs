@@ -2,7 +2,7 @@
 //! file of another program.
 
 use super::arguments::control;
-use crate::config::{DataConfig, Latency, PairConfig};
+use crate::config::{DataConfig, Latency, PairConfig, Stereo};
 use crate::data::load::{self, LatencyReport};
 use crate::data::pair::Reach;
 use crate::playing::Playable;
@@ -122,7 +122,13 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         // As in the run's own table.
         model.name = config.model.kind().to_string();
     }
+    let audio = model.audio_channels();
     let mut data = DataConfig {
+        stereo: match audio.is_mono() {
+            true => Stereo::Channels,
+            false => Stereo::Joint,
+        },
+        dry_channels: (!audio.is_mono()).then_some(audio.dry),
         latency: request.latency,
         polarity: model.polarity(),
         test: vec![PairConfig {
@@ -146,9 +152,8 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         .check_rate(recordings.sample_rate)
         .with_context(|| request.dry.display().to_string())?;
     let reach = model.reach();
-    let audio = model.audio_channels();
-    let mut tester = Tester::new(&recordings, reach, Reach::default(), observer)
-        .with_sides(!audio.is_mono());
+    let mut tester =
+        Tester::new(&recordings, reach, Reach::default(), observer).with_sides(!audio.is_mono());
     ensure!(
         tester.sample_count() > 0,
         "{}: no sample can be predicted; {} needs {} around each",

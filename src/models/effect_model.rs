@@ -140,9 +140,7 @@ impl EffectModel {
     /// on the right, where it has a right side, radians.
     pub fn with_motion(self, effect: &Modulation, ahead: f64) -> Self {
         match self {
-            Self::Modulated(modulated) => {
-                Self::Modulated(modulated.with(effect).with_ahead(ahead))
-            }
+            Self::Modulated(modulated) => Self::Modulated(modulated.with(effect).with_ahead(ahead)),
             other => other,
         }
     }

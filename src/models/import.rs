@@ -1,13 +1,15 @@
 //! From a plain description to a network that can be trained, and to the config that builds
 //! the same network again.
 
+use super::recurrent::shortcut;
 use super::{EffectModel, RecurrentNetwork, SlimmableNetwork, Tailed, WaveNet};
 use crate::config::{
     FrontConfig, ModelConfig, RecurrentConfig, TailConfig, TailedConfig, WaveNetArray,
     WaveNetConfig, WaveNetPreset, WindowConfig,
 };
-use super::recurrent::shortcut;
-use crate::network::{self, Architecture, AudioChannels, DescriptionError, Layer, Network, Sequential};
+use crate::network::{
+    self, Architecture, AudioChannels, DescriptionError, Layer, Network, Sequential,
+};
 use burn::module::Module;
 use burn::prelude::*;
 
@@ -46,7 +48,9 @@ pub fn import(network: &Network, device: &Device) -> Result<Imported, Descriptio
             let model = WaveNet::from_description(wavenet, network.audio_channels, device)?;
             (EffectModel::WaveNet(model), wavenet_config(wavenet)?)
         }
-        Architecture::Sequential(sequential) => recurrent(sequential, network.audio_channels, device)?,
+        Architecture::Sequential(sequential) => {
+            recurrent(sequential, network.audio_channels, device)?
+        }
         Architecture::Slimmable(slimmable) => a2(slimmable, network.full().audio_channels, device)?,
         Architecture::Window(_) => return Err(unlike(network)),
     };

@@ -92,7 +92,9 @@ impl Modulated {
     /// By how much the oscillator is ahead on the right of a stereo effect, radians; 0 of others.
     pub fn ahead(&self) -> f64 {
         let ahead = self.ahead.as_ref().map(numbers);
-        ahead.and_then(|ahead| Some(f64::from(*ahead.first()?))).unwrap_or(0.0)
+        ahead
+            .and_then(|ahead| Some(f64::from(*ahead.first()?)))
+            .unwrap_or(0.0)
     }
 
     fn motion(&self) -> Motion {
@@ -270,7 +272,10 @@ impl EffectNetwork for Modulated {
     }
 
     fn work(&self, len: usize) -> Work {
-        Work::nth(0, self.audio.wet * (2 * self.taps() + 16) * (self.warm_up + len))
+        Work::nth(
+            0,
+            self.audio.wet * (2 * self.taps() + 16) * (self.warm_up + len),
+        )
     }
 
     fn architecture(&self, sample_rate: u32, _: &[Control]) -> Architecture {

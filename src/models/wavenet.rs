@@ -11,7 +11,8 @@ use super::work::Work;
 use crate::config::{WaveNetArray, WaveNetConfig};
 use crate::kernels::{self, wavenet as fused};
 use crate::network::{
-    self, Architecture, AudioChannels, Control, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer,
+    self, Architecture, AudioChannels, Control, DescriptionError, Gating, LayerArray, LayerFilms,
+    WaveLayer,
 };
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;

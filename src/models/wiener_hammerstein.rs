@@ -198,7 +198,10 @@ fn describe((filters, offsets): (&[GainedFilter], &Param<Tensor<1>>)) -> Vec<Lay
 impl WienerHammerstein {
     /// The sides' chains.
     fn chains(&self) -> impl Iterator<Item = (&[GainedFilter], &Param<Tensor<1>>)> {
-        let right = self.right.iter().map(|c| (c.filters.as_slice(), &c.offsets));
+        let right = self
+            .right
+            .iter()
+            .map(|c| (c.filters.as_slice(), &c.offsets));
         std::iter::once((self.filters.as_slice(), &self.offsets)).chain(right)
     }
 
@@ -239,7 +242,9 @@ impl EffectNetwork for WienerHammerstein {
             Work::nth(at, 6 * poles + filter.bank.channels())
         };
         let filters = self.filters.iter().enumerate().map(each);
-        filters.sum::<Work>().times(self.audio.wet * (self.warm_up + len))
+        filters
+            .sum::<Work>()
+            .times(self.audio.wet * (self.warm_up + len))
     }
 
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {

@@ -1,9 +1,9 @@
 //! Classical models fitted on training spans, ready to be tested beside networks.
 
 use super::playable::Playable;
+use crate::audio::AudioChannels;
 use crate::config::BaselineConfig;
 use crate::data::load::{self, Recordings};
-use crate::audio::AudioChannels;
 use crate::data::pair::{DryWetPair, Reach, Span};
 use crate::progress::{Event, Observer};
 use crate::regress::RegressError;
@@ -45,8 +45,7 @@ pub fn fit(
             Baseline::fit_stereo(wanted, &sides, observer)
         }
     };
-    let baseline = fitted
-        .with_context(|| format!("fitting {wanted} on the training spans"))?;
+    let baseline = fitted.with_context(|| format!("fitting {wanted} on the training spans"))?;
     let seconds = started.elapsed().as_secs_f64();
     Ok(Playable::fitted(baseline, recordings.sample_rate, seconds))
 }

@@ -147,7 +147,9 @@ impl Instrument {
                 let silence = vec![0.0; *silence];
                 if !is_mono {
                     let past = vec![silence; channels];
-                    return Ok(Box::new(Predictor::of_channels(model, device, &knobs, &past)));
+                    return Ok(Box::new(Predictor::of_channels(
+                        model, device, &knobs, &past,
+                    )));
                 }
                 let channel = |_| Predictor::new(model, device, &knobs, &silence);
                 Box::new(each.map(channel).collect::<Vec<_>>())

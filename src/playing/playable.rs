@@ -4,8 +4,8 @@
 //! Knows nothing of what is then done with it.
 
 use super::controls;
-use crate::audio::{AudioChannels, SampleRate};
 use crate::audio::range::LevelRange;
+use crate::audio::{AudioChannels, SampleRate};
 use crate::config::{Config, Polarity};
 use crate::data::pair::Reach;
 use crate::device::{self, DeviceChoice};
@@ -354,7 +354,8 @@ impl Playable {
 
 /// A gain or a filter as a network.
 fn linear(saved: &SavedBaseline) -> Option<Network> {
-    let oldest_first = |taps: &[f64]| -> Vec<f32> { taps.iter().rev().map(|&tap| tap as f32).collect() };
+    let oldest_first =
+        |taps: &[f64]| -> Vec<f32> { taps.iter().rev().map(|&tap| tap as f32).collect() };
     let audio = saved.baseline.audio_channels();
     let weight: Vec<f32> = match &saved.baseline {
         Baseline::Gain { gain } => vec![*gain as f32],

@@ -191,7 +191,10 @@ impl<'a> Tester<'a> {
                 task.advance(1);
             }
         }
-        let channels = || test.iter().flat_map(|e| e.channels.iter().map(move |span| (e, span)));
+        let channels = || {
+            test.iter()
+                .flat_map(|e| e.channels.iter().map(move |span| (e, span)))
+        };
         let mut sounds: Vec<(&[f32], Vec<f32>)> = Vec::new();
         for ((excerpt, span), predicted) in channels().zip(predicted) {
             let range = span.predictable(self.reach);

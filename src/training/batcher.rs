@@ -8,7 +8,10 @@ use burn::prelude::*;
 /// `[batch, wet, window]` on `device`.
 pub fn tensors(batch: Batch, device: &Device) -> (Tensor<3>, Tensor<3>) {
     let size = batch.size.max(1);
-    let AudioChannels { dry: heard, wet: made } = batch.audio_channels;
+    let AudioChannels {
+        dry: heard,
+        wet: made,
+    } = batch.audio_channels;
     let (input, window) = (
         batch.dry.len() / (size * heard),
         batch.wet.len() / (size * made),

@@ -116,7 +116,11 @@ pub fn epoch(
     task.go_on()?;
     let fitted = refined.unwrap_or(known);
     let is_stereo = !model.audio_channels().is_mono();
-    let ahead = if is_stereo { ahead(&fitted.phases) } else { 0.0 };
+    let ahead = if is_stereo {
+        ahead(&fitted.phases)
+    } else {
+        0.0
+    };
     let mut sums = ErrorSums::default();
     for (at, recording) in recordings.iter().enumerate() {
         let phase = match is_stereo && at % 2 == 1 {
@@ -137,7 +141,9 @@ pub fn epoch(
 /// the mean direction.
 fn ahead(phases: &[f64]) -> f64 {
     let apart = phases.chunks_exact(2).map(|sides| sides[1] - sides[0]);
-    let (sin, cos) = apart.fold((0.0, 0.0), |(sin, cos), x: f64| (sin + x.sin(), cos + x.cos()));
+    let (sin, cos) = apart.fold((0.0, 0.0), |(sin, cos), x: f64| {
+        (sin + x.sin(), cos + x.cos())
+    });
     sin.atan2(cos)
 }
 
@@ -146,7 +152,10 @@ fn ahead(phases: &[f64]) -> f64 {
 fn recordings(spans: &[Span]) -> Option<(Vec<Recording<'_>>, f64)> {
     let hz = f64::from(spans.first()?.pair().sample_rate().hz());
     let mut found: Vec<(&Arc<DryWetPair>, Recording<'_>)> = Vec::new();
-    for (span, pair) in spans.iter().flat_map(|s| s.sides().map(move |pair| (s, pair))) {
+    for (span, pair) in spans
+        .iter()
+        .flat_map(|s| s.sides().map(move |pair| (s, pair)))
+    {
         match found.iter_mut().find(|(other, _)| Arc::ptr_eq(other, pair)) {
             Some((_, recording)) => recording.ranges.push(span.samples()),
             None => found.push((

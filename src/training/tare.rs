@@ -34,7 +34,9 @@ pub fn recorded_idle(spans: &[Span]) -> Idle {
 
 fn idle_of(spans: &[Span], side: usize) -> f64 {
     let mut means = Vec::new();
-    let parts = spans.iter().filter_map(|span| Some((span, span.sides().nth(side)?)));
+    let parts = spans
+        .iter()
+        .filter_map(|span| Some((span, span.sides().nth(side)?)));
     for (span, pair) in parts {
         let (dry, wet) = (pair.dry(), pair.wet());
         let (dry, wet) = (&dry[span.samples()], &wet[span.samples()]);
@@ -72,7 +74,12 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: Idle)
         (idle - each.sum::<f64>() / settings.len() as f64) as f32
     };
     let made = model.audio_channels().wet;
-    let by: Vec<f32> = idle.into_iter().enumerate().take(made).map(offset).collect();
+    let by: Vec<f32> = idle
+        .into_iter()
+        .enumerate()
+        .take(made)
+        .map(offset)
+        .collect();
     if by.iter().all(|by| by.is_finite()) {
         model.shift_output(&by);
     }

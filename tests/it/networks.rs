@@ -571,7 +571,8 @@ fn descriptions_play_what_the_network_predicts() {
         let device = Device::flex();
         match (&network.architecture, &config) {
             (Architecture::WaveNet(wavenet), _) => {
-                let again = WaveNet::from_description(wavenet, AudioChannels::MONO, &device).unwrap();
+                let again =
+                    WaveNet::from_description(wavenet, AudioChannels::MONO, &device).unwrap();
                 assert_eq!(again.describe(), *wavenet);
             }
             (Architecture::Sequential(sequential), ModelConfig::Lstm(_) | ModelConfig::Gru(_)) => {

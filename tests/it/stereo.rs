@@ -5,8 +5,10 @@ use crate::engine::allocations;
 use crate::networks::{build_for, hold_gradients, knob_networks, moving_networks};
 use crate::support::{Place, noise};
 use burn::prelude::Device;
-use effigy::audio::{AudioChannels, decode};
+use effigy::audio::{AudioChannels, SampleFormat, SampleRate, decode};
 use effigy::config::{FirConfig, ModelConfig};
+use effigy::effects::Effect;
+use effigy::effects::signals::{self, Signal};
 use effigy::engine::{Engine, OfflinePlayer};
 use effigy::formats::{self, Format, safetensors};
 use effigy::models::EffectModel;
@@ -22,8 +24,8 @@ const BOTH: [AudioChannels; 2] = [AudioChannels::stereo(1), AudioChannels::stere
 fn networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
     let mut all = [knob_networks(warm_up, truncate), moving_networks(warm_up)].concat();
     all.push(ModelConfig::Fir(FirConfig { taps: 9 }));
-    let skipping = "kind = \"gru\"\nhidden_size = 3\nskip = true\nwarm_up = 8";
-    all.push(toml::from_str(skipping).unwrap());
+    let skipping = format!("kind = \"gru\"\nhidden_size = 3\nskip = true\nwarm_up = {warm_up}");
+    all.push(toml::from_str(&skipping).unwrap());
     all.push(toml::from_str("kind = \"wavenet\"\npreset = \"a2\"").unwrap());
     all.retain(|config| config.takes_stereo());
     all
@@ -102,11 +104,14 @@ fn every_network_plays_both_sides_alike_wherever_it_is_played() {
             let whole = played(&mut engine, &dry, &[6000]);
             engine.reset();
             engine.prewarm();
-            assert_eq!(whole, played(&mut engine, &dry, &[1, 64, 700, 3]), "{config:?}");
+            assert_eq!(
+                whole,
+                played(&mut engine, &dry, &[1, 64, 700, 3]),
+                "{config:?}"
+            );
             let slices: Vec<&[f32]> = dry.iter().map(Vec::as_slice).collect();
             for threads in [1, 3] {
-                let mut player =
-                    OfflinePlayer::with_threads(&network, audio.dry, threads).unwrap();
+                let mut player = OfflinePlayer::with_threads(&network, audio.dry, threads).unwrap();
                 let mut wet = vec![Vec::new(); player.outputs()];
                 player.push(&slices, &mut wet);
                 player.finish(&mut wet);
@@ -132,7 +137,10 @@ fn every_network_plays_both_sides_alike_wherever_it_is_played() {
             carried(&network, &model, &whole, &slices);
             // A modulated one starts with both sides as one.
             if model.modulated().is_none() {
-                assert!(largest_difference(&whole[..1], &whole[1..]) > 1e-3, "{config:?}");
+                assert!(
+                    largest_difference(&whole[..1], &whole[1..]) > 1e-3,
+                    "{config:?}"
+                );
             }
         }
     }
@@ -146,7 +154,10 @@ fn carried(network: &Network, model: &EffectModel, whole: &[Vec<f32>], dry: &[&[
     assert_eq!(again, *network);
     assert_eq!(Engine::play_channels(&again, &[], dry).unwrap(), whole);
     if let Ok(imported) = effigy::models::import(&again, &Device::flex()) {
-        assert_eq!(imported.model.audio_channels(), network.full().audio_channels);
+        assert_eq!(
+            imported.model.audio_channels(),
+            network.full().audio_channels
+        );
     }
 }
 
@@ -162,7 +173,9 @@ fn through(dry: &[Vec<f32>]) -> Vec<Vec<f32>> {
 
 fn place(dry_channels: usize, model: &str, more: &str) -> Place {
     let place = Place::new();
-    let dry: Vec<Vec<f32>> = (0..dry_channels).map(|c| noise(6000, 1 + c as u32)).collect();
+    let dry: Vec<Vec<f32>> = (0..dry_channels)
+        .map(|c| noise(6000, 1 + c as u32))
+        .collect();
     place.wav("wet.wav", through(&dry));
     place.wav("dry.wav", dry);
     place.write(
@@ -191,27 +204,56 @@ fn left_and_right_are_learned_and_played_as_themselves() {
     for dry_channels in [1, 2] {
         let place = place(dry_channels, TCN, "epochs = 60");
         let trained = place
-            .effigy(&["-q", "train", "-c", "t.toml", "--run", "r", "--no-report", "--json"])
+            .effigy(&[
+                "-q",
+                "train",
+                "-c",
+                "t.toml",
+                "--run",
+                "r",
+                "--no-report",
+                "--json",
+            ])
             .json();
         let rows = trained["rows"].as_array().unwrap();
-        let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+        let names: Vec<&str> = rows
+            .iter()
+            .map(|row| row["name"].as_str().unwrap())
+            .collect();
         assert_eq!(names, ["tcn", "identity", "gain", "fir-4"], "{names:?}");
         for label in ["left", "right"] {
             let esr = side(&trained["by_pair"], label, 0);
             assert!(esr < 0.02, "{dry_channels} in, {label}: {esr}");
         }
         let config = std::fs::read_to_string(place.path("r/config.toml")).unwrap();
-        assert!(config.contains(&format!("dry_channels = {dry_channels}")), "{config}");
+        assert!(
+            config.contains(&format!("dry_channels = {dry_channels}")),
+            "{config}"
+        );
         let scored = place
             .effigy(&[
-                "-q", "evaluate", "-m", "r", "--dry", "dry.wav", "--wet", "wet.wav", "--latency",
-                "0", "--json",
+                "-q",
+                "evaluate",
+                "-m",
+                "r",
+                "--dry",
+                "dry.wav",
+                "--wet",
+                "wet.wav",
+                "--latency",
+                "0",
+                "--json",
             ])
             .json();
         assert!(side(&scored["by_side"], "left", 0) < 0.02, "{scored}");
         let said = place.effigy(&["-q", "infer", "-m", "r", "dry.wav", "-o", "out.wav"]);
         assert_eq!(said.code, 0, "{}", said.stderr);
-        let read = |name: &str| decode::read(&place.path(name)).unwrap().audio.into_channels();
+        let read = |name: &str| {
+            decode::read(&place.path(name))
+                .unwrap()
+                .audio
+                .into_channels()
+        };
         let (out, wet) = (read("out.wav"), read("wet.wav"));
         let esr = |a: &[f32], b: &[f32]| {
             let energy = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>();
@@ -224,8 +266,21 @@ fn left_and_right_are_learned_and_played_as_themselves() {
         }
         // A file of its own, played by the engine and held to burn.
         let exported = place.effigy(&["-q", "export", "-m", "r", "-o", "r.safetensors", "--json"]);
-        assert!(exported.json()["predicted"]["largest_difference"].as_f64().unwrap() < 1e-4);
-        let said = place.effigy(&["-q", "infer", "-m", "r.safetensors", "dry.wav", "-o", "f.wav"]);
+        assert!(
+            exported.json()["predicted"]["largest_difference"]
+                .as_f64()
+                .unwrap()
+                < 1e-4
+        );
+        let said = place.effigy(&[
+            "-q",
+            "infer",
+            "-m",
+            "r.safetensors",
+            "dry.wav",
+            "-o",
+            "f.wav",
+        ]);
         assert_eq!(said.code, 0, "{}", said.stderr);
         assert_eq!(read("f.wav"), out);
         for name in ["r.nam", "r.aidax", "r.onnx", "r.wav"] {
@@ -249,7 +304,10 @@ fn what_cannot_be_played_or_learned_is_said_in_a_sentence() {
     let said = stereo.effigy(&["-q", "train", "-c", "t.toml", "--run", "r"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     stereo.wav("mono.wav", vec![noise(500, 9)]);
-    stereo.wav("three.wav", vec![noise(500, 9), noise(500, 8), noise(500, 7)]);
+    stereo.wav(
+        "three.wav",
+        vec![noise(500, 9), noise(500, 8), noise(500, 7)],
+    );
     let said = stereo.effigy(&["-q", "infer", "-m", "r", "mono.wav", "-o", "m.wav"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     let said = stereo.effigy(&["infer", "-m", "r", "three.wav", "-o", "x.wav"]);
@@ -262,11 +320,19 @@ fn what_cannot_be_played_or_learned_is_said_in_a_sentence() {
     let two = vec![noise(500, 9), noise(500, 8)];
     mono.wav("two.wav", two);
     let said = mono.effigy(&["infer", "-m", "r", "two.wav", "-o", "x.wav"]);
-    assert!(said.code == 2 && said.stderr.contains("mono"), "{}", said.stderr);
+    assert!(
+        said.code == 2 && said.stderr.contains("mono"),
+        "{}",
+        said.stderr
+    );
     // Networks, tails and wets of one channel.
     let refused = |place: &Place, set: &str, word: &str| {
         let said = place.effigy(&["train", "-c", "t.toml", "--run", "n", "--set", set]);
-        assert!(said.code == 2 && said.stderr.contains(word), "{set}: {}", said.stderr);
+        assert!(
+            said.code == 2 && said.stderr.contains(word),
+            "{set}: {}",
+            said.stderr
+        );
     };
     refused(&stereo, "model={kind=\"conv\"}", "data.stereo");
     refused(&stereo, "model={kind=\"linear\"}", "lstm");
@@ -283,7 +349,16 @@ fn a_stereo_run_that_is_killed_goes_on_to_the_same_bits() {
     let place = place(1, lstm, "epochs = 6\nschedule = { kind = \"cosine\" }");
     let train = |run: &str| {
         let mut command = place.command();
-        command.args(["-q", "train", "-c", "t.toml", "--no-report", "--save-every", "0", "--run"]);
+        command.args([
+            "-q",
+            "train",
+            "-c",
+            "t.toml",
+            "--no-report",
+            "--save-every",
+            "0",
+            "--run",
+        ]);
         command.arg(run);
         command
     };
@@ -309,4 +384,116 @@ fn a_stereo_run_that_is_killed_goes_on_to_the_same_bits() {
         std::fs::read(place.path(&out)).unwrap()
     };
     assert_eq!(voice("cut"), voice("whole"));
+}
+
+const HZ: u32 = 8000;
+
+fn sound(seconds: f64, seed: u64) -> Vec<f32> {
+    let signal = "kind = \"plucked-string\"\nlevel_dbfs = -6.0";
+    let signal: Signal = toml::from_str(signal).unwrap();
+    signals::render(&signal, SampleRate::new(HZ).unwrap(), seconds, seed).unwrap()
+}
+
+/// Writes `NAME-dry.wav` and `NAME-wet.wav`.
+fn write(place: &Place, name: &str, effect: &str, dry: Vec<Vec<f32>>) {
+    let effect: Effect = toml::from_str(effect).unwrap();
+    let wet = effect
+        .process_channels(&dry, SampleRate::new(HZ).unwrap())
+        .unwrap();
+    let format = SampleFormat::Float(32);
+    place.wav_at(&format!("{name}-wet.wav"), wet, HZ, format);
+    place.wav_at(&format!("{name}-dry.wav"), dry, HZ, format);
+}
+
+const PING_PONG: &str = "kind = \"ping-pong\"\ndelay_ms = 60.0\nfeedback = 0.4";
+const CHORUS: &str = "kind = \"sides\"\n\
+     left = { kind = \"chorus\", rate_hz = 0.9, depth_ms = 1.5, delay_ms = 8.0, phase = 0.4 }\n\
+     right = { kind = \"chorus\", rate_hz = 0.9, depth_ms = 1.5, delay_ms = 8.0, phase = 2.5 }";
+const TONE: &str = "kind = \"low-pass\"\ncutoff_hz = 900.0";
+
+/// `check` tells and `new` writes which of the two a pair needs; what it writes is trained, and both sides
+/// of a sound that was never heard are right.
+#[test]
+fn check_tells_and_new_writes_what_a_pair_needs() {
+    let place = Place::new();
+    write(&place, "ping", PING_PONG, vec![sound(6.0, 1)]);
+    write(&place, "unheard", PING_PONG, vec![sound(3.0, 7)]);
+    let new = |name: &str| {
+        let [dry, wet] = ["dry", "wet"].map(|side| format!("{name}-{side}.wav"));
+        let made = place.effigy(&["-q", "new", name, "--dry", &dry, "--wet", &wet, "--json"]);
+        let text = std::fs::read_to_string(place.path(&format!("{name}.toml"))).unwrap();
+        (made.json()["check"]["sides"]["joint"] == true, text)
+    };
+    let (joint, text) = new("ping");
+    assert!(joint && text.contains("stereo = \"joint\""), "{text}");
+    assert!(text.contains("kind = \"fir\""), "{text}");
+    let said = place.effigy(&["-q", "train", "ping.toml", "--run", "r", "--no-report"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let scored = place.effigy(&[
+        "-q",
+        "evaluate",
+        "-m",
+        "r",
+        "--dry",
+        "unheard-dry.wav",
+        "--wet",
+        "unheard-wet.wav",
+        "--latency",
+        "0",
+        "--json",
+    ]);
+    let scored = scored.json();
+    for label in ["left", "right"] {
+        let esr = side(&scored["by_side"], label, 0);
+        assert!(esr < 0.005, "{label}: {esr}");
+    }
+    write(&place, "amp", TONE, vec![sound(5.0, 1), sound(5.0, 2)]);
+    let (joint, text) = new("amp");
+    assert!(!joint && !text.contains("stereo"), "{text}");
+}
+
+/// One oscillator, a phase for each side: found, scored on a sound that begins elsewhere, played and
+/// carried.
+#[test]
+fn a_stereo_chorus_has_a_phase_for_each_side() {
+    let place = Place::new();
+    write(&place, "a", CHORUS, vec![sound(5.0, 1)]);
+    let other = CHORUS.replace("0.4 }", "3.4 }").replace("2.5 }", "5.5 }");
+    write(&place, "b", &other, vec![sound(5.0, 5)]);
+    place.write(
+        "t.toml",
+        "name = \"t\"\n[data]\nlatency = 0\nstereo = \"joint\"\n\
+         [[data.train]]\ndry = \"a-dry.wav\"\nwet = \"a-wet.wav\"\n\
+         [[data.valid]]\ndry = \"b-dry.wav\"\nwet = \"b-wet.wav\"\nto = 2.5\n\
+         [[data.test]]\ndry = \"b-dry.wav\"\nwet = \"b-wet.wav\"\nfrom = 2.5\n\
+         [windows]\nwindow_len = 4096\nhop = 4096\n[model]\nkind = \"modulated\"\npart = \"delay\"\nharmonics = 2\ntaps = 24\n\
+         [baselines]\nfir_taps = 16\n[training]\nepochs = 1\n",
+    );
+    let trained = place
+        .effigy(&[
+            "-q",
+            "train",
+            "t.toml",
+            "--run",
+            "r",
+            "--no-report",
+            "--json",
+        ])
+        .json();
+    for label in ["left", "right"] {
+        let esr = side(&trained["by_pair"], label, 0);
+        assert!(esr < 0.01, "{label}: {esr}");
+    }
+    let said = place.effigy(&["-q", "export", "-m", "r", "-o", "r.safetensors", "--json"]);
+    assert!(
+        said.json()["verified"]["largest_difference"]
+            .as_f64()
+            .unwrap()
+            < 1e-6
+    );
+    let network = formats::read(&place.path("r.safetensors")).unwrap().network;
+    let text = serde_json::to_value(&network).unwrap();
+    let right = &text["architecture"]["layers"][0]["with"]["branches"][1][0];
+    let ahead = right["with"]["ahead"].as_f64().unwrap();
+    assert!((ahead - 2.1).abs() < 0.05, "{ahead}");
 }

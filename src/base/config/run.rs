@@ -104,8 +104,9 @@ impl Config {
         }
         let beside = "where data.stereo = \"joint\"";
         if let ModelConfig::Tailed(_) = &self.model {
-            let allowed =
-                format!("no tail {beside}: kind = \"fir\" alone learns an echo or a room across both sides");
+            let allowed = format!(
+                "no tail {beside}: kind = \"fir\" alone learns an echo or a room across both sides"
+            );
             return Err(ConfigError::value("model.tail", "given", allowed));
         }
         if !self.model.takes_stereo() {

@@ -265,7 +265,8 @@ impl Unit for Chain {
     /// What the first stereo effect makes, the others hear.
     fn audio_channels(&self) -> AudioChannels {
         let mut each = self.effects.iter().map(Effect::audio_channels);
-        each.find(|channels| !channels.is_mono()).unwrap_or_default()
+        each.find(|channels| !channels.is_mono())
+            .unwrap_or_default()
     }
 }
 

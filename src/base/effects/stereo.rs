@@ -148,7 +148,11 @@ impl Unit for Width {
 
 /// Left and right; a mono sound is both.
 fn both(dry: &[Vec<f32>]) -> [&[f32]; 2] {
-    let at = |channel: usize| dry.get(channel).or(dry.first()).map_or(&[][..], Vec::as_slice);
+    let at = |channel: usize| {
+        dry.get(channel)
+            .or(dry.first())
+            .map_or(&[][..], Vec::as_slice)
+    };
     [at(0), at(1)]
 }
 

@@ -33,7 +33,14 @@ pub fn probe(network: &Network, controls: &[f32]) -> Result<Behaviour, EngineErr
     let right = side(1);
     let blame = |side: &Behaviour| {
         let faults = side.faults();
-        (faults.iter().filter(|fault| fault.is_grave()).count(), faults.len())
+        (
+            faults.iter().filter(|fault| fault.is_grave()).count(),
+            faults.len(),
+        )
     };
-    Ok(if blame(&right) > blame(&left) { right } else { left })
+    Ok(if blame(&right) > blame(&left) {
+        right
+    } else {
+        left
+    })
 }

@@ -149,7 +149,9 @@ impl Equations {
         let toeplitz = blocks(&|_| 1.0);
         let mut circulant = blocks(&|lag| 1.0 - lag as f64 / taps as f64);
         for (a, row) in circulant.iter_mut().enumerate() {
-            row[a].iter_mut().for_each(|power| power.re = power.re.max(0.0));
+            row[a]
+                .iter_mut()
+                .for_each(|power| power.re = power.re.max(0.0));
         }
         let mut ends = Vec::new();
         for passage in &passages {
@@ -503,9 +505,13 @@ mod tests {
         let other = Noise::new(11).take(9000);
         let beside: Vec<f32> = x.iter().zip(other).map(|(x, n)| x + 0.2 * n).collect();
         let tap = |at: usize, i: usize, gain: f64| if i == at { gain } else { 0.0 };
-        let left: Vec<f64> = (0..TAPS).map(|i| tap(0, i, 1.0) + tap(301, i, 0.5)).collect();
+        let left: Vec<f64> = (0..TAPS)
+            .map(|i| tap(0, i, 1.0) + tap(301, i, 0.5))
+            .collect();
         let right: Vec<f64> = (0..TAPS).map(|i| tap(150, i, -0.6)).collect();
-        let both = filtered(&left, &x).into_iter().zip(filtered(&right, &beside));
+        let both = filtered(&left, &x)
+            .into_iter()
+            .zip(filtered(&right, &beside));
         let wet: Vec<f32> = both.map(|(a, b)| a + b).collect();
         let passage = |from: usize, to: usize, context: usize| Passage {
             input: &x[from - context..to],
@@ -515,7 +521,11 @@ mod tests {
         let passages = [passage(0, 4000, 0), passage(4500, 9000, 450)];
         let found = fit(&passages, TAPS, None, 1.0, || true).unwrap();
         let wanted = [left, right].concat();
-        assert!(distance(&found, &wanted) < 1e-6, "{}", distance(&found, &wanted));
+        assert!(
+            distance(&found, &wanted) < 1e-6,
+            "{}",
+            distance(&found, &wanted)
+        );
     }
 
     /// Echoes and a decaying room in a sound that fills few bands; a little noise changes little.

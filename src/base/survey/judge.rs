@@ -55,6 +55,11 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
         if moving.is_some() && matches!(finding.fact, Fact::GainSways { .. }) {
             continue;
         }
+        // What makes two channels of one is told of below.
+        let is_joint = look.sides.as_ref().is_some_and(|sides| sides.joint);
+        if is_joint && matches!(finding.fact, Fact::ChannelsDiffer { .. }) {
+            continue;
+        }
         match finding.severity {
             Severity::Error => problems.push(finding.message()),
             Severity::Warning if spoils => problems.push(finding.message()),

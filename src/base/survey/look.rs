@@ -136,7 +136,7 @@ impl Look {
         };
         let found = look.along(pair, rate, observer)?;
         Ok(match pairs.as_slice() {
-            [left, right] => found.beside((channels.len(), *left, *right), rate, observer),
+            [left, right] => found.beside(channels.len(), [*left, *right], rate, observer),
             _ => found,
         })
     }
@@ -144,7 +144,8 @@ impl Look {
     /// What both sides of a stereo wet say together, after what the left alone said.
     fn beside(
         self,
-        (heard, left, right): (usize, (&[f32], &[f32]), (&[f32], &[f32])),
+        heard: usize,
+        [left, right]: [Channel<'_>; 2],
         rate: SampleRate,
         observer: &dyn Observer,
     ) -> Self {
@@ -271,6 +272,9 @@ impl Look {
         diagnosis.map(|diagnosis| diagnosis.kind)
     }
 }
+
+/// Dry and wet of one channel.
+type Channel<'a> = (&'a [f32], &'a [f32]);
 
 /// What both sides cover once wet is moved to an earlier place by `lag`.
 fn shared<'a>(dry: &'a [f32], wet: &'a [f32], lag: i64) -> (&'a [f32], &'a [f32]) {

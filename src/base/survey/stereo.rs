@@ -157,7 +157,7 @@ impl<'a> Both<'a> {
             let all = tail::fit(&[passage], taps, None, 1.0, go_on)?;
             let wet = &self.wet[side][fitted..];
             energy += wet.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
-            left[0] += missed(wet, &[(&one, &self.own(side)[..])]);
+            left[0] += missed(wet, &[(&one, self.own(side))]);
             let filters = all.chunks_exact(taps).zip(self.dry.iter().copied());
             left[1] += missed(wet, &filters.collect::<Vec<_>>());
             reach = reach.max(length(&all, taps));
@@ -178,7 +178,11 @@ impl<'a> Both<'a> {
         let hz = f64::from(self.rate.hz());
         let fitted = Fitted::begin(&sides, hz, (Some(moving.part), Size::default()), go_on)?;
         let apart = (fitted.phases[1] - fitted.phases[0]).rem_euclid(TAU);
-        Some(if apart > TAU / 2.0 { apart - TAU } else { apart })
+        Some(if apart > TAU / 2.0 {
+            apart - TAU
+        } else {
+            apart
+        })
     }
 }
 
@@ -202,7 +206,11 @@ fn missed(wet: &[f32], filters: &[(&[f64], &[f32])]) -> f64 {
         for ((_, dry), spectrum) in filters.iter().zip(&spectra) {
             // The first sample of `wet` in dry, and the past that a filter needs before it.
             let start = dry.len() - wet.len() + from;
-            let past = |n: usize| (start + n).checked_sub(taps - 1).map_or(0.0, |n| f64::from(dry[n]));
+            let past = |n: usize| {
+                (start + n)
+                    .checked_sub(taps - 1)
+                    .map_or(0.0, |n| f64::from(dry[n]))
+            };
             fft.forward((0..taps - 1 + to - from).map(past), &mut work);
             work.iter_mut().zip(spectrum).for_each(|(x, h)| *x *= h);
             let answer = &fft.inverse(&mut work)[taps - 1..];
@@ -231,28 +239,34 @@ fn length(filters: &[f64], taps: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effects::signals::{self, Signal};
-    use crate::effects::Effect;
     use crate::progress::Silent;
 
-    fn sound(seed: u64) -> Vec<f32> {
-        let text = "kind = \"plucked-string\"\nlevel_dbfs = -6.0";
-        let signal: Signal = toml::from_str(text).unwrap();
-        let rate = SampleRate::new(8000).unwrap();
-        signals::render(&signal, rate, 8.0, seed).unwrap()
+    /// Bursts of low-passed noise that fade: 3 s at 8 kHz.
+    fn sound(seed: u32) -> Vec<f32> {
+        let (mut bits, mut low) = (seed, 0.0);
+        let sample = |n: usize| {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            low += 0.3 * ((bits >> 8) as f32 / 8_388_608.0 - 1.0 - low);
+            let every = 1700 + 100 * seed as usize;
+            low * (-0.002 * (n % every) as f32).exp()
+        };
+        (0..24_000).map(sample).collect()
     }
 
-    fn sides(effect: &str, dry: &[Vec<f32>]) -> Sides {
-        let rate = SampleRate::new(8000).unwrap();
-        let effect: Effect = toml::from_str(effect).unwrap();
-        let mut wet = effect.process_channels(dry, rate).unwrap();
-        if wet.len() == 1 {
-            wet.push(wet[0].clone());
-        }
+    fn late(x: &[f32], by: usize) -> Vec<f32> {
+        let silence = std::iter::repeat_n(0.0, by);
+        silence.chain(x.iter().copied()).take(x.len()).collect()
+    }
+
+    fn sum(a: &[f32], by: f32, b: &[f32]) -> Vec<f32> {
+        a.iter().zip(b).map(|(a, b)| a + by * b).collect()
+    }
+
+    fn sides(dry: &[Vec<f32>], wet: [Vec<f32>; 2]) -> Sides {
         let both = Both {
             dry: dry.iter().map(Vec::as_slice).collect(),
             wet: [&wet[0], &wet[1]],
-            rate,
+            rate: SampleRate::new(8000).unwrap(),
         };
         look(&both, None, &Silent).unwrap()
     }
@@ -260,34 +274,42 @@ mod tests {
     #[test]
     fn what_acts_across_the_sides_is_told_from_what_treats_them_alike() {
         let stereo = [sound(1), sound(2)];
+        let [left, right] = &stereo;
         let mono = &stereo[..1];
-        let ping = "kind = \"ping-pong\"\ndelay_ms = 90.0\nfeedback = 0.5";
-        let wide = "kind = \"width\"\nwidth = 1.8";
-        let rooms = "kind = \"sides\"\n\
-                     left = { kind = \"room\", decay_seconds = 0.1, seed = 1 }\n\
-                     right = { kind = \"room\", decay_seconds = 0.1, seed = 2 }";
-        for (effect, dry) in [
-            (ping, mono),
-            (ping, &stereo[..]),
-            (wide, &stereo[..]),
-            (rooms, mono),
-            (rooms, &stereo[..]),
+        // A repeat that comes back on the other side, from one dry channel and from two; width.
+        let crossed = |a: &[f32], b: &[f32]| sum(a, 0.6, &late(b, 900));
+        for (what, dry, wet) in [
+            ("mono", mono, [left.clone(), crossed(left, left)]),
+            (
+                "crossed",
+                &stereo[..],
+                [crossed(left, right), crossed(right, left)],
+            ),
+            (
+                "width",
+                &stereo[..],
+                [sum(left, -0.3, right), sum(right, -0.3, left)],
+            ),
         ] {
-            let found = sides(effect, dry);
-            assert!(found.joint, "{effect}: {found:?}");
-            assert!(found.is_linear() && found.apart > 10.0 * found.together, "{found:?}");
+            let found = sides(dry, wet);
+            assert!(found.joint && found.is_linear(), "{what}: {found:?}");
+            assert!(found.apart > 10.0 * found.together, "{what}: {found:?}");
+            assert_eq!(
+                (900..=1000).contains(&found.reach),
+                what != "width",
+                "{found:?}"
+            );
         }
-        let tone = "kind = \"low-pass\"\ncutoff_hz = 900.0";
-        let drive = "kind = \"overdrive\"\ngain = 0.8\nlevel = 1.0";
-        let echo = "kind = \"echo\"\ndelay_ms = 90.0\nfeedback = 0.5";
-        for effect in [tone, drive, echo] {
-            for dry in [mono, &stereo[..]] {
-                let found = sides(effect, dry);
-                assert!(!found.joint, "{effect}: {found:?}");
-            }
+        // Alike on both sides: a repeat of each side's own, and a clipper.
+        let own = |x: &Vec<f32>| sum(x, 0.6, &late(x, 900));
+        let bent = |x: &Vec<f32>| x.iter().map(|x| (9.0 * x).tanh()).collect();
+        for (what, dry, wet) in [
+            ("mono", mono, [own(left), own(left)]),
+            ("repeat", &stereo[..], [own(left), own(right)]),
+            ("clipper", &stereo[..], [bent(left), bent(right)]),
+        ] {
+            let found = sides(dry, wet);
+            assert!(!found.joint, "{what}: {found:?}");
         }
-        // 90 ms thrice and more: as far as its repeats are heard.
-        let reach = sides(ping, mono).reach;
-        assert!((2160..=8000).contains(&reach), "{reach}");
     }
 }

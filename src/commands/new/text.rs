@@ -84,7 +84,10 @@ impl Plan<'_> {
 
     /// Samples that filters across both sides need, where these are all of the effect.
     fn filters_across(&self) -> Option<usize> {
-        let sides = self.looked.iter().filter_map(|(_, check)| check.sides.as_ref());
+        let sides = self
+            .looked
+            .iter()
+            .filter_map(|(_, check)| check.sides.as_ref());
         let sides: Vec<_> = sides.filter(|sides| sides.joint).collect();
         let are_all = self.is_joint() && sides.iter().all(|sides| sides.is_linear());
         let reach = sides.iter().map(|sides| sides.reach).max();
@@ -377,11 +380,11 @@ impl Plan<'_> {
             ms => f64::from(rate) * ms / 1000.0,
         };
         let extent = Extent {
-                samples: samples * 4 / 5,
-                longest: trained.iter().copied().max().unwrap_or_default(),
-                usual: recipes::usual(&trained),
-                shortest_held_back: shortest,
-                reach: (reach as usize).min(shortest / 4).max(1),
+            samples: samples * 4 / 5,
+            longest: trained.iter().copied().max().unwrap_or_default(),
+            usual: recipes::usual(&trained),
+            shortest_held_back: shortest,
+            reach: (reach as usize).min(shortest / 4).max(1),
         };
         let mut all = match self.filters_across() {
             Some(reach) => vec![recipes::filters_across(&extent, reach)],

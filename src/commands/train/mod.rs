@@ -311,8 +311,8 @@ fn test(
     let wanted: Vec<BaselineConfig> = config.baselines.rows();
     let baselines = fitting::reach_of(&wanted);
     let audio = best.audio_channels();
-    let mut tester = Tester::new(recordings, best.reach(), baselines, observer)
-        .with_sides(!audio.is_mono());
+    let mut tester =
+        Tester::new(recordings, best.reach(), baselines, observer).with_sides(!audio.is_mono());
     let predicted = tester.predictions(&best, &recordings.test)?;
     tester.identity()?;
     for fitted in fitting::fit_possible(&wanted, recordings, audio, observer)? {

@@ -1,11 +1,11 @@
 //! Baselines across both sides of a stereo effect: a filter from each dry channel to each side. Knows
 //! nothing of files or alignment.
 
+use super::expansion::Expansion;
 use super::normal;
 use super::player::Player;
 use super::segment::{Heard, Segment, check_segments};
 use super::{Baseline, BaselineConfig, MAX_UNKNOWNS};
-use super::expansion::Expansion;
 use crate::audio::AudioChannels;
 use crate::progress::Observer;
 use crate::regress::RegressError;
@@ -89,7 +89,9 @@ impl Baseline {
     pub fn predict_channels(&self, dry: &[&[f32]], context: &[&[f32]]) -> Vec<Vec<f32>> {
         let Self::Stereo { filters, ridge } = self else {
             let each = dry.iter().zip(context);
-            return each.map(|(dry, context)| self.predict(dry, context)).collect();
+            return each
+                .map(|(dry, context)| self.predict(dry, context))
+                .collect();
         };
         let side = |side: &Vec<Vec<f64>>| {
             let mut sum: Vec<f32> = vec![0.0; dry.first().map_or(0, |dry| dry.len())];
@@ -135,7 +137,9 @@ impl StereoPlayer {
 
     /// Hears a block of every dry channel, of any length, and appends what is complete to both sides.
     pub fn push(&mut self, dry: &[Vec<f32>], wet: &mut [Vec<f32>]) {
-        self.add(wet, |player, channel, part| player.push(&dry[channel], part));
+        self.add(wet, |player, channel, part| {
+            player.push(&dry[channel], part)
+        });
     }
 
     /// Appends what is still due: as many samples have then come out as went in.
@@ -155,7 +159,10 @@ impl StereoPlayer {
                 play(player, channel, &mut part);
                 // All filters are of one length, so all answer as far.
                 wet.resize(from + part.len(), 0.0);
-                wet[from..].iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+                wet[from..]
+                    .iter_mut()
+                    .zip(part)
+                    .for_each(|(sum, x)| *sum += x);
             }
         }
     }

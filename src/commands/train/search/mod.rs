@@ -256,14 +256,8 @@ impl Racing<'_> {
         let lesson = &self.search.lesson;
         let valid = lesson.spans(&lesson.recordings.valid, &config)?;
         let idle = lesson.idle(&config)?;
-        let standing = best.map(|best| {
-            evaluate::standing(
-                &best,
-                self.search.lesson.device,
-                &valid,
-                idle,
-            )
-        });
+        let standing =
+            best.map(|best| evaluate::standing(&best, self.search.lesson.device, &valid, idle));
         let steps = steps_of(&config, windows.order(0, 0).len());
         let seconds = started.elapsed().as_secs_f64();
         let done = Round {
