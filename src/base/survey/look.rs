@@ -164,6 +164,11 @@ impl Look {
         };
         let sides = stereo::look(&both, self.moving.as_ref(), observer);
         let mut look = Self { sides, ..self };
+        if heard > 1 && look.sides.as_ref().is_some_and(|sides| sides.joint) {
+            // Wet is silent where both are.
+            let both = left.0.iter().zip(right.0).map(|(l, r)| l.abs() + r.abs());
+            look.noise_db = aligned::noise_db(&both.collect::<Vec<f32>>(), left.1, rate);
+        }
         let Some(sides) = look.sides.as_ref().filter(|sides| sides.is_linear()) else {
             return look;
         };
