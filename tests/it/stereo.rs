@@ -386,7 +386,7 @@ fn a_stereo_run_that_is_killed_goes_on_to_the_same_bits() {
     assert_eq!(voice("cut"), voice("whole"));
 }
 
-const HZ: u32 = 8000;
+const HZ: u32 = 11_025;
 
 fn sound(seconds: f64, seed: u64) -> Vec<f32> {
     let signal = "kind = \"plucked-string\"\nlevel_dbfs = -6.0";
