@@ -5,7 +5,7 @@ use super::ui::Ui;
 use crate::commands::check::{self, Outcome, Request, Side};
 use crate::regress::diagnosis::{Diagnosis, FILTER_TAPS, Kind};
 use crate::report::table::{Table, figure};
-use crate::survey::LatencyFacts;
+use crate::survey::{LatencyFacts, Sides};
 
 /// Prints what was found; code 1 when the pair is unfit.
 ///
@@ -49,6 +49,12 @@ fn prose(outcome: &Outcome) -> String {
         lines.push(line("noise", &noise));
         lines.push(line("clocks", &clocks(outcome)));
         lines.push(line("movement", &movement(outcome)));
+        lines.extend(
+            outcome
+                .sides
+                .as_ref()
+                .map(|sides| line("sides", &sides_words(sides))),
+        );
     }
     if let Some(diagnosis) = &outcome.diagnosis {
         lines.push(line("kind", &kind_words(outcome, diagnosis)));
@@ -148,6 +154,23 @@ fn movement(outcome: &Outcome) -> String {
         None => "tremolo: too short to tell".to_string(),
     };
     format!("{filter}; {gain}")
+}
+
+fn sides_words(sides: &Sides) -> String {
+    let (apart, together) = (figure(sides.apart), figure(sides.together));
+    match (sides.joint, sides.ahead) {
+        (true, Some(ahead)) => {
+            format!("one effect: its oscillator is {ahead:.2} rad ahead on the right")
+        }
+        (true, None) => format!(
+            "one effect across both: channel by channel a filter leaves an ESR of {apart}, from all dry \
+             channels to each side {together}"
+        ),
+        (false, _) => format!(
+            "treated alike, to be learned channel by channel: a filter leaves an ESR of {apart} so, across \
+             both {together}"
+        ),
+    }
 }
 
 fn kind_words(outcome: &Outcome, diagnosis: &Diagnosis) -> String {

@@ -10,7 +10,11 @@ pub fn run(request: &Request, ui: &Ui) -> anyhow::Result<Status> {
     let outcome = evaluate::evaluate(request, ui)?;
     ui.report(&outcome, |outcome| {
         let table = rows::table(&outcome.rows);
-        format!("{table}{}", rows::delays(&outcome.latencies, &outcome.rows))
+        let sides = rows::esr_by_pair(&outcome.by_side);
+        format!(
+            "{table}{sides}{}",
+            rows::delays(&outcome.latencies, &outcome.rows)
+        )
     })?;
     let esr = outcome.rows.first().map(|row| row.metrics.esr);
     Ok(Status::of_esr(request.require_esr, esr))

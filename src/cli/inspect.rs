@@ -92,6 +92,9 @@ fn network_lines(text: &mut String, network: &NetworkFacts) {
             &format!("{} {}", network.family, network.shape),
         ),
     }
+    if !network.audio_channels.is_mono() {
+        line(text, "channels", &network.audio_channels.to_string());
+    }
     let rate = f64::from(network.sample_rate);
     line(text, "sample rate", &format!("{} Hz", network.sample_rate));
     let field = match network.receptive_field {

@@ -64,7 +64,7 @@ pub struct Outcome {
 /// fitted, or none at all; a file that cannot be written.
 pub fn baseline(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
-    let config = config::load(&request.config, &request.overrides)?;
+    let mut config = config::load(&request.config, &request.overrides)?;
     let wanted = wanted(request, &config.baselines)?;
     let recordings = load::load(&config.data, config.seed, observer)?;
     ensure!(
@@ -72,18 +72,21 @@ pub fn baseline(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         "{}: names no test span; add a [[data.test]] table",
         request.config.display()
     );
+    config.data.hear(recordings.dry_channels);
+    let audio = config.data.audio_channels();
     let mut fitted = if request.model.is_empty() {
-        fitting::fit_possible(&wanted, &recordings, observer)?
+        fitting::fit_possible(&wanted, &recordings, audio, observer)?
     } else {
         let each = wanted.iter();
-        let fitted = each.map(|config| fitting::fit(config, &recordings, observer));
+        let fitted = each.map(|config| fitting::fit(config, &recordings, audio, observer));
         fitted.collect::<Result<Vec<Playable>>>()?
     };
     if fitted.is_empty() {
         bail!("no baseline could be fitted; the warnings say why");
     }
     let reach = fitting::reach_of(&wanted);
-    let mut tester = Tester::new(&recordings, Reach::default(), reach, observer);
+    let mut tester =
+        Tester::new(&recordings, Reach::default(), reach, observer).with_sides(!audio.is_mono());
     tester.identity()?;
     for model in &mut fitted {
         save(model, request)?;
@@ -92,7 +95,7 @@ pub fn baseline(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     Ok(Outcome {
         samples: tester.sample_count(),
         rows: tester.with_costs(&fitted.iter().collect::<Vec<_>>())?,
-        by_pair: tester.by_pair().to_vec(),
+        by_pair: tester.by_pair(),
         seconds: started.elapsed().as_secs_f64(),
         latencies: recordings.latencies.clone(),
     })

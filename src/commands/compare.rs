@@ -5,6 +5,7 @@
 //! anything is trained.
 
 use super::train;
+use crate::audio::AudioChannels;
 use crate::config::{self, BaselineConfig, Config, DataConfig};
 use crate::data::load::{self, Excerpt, LatencyReport, Recordings};
 use crate::data::pair::{Reach, Span};
@@ -88,7 +89,7 @@ pub fn compare(
     let mut entries = train_all(&plan.configs, request, observer, &mut on_epoch)?;
     let lead = plan.lead;
     entries.extend(plan.loaded);
-    for model in fitting::fit_possible(&plan.fit, &lead, observer)? {
+    for model in fitting::fit_possible(&plan.fit, &lead, plan.audio, observer)? {
         entries.push(Entry {
             model,
             recordings: lead.clone(),
@@ -101,7 +102,8 @@ pub fn compare(
         let those = those.filter(|m| m.is_network() == networks);
         those.fold(Reach::default(), |reach, m| reach.max(m.reach()))
     };
-    let mut tester = Tester::new(&lead, reach(true), reach(false), observer);
+    let any_stereo = entries.iter().any(|e| !e.model.audio_channels().is_mono());
+    let mut tester = Tester::new(&lead, reach(true), reach(false), observer).with_sides(any_stereo);
     ensure!(
         tester.sample_count() > 0,
         "every test span is shorter than the longest memory among the networks ({} samples); \
@@ -119,7 +121,7 @@ pub fn compare(
     let best_network_esr = networks
         .map(|(row, _)| row.row.metrics.esr)
         .min_by(f64::total_cmp);
-    let (rows, by_pair) = best_first(&rows, tester.by_pair());
+    let (rows, by_pair) = best_first(&rows, &tester.by_pair());
     Ok(Outcome {
         samples: tester.sample_count(),
         rows,
@@ -168,8 +170,9 @@ struct Plan {
     configs: Vec<(PathBuf, Config, Arc<Recordings>)>,
     /// What is there already.
     loaded: Vec<Entry>,
-    /// Baselines to fit.
+    /// Baselines to fit, and across which channels.
     fit: Vec<BaselineConfig>,
+    audio: AudioChannels,
 }
 
 impl Plan {
@@ -205,7 +208,10 @@ impl Plan {
         } else {
             named
         };
+        let mut data = first.data.clone();
+        data.hear(lead.dry_channels);
         let mut plan = Self {
+            audio: data.audio_channels(),
             lead: lead.clone(),
             configs: Vec::new(),
             loaded: Vec::new(),

@@ -2,13 +2,13 @@
 //! file of another program.
 
 use super::arguments::control;
-use crate::config::{DataConfig, Latency, PairConfig};
+use crate::config::{DataConfig, Latency, PairConfig, Stereo};
 use crate::data::load::{self, LatencyReport};
 use crate::data::pair::Reach;
 use crate::playing::Playable;
 use crate::playing::scoring::Tester;
 use crate::progress::{Event, Observer};
-use crate::report::metrics::Row;
+use crate::report::metrics::{PairRows, Row};
 use crate::training::modulation::PhaseReport;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -75,6 +75,9 @@ pub struct Outcome {
     pub seconds: f64,
     /// The model and identity.
     pub rows: Vec<Row>,
+    /// The same of each side, where the effect is one of stereo.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_side: Vec<PairRows>,
     /// Where the oscillator stood, where the network has one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseReport>,
@@ -119,7 +122,13 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         // As in the run's own table.
         model.name = config.model.kind().to_string();
     }
+    let audio = model.audio_channels();
     let mut data = DataConfig {
+        stereo: match audio.is_mono() {
+            true => Stereo::Channels,
+            false => Stereo::Joint,
+        },
+        dry_channels: (!audio.is_mono()).then_some(audio.dry),
         latency: request.latency,
         polarity: model.polarity(),
         test: vec![PairConfig {
@@ -143,7 +152,8 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         .check_rate(recordings.sample_rate)
         .with_context(|| request.dry.display().to_string())?;
     let reach = model.reach();
-    let mut tester = Tester::new(&recordings, reach, Reach::default(), observer);
+    let mut tester =
+        Tester::new(&recordings, reach, Reach::default(), observer).with_sides(!audio.is_mono());
     ensure!(
         tester.sample_count() > 0,
         "{}: no sample can be predicted; {} needs {} around each",
@@ -158,6 +168,7 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         model: request.model.clone(),
         seconds: started.elapsed().as_secs_f64(),
         rows: tester.rows().to_vec(),
+        by_side: tester.by_pair(),
         latencies: recordings.latencies,
     })
 }

@@ -298,9 +298,9 @@ fn play(
         observer.event(Event::Note(&note));
     }
     let format = request.format.unwrap_or(like_input(reader.format()));
-    let writer = AudioWriter::create(output, file_rate, channels, format)?;
     let chain = Chain::new(instrument, file_rate, rate, channels, not_finite);
     let chain = chain.with_context(|| format!("playing {}", input.display()))?;
+    let writer = AudioWriter::create(output, file_rate, chain.made, format)?;
     let task = Task::begin(observer, &input.display().to_string(), reader.frames());
     let block_len = request.block as usize;
     // Reading, playing and writing each on a thread of its own, a block apart.
@@ -427,7 +427,11 @@ struct Chain<'a> {
     to_model: Resampler,
     player: Box<dyn Player + 'a>,
     from_model: Resampler,
-    channels: usize,
+    /// Channels that the model hears, of all or of a mono sound for each, and those that it makes.
+    heard: usize,
+    made: usize,
+    /// Channels of the file.
+    given: usize,
     guard: Guard,
 }
 
@@ -439,11 +443,16 @@ impl<'a> Chain<'a> {
         channels: usize,
         not_finite: NotFinite,
     ) -> Result<Self> {
+        let heard = instrument.heard(channels)?;
+        let player = instrument.player(heard)?;
+        let made = player.outputs();
         Ok(Self {
             to_model: Resampler::new(file, model, channels)?,
-            player: instrument.player(channels)?,
-            from_model: Resampler::new(model, file, channels)?,
-            channels,
+            player,
+            from_model: Resampler::new(model, file, made)?,
+            heard,
+            made,
+            given: channels,
             guard: Guard {
                 not_finite,
                 answered: 0,
@@ -453,10 +462,10 @@ impl<'a> Chain<'a> {
     }
 
     fn push(&mut self, block: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
-        let empty = || vec![Vec::new(); self.channels];
-        let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
+        let mut dry = vec![Vec::new(); self.given];
+        let (mut wet, mut out) = (vec![Vec::new(); self.made], vec![Vec::new(); self.made]);
         self.to_model.process(block, &mut dry)?;
-        self.player.push(&dry, &mut wet);
+        self.player.push(&served(dry, self.heard), &mut wet);
         self.guard.check(&mut wet)?;
         self.from_model.process(&wet, &mut out)?;
         Ok(out)
@@ -464,16 +473,24 @@ impl<'a> Chain<'a> {
 
     /// What is left, and how many samples of the whole answer became silence.
     fn finish(mut self) -> Result<(Vec<Vec<f32>>, u64)> {
-        let empty = || vec![Vec::new(); self.channels];
-        let (mut dry, mut wet, mut out) = (empty(), empty(), empty());
+        let mut dry = vec![Vec::new(); self.given];
+        let (mut wet, mut out) = (vec![Vec::new(); self.made], vec![Vec::new(); self.made]);
         self.to_model.finish(&mut dry)?;
-        self.player.push(&dry, &mut wet);
+        self.player.push(&served(dry, self.heard), &mut wet);
         self.player.finish(&mut wet);
         self.guard.check(&mut wet)?;
         self.from_model.process(&wet, &mut out)?;
         self.from_model.finish(&mut out)?;
         Ok((out, self.guard.silenced))
     }
+}
+
+/// As many channels as a model hears; a mono sound is each of them.
+fn served(mut dry: Block, heard: usize) -> Block {
+    if dry.len() == 1 {
+        dry.resize(heard, dry[0].clone());
+    }
+    dry
 }
 
 /// Holds a model to finite numbers, before they are resampled or written.

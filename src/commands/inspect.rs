@@ -4,7 +4,7 @@
 use crate::dsp::probe::{Behaviour, Judged};
 use crate::engine::{self, Engine, timing};
 use crate::formats::{self, Format, FormatError, Model};
-use crate::network::{Architecture, Control, Network, Weights};
+use crate::network::{Architecture, AudioChannels, Control, Network, Weights};
 use crate::playing::Playable;
 use crate::playing::playable::Run;
 use crate::progress::{Event, Observer};
@@ -99,6 +99,9 @@ pub struct NetworkFacts {
     pub family: String,
     /// Its shape in one line.
     pub shape: String,
+    /// Channels of sound that it hears and makes at once, where it is not one channel by itself.
+    #[serde(skip_serializing_if = "AudioChannels::is_mono")]
+    pub audio_channels: AudioChannels,
     /// Hertz.
     pub sample_rate: u32,
     /// Numbers learned.
@@ -212,6 +215,7 @@ fn facts(network: &Network, max_size: Option<f64>, real_time_factor: Option<f64>
         max_size,
         family: network.family().to_string(),
         shape: network.architecture.shape(),
+        audio_channels: network.audio_channels,
         sample_rate: network.sample_rate,
         weights: network.weight_count(),
         receptive_field: network.receptive_field(),

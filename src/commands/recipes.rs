@@ -57,6 +57,13 @@ pub fn recipes(family: Family, extent: &Extent) -> Vec<Recipe> {
     }
 }
 
+/// Filters from every dry channel to each side of a linear stereo effect, which reach over so many samples.
+pub fn filters_across(extent: &Extent, reach: usize) -> Recipe {
+    // What is held back must be longer than what a filter needs first.
+    let most = floor_power_of_two(extent.shortest_held_back / 2).max(1);
+    fir(extent, reach.next_power_of_two().max(128).min(most))
+}
+
 /// A filter that is solved for, short to long; networks for what is not quite linear.
 fn filters(extent: &Extent) -> Vec<Recipe> {
     let shortest = extent.longest.min(extent.shortest_held_back);

@@ -74,6 +74,7 @@ pub fn synth(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let mut named = DataConfig {
         latency: Latency::Samples(0),
         sample_rate: Some(recordings.sample_rate.hz()),
+        stereo: config.data.stereo,
         ..DataConfig::default()
     };
     for (part, excerpts, pairs) in [
@@ -103,7 +104,11 @@ fn write_pair(
 ) -> Result<PairConfig> {
     let mut names = [None, None];
     for (side, name) in ["dry", "wet"].into_iter().zip(&mut names) {
-        let channels = excerpt.channels.iter().map(|span| {
+        let count = match side {
+            "dry" => excerpt.dry_channels(),
+            _ => excerpt.channels.len(),
+        };
+        let channels = excerpt.channels.iter().take(count).map(|span| {
             let pair = span.pair();
             let samples = if side == "dry" {
                 pair.dry()

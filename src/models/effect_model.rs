@@ -7,7 +7,7 @@ use super::modulated::Modulated;
 use super::tailed::Tailed;
 use crate::config::{Config, ModelConfig, WindowConfig};
 use crate::dsp::modulation::Modulation;
-use crate::network::{Control, Network};
+use crate::network::{AudioChannels, Control, Network};
 use burn::prelude::*;
 use std::ops::{Deref, DerefMut};
 
@@ -89,10 +89,24 @@ pub fn build(
     seed: u64,
     device: &Device,
 ) -> EffectModel {
+    build_for(AudioChannels::MONO, config, windows, controls, seed, device)
+}
+
+/// The same for so many channels of sound. Networks that are of one channel
+/// ([`takes_stereo`](crate::config::NetworkConfig::takes_stereo)) ignore them.
+pub fn build_for(
+    audio: AudioChannels,
+    config: &ModelConfig,
+    windows: &WindowConfig,
+    controls: usize,
+    seed: u64,
+    device: &Device,
+) -> EffectModel {
     let mut site = Site {
         model: config,
         windows,
-        inputs: 1 + controls,
+        inputs: audio.dry + controls,
+        audio,
         init: WeightInit::new(seed, device),
     };
     build_network(config, &mut site)
@@ -100,8 +114,14 @@ pub fn build(
 
 /// The network that a run's config describes, as [`build`] makes it.
 pub fn of_config(config: &Config, device: &Device) -> EffectModel {
-    let knobs = config.data.knobs().len();
-    build(&config.model, &config.windows, knobs, config.seed, device)
+    let (audio, knobs) = (config.data.audio_channels(), config.data.knobs().len());
+    let Config {
+        model,
+        windows,
+        seed,
+        ..
+    } = config;
+    build_for(audio, model, windows, knobs, *seed, device)
 }
 
 impl EffectModel {
@@ -116,10 +136,11 @@ impl EffectModel {
         }
     }
 
-    /// The same network as this effect, where it is one that moves by itself.
-    pub fn with_motion(self, effect: &Modulation) -> Self {
+    /// The same network as this effect, where it is one that moves by itself; its oscillator so far ahead
+    /// on the right, where it has a right side, radians.
+    pub fn with_motion(self, effect: &Modulation, ahead: f64) -> Self {
         match self {
-            Self::Modulated(modulated) => Self::Modulated(modulated.with(effect)),
+            Self::Modulated(modulated) => Self::Modulated(modulated.with(effect).with_ahead(ahead)),
             other => other,
         }
     }
@@ -161,6 +182,7 @@ impl EffectModel {
     pub fn describe(&self, sample_rate: u32, controls: Vec<Control>) -> Network {
         let architecture = self.architecture(sample_rate, &controls);
         Network {
+            audio_channels: self.audio_channels(),
             controls,
             delay_samples: self.lookahead(),
             tail: self.tail(),

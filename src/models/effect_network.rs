@@ -4,14 +4,15 @@ use super::init::WeightInit;
 use super::state::State;
 use super::work::Work;
 use crate::config::{ModelConfig, WindowConfig};
-use crate::network::{Architecture, Control};
+use crate::network::{Architecture, AudioChannels, Control};
 use burn::prelude::*;
 
-/// A network: predicted windows for dry windows. Tensors are `[batch, channel, time]`.
+/// A network: predicted windows for dry windows. Tensors are `[batch, channel, time]`; `dry` and `wet`
+/// are the channels of sound that it hears and makes, 1 and 1 but for a stereo effect.
 pub trait EffectNetwork: std::fmt::Debug {
     /// Predicted windows for dry windows.
     ///
-    /// `[batch, 1 + controls, context + n + lookahead]` → `[batch, 1, n]`, with `n` any length of
+    /// `[batch, dry + controls, context + n + lookahead]` → `[batch, wet, n]`, with `n` any length of
     /// at least 1 (where there is a [`EffectNetwork::fixed_window`]: exactly that).
     fn forward(&self, dry: Tensor<3>) -> Tensor<3>;
 
@@ -19,6 +20,11 @@ pub trait EffectNetwork: std::fmt::Debug {
     fn forward_from(&self, dry: Tensor<3>, state: State) -> Tensor<3> {
         debug_assert!(state.is_empty(), "a state for a network without memory");
         self.forward(dry)
+    }
+
+    /// Channels of sound that it hears and makes at once.
+    fn audio_channels(&self) -> AudioChannels {
+        AudioChannels::MONO
     }
 
     /// How far back an output sample listens.
@@ -46,8 +52,8 @@ pub trait EffectNetwork: std::fmt::Debug {
         None
     }
 
-    /// Adds `by` to all output, where the last layer has a bias for it.
-    fn shift_output(&mut self, by: f32) {
+    /// Adds its number of `by` to each channel of output, where the last layer has a bias for it.
+    fn shift_output(&mut self, by: &[f32]) {
         let _ = by;
     }
 
@@ -71,7 +77,7 @@ pub enum Reach<'a> {
 
 /// A network whose answer depends on a state beside its input.
 pub trait Memory: std::fmt::Debug {
-    /// `[batch, 1 + controls, lookback + n]` → `[batch, 1, n]` from where `state` stands, and
+    /// `[batch, dry + controls, lookback + n]` → `[batch, wet, n]` from where `state` stands, and
     /// where it stands afterwards.
     fn advance(&self, dry: Tensor<3>, state: State) -> (Tensor<3>, State);
 
@@ -84,7 +90,7 @@ pub trait Memory: std::fmt::Debug {
     }
 }
 
-/// `[batch, inputs, lookback + warm_up + n]` → `[batch, 1, n]`, from where `state` stands.
+/// `[batch, inputs, lookback + warm_up + n]` → `[batch, wet, n]`, from where `state` stands.
 pub(super) fn warmed_up(network: &impl Memory, dry: Tensor<3>, state: State) -> Tensor<3> {
     let (output, _) = network.advance(dry, state);
     let warm_up = network.warm_up();
@@ -103,8 +109,8 @@ impl dyn EffectNetwork {
         }
     }
 
-    /// As [`EffectNetwork::forward`] from where `state` stands: `[batch, 1 + controls, lookback +
-    /// n + lookahead]` → `[batch, 1, n]`, and where it stands afterwards. Only networks with
+    /// As [`EffectNetwork::forward`] from where `state` stands: `[batch, dry + controls, lookback +
+    /// n + lookahead]` → `[batch, wet, n]`, and where it stands afterwards. Only networks with
     /// memory have a state; for the others lookback is the context.
     pub fn advance(&self, dry: Tensor<3>, state: State) -> (Tensor<3>, State) {
         match self.reach() {
@@ -143,6 +149,8 @@ pub(super) struct Site<'a> {
     pub windows: &'a WindowConfig,
     /// Channels that enter: sound, then knobs.
     pub inputs: usize,
+    /// Of sound.
+    pub audio: AudioChannels,
     pub init: WeightInit,
 }
 

@@ -263,7 +263,8 @@ impl EffectNetwork for EncoderDecoder {
         self.lookahead
     }
 
-    fn shift_output(&mut self, by: f32) {
+    fn shift_output(&mut self, by: &[f32]) {
+        let by = by.first().copied().unwrap_or(0.0);
         // Outputs are summed: one branch speaks for all.
         if let Some(branch) = self.branches.first_mut() {
             branch.output_bias = branch.output_bias.take().map(|b| b.map(|b| b + by));

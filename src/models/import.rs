@@ -1,12 +1,15 @@
 //! From a plain description to a network that can be trained, and to the config that builds
 //! the same network again.
 
+use super::recurrent::shortcut;
 use super::{EffectModel, RecurrentNetwork, SlimmableNetwork, Tailed, WaveNet};
 use crate::config::{
     FrontConfig, ModelConfig, RecurrentConfig, TailConfig, TailedConfig, WaveNetArray,
     WaveNetConfig, WaveNetPreset, WindowConfig,
 };
-use crate::network::{self, Architecture, DescriptionError, Layer, Network, Sequential};
+use crate::network::{
+    self, Architecture, AudioChannels, DescriptionError, Layer, Network, Sequential,
+};
 use burn::module::Module;
 use burn::prelude::*;
 
@@ -42,11 +45,13 @@ pub fn import(network: &Network, device: &Device) -> Result<Imported, Descriptio
     }
     let (model, config) = match &network.architecture {
         Architecture::WaveNet(wavenet) => {
-            let model = WaveNet::from_description(wavenet, device)?;
+            let model = WaveNet::from_description(wavenet, network.audio_channels, device)?;
             (EffectModel::WaveNet(model), wavenet_config(wavenet)?)
         }
-        Architecture::Sequential(sequential) => recurrent(sequential, device)?,
-        Architecture::Slimmable(slimmable) => a2(slimmable, device)?,
+        Architecture::Sequential(sequential) => {
+            recurrent(sequential, network.audio_channels, device)?
+        }
+        Architecture::Slimmable(slimmable) => a2(slimmable, network.full().audio_channels, device)?,
         Architecture::Window(_) => return Err(unlike(network)),
     };
     let imported = Imported { model, config };
@@ -71,7 +76,8 @@ fn check(imported: &Imported, network: &Network, device: &Device) -> Result<(), 
         )
     };
     let windows = WindowConfig::default();
-    let built = super::build(
+    let built = super::build_for(
+        network.full().audio_channels,
         &imported.config,
         &windows,
         network.controls.len(),
@@ -90,6 +96,7 @@ fn check(imported: &Imported, network: &Network, device: &Device) -> Result<(), 
 /// The A2 pair, the one slimmable shape that is trained here.
 fn a2(
     slimmable: &network::Slimmable,
+    audio: AudioChannels,
     device: &Device,
 ) -> Result<(EffectModel, ModelConfig), DescriptionError> {
     let full = match slimmable.submodels.last().map(|s| &s.network.architecture) {
@@ -127,6 +134,7 @@ fn a2(
         }
         sizes.push(WaveNet::from_description(
             &scaled_to(wavenet, head_scale),
+            audio,
             device,
         )?);
     }
@@ -162,9 +170,13 @@ fn wavenet_config(wavenet: &network::WaveNet) -> Result<ModelConfig, Description
 /// The arrays as a config spells them.
 fn arrays(wavenet: &network::WaveNet) -> Result<Vec<WaveNetArray>, DescriptionError> {
     let arrays = wavenet.arrays.iter().enumerate();
-    arrays
-        .map(|(i, a)| array(a).map_err(|e| e.within(&format!("array {i}"))))
-        .collect()
+    let arrays = arrays.map(|(i, a)| array(a).map_err(|e| e.within(&format!("array {i}"))));
+    let mut arrays: Vec<WaveNetArray> = arrays.collect::<Result<_, _>>()?;
+    if let Some(last) = arrays.last_mut() {
+        // As many as the sound has channels; a config gives those of one.
+        last.head_size = 1;
+    }
+    Ok(arrays)
 }
 
 fn array(array: &network::LayerArray) -> Result<WaveNetArray, DescriptionError> {
@@ -210,10 +222,15 @@ fn array(array: &network::LayerArray) -> Result<WaveNetArray, DescriptionError> 
 
 fn recurrent(
     sequential: &Sequential,
+    audio: AudioChannels,
     device: &Device,
 ) -> Result<(EffectModel, ModelConfig), DescriptionError> {
     let (layers, skip) = match sequential.layers.as_slice() {
-        [Layer::Residual(residual)] if residual.shortcut.is_none() => (&residual.body, true),
+        [Layer::Residual(residual)]
+            if residual.shortcut == shortcut(audio, sequential.input_channels) =>
+        {
+            (&residual.body, true)
+        }
         _ => (&sequential.layers, false),
     };
     let (mut units, mut front, mut lstm, mut gru) = (Vec::new(), Vec::new(), false, false);
@@ -238,7 +255,7 @@ fn recurrent(
         front: front_config(&front, layers)?,
         ..RecurrentConfig::default()
     };
-    let model = RecurrentNetwork::from_description(sequential, &config, device)?;
+    let model = RecurrentNetwork::from_description(sequential, audio, &config, device)?;
     let kind = if lstm {
         ModelConfig::Lstm
     } else {

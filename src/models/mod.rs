@@ -29,7 +29,7 @@ mod wiener_hammerstein;
 mod work;
 
 pub use dense::DenseNetwork;
-pub use effect_model::{EffectModel, build, of_config};
+pub use effect_model::{EffectModel, build, build_for, of_config};
 pub use effect_network::{EffectNetwork, Memory, Reach};
 pub use encoder_decoder::{Branch, EncoderDecoder, Middle};
 pub use fir::Fir;

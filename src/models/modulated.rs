@@ -16,7 +16,10 @@ use crate::dsp::modulation::{
     LONGEST_SECONDS, MOST_FEEDBACK, Modulation, Motion, Operator, Oscillator,
 };
 use crate::kernels;
-use crate::network::{self, Architecture, Control, Layer, MovedPart, settling_samples};
+use crate::network::{
+    self, Architecture, AudioChannels, Branches, Control, Join, Layer, MovedPart, Split,
+    settling_samples,
+};
 use burn::module::Param;
 use burn::prelude::*;
 
@@ -29,8 +32,12 @@ pub struct Modulated {
     curve: Param<Tensor<1>>,
     /// On dry and behind the part, the oldest tap first: `[1, 2, taps]`
     filters: Param<Tensor<3>>,
+    /// Of a stereo effect: by how much the oscillator is ahead on the right, radians. `[1]`
+    ahead: Option<Param<Tensor<1>>>,
     #[module(skip)]
     part: MovedPart,
+    #[module(skip)]
+    audio: AudioChannels,
     warm_up: usize,
 }
 
@@ -75,6 +82,21 @@ impl Modulated {
         self
     }
 
+    /// The same network with the oscillator so far ahead on the right, where it has a right side.
+    pub fn with_ahead(mut self, radians: f64) -> Self {
+        let ahead = self.ahead.take();
+        self.ahead = ahead.map(|old| replaced(old, vec![radians as f32]));
+        self
+    }
+
+    /// By how much the oscillator is ahead on the right of a stereo effect, radians; 0 of others.
+    pub fn ahead(&self) -> f64 {
+        let ahead = self.ahead.as_ref().map(numbers);
+        ahead
+            .and_then(|ahead| Some(f64::from(*ahead.first()?)))
+            .unwrap_or(0.0)
+    }
+
     fn motion(&self) -> Motion {
         let held = numbers(&self.numbers);
         let number = |at: usize| held.get(at).map_or(0.0, |x| f64::from(*x));
@@ -105,9 +127,10 @@ impl Modulated {
     }
 
     /// The sum of each parameter less itself, which is 0, times its slope: nothing but its gradient.
-    fn slopes(&self, slopes: Vec<f32>, [batch, len]: [usize; 2]) -> Tensor<3> {
-        let (numbers, curve) = (self.numbers.val(), self.curve.val());
-        let all = Tensor::cat(vec![numbers, curve], 0);
+    fn slopes(&self, slopes: Vec<f32>, side: usize, [batch, len]: [usize; 2]) -> Tensor<3> {
+        let mut all = vec![self.numbers.val(), self.curve.val()];
+        all.extend(self.ahead.iter().filter(|_| side == 1).map(Param::val));
+        let all = Tensor::cat(all, 0);
         let nothing = all.clone() - all.detach();
         let count = nothing.dims()[0];
         let device = nothing.device();
@@ -137,14 +160,23 @@ struct Heard {
     /// `[batch][taps − 1 + len]`, dry and moved.
     dry: Vec<f32>,
     moved: Vec<f32>,
-    /// `[batch][number][len]`: rate, centre, feedback, curve.
+    /// `[batch][number][len]`: rate, centre, feedback, curve, and on the right of a stereo effect the
+    /// phase.
     slopes: Vec<f32>,
     states: Vec<f32>,
 }
 
 impl Modulated {
-    /// Plays `[batch][1 + knobs][len]` on the host, from where the states stand.
-    fn hear(&self, input: &[f32], [batch, rows, len]: [usize; 3], states: Option<&[f32]>) -> Heard {
+    /// Plays one side of `[batch][dry + knobs][len]` on the host, from where its states stand.
+    fn hear(
+        &self,
+        input: &[f32],
+        side: usize,
+        [batch, rows, len]: [usize; 3],
+        states: Option<&[f32]>,
+    ) -> Heard {
+        let heard_channels = self.audio.dry;
+        let ahead = if side == 0 { 0.0 } else { self.ahead() };
         let past = self.taps() - 1;
         let learned = self.motion();
         let with_slopes = self.numbers.val().is_require_grad();
@@ -156,11 +188,14 @@ impl Modulated {
         };
         for at in 0..batch {
             let sound = &input[at * rows * len..][..rows * len];
-            let (sound, knobs) = sound.split_at(len);
+            let (sounds, knobs) = sound.split_at(heard_channels * len);
+            let sound = &sounds[side.min(heard_channels - 1) * len..][..len];
             let knob = |at: usize| knobs.get(at * len).copied().map(f64::from);
             let (motion, phase) = match (knob(0), knob(1), knob(2)) {
-                (Some(phase), Some(rate), Some(depth)) => (learned.played(rate, depth), phase),
-                _ => (learned.clone(), 0.0),
+                (Some(phase), Some(rate), Some(depth)) => {
+                    (learned.played(rate, depth), phase + ahead)
+                }
+                _ => (learned.clone(), ahead),
             };
             let mut operator = Operator::reaching(self.part, 1.0, LONGEST);
             let held = operator.saved_len() + 2 * past;
@@ -174,7 +209,7 @@ impl Modulated {
             if with_slopes {
                 let mut slopes = Vec::new();
                 operator.run_with_slopes(&motion, phase, &x, &mut moved, &mut slopes);
-                heard.take_slopes(&slopes, &motion);
+                heard.take_slopes(&slopes, &motion, side == 1);
             } else {
                 operator.run(&motion, phase, &x, &mut moved);
             }
@@ -199,7 +234,7 @@ impl Modulated {
 
 impl Heard {
     /// The operator's slopes by the parameters, one row of time each.
-    fn take_slopes(&mut self, slopes: &[f64], motion: &Motion) {
+    fn take_slopes(&mut self, slopes: &[f64], motion: &Motion, with_phase: bool) {
         let width = motion.numbers() + 1;
         let curve = motion.oscillator.curve.len();
         let rate = motion.oscillator.rate_hz;
@@ -213,6 +248,9 @@ impl Heard {
         row(0, 1.0);
         row(width - 1, 1.0);
         (1..=curve).for_each(|number| row(number, 1.0));
+        if with_phase {
+            row(width - 2, 1.0);
+        }
     }
 }
 
@@ -225,12 +263,19 @@ impl EffectNetwork for Modulated {
         warmed_up(self, dry, state)
     }
 
+    fn audio_channels(&self) -> AudioChannels {
+        self.audio
+    }
+
     fn reach(&self) -> Reach<'_> {
         Reach::Memory(self)
     }
 
     fn work(&self, len: usize) -> Work {
-        Work::nth(0, (2 * self.taps() + 16) * (self.warm_up + len))
+        Work::nth(
+            0,
+            self.audio.wet * (2 * self.taps() + 16) * (self.warm_up + len),
+        )
     }
 
     fn architecture(&self, sample_rate: u32, _: &[Control]) -> Architecture {
@@ -247,32 +292,76 @@ impl EffectNetwork for Modulated {
             dry_filter: taps(&effect.dry_filter),
             wet_filter: taps(&effect.wet_filter),
             silence: settling_samples(sample_rate),
+            ahead: 0.0,
+        };
+        let layer = match self.audio.wet {
+            1 => Layer::Modulated(layer),
+            _ => {
+                let right = network::Modulated {
+                    ahead: self.ahead() as f32,
+                    ..layer.clone()
+                };
+                let split = match self.audio.dry {
+                    1 => Split::Copy,
+                    dry => Split::Slice(vec![1; dry]),
+                };
+                Layer::Branches(Branches {
+                    split,
+                    branches: vec![vec![Layer::Modulated(layer)], vec![Layer::Modulated(right)]],
+                    join: Join::Concat,
+                })
+            }
         };
         Architecture::Sequential(network::Sequential {
-            input_channels: 1,
-            layers: vec![Layer::Modulated(layer)],
+            input_channels: self.audio.dry,
+            layers: vec![layer],
         })
     }
 }
 
 impl Memory for Modulated {
     fn advance(&self, input: Tensor<3>, mut state: State) -> (Tensor<3>, State) {
-        let [batch, rows, len] = input.dims();
+        let shape = input.dims();
         let device = input.device();
-        let states = state.take().map(to_host);
-        let heard = self.hear(
-            &to_host(input.detach()),
-            [batch, rows, len],
-            states.as_deref(),
-        );
+        let input = to_host(input.detach());
+        let mut after = State::default();
+        let mut sides = Vec::new();
+        for side in 0..self.audio.wet {
+            let states = state.take().map(to_host);
+            let heard = self.hear(&input, side, shape, states.as_deref());
+            let (answer, left) = self.answer(heard, side, shape, &device);
+            sides.push(answer);
+            after.push(left);
+        }
+        let answer = match sides.len() {
+            1 => sides.swap_remove(0),
+            _ => Tensor::cat(sides, 1),
+        };
+        (answer, after)
+    }
+
+    fn warm_up(&self) -> usize {
+        self.warm_up
+    }
+}
+
+impl Modulated {
+    /// What the filters make of a side that was heard, `[batch, 1, len]`, and the state that it leaves.
+    fn answer(
+        &self,
+        heard: Heard,
+        side_at: usize,
+        [batch, _, len]: [usize; 3],
+        device: &Device,
+    ) -> (Tensor<3>, Tensor<2>) {
         let past = self.taps() - 1;
         let side = |values: Vec<f32>| {
             let data = TensorData::new(values, [batch, 1, past + len]);
-            Tensor::<3>::from_data(data, &device)
+            Tensor::<3>::from_data(data, device)
         };
         let (dry, mut moved) = (side(heard.dry), side(heard.moved));
         if !heard.slopes.is_empty() {
-            let slopes = self.slopes(heard.slopes, [batch, len]);
+            let slopes = self.slopes(heard.slopes, side_at, [batch, len]);
             let before = moved.clone().narrow(2, 0, past);
             let now = moved.narrow(2, past, len) + slopes;
             moved = if past == 0 {
@@ -288,13 +377,7 @@ impl Memory for Modulated {
         };
         let held = heard.states.len() / batch.max(1);
         let states = TensorData::new(heard.states, [batch, held]);
-        let mut after = State::default();
-        after.push(Tensor::from_data(states, &device));
-        (answer, after)
-    }
-
-    fn warm_up(&self) -> usize {
-        self.warm_up
+        (answer, Tensor::from_data(states, device))
     }
 }
 
@@ -324,6 +407,8 @@ impl<M: From<Modulated>> Build<M> for ModulatedConfig {
             numbers: site.init.given([3], held),
             curve: site.init.given([2 * self.harmonics], curve),
             filters: site.init.given([1, 2, self.taps], filters),
+            ahead: (site.audio.wet > 1).then(|| site.init.given([1], vec![0.0])),
+            audio: site.audio,
             part,
             warm_up: self.warm_up,
         }

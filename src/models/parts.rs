@@ -56,12 +56,12 @@ impl Conv {
         }
     }
 
-    /// With the first weights of the first input `drive` times larger.
-    pub fn driven(self, drive: f32) -> Self {
+    /// With the first weights of the first inputs, so many channels of sound, `drive` times larger.
+    pub fn driven(self, drive: f32, sound: usize) -> Self {
         let [out, inputs, taps] = self.shape();
         let mut weights = numbers(&self.weight);
         for row in weights.chunks_exact_mut(inputs * taps) {
-            row.iter_mut().take(taps).for_each(|w| *w *= drive);
+            row.iter_mut().take(sound * taps).for_each(|w| *w *= drive);
         }
         let device = self.weight.val().device();
         Self {
@@ -70,9 +70,13 @@ impl Conv {
         }
     }
 
-    /// Adds `by` to every output, where there is a bias.
-    pub fn shift(&mut self, by: f32) {
-        self.bias = self.bias.take().map(|bias| bias.map(|b| b + by));
+    /// Adds its number of `by` to each output, where there is a bias.
+    pub fn shift(&mut self, by: &[f32]) {
+        let add = |b: Tensor<1>| {
+            let by = Tensor::from_data(TensorData::from(by), &b.device());
+            b + by
+        };
+        self.bias = self.bias.take().map(|bias| bias.map(add));
     }
 
     /// `[batch, in, context + n]` → `[batch, out, n]`.
@@ -81,9 +85,10 @@ impl Conv {
         kernels::conv1d(x, self.weight.val(), bias, [0, 0], self.dilation)
     }
 
-    /// The taps of a filter of one channel, the newest first: `[taps]`.
-    pub fn newest_first(&self) -> Tensor<1> {
-        self.weight.val().reshape([-1]).flip([0])
+    /// The taps of one of its filters, the newest first: `[taps]`.
+    pub fn newest_first(&self, output: usize, input: usize) -> Tensor<1> {
+        let rows = self.weight.val().narrow(0, output, 1).narrow(1, input, 1);
+        rows.reshape([-1]).flip([0])
     }
 
     /// φ of this convolution of x, plus `shortcut`, of one tap, of x where that is aligned with it:
@@ -276,13 +281,13 @@ impl Film {
     }
 }
 
-/// Sound `[batch, 1, time]` and, where there are any, knobs `[batch, controls, 1]` of an input
-/// `[batch, 1 + controls, time]`. Knobs stand still during a window.
-pub(super) fn sound_and_knobs(input: Tensor<3>) -> (Tensor<3>, Option<Tensor<3>>) {
-    let controls = input.dims()[1] - 1;
+/// Sound `[batch, dry, time]` and, where there are any, knobs `[batch, controls, 1]` of an input
+/// `[batch, dry + controls, time]`. Knobs stand still during a window.
+pub(super) fn sound_and_knobs(input: Tensor<3>, dry: usize) -> (Tensor<3>, Option<Tensor<3>>) {
+    let controls = input.dims()[1] - dry;
     if controls == 0 {
         return (input, None);
     }
-    let knobs = input.clone().narrow(1, 1, controls).narrow(2, 0, 1);
-    (input.narrow(1, 0, 1), Some(knobs))
+    let knobs = input.clone().narrow(1, dry, controls).narrow(2, 0, 1);
+    (input.narrow(1, 0, dry), Some(knobs))
 }

@@ -14,7 +14,7 @@ use super::state::State;
 use super::work::Work;
 use crate::config::{ModelConfig, RecurrentConfig};
 use crate::kernels::recurrent::Cell;
-use crate::network::{self, Architecture, Control, DescriptionError, Layer};
+use crate::network::{self, Architecture, AudioChannels, Control, DescriptionError, Layer};
 use burn::prelude::*;
 use layer::{RecurrentLayer, Start};
 
@@ -27,6 +27,8 @@ pub struct RecurrentNetwork {
     skip: bool,
     warm_up: usize,
     truncate: usize,
+    #[module(skip)]
+    audio: AudioChannels,
 }
 
 /// One of the convolutions before the memory.
@@ -38,34 +40,45 @@ struct FrontLayer {
 
 impl RecurrentNetwork {
     /// For inputs of `inputs` channels: sound, then knobs.
-    pub fn new(cell: Cell, config: &RecurrentConfig, inputs: usize, init: &mut WeightInit) -> Self {
+    pub fn new(
+        cell: Cell,
+        config: &RecurrentConfig,
+        inputs: usize,
+        audio: AudioChannels,
+        init: &mut WeightInit,
+    ) -> Self {
         let hidden = config.hidden_size;
-        let (mut before, mut drive) = (inputs, config.drive);
+        let (mut before, mut drive, mut sound) = (inputs, config.drive, audio.dry);
         let mut front = Vec::new();
         if let Some(layer) = &config.front {
             for &dilation in &layer.dilations {
                 let shape = [layer.channels, before, layer.kernel_size];
                 front.push(FrontLayer {
-                    conv: Conv::new(shape, dilation, true, init).driven(drive),
+                    conv: Conv::new(shape, dilation, true, init).driven(drive, sound),
                     activation: Activation::new(layer.activation, layer.channels, init),
                 });
-                (before, drive) = (layer.channels, 1.0);
+                (before, drive, sound) = (layer.channels, 1.0, 1);
             }
         }
         let mut layers = Vec::new();
         for _ in 0..config.layers {
             let memory = config.memory;
-            let start = Start { memory, drive };
+            let start = Start {
+                memory,
+                drive,
+                sound,
+            };
             layers.push(RecurrentLayer::new(cell, before, hidden, start, init));
-            (before, drive) = (hidden, 1.0);
+            (before, drive, sound) = (hidden, 1.0, 1);
         }
         Self {
             front,
             layers,
-            head: Conv::new([1, hidden, 1], 1, true, init),
+            head: Conv::new([audio.wet, hidden, 1], 1, true, init),
             skip: config.skip,
             warm_up: config.warm_up,
             truncate: config.truncate,
+            audio,
         }
     }
 
@@ -85,7 +98,7 @@ impl RecurrentNetwork {
         };
         if self.skip {
             let body = layers;
-            let shortcut = None;
+            let shortcut = shortcut(self.audio, input_channels);
             layers = vec![Layer::Residual(network::Residual { body, shortcut })];
         }
         network::Sequential {
@@ -94,18 +107,23 @@ impl RecurrentNetwork {
         }
     }
 
-    /// From a validated description, with `config`'s warm-up and truncation. A described
+    /// From a validated description of these channels of sound, with `config`'s warm-up and truncation. A described
     /// initial state is dropped: training and prediction fill the memory by listening.
     ///
     /// # Errors
     /// Layers other than convolutions with activations, then LSTM or GRU, then one dense head.
     pub fn from_description(
         network: &network::Sequential,
+        audio: AudioChannels,
         config: &RecurrentConfig,
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         let (layers, skip) = match network.layers.as_slice() {
-            [Layer::Residual(residual)] if residual.shortcut.is_none() => (&residual.body, true),
+            [Layer::Residual(residual)]
+                if residual.shortcut == shortcut(audio, network.input_channels) =>
+            {
+                (&residual.body, true)
+            }
             _ => (&network.layers, false),
         };
         let (mut front, mut recurrent, mut head) = (Vec::new(), Vec::new(), None);
@@ -144,6 +162,7 @@ impl RecurrentNetwork {
                 skip,
                 warm_up: config.warm_up,
                 truncate: config.truncate,
+                audio,
             }),
             _ => Err(unlike("no recurrent layer, or no dense layer at the end")),
         }
@@ -180,6 +199,10 @@ impl EffectNetwork for RecurrentNetwork {
         Tensor::cat(outputs, 2)
     }
 
+    fn audio_channels(&self) -> AudioChannels {
+        self.audio
+    }
+
     fn reach(&self) -> Reach<'_> {
         Reach::Memory(self)
     }
@@ -204,14 +227,15 @@ impl EffectNetwork for RecurrentNetwork {
         Architecture::Sequential(self.describe())
     }
 
-    fn shift_output(&mut self, by: f32) {
+    fn shift_output(&mut self, by: &[f32]) {
         self.head.shift(by);
     }
 }
 
 impl Memory for RecurrentNetwork {
     fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let sound = input.clone().narrow(1, 0, 1);
+        let AudioChannels { dry, wet } = self.audio;
+        let sound = input.clone().narrow(1, 0, dry);
         let mut x = input;
         for layer in &self.front {
             x = layer.activation.forward(layer.conv.forward(x));
@@ -224,6 +248,7 @@ impl Memory for RecurrentNetwork {
         let len = x.dims()[2];
         let output = self.head.forward(x);
         let output = match self.skip {
+            true if dry < wet => output + latest(sound, len).repeat_dim(1, wet),
             true => output + latest(sound, len),
             false => output,
         };
@@ -246,8 +271,18 @@ impl<M: From<RecurrentNetwork>> Build<M> for RecurrentConfig {
             ModelConfig::Gru(_) => Cell::Gru,
             _ => Cell::Lstm,
         };
-        RecurrentNetwork::new(cell, self, site.inputs, &mut site.init).into()
+        RecurrentNetwork::new(cell, self, site.inputs, site.audio, &mut site.init).into()
     }
+}
+
+/// What brings the dry sound around the layers: nothing where each output has its own channel of it, else
+/// the one channel to both sides.
+pub(super) fn shortcut(audio: AudioChannels, inputs: usize) -> Option<network::Conv1d> {
+    let sound = |input: usize| f32::from(u8::from(input == 0));
+    (audio.dry < audio.wet).then(|| {
+        let weight = (0..audio.wet).flat_map(|_| (0..inputs).map(sound));
+        network::Conv1d::dense(inputs, audio.wet, weight.collect(), Vec::new())
+    })
 }
 
 fn unlike(what: &str) -> DescriptionError {

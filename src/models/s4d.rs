@@ -10,7 +10,7 @@ use super::parts::{Activation, Conv, Film, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::{Conditioning, S4dConfig};
-use crate::network::{self, Architecture, Control, Layer};
+use crate::network::{self, Architecture, AudioChannels, Control, Layer};
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 
@@ -21,6 +21,8 @@ pub struct S4dNetwork {
     layers: Vec<S4dLayer>,
     head: Conv,
     warm_up: usize,
+    #[module(skip)]
+    audio: AudioChannels,
 }
 
 /// One layer.
@@ -68,12 +70,17 @@ impl S4dLayer {
 
 impl S4dNetwork {
     /// For inputs of `inputs` channels: sound, then knobs.
-    pub fn new(config: &S4dConfig, inputs: usize, init: &mut WeightInit) -> Self {
-        let (controls, channels) = (inputs - 1, config.channels);
+    pub fn new(
+        config: &S4dConfig,
+        inputs: usize,
+        audio: AudioChannels,
+        init: &mut WeightInit,
+    ) -> Self {
+        let (controls, channels) = (inputs - audio.dry, config.channels);
         let film = controls > 0 && config.conditioning == Conditioning::Film;
-        let first = if film { 1 } else { inputs };
+        let first = if film { audio.dry } else { inputs };
         let mixed = if config.gated { 2 * channels } else { channels };
-        let input = Conv::new([channels, first, 1], 1, true, init).driven(config.drive);
+        let input = Conv::new([channels, first, 1], 1, true, init).driven(config.drive, audio.dry);
         let layers = (0..config.layers).map(|_| S4dLayer {
             filters: FilterBank::new(channels, config.states, config.memory, init),
             mix: Conv::new([mixed, channels, 1], 1, true, init),
@@ -85,8 +92,9 @@ impl S4dNetwork {
         Self {
             input,
             layers,
-            head: Conv::new([1, channels, 1], 1, true, init),
+            head: Conv::new([audio.wet, channels, 1], 1, true, init),
             warm_up: config.warm_up,
+            audio,
         }
     }
 }
@@ -98,6 +106,10 @@ impl EffectNetwork for S4dNetwork {
 
     fn forward_from(&self, input: Tensor<3>, state: State) -> Tensor<3> {
         warmed_up(self, input, state)
+    }
+
+    fn audio_channels(&self) -> AudioChannels {
+        self.audio
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -129,14 +141,14 @@ impl EffectNetwork for S4dNetwork {
         })
     }
 
-    fn shift_output(&mut self, by: f32) {
+    fn shift_output(&mut self, by: &[f32]) {
         self.head.shift(by);
     }
 }
 
 impl Memory for S4dNetwork {
     fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let (sound, knobs) = sound_and_knobs(input.clone());
+        let (sound, knobs) = sound_and_knobs(input.clone(), self.audio.dry);
         let has_film = self.layers.iter().any(|layer| layer.film.is_some());
         let mut x = self.input.forward(if has_film { sound } else { input });
         let (mut before, mut after) = (state, State::default());
@@ -154,6 +166,6 @@ impl Memory for S4dNetwork {
 
 impl<M: From<S4dNetwork>> Build<M> for S4dConfig {
     fn build(&self, site: &mut Site<'_>) -> M {
-        S4dNetwork::new(self, site.inputs, &mut site.init).into()
+        S4dNetwork::new(self, site.inputs, site.audio, &mut site.init).into()
     }
 }

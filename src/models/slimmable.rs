@@ -7,7 +7,7 @@ use super::parts::latest;
 use super::wavenet::WaveNet;
 use super::work::Work;
 use crate::config::WaveNetConfig;
-use crate::network::{self, Architecture, Control, Network, Submodel};
+use crate::network::{self, Architecture, AudioChannels, Control, Network, Submodel};
 use burn::prelude::*;
 
 /// WaveNets of ascending size.
@@ -21,9 +21,14 @@ pub struct SlimmableNetwork {
 
 impl SlimmableNetwork {
     /// The sizes of `config`, at least one, for inputs of `inputs` channels: sound, then knobs.
-    pub fn new(config: &WaveNetConfig, inputs: usize, init: &mut WeightInit) -> Self {
+    pub fn new(
+        config: &WaveNetConfig,
+        inputs: usize,
+        audio: AudioChannels,
+        init: &mut WeightInit,
+    ) -> Self {
         let sizes = config.sizes();
-        let build = |(_, config): &(f64, WaveNetConfig)| WaveNet::new(config, inputs, init);
+        let build = |(_, config): &(f64, WaveNetConfig)| WaveNet::new(config, inputs, audio, init);
         Self {
             limits: sizes.iter().map(|(limit, _)| *limit).collect(),
             sizes: sizes.iter().map(build).collect(),
@@ -48,7 +53,7 @@ impl SlimmableNetwork {
 }
 
 impl EffectNetwork for SlimmableNetwork {
-    /// The full size: `[batch, inputs, context + n]` → `[batch, 1, n]`.
+    /// The full size: `[batch, inputs, context + n]` → `[batch, wet, n]`.
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         match self.sizes.last() {
             Some(full) => {
@@ -57,6 +62,11 @@ impl EffectNetwork for SlimmableNetwork {
             }
             None => input,
         }
+    }
+
+    fn audio_channels(&self) -> AudioChannels {
+        let full = self.sizes.last();
+        full.map_or(AudioChannels::MONO, EffectNetwork::audio_channels)
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -72,6 +82,7 @@ impl EffectNetwork for SlimmableNetwork {
         let submodel = |(max_value, size): (f64, &WaveNet)| Submodel {
             max_value,
             network: Box::new(Network {
+                audio_channels: size.audio_channels(),
                 controls: controls.to_vec(),
                 ..Network::new(Architecture::WaveNet(size.describe()), sample_rate)
             }),
@@ -81,7 +92,7 @@ impl EffectNetwork for SlimmableNetwork {
         })
     }
 
-    /// Every size, smallest first, each `[batch, 1, n]`.
+    /// Every size, smallest first, each `[batch, wet, n]`.
     fn forward_sizes(&self, input: Tensor<3>) -> Vec<Tensor<3>> {
         let len = input.dims()[2] + 1 - self.receptive_field();
         let sizes = self.sizes.iter();
@@ -93,10 +104,10 @@ impl EffectNetwork for SlimmableNetwork {
 
 impl<M: From<WaveNet> + From<SlimmableNetwork>> Build<M> for WaveNetConfig {
     fn build(&self, site: &mut Site<'_>) -> M {
-        let (inputs, init) = (site.inputs, &mut site.init);
+        let (inputs, audio, init) = (site.inputs, site.audio, &mut site.init);
         match self.is_slimmable() {
-            true => SlimmableNetwork::new(self, inputs, init).into(),
-            false => WaveNet::new(self, inputs, init).into(),
+            true => SlimmableNetwork::new(self, inputs, audio, init).into(),
+            false => WaveNet::new(self, inputs, audio, init).into(),
         }
     }
 }

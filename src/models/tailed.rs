@@ -129,16 +129,16 @@ where
     }
 
     /// A constant passes the filter by the sum of its taps; where they cancel it cannot be had.
-    fn shift_output(&mut self, by: f32) {
+    fn shift_output(&mut self, by: &[f32]) {
         let taps = self.taps();
         let (sum, size) = taps.iter().fold((0.0, 0.0), |(sum, size), tap| {
             (sum + f64::from(*tap), size + f64::from(tap.abs()))
         });
         if sum.abs() > 1e-3 * size {
-            let by = (f64::from(by) / sum) as f32;
+            let by: Vec<f32> = by.iter().map(|by| (f64::from(*by) / sum) as f32).collect();
             self.network
                 .iter_mut()
-                .for_each(|network| network.shift_output(by));
+                .for_each(|network| network.shift_output(&by));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, latest, sound_and_knobs};
 use super::work::Work;
 use crate::config::{Conditioning, TcnConfig};
-use crate::network::{self, Architecture, Control, Layer};
+use crate::network::{self, Architecture, AudioChannels, Control, Layer};
 use burn::prelude::*;
 
 /// Layers `x ← act(film(conv(x))) + shortcut(x)`, then a 1×1 convolution.
@@ -15,6 +15,8 @@ use burn::prelude::*;
 pub struct Tcn {
     layers: Vec<TcnLayer>,
     head: Conv,
+    #[module(skip)]
+    audio: AudioChannels,
 }
 
 /// One layer.
@@ -28,16 +30,21 @@ struct TcnLayer {
 
 impl Tcn {
     /// For inputs of `inputs` channels: sound, then knobs.
-    pub fn new(config: &TcnConfig, inputs: usize, init: &mut WeightInit) -> Self {
-        let (controls, channels) = (inputs - 1, config.channels);
+    pub fn new(
+        config: &TcnConfig,
+        inputs: usize,
+        audio: AudioChannels,
+        init: &mut WeightInit,
+    ) -> Self {
+        let (controls, channels) = (inputs - audio.dry, config.channels);
         let film = controls > 0 && config.conditioning == Conditioning::Film;
-        let mut before = if film { 1 } else { inputs };
+        let mut before = if film { audio.dry } else { inputs };
         let mut layers = Vec::new();
         for dilation in config.dilations().unwrap_or_default() {
             let shape = [channels, before, config.kernel_size];
             let drive = if layers.is_empty() { config.drive } else { 1.0 };
             layers.push(TcnLayer {
-                conv: Conv::new(shape, dilation, true, init).driven(drive),
+                conv: Conv::new(shape, dilation, true, init).driven(drive, audio.dry),
                 film: film.then(|| Film::new(controls, channels, init)),
                 activation: Activation::new(config.activation, channels, init),
                 shortcut: Conv::new([channels, before, 1], 1, false, init),
@@ -46,7 +53,8 @@ impl Tcn {
         }
         Self {
             layers,
-            head: Conv::new([1, channels, 1], 1, true, init),
+            head: Conv::new([audio.wet, channels, 1], 1, true, init),
+            audio,
         }
     }
 
@@ -62,9 +70,9 @@ impl Tcn {
 }
 
 impl EffectNetwork for Tcn {
-    /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
+    /// `[batch, inputs, context + n]` → `[batch, wet, n]`.
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let (sound, knobs) = sound_and_knobs(input.clone());
+        let (sound, knobs) = sound_and_knobs(input.clone(), self.audio.dry);
         let mut x = if self.has_film() { sound } else { input };
         for layer in &self.layers {
             x = match (&layer.film, &knobs) {
@@ -85,6 +93,10 @@ impl EffectNetwork for Tcn {
             };
         }
         self.head.forward(x)
+    }
+
+    fn audio_channels(&self) -> AudioChannels {
+        self.audio
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -116,13 +128,13 @@ impl EffectNetwork for Tcn {
         })
     }
 
-    fn shift_output(&mut self, by: f32) {
+    fn shift_output(&mut self, by: &[f32]) {
         self.head.shift(by);
     }
 }
 
 impl<M: From<Tcn>> Build<M> for TcnConfig {
     fn build(&self, site: &mut Site<'_>) -> M {
-        Tcn::new(self, site.inputs, &mut site.init).into()
+        Tcn::new(self, site.inputs, site.audio, &mut site.init).into()
     }
 }

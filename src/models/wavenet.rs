@@ -11,7 +11,8 @@ use super::work::Work;
 use crate::config::{WaveNetArray, WaveNetConfig};
 use crate::kernels::{self, wavenet as fused};
 use crate::network::{
-    self, Architecture, Control, DescriptionError, Gating, LayerArray, LayerFilms, WaveLayer,
+    self, Architecture, AudioChannels, Control, DescriptionError, Gating, LayerArray, LayerFilms,
+    WaveLayer,
 };
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
@@ -22,6 +23,8 @@ pub struct WaveNet {
     arrays: Vec<Array>,
     /// Not learned: it sets how large the first predictions are.
     head_scale: f32,
+    #[module(skip)]
+    audio: AudioChannels,
 }
 
 /// Layers of one width that feed one head.
@@ -44,16 +47,24 @@ struct DilatedLayer {
 
 impl WaveNet {
     /// For inputs of `inputs` channels: sound, then knobs.
-    pub fn new(config: &WaveNetConfig, inputs: usize, init: &mut WeightInit) -> Self {
-        let (arrays, head_scale) = config.resolve();
+    pub fn new(
+        config: &WaveNetConfig,
+        inputs: usize,
+        audio: AudioChannels,
+        init: &mut WeightInit,
+    ) -> Self {
+        let (mut arrays, head_scale) = config.resolve();
+        if let Some(last) = arrays.last_mut() {
+            last.head_size = audio.wet;
+        }
         let mut before = inputs;
         let arrays = arrays.iter().enumerate().map(|(index, array)| {
             let mut built = Array::new(array, before, inputs, init);
             if index == 0 {
-                built.rechannel = built.rechannel.driven(config.drive);
+                built.rechannel = built.rechannel.driven(config.drive, audio.dry);
             }
             for layer in &mut built.layers {
-                layer.mixer = layer.mixer.clone().driven(config.drive);
+                layer.mixer = layer.mixer.clone().driven(config.drive, audio.dry);
             }
             before = array.channels;
             built
@@ -61,6 +72,7 @@ impl WaveNet {
         Self {
             arrays: arrays.collect(),
             head_scale,
+            audio,
         }
     }
 
@@ -116,13 +128,14 @@ impl WaveNet {
         }
     }
 
-    /// From a validated description.
+    /// From a validated description, of these channels of sound.
     ///
     /// # Errors
     /// Names the part that cannot be trained here: a condition network, a head behind the
     /// arrays, FiLM, a bottleneck, grouped or missing 1×1 convolutions, a blend.
     pub fn from_description(
         wavenet: &network::WaveNet,
+        audio: AudioChannels,
         device: &Device,
     ) -> Result<Self, DescriptionError> {
         refuse("condition network", wavenet.condition.is_some())?;
@@ -133,12 +146,13 @@ impl WaveNet {
                 .map(|array| Array::from_description(array, device))
                 .collect::<Result<_, _>>()?,
             head_scale: wavenet.head_scale,
+            audio,
         })
     }
 }
 
 impl EffectNetwork for WaveNet {
-    /// `[batch, inputs, context + n]` → `[batch, 1, n]`.
+    /// `[batch, inputs, context + n]` → `[batch, wet, n]`.
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         match self.shape() {
             Some(shape) if self.is_fused() => {
@@ -147,6 +161,10 @@ impl EffectNetwork for WaveNet {
             }
             _ => self.forward_composed(input),
         }
+    }
+
+    fn audio_channels(&self) -> AudioChannels {
+        self.audio
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -168,9 +186,10 @@ impl EffectNetwork for WaveNet {
         Architecture::WaveNet(self.describe())
     }
 
-    fn shift_output(&mut self, by: f32) {
+    fn shift_output(&mut self, by: &[f32]) {
         if let Some(last) = self.arrays.last_mut() {
-            last.head.shift(by / self.head_scale);
+            let by: Vec<f32> = by.iter().map(|by| by / self.head_scale).collect();
+            last.head.shift(&by);
         }
     }
 }

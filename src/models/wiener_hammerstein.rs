@@ -10,22 +10,36 @@
 use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, warmed_up};
 use super::filter_bank::FilterBank;
 use super::init::WeightInit;
-use super::parts::{numbers, sound_and_knobs};
+use super::parts::{Conv, numbers, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::WienerHammersteinConfig;
-use crate::network::{self, Architecture, Control, Layer};
+use crate::network::{self, Architecture, AudioChannels, Branches, Control, Join, Layer, Split};
 use burn::module::Param;
 use burn::prelude::*;
 
 /// Stages `x ← tanh(gain · filter(x) + offset) − tanh(offset)`, the last one without the tanh.
-/// Silence gives silence, up to rounding.
+/// Silence gives silence, up to rounding. Of a stereo effect each side has a chain of its own, which hears
+/// the dry channel, or the two mixed.
 #[derive(Module, Debug)]
 pub struct WienerHammerstein {
     filters: Vec<GainedFilter>,
     /// Where on its curve each clipper rests: `[clippers]`, one fewer than filters.
     offsets: Param<Tensor<1>>,
+    /// How the dry channels are mixed for each side, where there are two: `[2, 2, 1]`.
+    mix: Option<Conv>,
+    /// The right side's chain, where there is one.
+    right: Vec<Chain>,
+    #[module(skip)]
+    audio: AudioChannels,
     warm_up: usize,
+}
+
+/// Stages as those of the whole network.
+#[derive(Module, Debug)]
+struct Chain {
+    filters: Vec<GainedFilter>,
+    offsets: Param<Tensor<1>>,
 }
 
 /// A filter and the gain behind it.
@@ -108,7 +122,31 @@ fn shift(by: f32) -> Layer {
 
 impl WienerHammerstein {
     /// For inputs of `inputs` channels: sound, then knobs.
-    pub fn new(config: &WienerHammersteinConfig, inputs: usize, init: &mut WeightInit) -> Self {
+    pub fn new(
+        config: &WienerHammersteinConfig,
+        inputs: usize,
+        audio: AudioChannels,
+        init: &mut WeightInit,
+    ) -> Self {
+        let controls = inputs - audio.dry;
+        let Chain { filters, offsets } = Chain::new(config, controls, init);
+        // Each side hears its own channel at first.
+        let straight = || init.given([2, 2, 1], vec![1.0, 0.0, 0.0, 1.0]);
+        let mix = (audio.dry == 2).then(|| Conv::of(straight()));
+        let right = (1..audio.wet).map(|_| Chain::new(config, controls, init));
+        Self {
+            filters,
+            offsets,
+            mix,
+            right: right.collect(),
+            audio,
+            warm_up: config.warm_up,
+        }
+    }
+}
+
+impl Chain {
+    fn new(config: &WienerHammersteinConfig, controls: usize, init: &mut WeightInit) -> Self {
         let clippers = config.clippers;
         let mut filter = |at: usize| {
             let gain = match at {
@@ -116,17 +154,66 @@ impl WienerHammerstein {
                 _ if at == clippers => LAST_GAIN,
                 _ => NEXT_GAIN,
             };
-            GainedFilter::new(config, gain, inputs - 1, init)
+            GainedFilter::new(config, gain, controls, init)
         };
         Self {
             filters: (0..=clippers).map(&mut filter).collect(),
             offsets: init.constant([clippers], OFFSET),
-            warm_up: config.warm_up,
         }
     }
+}
 
-    fn clippers(&self) -> usize {
-        self.filters.len() - 1
+/// What the stages of a chain make of `[batch, 1, n]`.
+fn play(
+    (filters, offsets): (&[GainedFilter], &Param<Tensor<1>>),
+    mut x: Tensor<3>,
+    knobs: Option<&Tensor<3>>,
+    (before, after): (&mut State, &mut State),
+) -> Tensor<3> {
+    for (at, filter) in filters.iter().enumerate() {
+        x = filter.forward(x, knobs, before, after);
+        if at + 1 < filters.len() {
+            let offset = offsets.val().narrow(0, at, 1).reshape([1, 1, 1]);
+            x = (x + offset.clone()).tanh() - offset.tanh();
+        }
+    }
+    x
+}
+
+/// The stages of a chain as layers.
+fn describe((filters, offsets): (&[GainedFilter], &Param<Tensor<1>>)) -> Vec<Layer> {
+    let offsets = numbers(offsets);
+    let mut layers = Vec::new();
+    for (at, filter) in filters.iter().enumerate() {
+        let offset = offsets.get(at).copied();
+        layers.extend(filter.describe(offset));
+        if let Some(offset) = offset {
+            layers.push(Layer::Activation(network::Activation::Tanh));
+            layers.push(shift(-offset.tanh()));
+        }
+    }
+    layers
+}
+
+impl WienerHammerstein {
+    /// The sides' chains.
+    fn chains(&self) -> impl Iterator<Item = (&[GainedFilter], &Param<Tensor<1>>)> {
+        let right = self
+            .right
+            .iter()
+            .map(|c| (c.filters.as_slice(), &c.offsets));
+        std::iter::once((self.filters.as_slice(), &self.offsets)).chain(right)
+    }
+
+    /// A side's chain behind its mix of the dry channels.
+    fn side(&self, at: usize, chain: Vec<Layer>) -> Vec<Layer> {
+        let mix = self.mix.as_ref().map(|mix| {
+            let mix = mix.describe();
+            let inputs = mix.in_channels;
+            let own = mix.weight[at * inputs..][..inputs].to_vec();
+            Layer::Conv1d(network::Conv1d::dense(inputs, 1, own, Vec::new()))
+        });
+        mix.into_iter().chain(chain).collect()
     }
 }
 
@@ -137,6 +224,10 @@ impl EffectNetwork for WienerHammerstein {
 
     fn forward_from(&self, input: Tensor<3>, state: State) -> Tensor<3> {
         warmed_up(self, input, state)
+    }
+
+    fn audio_channels(&self) -> AudioChannels {
+        self.audio
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -151,22 +242,26 @@ impl EffectNetwork for WienerHammerstein {
             Work::nth(at, 6 * poles + filter.bank.channels())
         };
         let filters = self.filters.iter().enumerate().map(each);
-        filters.sum::<Work>().times(self.warm_up + len)
+        filters
+            .sum::<Work>()
+            .times(self.audio.wet * (self.warm_up + len))
     }
 
     fn architecture(&self, _: u32, _: &[Control]) -> Architecture {
-        let offsets = numbers(&self.offsets);
-        let mut layers = Vec::new();
-        for (at, filter) in self.filters.iter().enumerate() {
-            let offset = offsets.get(at).copied();
-            layers.extend(filter.describe(offset));
-            if let Some(offset) = offset {
-                layers.push(Layer::Activation(network::Activation::Tanh));
-                layers.push(shift(-offset.tanh()));
+        let mut sides = self.chains().map(describe);
+        let layers = match self.audio.wet {
+            1 => sides.next().unwrap_or_default(),
+            _ => {
+                let branches = sides.enumerate().map(|(at, chain)| self.side(at, chain));
+                vec![Layer::Branches(Branches {
+                    split: Split::Copy,
+                    branches: branches.collect(),
+                    join: Join::Concat,
+                })]
             }
-        }
+        };
         Architecture::Sequential(network::Sequential {
-            input_channels: 1,
+            input_channels: self.audio.dry,
             layers,
         })
     }
@@ -174,16 +269,26 @@ impl EffectNetwork for WienerHammerstein {
 
 impl Memory for WienerHammerstein {
     fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let (mut x, knobs) = sound_and_knobs(input);
+        let (sound, knobs) = sound_and_knobs(input, self.audio.dry);
+        let heard = match &self.mix {
+            Some(mix) => mix.forward(sound),
+            None => sound,
+        };
         let (mut before, mut after) = (state, State::default());
-        for (at, filter) in self.filters.iter().enumerate() {
-            x = filter.forward(x, knobs.as_ref(), &mut before, &mut after);
-            if at < self.clippers() {
-                let offset = self.offsets.val().narrow(0, at, 1).reshape([1, 1, 1]);
-                x = (x + offset.clone()).tanh() - offset.tanh();
-            }
+        let channels = heard.dims()[1];
+        let mut sides = Vec::new();
+        for (at, chain) in self.chains().enumerate() {
+            let x = match channels {
+                1 => heard.clone(),
+                _ => heard.clone().narrow(1, at, 1),
+            };
+            sides.push(play(chain, x, knobs.as_ref(), (&mut before, &mut after)));
         }
-        (x, after)
+        let answer = match sides.len() {
+            1 => sides.swap_remove(0),
+            _ => Tensor::cat(sides, 1),
+        };
+        (answer, after)
     }
 
     fn warm_up(&self) -> usize {
@@ -193,7 +298,7 @@ impl Memory for WienerHammerstein {
 
 impl<M: From<WienerHammerstein>> Build<M> for WienerHammersteinConfig {
     fn build(&self, site: &mut Site<'_>) -> M {
-        WienerHammerstein::new(self, site.inputs, &mut site.init).into()
+        WienerHammerstein::new(self, site.inputs, site.audio, &mut site.init).into()
     }
 }
 

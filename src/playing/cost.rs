@@ -1,6 +1,7 @@
 //! What a model takes to learn and to play; playing is timed here and now.
 
 use super::playable::{Playable, Source};
+use super::player::Player;
 use crate::audio::SampleRate;
 use crate::engine::timing;
 use crate::network::Network;
@@ -60,14 +61,19 @@ impl Playable {
 
 /// Samples per second that a baseline plays, in blocks of [`TIMED_BLOCK`].
 fn timed(baseline: &Baseline) -> f64 {
-    let mut player = baseline::Player::new(baseline);
-    let block: Vec<f32> = (0..TIMED_BLOCK).map(|i| 0.1 * (i as f32).sin()).collect();
-    let mut out = Vec::new();
+    let audio = baseline.audio_channels();
+    let mut player: Box<dyn Player> = match audio.is_mono() {
+        true => Box::new(vec![baseline::Player::new(baseline)]),
+        false => Box::new(baseline::StereoPlayer::new(baseline)),
+    };
+    let sound: Vec<f32> = (0..TIMED_BLOCK).map(|i| 0.1 * (i as f32).sin()).collect();
+    let block = vec![sound; audio.dry];
+    let mut out = vec![Vec::new(); audio.wet];
     let (mut played, started) = (0, Instant::now());
     while started.elapsed() < TIMED_FOR {
         player.push(&block, &mut out);
-        played += out.len();
-        out.clear();
+        played += out[0].len();
+        out.iter_mut().for_each(Vec::clear);
     }
     played as f64 / started.elapsed().as_secs_f64()
 }

@@ -4,14 +4,14 @@
 use super::controls;
 use super::playable::{Playable, Source, sized};
 use super::player::Player;
-use crate::audio::SampleRate;
+use crate::audio::{AudioChannels, SampleRate};
 use crate::device::{self, DeviceChoice};
 use crate::engine::{Engine, OfflinePlayer};
 use crate::models::predict::Predictor;
 use crate::models::{self, EffectModel};
 use crate::network::Network;
 use crate::regress::baseline::{self, Baseline};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 
@@ -93,12 +93,44 @@ impl Instrument {
         })
     }
 
-    /// A player for so many channels, nothing heard yet.
+    /// Channels of sound that it hears and makes at once.
+    pub fn audio_channels(&self) -> AudioChannels {
+        match &self.backend {
+            Backend::Engine(network) => network.full().audio_channels,
+            Backend::Burn { model, .. } => model.audio_channels(),
+            Backend::Baseline(baseline) => baseline.audio_channels(),
+        }
+    }
+
+    /// How many channels a player hears of a sound of so many: all, each by itself, or those that a stereo
+    /// effect hears, of which a mono sound is each.
+    ///
+    /// # Errors
+    /// The sound has more than a stereo effect hears.
+    pub fn heard(&self, channels: usize) -> Result<usize> {
+        let audio = self.audio_channels();
+        if audio.is_mono() {
+            return Ok(channels);
+        }
+        ensure!(
+            channels <= audio.dry,
+            "the sound has {channels} channels, and this stereo effect hears {} ({audio}): give it {}",
+            audio.dry,
+            match audio.dry {
+                1 => "a mono sound",
+                _ => "a stereo or mono one",
+            }
+        );
+        Ok(audio.dry)
+    }
+
+    /// A player of so many channels ([`Instrument::heard`]), nothing heard yet.
     ///
     /// # Errors
     /// The engine cannot play the network.
     pub fn player(&self, channels: usize) -> Result<Box<dyn Player + '_>> {
         let each = 0..channels;
+        let is_mono = self.audio_channels().is_mono();
         Ok(match &self.backend {
             Backend::Engine(network) => {
                 let mut offline = OfflinePlayer::new(network, channels)?;
@@ -113,8 +145,17 @@ impl Instrument {
                 // Its knobs say where a clock stands after the silence.
                 let knobs = model.knobs_before(&self.controls, *silence as i64);
                 let silence = vec![0.0; *silence];
+                if !is_mono {
+                    let past = vec![silence; channels];
+                    return Ok(Box::new(Predictor::of_channels(
+                        model, device, &knobs, &past,
+                    )));
+                }
                 let channel = |_| Predictor::new(model, device, &knobs, &silence);
                 Box::new(each.map(channel).collect::<Vec<_>>())
+            }
+            Backend::Baseline(baseline) if !is_mono => {
+                Box::new(baseline::StereoPlayer::new(baseline))
             }
             Backend::Baseline(baseline) => {
                 let channel = |_| baseline::Player::new(baseline);

@@ -4,8 +4,8 @@
 //! Knows nothing of what is then done with it.
 
 use super::controls;
-use crate::audio::SampleRate;
 use crate::audio::range::LevelRange;
+use crate::audio::{AudioChannels, SampleRate};
 use crate::config::{Config, Polarity};
 use crate::data::pair::Reach;
 use crate::device::{self, DeviceChoice};
@@ -210,6 +210,15 @@ impl Playable {
             .map_or(Polarity::default(), |c| c.data.polarity)
     }
 
+    /// Channels of sound that it hears and makes at once.
+    pub fn audio_channels(&self) -> AudioChannels {
+        match &self.source {
+            Source::Run(run) => run.model.audio_channels(),
+            Source::File(model) => model.network.full().audio_channels,
+            Source::Baseline(saved) => saved.baseline.audio_channels(),
+        }
+    }
+
     /// Whether it is a network and not a baseline.
     pub fn is_network(&self) -> bool {
         !matches!(self.source, Source::Baseline(_))
@@ -345,23 +354,31 @@ impl Playable {
 
 /// A gain or a filter as a network.
 fn linear(saved: &SavedBaseline) -> Option<Network> {
-    let taps: Vec<f32> = match &saved.baseline {
+    let oldest_first =
+        |taps: &[f64]| -> Vec<f32> { taps.iter().rev().map(|&tap| tap as f32).collect() };
+    let audio = saved.baseline.audio_channels();
+    let weight: Vec<f32> = match &saved.baseline {
         Baseline::Gain { gain } => vec![*gain as f32],
-        Baseline::Fir { taps, .. } => taps.iter().rev().map(|&tap| tap as f32).collect(),
+        Baseline::Fir { taps, .. } => oldest_first(taps),
+        Baseline::Stereo { filters, .. } => {
+            let each = filters.iter().flatten();
+            each.flat_map(|taps| oldest_first(taps)).collect()
+        }
         _ => return None,
     };
     let filter = Conv1d {
-        kernel_size: taps.len(),
-        ..Conv1d::dense(1, 1, taps, Vec::new())
+        kernel_size: weight.len() / (audio.dry * audio.wet),
+        ..Conv1d::dense(audio.dry, audio.wet, weight, Vec::new())
     };
     let sequence = Sequential {
-        input_channels: 1,
+        input_channels: audio.dry,
         layers: vec![Layer::Conv1d(filter)],
     };
-    Some(Network::new(
-        Architecture::Sequential(sequence),
-        saved.sample_rate_hz,
-    ))
+    let architecture = Architecture::Sequential(sequence);
+    Some(Network {
+        audio_channels: audio,
+        ..Network::new(architecture, saved.sample_rate_hz)
+    })
 }
 
 fn reach(network: &Network) -> Reach {

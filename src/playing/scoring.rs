@@ -6,7 +6,7 @@
 use super::cost::Cost;
 use super::playable::Playable;
 use super::spans::Predicted;
-use crate::audio::{Audio, SampleFormat, encode};
+use crate::audio::{Audio, AudioChannels, SampleFormat, encode};
 use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::progress::{Event, Observer, Task};
@@ -33,6 +33,9 @@ pub struct ModelRow {
     pub model: Option<PathBuf>,
 }
 
+/// How the two sides of a stereo effect are called in tables.
+const SIDES: [&str; 2] = ["left", "right"];
+
 /// The test spans and, per row, the figures over one and the same range of each.
 pub struct Tester<'a> {
     recordings: &'a Recordings,
@@ -40,6 +43,10 @@ pub struct Tester<'a> {
     observer: &'a dyn Observer,
     rows: Vec<Row>,
     by_pair: Vec<PairRows>,
+    /// Left and right over all pairs of two channels.
+    by_side: [PairRows; 2],
+    /// Whether they are asked for.
+    is_stereo: bool,
 }
 
 impl<'a> Tester<'a> {
@@ -66,6 +73,11 @@ impl<'a> Tester<'a> {
             observer,
             rows: Vec::new(),
             by_pair: recordings.test.iter().map(pair).collect(),
+            by_side: SIDES.map(|label| PairRows {
+                label: label.to_string(),
+                rows: Vec::new(),
+            }),
+            is_stereo: false,
         };
         let (scored, given) = (tester.sample_count(), tester.samples_given());
         if scored < given {
@@ -76,6 +88,14 @@ impl<'a> Tester<'a> {
             )));
         }
         tester
+    }
+
+    /// With rows of each side, where a stereo effect is among the models.
+    pub fn with_sides(self, any: bool) -> Self {
+        Self {
+            is_stereo: any,
+            ..self
+        }
     }
 
     /// Samples of all test spans.
@@ -95,12 +115,12 @@ impl<'a> Tester<'a> {
         &self.rows
     }
 
-    /// The rows so far, pair by pair; empty when there is only one pair.
-    pub fn by_pair(&self) -> &[PairRows] {
-        match self.by_pair.as_slice() {
-            [_] => &[],
-            several => several,
-        }
+    /// The rows so far, pair by pair where there are several, and side by side where a stereo effect is
+    /// among the models.
+    pub fn by_pair(&self) -> Vec<PairRows> {
+        let pairs = self.by_pair.iter().filter(|_| self.by_pair.len() > 1);
+        let sides = self.by_side.iter().filter(|_| self.is_stereo);
+        pairs.chain(sides).cloned().collect()
     }
 
     /// Adds a model's row, and says where its oscillator stood in each test channel, where it has one. `test`
@@ -109,7 +129,7 @@ impl<'a> Tester<'a> {
     /// # Errors
     /// A network that cannot be played, or the user asks to stop.
     pub fn score(&mut self, model: &Playable, test: &[Excerpt]) -> Result<Vec<PhaseReport>> {
-        self.add(&model.name, test, model.predict()?)
+        self.add(&model.name, model.audio_channels(), test, model.predict()?)
     }
 
     /// The same, handing back the prediction of every test channel, too.
@@ -123,9 +143,9 @@ impl<'a> Tester<'a> {
     ) -> Result<(Vec<Vec<f32>>, Vec<PhaseReport>)> {
         let mut predict = model.predict()?;
         let mut kept = Vec::new();
-        let phases = self.add(&model.name, test, |span, range| {
+        let phases = self.add(&model.name, model.audio_channels(), test, |span, range| {
             let predicted = predict(span, range)?;
-            kept.push(predicted.wet.clone());
+            kept.extend(predicted.wet.iter().cloned());
             Ok(predicted)
         })?;
         Ok((kept, phases))
@@ -136,38 +156,49 @@ impl<'a> Tester<'a> {
     /// # Errors
     /// The user asks to stop.
     pub fn identity(&mut self) -> Result<()> {
-        self.add(Row::IDENTITY, &self.recordings.test, |span, range| {
-            Ok(span.pair().dry()[range.clone()].to_vec().into())
+        let mono = AudioChannels::MONO;
+        self.add(Row::IDENTITY, mono, &self.recordings.test, |span, range| {
+            Ok(vec![span.pair().dry()[range.clone()].to_vec()].into())
         })?;
         Ok(())
     }
 
     /// Adds a row: `predict` is asked for a range of every channel of every pair of `test` in
-    /// order.
+    /// order, of both at once where the model is one of stereo.
     fn add(
         &mut self,
         name: &str,
+        audio: AudioChannels,
         test: &[Excerpt],
         mut predict: impl FnMut(&Span, &Range<usize>) -> Result<Predicted>,
     ) -> Result<Vec<PhaseReport>> {
-        let spans: usize = test.iter().map(|e| e.channels.len()).sum();
+        let spans: usize = test.iter().map(|e| e.channels.len() / audio.wet).sum();
         let what = format!("testing {name}");
         let task = Task::begin(self.observer, &what, Some(spans as u64));
-        let mut sounds: Vec<(&[f32], Vec<f32>)> = Vec::new();
+        let mut predicted: Vec<Vec<f32>> = Vec::new();
         let mut phases = Vec::new();
         for excerpt in test {
-            for span in &excerpt.channels {
+            for span in excerpt.units(audio)? {
                 ensure!(task.go_on().is_ok(), "stopped while {what}");
                 let range = span.predictable(self.reach);
-                let predicted = predict(span, &range)?;
-                check_finite(name, &excerpt.label, range.start, &predicted.wet)?;
-                if let Some(phase) = predicted.phase.filter(|_| !range.is_empty()) {
+                let Predicted { wet, phase } = predict(&span, &range)?;
+                predicted.extend(wet);
+                if let Some(phase) = phase.filter(|_| !range.is_empty()) {
                     self.observer.event(Event::Note(&phase.to_string()));
                     phases.push(phase);
                 }
-                sounds.push((&span.pair().wet()[range], predicted.wet));
                 task.advance(1);
             }
+        }
+        let channels = || {
+            test.iter()
+                .flat_map(|e| e.channels.iter().map(move |span| (e, span)))
+        };
+        let mut sounds: Vec<(&[f32], Vec<f32>)> = Vec::new();
+        for ((excerpt, span), predicted) in channels().zip(predicted) {
+            let range = span.predictable(self.reach);
+            check_finite(name, &excerpt.label, range.start, &predicted)?;
+            sounds.push((&span.pair().wet()[range], predicted));
         }
         // The recording's latency was removed from wet; a model's own is removed from its sound.
         let own_delay_samples = match name {
@@ -181,14 +212,23 @@ impl<'a> Tester<'a> {
         };
         let mut sounds = sounds.iter();
         let mut total = SpanSums::new(self.recordings.sample_rate);
+        let mut of_sides = [0, 1].map(|_| SpanSums::new(self.recordings.sample_rate));
         for (excerpt, pair) in test.iter().zip(&mut self.by_pair) {
             let mut sums = SpanSums::new(self.recordings.sample_rate);
-            for (wet, predicted) in sounds.by_ref().take(excerpt.channels.len()) {
+            let count = excerpt.channels.len();
+            for (at, (wet, predicted)) in sounds.by_ref().take(count).enumerate() {
                 let (wet, predicted) = without_delay(wet, predicted, own_delay_samples);
                 sums.add(wet, predicted);
+                if self.is_stereo && count == of_sides.len() {
+                    of_sides[at].add(wet, predicted);
+                }
             }
             total.merge(&sums);
             pair.rows.push(row(&sums));
+        }
+        let asked = self.by_side.iter_mut().filter(|_| self.is_stereo);
+        for (side, sums) in asked.zip(&of_sides) {
+            side.rows.push(row(sums));
         }
         self.rows.push(row(&total));
         Ok(phases)

@@ -15,14 +15,14 @@ use std::ops::Range;
 
 /// What a model says of a range.
 pub struct Predicted {
-    /// Its wet samples.
-    pub wet: Vec<f32>,
+    /// Its wet samples, side by side.
+    pub wet: Vec<Vec<f32>>,
     /// Where the oscillator stood of one that moves by itself.
     pub phase: Option<PhaseReport>,
 }
 
-impl From<Vec<f32>> for Predicted {
-    fn from(wet: Vec<f32>) -> Self {
+impl From<Vec<Vec<f32>>> for Predicted {
+    fn from(wet: Vec<Vec<f32>>) -> Self {
         Self { wet, phase: None }
     }
 }
@@ -57,14 +57,14 @@ impl Playable {
 
 /// What the engine makes of a span's dry samples in `range`, as when it plays the whole recording.
 fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Predicted> {
-    let (dry, lookahead) = (span.pair().dry(), network.latency_samples());
+    let (len, lookahead) = (span.pair().len(), network.latency_samples());
     let grid = matches!(network.full().architecture, Architecture::Window(_));
     let from = match network.receptive_field() {
         // What lies further back than it hears changes nothing.
         Some(field) if !grid => range.start.saturating_sub(field),
         _ => 0,
     };
-    let to = range.end.saturating_add(lookahead).min(dry.len());
+    let to = range.end.saturating_add(lookahead).min(len);
     let phase = network.modulated().map(|layer| {
         let effect = layer.effect().per_second(f64::from(network.sample_rate));
         modulation::report(&effect, span.pair(), range)
@@ -73,17 +73,22 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Predic
         Some(phase) => phase.knobs().to_vec(),
         None => span.pair().controls().to_vec(),
     };
-    let mut wet = Engine::play(network, &knobs, &dry[from..to])?;
-    wet.truncate(range.end - from);
-    wet.drain(..range.start - from);
+    let dry: Vec<&[f32]> = span.heard().map(|pair| &pair.dry()[from..to]).collect();
+    let mut wet = Engine::play_channels(network, &knobs, &dry)?;
+    for side in &mut wet {
+        side.truncate(range.end - from);
+        side.drain(..range.start - from);
+    }
     Ok(Predicted { wet, phase })
 }
 
 /// The same of a baseline, which hears nothing from before the span.
-fn filtered(baseline: &Baseline, span: &Span, range: &Range<usize>) -> Vec<f32> {
-    let dry = span.pair().dry();
+fn filtered(baseline: &Baseline, span: &Span, range: &Range<usize>) -> Vec<Vec<f32>> {
     let context = baseline.receptive_field() - 1;
     let past = range.start.saturating_sub(context);
     let past = past.max(span.samples().start).min(range.start);
-    baseline.predict(&dry[range.clone()], &dry[past..range.start])
+    let heard = |from: usize, to: usize| -> Vec<&[f32]> {
+        span.heard().map(|pair| &pair.dry()[from..to]).collect()
+    };
+    baseline.predict_channels(&heard(range.start, range.end), &heard(past, range.start))
 }

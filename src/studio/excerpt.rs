@@ -6,8 +6,7 @@ use crate::folder::{Folder, STUDIO};
 use crate::queue::best_so_far;
 use effigy_base::audio::{Audio, SampleFormat, encode};
 use effigy_base::config::{self, Config, DataConfig};
-use effigy_base::data::load;
-use effigy_base::data::pair::Span;
+use effigy_base::data::load::{self, Excerpt as Recording};
 use effigy_base::progress::Silent;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -56,10 +55,11 @@ pub fn excerpt(folder: &Folder, run: &str) -> Result<Excerpt, Refusal> {
         .unwrap_or_default();
     let recordings = load::load(&data, config.seed, &Silent).map_err(|e| Refusal::said(&e))?;
     let excerpts = [&recordings.test, &recordings.valid, &recordings.train];
-    let spans = excerpts.iter().flat_map(|part| load::spans(part)).next();
-    let span =
-        spans.ok_or_else(|| Refusal::Missing("the config names no recordings".to_string()))?;
-    let seconds = write(&span, &folder.at(&dry), &folder.at(&wet))?;
+    let held_back = excerpts.iter().flat_map(|part| part.iter()).next();
+    let held_back = held_back.filter(|excerpt| !excerpt.channels.is_empty());
+    let held_back =
+        held_back.ok_or_else(|| Refusal::Missing("the config names no recordings".to_string()))?;
+    let seconds = write(held_back, &folder.at(&dry), &folder.at(&wet))?;
     Ok(Excerpt {
         dry,
         wet,
@@ -92,14 +92,20 @@ fn only_test(data: &DataConfig) -> DataConfig {
     data
 }
 
-fn write(span: &Span, dry: &Path, wet: &Path) -> Result<f64, Refusal> {
-    let pair = span.pair();
-    let rate = pair.sample_rate();
-    let all = span.samples();
+/// All channels: a stereo effect is heard as one, and each of the others' is one like the others.
+fn write(held_back: &Recording, dry: &Path, wet: &Path) -> Result<f64, Refusal> {
+    let first = &held_back.channels[0];
+    let rate = first.pair().sample_rate();
+    let all = first.samples();
     let most = (MOST_SECONDS * f64::from(rate.hz())) as usize;
     let samples = all.start..all.end.min(all.start + most);
-    for (path, side) in [(dry, pair.dry()), (wet, pair.wet())] {
-        let audio = Audio::mono(rate, side[samples.clone()].to_vec());
+    let piece = |sound: &[f32]| sound[samples.clone()].to_vec();
+    let heard = held_back.channels.iter().take(held_back.dry_channels());
+    let heard = heard.map(|span| piece(span.pair().dry()));
+    let made = held_back.channels.iter();
+    let made = made.map(|span| piece(span.pair().wet()));
+    for (path, channels) in [(dry, heard.collect()), (wet, made.collect())] {
+        let audio = Audio::new(rate, channels).map_err(|e| Refusal::said(&e))?;
         encode::write(path, &audio, SampleFormat::Float(32)).map_err(|e| Refusal::said(&e))?;
     }
     Ok(rate.seconds(samples.len()))

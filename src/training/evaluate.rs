@@ -3,12 +3,12 @@
 
 use crate::data::pair::{DryWetPair, Reach, Span};
 use crate::models::EffectModel;
-use crate::models::predict::predict;
+use crate::models::predict::predict_channels;
 use crate::network::settling_samples;
 use crate::report::metrics::{ErrorSums, Standing, Stretches};
 use crate::report::own_delay::{own_delay, without_delay};
 use crate::training::modulation::{self, PhaseReport};
-use crate::training::tare;
+use crate::training::tare::{self, Idle};
 use burn::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,7 +35,8 @@ fn heard_before(span: &Span) -> usize {
     HEARD_BEFORE_SECONDS * span.pair().sample_rate().hz() as usize
 }
 
-/// Predicted wet samples of `range`, which lies within what `span` lets the network predict. A memory
+/// Predicted wet samples of `range`, which lies within what `span` lets the network predict, of each
+/// side that the span and the network have. A memory
 /// first settles in silence, then hears the samples before the range: as many as it was trained
 /// to, and up to `before` where the recording has them.
 pub fn predict_span(
@@ -44,7 +45,7 @@ pub fn predict_span(
     span: &Span,
     range: &Range<usize>,
     before: usize,
-) -> Vec<f32> {
+) -> Vec<Vec<f32>> {
     let stood = modulation::of_model(model, span, range);
     predict_from(model, device, span, range, (before, stood.as_ref()))
 }
@@ -56,7 +57,7 @@ pub fn predict_from(
     span: &Span,
     range: &Range<usize>,
     (before, stood): (usize, Option<&PhaseReport>),
-) -> Vec<f32> {
+) -> Vec<Vec<f32>> {
     let Reach {
         context, lookahead, ..
     } = reach(model);
@@ -67,14 +68,20 @@ pub fn predict_from(
             settling_samples(span.pair().sample_rate().hz()),
         ),
     };
-    let mut dry = vec![0.0; silence + context + range.len() + lookahead];
     let from = range.start as i64 - context as i64;
-    span.pair().copy_dry(from, &mut dry[silence..]);
-    let (past, future) = dry.split_at(silence + context);
+    let heard = |pair: &Arc<DryWetPair>| {
+        let mut dry = vec![0.0; silence + context + range.len() + lookahead];
+        pair.copy_dry(from, &mut dry[silence..]);
+        let future = dry.split_off(silence + context);
+        (dry, future)
+    };
+    let (past, future): (Vec<_>, Vec<_>) = span.heard().map(heard).unzip();
     let first = from - silence as i64;
     let knobs = modulation::knobs(model, span.pair(), stood, first);
-    let mut predicted = predict(model, device, &knobs, past, future);
-    predicted.truncate(range.len());
+    let mut predicted = predict_channels(model, device, &knobs, &past, &future);
+    for side in &mut predicted {
+        side.truncate(range.len());
+    }
     predicted
 }
 
@@ -88,9 +95,11 @@ pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> (ErrorSums
     };
     let predicted: Vec<_> = spans.iter().map(predict).collect();
     let sides = spans.iter().zip(predicted);
-    let sounds: Vec<(&[f32], Vec<f32>)> = sides
-        .map(|(span, (range, predicted))| (&span.pair().wet()[range], predicted))
-        .collect();
+    let sounds = sides.flat_map(|(span, (range, predicted))| {
+        let wet = span.sides().map(move |pair| &pair.wet()[range.clone()]);
+        wet.zip(predicted)
+    });
+    let sounds: Vec<(&[f32], Vec<f32>)> = sounds.collect();
     let delay = own_delay(&sounds);
     let mut sums = ErrorSums::default();
     for (wet, predicted) in &sounds {
@@ -101,12 +110,13 @@ pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> (ErrorSums
 }
 
 /// Where the network stands over all that the spans let it predict, recording by recording.
-/// `idle`: the constant that it is to have in silence.
-pub fn standing(model: &EffectModel, device: &Device, spans: &[Span], idle: f64) -> Standing {
-    let predicted = spans.iter().map(|span| {
+/// `idle`: the constants that it is to have in silence.
+pub fn standing(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) -> Standing {
+    let predicted = spans.iter().flat_map(|span| {
         let range = span.predictable(reach(model));
         let predicted = predict_span(model, device, span, &range, heard_before(span));
-        (span.pair(), range, predicted)
+        let sides = span.sides().zip(predicted);
+        sides.map(move |(pair, predicted)| (pair, range.clone(), predicted))
     });
     let predicted: Vec<_> = predicted.collect();
     let mut recordings: Vec<(&Arc<DryWetPair>, Stretches<'_>)> = Vec::new();
@@ -114,7 +124,7 @@ pub fn standing(model: &EffectModel, device: &Device, spans: &[Span], idle: f64)
         let sides = [
             &pair.dry()[range.clone()],
             &pair.wet()[range.clone()],
-            predicted,
+            predicted.as_slice(),
         ];
         match recordings.iter_mut().find(|r| Arc::ptr_eq(r.0, pair)) {
             Some((_, stretches)) => stretches.push(sides),

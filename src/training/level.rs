@@ -18,9 +18,11 @@ pub fn target_gain(training: &TrainingConfig, spans: &[Span]) -> f32 {
     };
     let (mut sum, mut count) = (0.0, 0);
     for span in spans {
-        let wet = &span.pair().wet()[span.samples()];
-        sum += wet.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
-        count += wet.len();
+        for pair in span.sides() {
+            let wet = &pair.wet()[span.samples()];
+            sum += wet.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
+            count += wet.len();
+        }
     }
     let rms = (sum / count.max(1) as f64).sqrt();
     if rms == 0.0 {

@@ -18,15 +18,17 @@ mod saver;
 pub mod schedule;
 mod settled;
 pub mod step;
+pub mod stereo;
 pub mod tail;
 pub mod tare;
 pub mod truncated;
 
 use crate::config::Config;
+use crate::data::load::DataError;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
+use crate::models::EffectModel;
 use crate::models::predict::to_host;
-use crate::models::{EffectModel, Modulated};
 use crate::progress::{Event, Observer, Stopped, Task};
 use crate::report::metrics::{ErrorSums, Metrics};
 use burn::module::Module;
@@ -45,6 +47,9 @@ pub enum TrainingError {
     /// The run's folder failed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The recordings have not the channels that the network hears.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// NaN or infinity.
     #[error(
         "the loss became {loss} in epoch {epoch}; lower training.learning_rate (now {rate}), set \
@@ -91,7 +96,7 @@ pub struct Session<'a> {
     /// Factor on both sides of the loss: [`level::target_gain`] of the recordings.
     pub target_gain: f32,
     /// What a network is to put out in silence: [`tare::recorded_idle`].
-    pub idle: f64,
+    pub idle: tare::Idle,
     /// What chooses the best epoch.
     pub valid: &'a [Span],
     /// The most of training that a kill may cost beside the epoch under way.
@@ -373,8 +378,9 @@ fn follow_motion(
         kept: String::new(),
     })?;
     Ok(followed.map(|(model, sums)| {
-        if let Some(effect) = model.modulated().map(Modulated::effect) {
-            state.model = state.model.clone().with_motion(&effect);
+        if let Some(moved) = model.modulated() {
+            let learning = state.model.clone();
+            state.model = learning.with_motion(&moved.effect(), moved.ahead());
         }
         sums
     }))

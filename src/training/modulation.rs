@@ -84,11 +84,11 @@ pub fn begin(
     let found = recordings(spans).and_then(|(recordings, hz)| {
         let go_on = || task.go_on().is_ok();
         let found = Fitted::begin(&recordings, hz, (settings.part, size), &go_on)?;
-        Some(found.effect.per_sample(hz))
+        Some((found.effect.per_sample(hz), ahead(&found.phases)))
     });
     task.go_on()?;
     Ok(match found {
-        Some(found) => model.with_motion(&found),
+        Some((found, ahead)) => model.with_motion(&found, ahead),
         None => model,
     })
 }
@@ -114,7 +114,20 @@ pub fn epoch(
         .clone()
         .refine(&recordings, hz, STEPS, &|| task.go_on().is_ok());
     task.go_on()?;
-    let fitted = refined.unwrap_or(known);
+    let mut fitted = refined.unwrap_or(known);
+    let is_stereo = !model.audio_channels().is_mono();
+    let ahead = if is_stereo {
+        ahead(&fitted.phases)
+    } else {
+        0.0
+    };
+    if is_stereo {
+        // One oscillator moves both sides.
+        for right in (1..recordings.len()).step_by(2) {
+            fitted.phases[right] = fitted.phases[right - 1] + ahead;
+            fitted.rates[right] = fitted.rates[right - 1];
+        }
+    }
     let mut sums = ErrorSums::default();
     for (at, recording) in recordings.iter().enumerate() {
         let answer = fitted.answer(at, recording.dry, hz);
@@ -122,16 +135,30 @@ pub fn epoch(
             sums.add(&recording.wet[range.clone()], &answer[range.clone()]);
         }
     }
-    let model = model.clone().with_motion(&fitted.effect.per_sample(hz));
+    let effect = fitted.effect.per_sample(hz);
+    let model = model.clone().with_motion(&effect, ahead);
     Ok(Some((model, sums)))
 }
 
-/// The recordings that spans are of, and their rate.
+/// By how much the right sides' phases are ahead of the left sides', where recordings are both in turn:
+/// the mean direction.
+fn ahead(phases: &[f64]) -> f64 {
+    let apart = phases.chunks_exact(2).map(|sides| sides[1] - sides[0]);
+    let (sin, cos) = apart.fold((0.0, 0.0), |(sin, cos), x: f64| {
+        (sin + x.sin(), cos + x.cos())
+    });
+    sin.atan2(cos)
+}
+
+/// The recordings that spans are of, side by side where these are of both sides of a stereo effect, and
+/// their rate.
 fn recordings(spans: &[Span]) -> Option<(Vec<Recording<'_>>, f64)> {
     let hz = f64::from(spans.first()?.pair().sample_rate().hz());
     let mut found: Vec<(&Arc<DryWetPair>, Recording<'_>)> = Vec::new();
-    for span in spans {
-        let pair = span.pair();
+    for (span, pair) in spans
+        .iter()
+        .flat_map(|s| s.sides().map(move |pair| (s, pair)))
+    {
         match found.iter_mut().find(|(other, _)| Arc::ptr_eq(other, pair)) {
             Some((_, recording)) => recording.ranges.push(span.samples()),
             None => found.push((

@@ -82,14 +82,15 @@ impl Settled {
 
     fn hear(&mut self, model: &EffectModel, silence: usize) {
         let len = model.lookback() + silence;
+        let sound = model.audio_channels().dry;
         let mut rows = Vec::new();
         for values in &self.controls {
-            rows.resize(rows.len() + len, 0.0);
+            rows.resize(rows.len() + sound * len, 0.0);
             for &value in values {
                 rows.resize(rows.len() + len, value);
             }
         }
-        let channels = 1 + self.controls.first().map_or(0, Vec::len);
+        let channels = sound + self.controls.first().map_or(0, Vec::len);
         let shape = [self.controls.len(), channels, len];
         let silence = Tensor::from_data(TensorData::new(rows, shape), &self.device);
         let state = std::mem::take(&mut self.state);

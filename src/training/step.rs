@@ -24,7 +24,7 @@ pub enum Phase {
 pub struct Stepped {
     /// With its new weights.
     pub model: EffectModel,
-    /// By the old weights, `[batch, 1, time]`.
+    /// By the old weights, `[batch, wet, time]`.
     pub predicted: Tensor<3>,
     /// Of that prediction, `[1]`.
     pub loss: Tensor<1>,
@@ -45,7 +45,7 @@ pub struct Recipe<'a> {
     pub target_gain: f32,
 }
 
-/// Trains `model` on dry `[batch, 1 + controls, input]` and wet `[batch, 1, window]`, both on an
+/// Trains `model` on dry `[batch, dry + controls, input]` and wet `[batch, wet, window]`, both on an
 /// autodiff device. `after` hears of every part that was asked for; on a GPU it may still run.
 pub fn step(
     (loss, training): (&LossConfig, &TrainingConfig),
@@ -73,9 +73,17 @@ pub fn update(
     rate: f64,
     mut after: impl FnMut(Phase),
 ) -> Stepped {
-    let levelled = |side: Tensor<3>| match recipe.target_gain {
-        1.0 => side,
-        gain => side * gain,
+    let levelled = |side: Tensor<3>| {
+        // To a loss each side of a stereo effect is a window of its own.
+        let [batch, channels, len] = side.dims();
+        let side = match channels {
+            1 => side,
+            _ => side.reshape([batch * channels, 1, len]),
+        };
+        match recipe.target_gain {
+            1.0 => side,
+            gain => side * gain,
+        }
     };
     let full = predicted.last().cloned().unwrap_or_else(|| wet.clone());
     let sizes = predicted.into_iter().map(levelled).collect();

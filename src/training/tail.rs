@@ -92,7 +92,8 @@ pub fn follow(
     let network = tailed.network();
     let given = spans.iter().map(|span| {
         let range = span.predictable(reach(network));
-        let given = predict_span(network, device, span, &range, 0);
+        // A tail is of one channel.
+        let given = predict_span(network, device, span, &range, 0).swap_remove(0);
         (range, given)
     });
     let given: Vec<_> = given.collect();
@@ -120,7 +121,11 @@ fn solve(
                 _ => settings.taps - 1,
             };
             let wet = span.pair().wet().get(range.start + unheard..range.end)?;
-            (!wet.is_empty()).then_some(Passage { input, wet })
+            (!wet.is_empty()).then_some(Passage {
+                input,
+                beside: None,
+                wet,
+            })
         });
     let passages: Vec<Passage<'_>> = passages.collect();
     let taps = tail::fit(&passages, settings.taps, start, settings.penalty, || {

@@ -8,7 +8,7 @@ use crate::audio::level::{mean_and_rms, power};
 use crate::audio::range::MOMENT;
 use crate::data::pair::Span;
 use crate::models::EffectModel;
-use crate::models::predict::predict;
+use crate::models::predict::predict_channels;
 use burn::prelude::*;
 
 /// Settings of the knobs that silence is listened to at.
@@ -23,12 +23,22 @@ const SOFT: f64 = 1e-4;
 /// Fewer soft moments than this say nothing of a constant.
 const FEWEST_SOFT: usize = 4;
 
+/// The constant of each side, or of the only one.
+pub type Idle = [f64; 2];
+
 /// The constant that wet has where dry is soft: that of the device, or of what recorded it. 0 where dry
 /// is never soft for long.
-pub fn recorded_idle(spans: &[Span]) -> f64 {
+pub fn recorded_idle(spans: &[Span]) -> Idle {
+    [0, 1].map(|side| idle_of(spans, side))
+}
+
+fn idle_of(spans: &[Span], side: usize) -> f64 {
     let mut means = Vec::new();
-    for span in spans {
-        let (dry, wet) = (span.pair().dry(), span.pair().wet());
+    let parts = spans
+        .iter()
+        .filter_map(|span| Some((span, span.sides().nth(side)?)));
+    for (span, pair) in parts {
+        let (dry, wet) = (pair.dry(), pair.wet());
         let (dry, wet) = (&dry[span.samples()], &wet[span.samples()]);
         let bound = SOFT * power(dry);
         let moments = dry.chunks(MOMENT).zip(wet.chunks(MOMENT));
@@ -44,7 +54,7 @@ pub fn recorded_idle(spans: &[Span]) -> f64 {
 /// `model` with the mean of what it puts out in silence brought to `idle`; with knobs, the mean
 /// over settings of `spans`. Networks whose last layer has no bias stay as they are, as do those that
 /// are not finite.
-pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: f64) -> EffectModel {
+pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: Idle) -> EffectModel {
     let mut settings: Vec<&[f32]> = Vec::new();
     for span in spans {
         let known = settings.contains(&span.pair().controls());
@@ -55,12 +65,23 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: f64) 
     let Some(rate) = spans.first().map(|span| span.pair().sample_rate().hz()) else {
         return model;
     };
-    let offsets = settings
+    let at_rest = settings
         .iter()
         .map(|knobs| rest(&model, device, knobs, SETTLING_SECONDS * rate as usize));
-    let offset = (offsets.sum::<f64>() / settings.len() as f64 - idle) as f32;
-    if offset.is_finite() {
-        model.shift_output(-offset);
+    let at_rest: Vec<Vec<f64>> = at_rest.collect();
+    let offset = |(side, idle): (usize, f64)| {
+        let each = at_rest.iter().filter_map(|rest| rest.get(side));
+        (idle - each.sum::<f64>() / settings.len() as f64) as f32
+    };
+    let made = model.audio_channels().wet;
+    let by: Vec<f32> = idle
+        .into_iter()
+        .enumerate()
+        .take(made)
+        .map(offset)
+        .collect();
+    if by.iter().all(|by| by.is_finite()) {
+        model.shift_output(&by);
     }
     model
 }
@@ -72,7 +93,7 @@ const STOP_SECONDS: [usize; 3] = [1, 6, 3];
 /// What a network with a memory goes on putting out, beside the constant `idle`, after the sound of up
 /// to [`MOST_SETTINGS`] of `spans` has stopped: its energy as a share of the wet sides' of all of them, to be added to their
 /// ESR. 0 for others, which cannot go on.
-pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: f64) -> f64 {
+pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) -> f64 {
     if model.receptive_field().is_some() {
         return 0.0;
     }
@@ -82,25 +103,39 @@ pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: f64) -
         let [sound, silence, rest] = STOP_SECONDS.map(|seconds| seconds * rate);
         let heard = span.samples();
         let from = heard.start.max(heard.end.saturating_sub(sound));
-        let mut dry = span.pair().dry()[from..heard.end].to_vec();
-        dry.resize(dry.len() + silence, 0.0);
-        let answer = predict(model, device, span.pair().controls(), &[], &dry);
-        let left = answer[answer.len() - rest..].iter();
-        left.map(|&x| (f64::from(x) - idle).powi(2)).sum::<f64>()
+        let dry = span.heard().map(|pair| {
+            let mut dry = pair.dry()[from..heard.end].to_vec();
+            dry.resize(dry.len() + silence, 0.0);
+            dry
+        });
+        let dry: Vec<Vec<f32>> = dry.collect();
+        let nothing = vec![[0.0; 0]; dry.len()];
+        let knobs = span.pair().controls();
+        let answer = predict_channels(model, device, knobs, &nothing, &dry);
+        let left = answer.iter().zip(idle).flat_map(|(side, idle)| {
+            let rest = side[side.len() - rest..].iter();
+            rest.map(move |&x| (f64::from(x) - idle).powi(2))
+        });
+        left.sum::<f64>()
     };
     let restless: f64 = spans.iter().take(MOST_SETTINGS).map(left_over).sum();
     let wet: f64 = spans
         .iter()
-        .map(|span| energy(&span.pair().wet()[span.samples()]))
+        .flat_map(|span| span.sides().map(|pair| energy(&pair.wet()[span.samples()])))
         .sum();
     if wet > 0.0 { restless / wet } else { 0.0 }
 }
 
-/// The mean of the last quarter of so many samples of silence.
-fn rest(model: &EffectModel, device: &Device, knobs: &[f32], samples: usize) -> f64 {
-    let heard = predict(model, device, knobs, &[], &vec![0.0; samples]);
-    let rest = &heard[heard.len() - heard.len() / 4..];
-    rest.iter().map(|&x| f64::from(x)).sum::<f64>() / rest.len().max(1) as f64
+/// The mean of the last quarter of so many samples of silence, of each side.
+fn rest(model: &EffectModel, device: &Device, knobs: &[f32], samples: usize) -> Vec<f64> {
+    let heard = model.audio_channels().dry;
+    let silence = vec![vec![0.0; samples]; heard];
+    let answer = predict_channels(model, device, knobs, &vec![[0.0; 0]; heard], &silence);
+    let mean = |side: &Vec<f32>| {
+        let rest = &side[side.len() - side.len() / 4..];
+        rest.iter().map(|&x| f64::from(x)).sum::<f64>() / rest.len().max(1) as f64
+    };
+    answer.iter().map(mean).collect()
 }
 
 #[cfg(test)]
@@ -110,6 +145,7 @@ mod tests {
     use crate::config::{ModelConfig, WindowConfig};
     use crate::data::pair::DryWetPair;
     use crate::models;
+    use crate::models::predict::predict;
     use std::sync::Arc;
 
     /// Each network that plays a stream is silent in silence afterwards, and otherwise moved by a
@@ -126,11 +162,11 @@ mod tests {
             if model.fixed_window().is_some() {
                 continue;
             }
-            let before = rest(&model, &device, &[], 80_000);
+            let before = rest(&model, &device, &[], 80_000)[0];
             let sound: Vec<f32> = (0..500).map(|i| (0.1 * i as f32).sin()).collect();
             let answer = predict(&model, &device, &[], &[], &sound);
-            let model = tare(model, &device, &spans, 0.0);
-            let after = rest(&model, &device, &[], 80_000);
+            let model = tare(model, &device, &spans, [0.0; 2]);
+            let after = rest(&model, &device, &[], 80_000)[0];
             let moved = predict(&model, &device, &[], &[], &sound);
             if after == before {
                 continue;
@@ -166,14 +202,14 @@ mod tests {
         let pair = Arc::new(DryWetPair::aligned("p", rate, dry, wet, 0));
         let of = |range| recorded_idle(&[Span::new(pair.clone(), range)]);
         let idle = of(0..30 * MOMENT);
-        assert!((idle - 0.02).abs() < 1e-8, "{idle}");
-        assert_eq!(of(0..20 * MOMENT), 0.0);
+        assert!((idle[0] - 0.02).abs() < 1e-8, "{idle:?}");
+        assert_eq!(of(0..20 * MOMENT), [0.0; 2]);
         let config = ModelConfig::every();
         let lstm = config.iter().find(|c| c.kind() == "lstm").unwrap();
         let model = models::build(lstm, &WindowConfig::default(), 0, 3, &device);
         let spans = [Span::new(pair.clone(), 0..9)];
         let model = tare(model, &device, &spans, idle);
-        assert!((rest(&model, &device, &[], 80_000) - idle).abs() < 1e-6);
+        assert!((rest(&model, &device, &[], 80_000)[0] - idle[0]).abs() < 1e-6);
         assert!(unrest(&model, &device, &spans, idle) < 1e-6);
     }
 
@@ -188,10 +224,10 @@ mod tests {
         let config = ModelConfig::every();
         let lstm = config.iter().find(|c| c.kind() == "lstm").unwrap();
         let model = models::build(lstm, &WindowConfig::default(), 0, 3, &device);
-        let mut model = tare(model, &device, &spans, 0.0);
-        assert!(unrest(&model, &device, &spans, 0.0) < 1e-9);
-        model.shift_output(0.1);
-        let left = unrest(&model, &device, &spans, 0.0);
+        let mut model = tare(model, &device, &spans, [0.0; 2]);
+        assert!(unrest(&model, &device, &spans, [0.0; 2]) < 1e-9);
+        model.shift_output(&[0.1]);
+        let left = unrest(&model, &device, &spans, [0.0; 2]);
         // Three seconds of 0.1 beside half a second of 0.5.
         let expected = 3000.0 * 0.01 / (500.0 * 0.25);
         assert!(

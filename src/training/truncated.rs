@@ -12,9 +12,9 @@ use burn::prelude::*;
 /// A batch under way.
 #[derive(Debug)]
 pub struct TruncatedBatch {
-    /// `[batch, 1 + controls, context + window + lookahead]`
+    /// `[batch, dry + controls, context + window + lookahead]`
     dry: Tensor<3>,
-    /// `[batch, 1, window]`
+    /// `[batch, wet, window]`
     wet: Tensor<3>,
     step_len: Option<usize>,
     /// Output samples behind us.
@@ -23,7 +23,7 @@ pub struct TruncatedBatch {
 }
 
 impl TruncatedBatch {
-    /// Starts on dry `[batch, 1 + controls, context + window + lookahead]` and wet `[batch, 1,
+    /// Starts on dry `[batch, dry + controls, context + window + lookahead]` and wet `[batch, wet,
     /// window]`; pieces of `step_len` samples, which divides the window, for a network with
     /// memory, which starts from `start`.
     pub fn begin(
@@ -49,7 +49,7 @@ impl TruncatedBatch {
         }
     }
 
-    /// Wet and predicted `[batch, 1, n]` of the next stretch, the prediction by every size of the
+    /// Wet and predicted `[batch, wet, n]` of the next stretch, the prediction by every size of the
     /// network, the full one last; `None` at the windows' end.
     pub fn advance(&mut self, model: &EffectModel) -> Option<(Tensor<3>, Vec<Tensor<3>>)> {
         let window = self.wet.dims()[2];

@@ -289,7 +289,7 @@ fn a_long_tail_is_its_sum_in_any_blocks() {
         assert_same(&whole, &mixed, "mixed");
     }
     let mut engine = Engine::new(&network).unwrap();
-    let expected = engine.play_from_rest(&input);
+    let expected = engine.play_from_rest(&input, 0);
     for threads in [1, 3] {
         let mut player = OfflinePlayer::with_threads(&network, 1, threads).unwrap();
         let mut output = [Vec::new()];

@@ -41,6 +41,7 @@ mod s4_tf;
 mod search;
 mod spans;
 mod spectral;
+mod stereo;
 mod stft;
 mod streams;
 mod support;

@@ -14,7 +14,7 @@ use effigy::config::{
 use effigy::kernels;
 use effigy::models::predict::{Predictor, predict, to_host};
 use effigy::models::{self, EffectModel, EffectNetwork, RecurrentNetwork, WaveNet};
-use effigy::network::{Architecture, Control, MovedPart};
+use effigy::network::{Architecture, AudioChannels, Control, MovedPart};
 use std::rc::Rc;
 
 /// The seed's networks, small.
@@ -184,12 +184,22 @@ pub fn tailed_networks(warm_up: usize) -> Vec<ModelConfig> {
 }
 
 fn build(config: &ModelConfig, controls: usize, device: &Device) -> EffectModel {
+    build_for(AudioChannels::MONO, config, controls, device)
+}
+
+/// A network for these channels of sound.
+pub fn build_for(
+    audio: AudioChannels,
+    config: &ModelConfig,
+    controls: usize,
+    device: &Device,
+) -> EffectModel {
     let windows = WindowConfig {
         window_len: 32,
         hop: 16,
         per_epoch: None,
     };
-    models::build(config, &windows, controls, 5, device)
+    models::build_for(audio, config, &windows, controls, 5, device)
 }
 
 /// A kind that has no small network above would go through no test below.
@@ -447,9 +457,6 @@ fn projected(model: &EffectModel, input: &TensorData) -> f64 {
 /// bends the difference along one way; a wrong gradient is wrong along all, so the median decides.
 const DIRECTIONS: [u32; 3] = [500, 501, 502];
 
-/// All parameters together are moved along noise, where smooth; the tolerance is a few times the
-/// rounding of an f32 forward pass over the step, and far below what one missing or doubled term
-/// would make.
 #[test]
 fn gradients_are_finite_differences() {
     let presets = ["a1-nano", "a2-lite"].map(preset);
@@ -462,50 +469,58 @@ fn gradients_are_finite_differences() {
     let all = all.concat();
     for controls in [0, 2] {
         for config in all.iter().filter(|c| controls == 0 || c.takes_controls()) {
-            // Away from the first weights, where rectifiers may stand exactly on their edge.
-            let base = || {
-                let model = build(config, controls, &Device::flex());
-                model.map(&mut Nudge {
-                    size: 0.1,
-                    seed: 900,
-                })
-            };
-            let device = Device::flex().autodiff();
-            let model = base().train();
-            let around = model.context() + model.lookahead();
-            let input_len = around + model.fixed_window().unwrap_or(90);
-            let mut rows = noise(2 * input_len, 4);
-            if controls == 2 {
-                let knobs = [0.3, 0.9].map(|knob| vec![knob; input_len]).concat();
-                let (first, second) = rows.split_at(input_len);
-                rows = [first, &knobs, second, &knobs].concat();
-            }
-            let input = TensorData::new(rows, [2, 1 + controls, input_len]);
-            let y = model.forward(Tensor::from_data(input.clone(), &device));
-            let shape = y.dims();
-            let weights = TensorData::new(noise(shape.iter().product(), 77), shape);
-            let loss = (y * Tensor::from_data(weights, &device)).sum();
-            let grads = GradientsParams::from_grads(loss.backward(), &model);
-            let grads = Rc::new(grads);
-            let mut errors = DIRECTIONS.map(|seed| {
-                let mut slope = Slope {
-                    nudge: Nudge { size: 0.0, seed },
-                    grads: grads.clone(),
-                    sum: 0.0,
-                };
-                model.visit(&mut slope);
-                let step = 5e-4;
-                let moved = |size: f32| projected(&base().map(&mut Nudge { size, seed }), &input);
-                let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
-                (slope.sum - difference).abs() / difference.abs().max(0.05)
-            });
-            errors.sort_by(f64::total_cmp);
-            assert!(
-                errors[1] <= 1e-2,
-                "{config:?} with {controls} controls: relative errors {errors:?}"
-            );
+            hold_gradients(AudioChannels::MONO, config, controls);
         }
     }
+}
+
+/// All parameters together are moved along noise, where smooth; the tolerance is a few times the
+/// rounding of an f32 forward pass over the step, and far below what one missing or doubled term
+/// would make.
+pub fn hold_gradients(audio: AudioChannels, config: &ModelConfig, controls: usize) {
+    // Away from the first weights, where rectifiers may stand exactly on their edge.
+    let base = || {
+        let model = build_for(audio, config, controls, &Device::flex());
+        model.map(&mut Nudge {
+            size: 0.1,
+            seed: 900,
+        })
+    };
+    let device = Device::flex().autodiff();
+    let model = base().train();
+    let around = model.context() + model.lookahead();
+    let input_len = around + model.fixed_window().unwrap_or(90);
+    let mut rows = noise(2 * audio.dry * input_len, 4);
+    if controls == 2 {
+        let knobs = [0.3, 0.9].map(|knob| vec![knob; input_len]).concat();
+        let (first, second) = rows.split_at(audio.dry * input_len);
+        rows = [first, &knobs, second, &knobs].concat();
+    }
+    let input = TensorData::new(rows, [2, audio.dry + controls, input_len]);
+    let y = model.forward(Tensor::from_data(input.clone(), &device));
+    let shape = y.dims();
+    assert_eq!(shape[1], audio.wet, "{config:?}");
+    let weights = TensorData::new(noise(shape.iter().product(), 77), shape);
+    let loss = (y * Tensor::from_data(weights, &device)).sum();
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    let grads = Rc::new(grads);
+    let mut errors = DIRECTIONS.map(|seed| {
+        let mut slope = Slope {
+            nudge: Nudge { size: 0.0, seed },
+            grads: grads.clone(),
+            sum: 0.0,
+        };
+        model.visit(&mut slope);
+        let step = 5e-4;
+        let moved = |size: f32| projected(&base().map(&mut Nudge { size, seed }), &input);
+        let difference = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+        (slope.sum - difference).abs() / difference.abs().max(0.05)
+    });
+    errors.sort_by(f64::total_cmp);
+    assert!(
+        errors[1] <= 1e-2,
+        "{config:?} of {audio} with {controls} controls: relative errors {errors:?}"
+    );
 }
 
 /// What is exported says what was trained: the description, played by its formulas in double
@@ -556,12 +571,15 @@ fn descriptions_play_what_the_network_predicts() {
         let device = Device::flex();
         match (&network.architecture, &config) {
             (Architecture::WaveNet(wavenet), _) => {
-                let again = WaveNet::from_description(wavenet, &device).unwrap();
+                let again =
+                    WaveNet::from_description(wavenet, AudioChannels::MONO, &device).unwrap();
                 assert_eq!(again.describe(), *wavenet);
             }
             (Architecture::Sequential(sequential), ModelConfig::Lstm(_) | ModelConfig::Gru(_)) => {
                 let defaults = RecurrentConfig::default();
-                let again = RecurrentNetwork::from_description(sequential, &defaults, &device);
+                let mono = AudioChannels::MONO;
+                let again =
+                    RecurrentNetwork::from_description(sequential, mono, &defaults, &device);
                 assert_eq!(again.unwrap().describe(), *sequential);
             }
             _ => {}

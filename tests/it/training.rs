@@ -525,11 +525,16 @@ fn every_committed_config_loads_builds_and_takes_two_steps() {
         let dry = noise(3 * config.windows.window_len + 100_000, 1);
         let hz = config.data.sample_rate.unwrap_or(44_100);
         let format = effigy::audio::SampleFormat::Float(32);
-        place.wav_at("wet.wav", vec![through_effect(&dry)], hz, format);
+        let mut wet = vec![through_effect(&dry)];
+        if config.data.stereo == config::Stereo::Joint {
+            wet.push(wet[0].iter().map(|x| -0.5 * x).collect());
+        }
+        place.wav_at("wet.wav", wet, hz, format);
         place.wav_at("dry.wav", vec![dry], hz, format);
         let mut small = config.clone();
         small.data = config::DataConfig {
             latency: config::Latency::Samples(0),
+            stereo: config.data.stereo,
             train: vec![config::PairConfig {
                 dry: Some("dry.wav".into()),
                 wet: Some("wet.wav".into()),

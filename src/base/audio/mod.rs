@@ -3,6 +3,7 @@
 //! Knows nothing of effects, windows, tensors or progress bars. Samples are `f32` with full
 //! scale at ±1.0, stored one vector per channel (planar).
 
+mod channels;
 pub mod decode;
 pub mod encode;
 mod error;
@@ -10,6 +11,7 @@ pub mod level;
 pub mod range;
 mod riff;
 
+pub use channels::AudioChannels;
 pub use error::AudioError;
 
 use std::fmt;

@@ -1,6 +1,7 @@
 //! Which recordings or generated signals a run uses, and how they are cut.
 
 use super::error::{ConfigError, check_range};
+use crate::audio::AudioChannels;
 use crate::effects::{Effect, signals::Signal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeMap;
@@ -20,6 +21,13 @@ pub struct DataConfig {
     pub latency: Latency,
     /// Whether an inverted wet side is turned over before training.
     pub polarity: Polarity,
+    /// How the channels of stereo recordings are learned.
+    #[serde(skip_serializing_if = "Stereo::is_usual")]
+    pub stereo: Stereo,
+    /// Channels that a stereo effect hears, 1 or 2. Absent: as many as the dry recordings have; a
+    /// mono one serves both sides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_channels: Option<usize>,
     /// The effect behind every generated pair that names none.
     pub effect: Option<Effect>,
     /// What to learn from.
@@ -80,6 +88,25 @@ pub enum Latency {
     Fractional,
     /// Known, in samples; positive: wet lags.
     Samples(i64),
+}
+
+/// How the channels of stereo recordings are learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stereo {
+    /// Each by itself, as a recording of one and the same effect of one channel: an amplifier, an
+    /// equaliser, anything that treats both alike.
+    #[default]
+    Channels,
+    /// Both wet channels together, from one dry channel or two: an effect that differs between the sides
+    /// or acts across them, such as a ping-pong echo, a stereo chorus, a change of width, a room.
+    Joint,
+}
+
+impl Stereo {
+    fn is_usual(&self) -> bool {
+        *self == Self::Channels
+    }
 }
 
 /// What to do with a wet side of opposite sign.
@@ -161,6 +188,7 @@ impl DataConfig {
             let hz = self.sample_rate.unwrap_or_default();
             return Err(ConfigError::value("data.sample_rate", hz, "1000 to 768000"));
         }
+        self.check_stereo()?;
         for (part, pairs) in [
             ("train", &self.train),
             ("valid", &self.valid),
@@ -171,6 +199,39 @@ impl DataConfig {
                 pair.check(&key, self.effect.is_some())?;
                 self.check_controls(&key, pair)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Channels of sound that a network for these recordings hears and makes at once: of a stereo effect
+    /// [`DataConfig::dry_channels`], which training names, and two.
+    pub fn audio_channels(&self) -> AudioChannels {
+        match self.stereo {
+            Stereo::Channels => AudioChannels::MONO,
+            Stereo::Joint => AudioChannels::stereo(self.dry_channels.unwrap_or(1)),
+        }
+    }
+
+    /// Names the channels that a stereo effect hears, where the config leaves them to the recordings.
+    pub fn hear(&mut self, dry_channels: usize) {
+        if self.stereo == Stereo::Joint {
+            self.dry_channels.get_or_insert(dry_channels);
+        }
+    }
+
+    fn check_stereo(&self) -> Result<(), ConfigError> {
+        let pairs = || self.train.iter().chain(&self.valid).chain(&self.test);
+        match (self.stereo, self.dry_channels) {
+            (Stereo::Channels, Some(n)) => {
+                let allowed = "nothing unless data.stereo = \"joint\"";
+                return Err(ConfigError::value("data.dry_channels", n, allowed));
+            }
+            (Stereo::Joint, Some(n)) => check_range("data.dry_channels", n, 1, 2)?,
+            (_, None) => {}
+        }
+        if self.stereo == Stereo::Joint && pairs().any(|pair| pair.channel.is_some()) {
+            let allowed = "\"channels\" where a pair names one channel";
+            return Err(ConfigError::value("data.stereo", "\"joint\"", allowed));
         }
         Ok(())
     }

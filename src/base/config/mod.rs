@@ -17,7 +17,7 @@ mod training;
 
 pub(crate) use baseline::products;
 pub use baseline::{BaselineConfig, BaselineError, Baselines, MAX_UNKNOWNS};
-pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, WindowConfig};
+pub use data::{DataConfig, Knob, Latency, PairConfig, Polarity, Position, Stereo, WindowConfig};
 pub use error::ConfigError;
 pub use load::{check_nesting, load, load_onto, of_table, parse};
 pub use metadata::{GEAR_TYPES, MetadataConfig, MetadataKind, TONE_TYPES};

@@ -1,8 +1,8 @@
 //! One training run, complete, and the checks that need more than one table.
 
 use super::{
-    Baselines, ConfigError, DataConfig, LossConfig, MetadataConfig, ModelConfig, SearchConfig,
-    TrainingConfig, WindowConfig,
+    Baselines, ConfigError, DataConfig, LossConfig, MetadataConfig, ModelConfig, Player,
+    SearchConfig, Stereo, TrainingConfig, WindowConfig,
 };
 use crate::network::MAX_WEIGHTS;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,7 @@ impl Config {
             let allowed = format!("{kinds} when pairs name controls");
             return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
         }
+        self.check_stereo()?;
         if let (ModelConfig::Tailed(_), Some(_)) = (&self.model, &self.search) {
             let allowed = "no [search] beside it: the networks that are tried have no tail";
             return Err(ConfigError::value("model.tail", "given", allowed));
@@ -94,5 +95,37 @@ impl Config {
         self.search.as_ref().map_or(Ok(()), SearchConfig::check)?;
         self.baselines.check()?;
         self.metadata.check()
+    }
+
+    /// What cannot be learned across both sides of a stereo effect.
+    fn check_stereo(&self) -> Result<(), ConfigError> {
+        if self.data.stereo != Stereo::Joint {
+            return Ok(());
+        }
+        let beside = "where data.stereo = \"joint\"";
+        if let ModelConfig::Tailed(_) = &self.model {
+            let allowed = format!(
+                "no tail {beside}: kind = \"fir\" alone learns an echo or a room across both sides"
+            );
+            return Err(ConfigError::value("model.tail", "given", allowed));
+        }
+        if !self.model.takes_stereo() {
+            let kinds = ModelConfig::kinds(|network| network.takes_stereo(), "or");
+            let allowed = format!("{kinds} {beside}");
+            return Err(ConfigError::value("model.kind", self.model.kind(), allowed));
+        }
+        if self.training.downward {
+            let allowed = format!("false {beside}: the chain that teaches it has one channel");
+            return Err(ConfigError::value("training.downward", true, allowed));
+        }
+        match &self.search {
+            Some(search) if search.player != Player::Any => {
+                let allowed = format!(
+                    "\"any\" {beside}: players of other formats play each channel by itself"
+                );
+                Err(ConfigError::value("search.for", search.player, allowed))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -6,17 +6,17 @@
 use super::channels;
 use super::check::{self, Expectations};
 pub use super::error::DataError;
-use super::finding::Severity;
+use super::finding::{Fact, Severity};
 use super::latency::{Measured, disagreement, measure};
 use super::pair::Span;
 use super::recordings::refuse_overlap;
-pub use super::recordings::{Excerpt, LatencyReport, PairReport, Recordings, spans};
+pub use super::recordings::{Excerpt, LatencyReport, PairReport, Recordings, spans, units};
 use super::sound::Sounding;
 use super::source::Source;
 use super::splits::with_default_splits;
 use crate::audio::decode::{self, NotFinite};
-use crate::audio::{Audio, SampleRate};
-use crate::config::{DataConfig, Latency, PairConfig, Polarity};
+use crate::audio::{Audio, AudioChannels, SampleRate};
+use crate::config::{DataConfig, Latency, PairConfig, Polarity, Stereo};
 use crate::dsp::align;
 use crate::effects::Effect;
 use crate::effects::signals::{self, Signal};
@@ -57,10 +57,17 @@ pub fn load(
         train: library.excerpts(&config.train)?,
         valid: library.excerpts(&config.valid)?,
         test: library.excerpts(&config.test)?,
+        dry_channels: library.dry_channels(),
         sample_rate: library.rate.unwrap_or(DEFAULT_RATE),
         latencies,
     };
     refuse_overlap(&recordings)?;
+    if config.stereo == Stereo::Joint {
+        let audio = AudioChannels::stereo(config.dry_channels.unwrap_or(recordings.dry_channels));
+        for part in [&recordings.train, &recordings.valid, &recordings.test] {
+            units(part, audio)?;
+        }
+    }
     Ok(recordings)
 }
 
@@ -120,7 +127,8 @@ impl Library<'_> {
                 let (dry, wet) = self.generate(signal, effect, seconds, self.sources.len())?;
                 // Generated effects answer at once: nothing to measure.
                 let known = pair.latency.unwrap_or(Latency::Samples(0));
-                (dry, wet, vec![0], known)
+                let used = (0..wet.channels().len()).collect();
+                (dry, wet, used, known)
             }
             _ => {
                 return Err(DataError::Unfit(format!(
@@ -132,6 +140,7 @@ impl Library<'_> {
             key,
             Source {
                 label,
+                dry_channels: dry.channels().len(),
                 dry,
                 wet,
                 used,
@@ -143,6 +152,12 @@ impl Library<'_> {
             },
         );
         Ok(())
+    }
+
+    /// The most that a dry side has of two.
+    fn dry_channels(&self) -> usize {
+        let each = self.sources.values().map(|source| source.dry_channels);
+        each.max().unwrap_or(1).min(2)
     }
 
     /// Both recordings, and the channels of them that the pairs of this key use.
@@ -169,6 +184,10 @@ impl Library<'_> {
         let picked_dry = channels::picked(&dry, &used).map_err(unfit)?;
         let picked_wet = channels::picked(&wet, &used).map_err(unfit)?;
         for finding in check::check_pair(&picked_dry, &picked_wet, Expectations::default()) {
+            let is_joint = self.config.stereo == Stereo::Joint;
+            if is_joint && matches!(finding.fact, Fact::ChannelsDiffer { .. }) {
+                continue;
+            }
             let finding = channels::as_recorded(finding, &used, &dry, &wet);
             let text = format!("{label}: {}", finding.message());
             match finding.severity {
@@ -218,9 +237,18 @@ impl Library<'_> {
     ) -> Result<(Audio, Audio), DataError> {
         let rate = *self.rate.get_or_insert(DEFAULT_RATE);
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
-        let dry = signals::render(signal, rate, seconds, seed)?;
-        let wet = effect.process(&dry, rate)?;
-        Ok((Audio::mono(rate, dry), Audio::mono(rate, wet)))
+        let least = effect.audio_channels().dry;
+        let channels = self.config.dry_channels.unwrap_or(1).max(least);
+        // Left and right play different things.
+        let draw = |channel: usize| {
+            let seed = seed ^ ((channel as u64) << 32);
+            signals::render(signal, rate, seconds, seed)
+        };
+        let dry = (0..channels).map(draw).collect::<Result<Vec<_>, _>>()?;
+        let wet = effect.process_channels(&dry, rate)?;
+        let unfit = |error: crate::audio::AudioError| DataError::Unfit(error.to_string());
+        let audio = |channels| Audio::new(rate, channels).map_err(unfit);
+        Ok((audio(dry)?, audio(wet)?))
     }
 
     /// One chain, one latency: measured on the training pairs together, if all pairs that leave it

@@ -5,7 +5,7 @@
 
 use super::aligned::sound_power;
 use super::sound::WET_SILENT;
-use crate::audio::SampleRate;
+use crate::audio::{AudioChannels, SampleRate};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -124,10 +124,13 @@ impl Reach {
     }
 }
 
-/// A stretch of time of one pair, the unit that is given to training, validation or test.
+/// A stretch of time of one pair, the unit that is given to training, validation or test; of a stereo
+/// effect that is learned as one, of both sides at once.
 #[derive(Clone, Debug)]
 pub struct Span {
     pair: Arc<DryWetPair>,
+    /// The other side of a stereo effect, and how many channels of dry the two have.
+    right: Option<(Arc<DryWetPair>, usize)>,
     samples: Range<usize>,
 }
 
@@ -138,12 +141,47 @@ impl Span {
         Self {
             samples: samples.start.min(end)..end,
             pair,
+            right: None,
         }
     }
 
-    /// The pair it is part of.
+    /// Both sides of a stereo effect that hears so many channels, as one. Both are of one recording, so
+    /// equally long.
+    pub fn stereo(left: &Self, right: &Self, dry_channels: usize) -> Self {
+        Self {
+            right: Some((right.pair.clone(), dry_channels)),
+            ..left.clone()
+        }
+    }
+
+    /// The pair it is part of; of a stereo effect the left side.
     pub fn pair(&self) -> &Arc<DryWetPair> {
         &self.pair
+    }
+
+    /// Channels of sound that are heard and predicted at once.
+    pub fn audio_channels(&self) -> AudioChannels {
+        match &self.right {
+            None => AudioChannels::MONO,
+            Some((_, dry)) => AudioChannels::stereo(*dry),
+        }
+    }
+
+    /// What is predicted, channel by channel: the pair, or the left side and the right.
+    pub fn sides(&self) -> impl Iterator<Item = &Arc<DryWetPair>> {
+        let right = self.right.as_ref().map(|(right, _)| right);
+        std::iter::once(&self.pair).chain(right)
+    }
+
+    /// What is heard, channel by channel: each pair's dry side.
+    pub fn heard(&self) -> impl Iterator<Item = &Arc<DryWetPair>> {
+        self.sides().take(self.audio_channels().dry)
+    }
+
+    /// Each side as a span of its own.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        let alone = |pair: &Arc<DryWetPair>| Self::new(pair.clone(), self.samples());
+        self.sides().map(alone)
     }
 
     /// Its place in the pair.
@@ -174,8 +212,10 @@ impl Span {
 
     /// Whether wet sounds in what can be predicted of it.
     pub fn sounds(&self, reach: Reach) -> bool {
-        let wet = self.pair.wet();
-        sound_power(&wet[self.predictable(reach)]) > WET_SILENT * sound_power(wet)
+        self.sides().any(|pair| {
+            let wet = pair.wet();
+            sound_power(&wet[self.predictable(reach)]) > WET_SILENT * sound_power(wet)
+        })
     }
 
     /// Whether the two share a sample of the same pair.

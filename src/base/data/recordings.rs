@@ -4,7 +4,7 @@
 use super::error::DataError;
 use super::finding::Finding;
 use super::pair::Span;
-use crate::audio::SampleRate;
+use crate::audio::{AudioChannels, SampleRate};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -15,6 +15,49 @@ pub struct Excerpt {
     pub label: String,
     /// One span per channel.
     pub channels: Vec<Span>,
+}
+
+impl Excerpt {
+    /// What a model of these channels predicts at once: each channel by itself, or both sides together.
+    ///
+    /// # Errors
+    /// A stereo effect is asked for where there are not two channels, or one that hears one where dry has
+    /// two.
+    pub fn units(&self, audio: AudioChannels) -> Result<Vec<Span>, DataError> {
+        if audio.is_mono() {
+            return Ok(self.channels.clone());
+        }
+        let unfit = |why: String| Err(DataError::Unfit(format!("{}: {why}", self.label)));
+        let [left, right] = self.channels.as_slice() else {
+            return unfit(format!(
+                "a stereo effect ({audio}) has two wet channels, left and right, and {} in use here: give a \
+                 wet of two, and no channel = at the pair",
+                match self.channels.len() {
+                    1 => "one is".to_string(),
+                    n => format!("{n} are"),
+                }
+            ));
+        };
+        if audio.dry == 1 && self.dry_channels() == 2 {
+            return unfit(format!(
+                "dry has two channels, and the effect hears one ({audio}): give a mono dry, or train on \
+                 stereo ones"
+            ));
+        }
+        Ok(vec![Span::stereo(left, right, audio.dry)])
+    }
+
+    /// How many channels dry has: 1 where all of wet's are made of one and the same.
+    pub fn dry_channels(&self) -> usize {
+        let dry = |span: &Span| span.pair().dry().as_ptr_range();
+        let same = |a: &Span, b: &Span| dry(a) == dry(b) || a.pair().dry() == b.pair().dry();
+        match self.channels.split_first() {
+            Some((first, others)) if others.iter().any(|other| !same(first, other)) => {
+                self.channels.len()
+            }
+            _ => 1,
+        }
+    }
 }
 
 /// What was measured or decided about the wet side's delay.
@@ -77,6 +120,8 @@ pub struct Recordings {
     pub valid: Vec<Excerpt>,
     /// For the final figures.
     pub test: Vec<Excerpt>,
+    /// Channels of dry that a stereo effect of these recordings hears: 1 or 2.
+    pub dry_channels: usize,
     /// Generated recordings of effects that move by a clock of their own.
     pub moving: Vec<String>,
     /// The delays that were removed.
@@ -85,7 +130,16 @@ pub struct Recordings {
     pub pairs: Vec<PairReport>,
 }
 
-/// All spans of some excerpts.
+/// What a model of these channels learns from or is judged on in some excerpts.
+///
+/// # Errors
+/// As [`Excerpt::units`].
+pub fn units(excerpts: &[Excerpt], audio: AudioChannels) -> Result<Vec<Span>, DataError> {
+    let each = excerpts.iter().map(|excerpt| excerpt.units(audio));
+    Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// All spans of some excerpts, channel by channel.
 pub fn spans(excerpts: &[Excerpt]) -> Vec<Span> {
     let channels = excerpts.iter().flat_map(|e| &e.channels);
     channels.cloned().collect()

@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// A decoded or generated pair before and after alignment.
 pub(super) struct Source {
     pub(super) label: String,
+    /// Before they are given up to the pairs.
+    pub(super) dry_channels: usize,
     pub(super) dry: Audio,
     pub(super) wet: Audio,
     /// Channels that the config uses, from 0.

@@ -4,6 +4,7 @@
 //! batch is made. Knows nothing of tensors.
 
 use super::pair::{Reach, Span};
+use crate::audio::AudioChannels;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -30,9 +31,11 @@ struct Place {
 pub struct Batch {
     /// Windows.
     pub size: usize,
-    /// `[size, context + window_len + lookahead]`.
+    /// Channels of sound.
+    pub audio_channels: AudioChannels,
+    /// `[size, dry channels, context + window_len + lookahead]`.
     pub dry: Vec<f32>,
-    /// `[size, window_len]`.
+    /// `[size, wet channels, window_len]`.
     pub wet: Vec<f32>,
     /// `[size, controls]`.
     pub controls: Vec<f32>,
@@ -72,8 +75,9 @@ impl Windows {
     /// Keeps this share of the windows, those whose dry sound is quietest, in their order.
     pub fn keep_quietest(&mut self, share: f64) {
         let power = |place: &Place| {
-            let dry = &self.spans[place.span].pair().dry()[place.start..][..self.window_len];
-            dry.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>()
+            let heard = self.spans[place.span].heard();
+            let dry = heard.flat_map(|pair| &pair.dry()[place.start..][..self.window_len]);
+            dry.map(|&x| f64::from(x).powi(2)).sum::<f64>()
         };
         let powers: Vec<f64> = self.places.iter().map(power).collect();
         let mut order: Vec<usize> = (0..powers.len()).collect();
@@ -129,18 +133,27 @@ impl Windows {
     /// Gathers the windows of these indices (from [`Windows::order`]).
     pub fn gather(&self, indices: &[usize]) -> Batch {
         let input_len = self.input_len();
-        let mut dry = vec![0.0; indices.len() * input_len];
-        let mut wet = Vec::with_capacity(indices.len() * self.window_len);
+        // All are of one kind.
+        let audio_channels = self.spans.first().map(Span::audio_channels);
+        let audio_channels = audio_channels.unwrap_or_default();
+        let mut dry = vec![0.0; indices.len() * audio_channels.dry * input_len];
+        let mut wet = Vec::with_capacity(indices.len() * audio_channels.wet * self.window_len);
         let mut controls = Vec::new();
-        for (row, &index) in dry.chunks_exact_mut(input_len).zip(indices) {
+        let rows = dry.chunks_exact_mut(audio_channels.dry * input_len);
+        for (rows, &index) in rows.zip(indices) {
             let Place { span, start } = self.places[index];
-            let pair = self.spans[span].pair();
-            pair.copy_dry(start as i64 - self.reach.context as i64, row);
-            wet.extend_from_slice(&pair.wet()[start..start + self.window_len]);
-            controls.extend_from_slice(pair.controls());
+            let span = &self.spans[span];
+            for (row, pair) in rows.chunks_exact_mut(input_len).zip(span.heard()) {
+                pair.copy_dry(start as i64 - self.reach.context as i64, row);
+            }
+            for pair in span.sides() {
+                wet.extend_from_slice(&pair.wet()[start..start + self.window_len]);
+            }
+            controls.extend_from_slice(span.pair().controls());
         }
         Batch {
             size: indices.len(),
+            audio_channels,
             dry,
             wet,
             controls,

@@ -1,8 +1,8 @@
 //! Reference effects of known truth, and the signals to feed them: dry/wet pairs for tests,
 //! benchmarks and first experiments, where what a network should learn can be written down.
 //!
-//! Knows no files, networks or command lines. All effects work on one channel, are causal
-//! and deterministic, compute in `f64` and start from silence. None oversamples: the
+//! Knows no files, networks or command lines. All effects work on one channel, but for those that act
+//! across two, are causal and deterministic, compute in `f64` and start from silence. None oversamples: the
 //! distortions are exact static curves at the given rate, aliasing included, because a truth
 //! that can be stated in one line is worth more here than a prettier sound.
 
@@ -15,6 +15,7 @@ mod plain;
 mod reverb;
 mod room;
 pub mod signals;
+mod stereo;
 mod telephone;
 
 use std::ops::RangeInclusive;
@@ -29,8 +30,9 @@ pub use self::modulation::{Chorus, Phaser, Tremolo};
 pub use self::plain::{Delay, Gain, InvertPolarity};
 pub use self::reverb::Reverb;
 pub use self::room::Room;
+pub use self::stereo::{PingPong, Sides, Width};
 pub use self::telephone::Telephone;
-use crate::audio::SampleRate;
+use crate::audio::{AudioChannels, SampleRate};
 
 /// A parameter outside its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -99,6 +101,12 @@ pub enum Effect {
     InvertPolarity(InvertPolarity),
     /// A whole number of samples later.
     Delay(Delay),
+    /// An effect for each side.
+    Sides(Sides),
+    /// Repeats that go from side to side.
+    PingPong(PingPong),
+    /// Sides nearer together or further apart.
+    Width(Width),
     /// Several effects, one after another.
     Chain(Chain),
 }
@@ -119,6 +127,11 @@ trait Unit {
     /// The wet sound, as long as the dry one. Parameters have been checked.
     fn run(&self, dry: &[f32], hz: f64) -> Vec<f32>;
 
+    /// The same of all channels, each by itself where the effect is not one across them.
+    fn run_channels(&self, dry: &[Vec<f32>], hz: f64) -> Vec<Vec<f32>> {
+        dry.iter().map(|channel| self.run(channel, hz)).collect()
+    }
+
     /// Whether the wet of a sum is the sum of the wets.
     fn is_linear(&self) -> bool;
 
@@ -130,6 +143,11 @@ trait Unit {
     /// Samples by which the wet lags as a whole.
     fn latency_samples(&self) -> usize {
         0
+    }
+
+    /// Channels that it needs at least, and makes of these.
+    fn audio_channels(&self) -> AudioChannels {
+        AudioChannels::MONO
     }
 }
 
@@ -143,13 +161,32 @@ impl Effect {
     }
 
     /// The wet sound for one dry channel, of the same length: what rings on after its end is
-    /// cut. Sample `n` depends on no dry sample after `n`.
+    /// cut. Sample `n` depends on no dry sample after `n`. Of a stereo effect the left side.
     ///
     /// # Errors
     /// [`ParameterError`] for the first parameter that is out of range.
     pub fn process(&self, dry: &[f32], rate: SampleRate) -> Result<Vec<f32>, ParameterError> {
         self.check(rate)?;
         Ok(self.unit().run(dry, f64::from(rate.hz())))
+    }
+
+    /// The same of all dry channels, one or two, all of one length: as many wet ones, or of a stereo
+    /// effect two.
+    ///
+    /// # Errors
+    /// As [`Effect::process`].
+    pub fn process_channels(
+        &self,
+        dry: &[Vec<f32>],
+        rate: SampleRate,
+    ) -> Result<Vec<Vec<f32>>, ParameterError> {
+        self.check(rate)?;
+        Ok(self.unit().run_channels(dry, f64::from(rate.hz())))
+    }
+
+    /// Channels that it needs at least, and makes of these; one and one: as many as it is given.
+    pub fn audio_channels(&self) -> AudioChannels {
+        self.unit().audio_channels()
     }
 
     /// Whether the wet of a sum of sounds is the sum of their wets.
@@ -184,6 +221,9 @@ impl Effect {
             Self::Gain(unit) => unit,
             Self::InvertPolarity(unit) => unit,
             Self::Delay(unit) => unit,
+            Self::Sides(unit) => unit,
+            Self::PingPong(unit) => unit,
+            Self::Width(unit) => unit,
             Self::Chain(unit) => unit,
         }
     }
@@ -202,6 +242,14 @@ impl Unit for Chain {
         sound
     }
 
+    fn run_channels(&self, dry: &[Vec<f32>], hz: f64) -> Vec<Vec<f32>> {
+        let mut sound = dry.to_vec();
+        for effect in &self.effects {
+            sound = effect.unit().run_channels(&sound, hz);
+        }
+        sound
+    }
+
     fn is_linear(&self) -> bool {
         self.effects.iter().all(Effect::is_linear)
     }
@@ -212,6 +260,13 @@ impl Unit for Chain {
 
     fn latency_samples(&self) -> usize {
         self.effects.iter().map(Effect::latency_samples).sum()
+    }
+
+    /// What the first stereo effect makes, the others hear.
+    fn audio_channels(&self) -> AudioChannels {
+        let mut each = self.effects.iter().map(Effect::audio_channels);
+        each.find(|channels| !channels.is_mono())
+            .unwrap_or_default()
     }
 }
 

@@ -18,6 +18,14 @@ pub enum EngineError {
         /// Their names.
         names: String,
     },
+    /// A sound of another number of channels.
+    #[error("{got} channels of sound given, the network hears {expected}")]
+    Channels {
+        /// Channels given.
+        got: usize,
+        /// Channels heard.
+        expected: usize,
+    },
     /// A knob position that is no number.
     #[error("control {name} = {value}; a finite number is needed")]
     ControlValue {

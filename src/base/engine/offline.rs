@@ -1,7 +1,7 @@
 //! Playing whole recordings with all cores.
 //!
-//! Channels are independent, so they are played side by side. Where there are more cores than
-//! channels, time is divided as well: a network with a finite receptive field forgets, so an
+//! Channels are independent (the two sides of a stereo effect are played by one engine), so they are
+//! played side by side. Where there are more cores than channels, time is divided as well: a network with a finite receptive field forgets, so an
 //! engine that has heard one receptive field of context gives the same samples, bit for bit, as
 //! one that heard everything. The recording is taken in stretches, a stretch is cut into parts
 //! that begin with their context, and the first part goes on where the last stretch ended.
@@ -10,6 +10,7 @@
 
 use super::block::CHUNK;
 use super::{Engine, EngineError};
+use crate::audio::AudioChannels;
 use crate::network::Network;
 use std::thread;
 
@@ -21,8 +22,8 @@ const WANTED_PART: usize = 16;
 /// and memory enough for every core's part.
 const PART_LEN: (usize, usize) = (1 << 14, 1 << 20);
 
-/// Plays a recording of several channels, each through the network on its own, as fast as this
-/// machine can.
+/// Plays a recording of several channels, each through the network on its own, or all of those that
+/// a stereo network hears through one, as fast as this machine can.
 ///
 /// Blocks of any length go in through [`OfflinePlayer::push`]; [`OfflinePlayer::finish`] gives
 /// what is left. In all, the output is as long as the input and in time with it: a network's
@@ -31,7 +32,8 @@ const PART_LEN: (usize, usize) = (1 << 14, 1 << 20);
 /// length of the recording.
 #[derive(Debug)]
 pub struct OfflinePlayer {
-    channels: Vec<Channel>,
+    voices: Vec<Voice>,
+    audio_channels: AudioChannels,
     threads: usize,
     receptive_field: usize,
     /// Samples of each channel that are played at a time.
@@ -41,7 +43,7 @@ pub struct OfflinePlayer {
 }
 
 impl Engine {
-    /// Plays a whole signal: prewarmed, in time with the input (latency taken off), as long as
+    /// Plays a whole signal of one channel: prewarmed, in time with the input (latency taken off), as long as
     /// it, with knobs at `controls` (none: their defaults).
     ///
     /// # Errors
@@ -51,37 +53,53 @@ impl Engine {
         controls: &[f32],
         input: &[f32],
     ) -> Result<Vec<f32>, EngineError> {
-        let mut player = OfflinePlayer::new(network, 1)?;
+        let mut output = Self::play_channels(network, controls, &[input])?;
+        Ok(output.swap_remove(0))
+    }
+
+    /// The same of a signal of several channels, each on its own, or of all that a stereo network hears.
+    ///
+    /// # Errors
+    /// As [`Engine::play`]; channels that the network does not hear.
+    pub fn play_channels(
+        network: &Network,
+        controls: &[f32],
+        input: &[&[f32]],
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        let mut player = OfflinePlayer::new(network, input.len())?;
         if !controls.is_empty() {
             player.set_controls(controls)?;
         }
-        let mut output = [Vec::with_capacity(input.len())];
-        player.push(&[input], &mut output);
+        let len = input.first().map_or(0, |channel| channel.len());
+        let made = (0..player.outputs()).map(|_| Vec::with_capacity(len));
+        let mut output: Vec<Vec<f32>> = made.collect();
+        player.push(input, &mut output);
         player.finish(&mut output);
-        let [output] = output;
         Ok(output)
     }
 }
 
-/// One channel's engines and what they have yet to play.
+/// The engines of what is played at once, one channel or a stereo effect, and what they have yet to
+/// play.
 #[derive(Debug)]
-struct Channel {
+struct Voice {
     /// The first continues where the last stretch ended; each further one takes a part.
     engines: Vec<Engine>,
-    pending: Vec<f32>,
-    /// How many of them were played since the last push.
+    /// Of every channel that is heard.
+    pending: Vec<Vec<f32>>,
+    /// How many samples of them were played since the last push.
     done: usize,
     /// Output samples before the one that answers the first input sample.
     early: usize,
 }
 
-/// A part of one channel.
+/// A part of what one voice plays, a slice for each channel.
 struct Part<'a> {
     engine: &'a mut Engine,
     /// What to hear first, from nothing; `None`: the engine goes on.
-    context: Option<&'a [f32]>,
-    input: &'a [f32],
-    output: &'a mut [f32],
+    context: Option<Vec<&'a [f32]>>,
+    input: Vec<&'a [f32]>,
+    output: Vec<&'a mut [f32]>,
 }
 
 impl OfflinePlayer {
@@ -89,7 +107,7 @@ impl OfflinePlayer {
     /// defaults.
     ///
     /// # Errors
-    /// The description is not valid.
+    /// The description is not valid, or the channels are not those that a stereo network hears.
     pub fn new(network: &Network, channels: usize) -> Result<Self, EngineError> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         Self::with_threads(network, channels, threads)
@@ -105,19 +123,30 @@ impl OfflinePlayer {
         threads: usize,
     ) -> Result<Self, EngineError> {
         let (network, threads) = (network.full(), threads.max(1));
+        let audio_channels = network.audio_channels;
+        let voices = match audio_channels.is_mono() {
+            true => channels,
+            false if channels == audio_channels.dry => 1,
+            false => {
+                return Err(EngineError::Channels {
+                    got: channels,
+                    expected: audio_channels.dry,
+                });
+            }
+        };
         let on_grid = Engine::new(network)?.is_on_grid();
         let finite = network.receptive_field().filter(|_| !on_grid);
         // As few parts as give every core the same number of them.
         let parts = match finite {
-            Some(_) => threads / gcd(threads, channels.max(1)),
+            Some(_) => threads / gcd(threads, voices.max(1)),
             None => 1,
         };
-        let mut made = Vec::with_capacity(channels);
-        for _ in 0..channels {
+        let mut made = Vec::with_capacity(voices);
+        for _ in 0..voices {
             let engines = (0..parts).map(|_| Engine::new(network));
-            made.push(Channel {
+            made.push(Voice {
                 engines: engines.collect::<Result<Vec<_>, _>>()?,
-                pending: Vec::new(),
+                pending: vec![Vec::new(); audio_channels.dry],
                 done: 0,
                 early: network.latency_samples(),
             });
@@ -126,7 +155,8 @@ impl OfflinePlayer {
         let (shortest, longest) = PART_LEN;
         let part = WANTED_PART.saturating_mul(receptive_field);
         Ok(Self {
-            channels: made,
+            voices: made,
+            audio_channels,
             threads,
             receptive_field,
             stretch: parts.saturating_mul(part.clamp(shortest, longest)),
@@ -141,46 +171,56 @@ impl OfflinePlayer {
     /// # Errors
     /// As [`Engine::set_controls`].
     pub fn set_controls(&mut self, values: &[f32]) -> Result<(), EngineError> {
-        let channels = self.channels.iter_mut();
-        let mut engines = channels.flat_map(|channel| &mut channel.engines);
+        let voices = self.voices.iter_mut();
+        let mut engines = voices.flat_map(|voice| &mut voice.engines);
         engines.try_for_each(|engine| engine.set_controls(values))
     }
 
-    /// Takes a block of every channel and appends to `output` what could be played so far, which
-    /// may be nothing.
+    /// Channels that are made.
+    pub fn outputs(&self) -> usize {
+        self.voices.len() * self.audio_channels.wet
+    }
+
+    /// Takes a block of every channel that is heard and appends to every one that is made what could be
+    /// played so far, which may be nothing.
     ///
     /// # Panics
-    /// `block` or `output` has another number of channels than the player, or the block's
-    /// channels differ in length.
+    /// `block` has another number of channels than the player was made for, `output` another than
+    /// [`OfflinePlayer::outputs`], or the block's channels differ in length.
     pub fn push(&mut self, block: &[impl AsRef<[f32]>], output: &mut [Vec<f32>]) {
-        let channels = self.channels.len();
+        let channels = self.voices.len() * self.audio_channels.dry;
         assert_eq!(block.len(), channels, "channels pushed");
-        assert_eq!(output.len(), channels, "channels to append to");
+        assert_eq!(output.len(), self.outputs(), "channels to append to");
         let len = block.first().map_or(0, |samples| samples.as_ref().len());
-        for (channel, samples) in self.channels.iter_mut().zip(block) {
+        let heard = self.voices.iter_mut().flat_map(|voice| &mut voice.pending);
+        for (pending, samples) in heard.zip(block) {
             let samples = samples.as_ref();
             assert_eq!(samples.len(), len, "samples of every channel");
-            channel.pending.extend_from_slice(samples);
+            pending.extend_from_slice(samples);
         }
         while self.waiting() >= self.stretch {
             self.play(self.stretch, output);
         }
-        for channel in &mut self.channels {
-            channel.pending.drain(..channel.done);
-            channel.done = 0;
+        for voice in &mut self.voices {
+            for pending in &mut voice.pending {
+                pending.drain(..voice.done);
+            }
+            voice.done = 0;
         }
     }
 
     /// Appends the rest, so that the output is as long as all that was pushed.
     ///
     /// # Panics
-    /// `output` has another number of channels than the player.
+    /// `output` has another number of channels than [`OfflinePlayer::outputs`].
     pub fn finish(mut self, output: &mut [Vec<f32>]) {
-        assert_eq!(output.len(), self.channels.len(), "channels to append to");
-        for channel in &mut self.channels {
+        assert_eq!(output.len(), self.outputs(), "channels to append to");
+        for voice in &mut self.voices {
             // The answer to the last samples comes while silence follows them.
-            let latency = channel.engines.first().map_or(0, Engine::latency_samples);
-            channel.pending.resize(channel.pending.len() + latency, 0.0);
+            let latency = voice.engines.first().map_or(0, Engine::latency_samples);
+            for pending in &mut voice.pending {
+                pending.resize(pending.len() + latency, 0.0);
+            }
         }
         while self.waiting() > 0 {
             self.play(self.waiting().min(self.stretch), output);
@@ -189,9 +229,8 @@ impl OfflinePlayer {
 
     /// Samples of each channel that were pushed and not played.
     fn waiting(&self) -> usize {
-        self.channels
-            .first()
-            .map_or(0, |c| c.pending.len() - c.done)
+        let first = self.voices.first();
+        first.map_or(0, |v| v.pending.first().map_or(0, Vec::len) - v.done)
     }
 
     /// Plays the next `len` samples of every channel.
@@ -199,22 +238,23 @@ impl OfflinePlayer {
         let shortest = SHORTEST_PART * self.receptive_field.max(CHUNK);
         let context = self.receptive_field - 1;
         if !self.started {
-            let first = self.channels.iter_mut().flat_map(|c| c.engines.first_mut());
+            let first = self.voices.iter_mut().flat_map(|v| v.engines.first_mut());
             first.for_each(Engine::prewarm);
             self.started = true;
         }
+        let wet = self.audio_channels.wet;
         let mut parts = Vec::new();
-        for (channel, output) in self.channels.iter_mut().zip(output.iter_mut()) {
-            channel.divide(len, shortest, context, output, &mut parts);
+        for (voice, output) in self.voices.iter_mut().zip(output.chunks_mut(wet)) {
+            voice.divide(len, shortest, context, output, &mut parts);
         }
         run(parts, self.threads);
-        for (channel, output) in self.channels.iter_mut().zip(output) {
-            channel.played(len, shortest, output);
+        for (voice, output) in self.voices.iter_mut().zip(output.chunks_mut(wet)) {
+            voice.played(len, shortest, output);
         }
     }
 }
 
-impl Channel {
+impl Voice {
     /// The length of all parts but the last, and their number, for the next `len` samples.
     fn cut(&self, len: usize, shortest: usize) -> (usize, usize) {
         let most = (len / shortest).clamp(1, self.engines.len());
@@ -228,48 +268,58 @@ impl Channel {
         len: usize,
         shortest: usize,
         context: usize,
-        output: &'a mut Vec<f32>,
+        output: &'a mut [Vec<f32>],
         parts: &mut Vec<Part<'a>>,
     ) {
-        let (part_len, _) = self.cut(len, shortest);
-        let start = output.len();
-        output.resize(start + len, 0.0);
-        let input = &self.pending[self.done..self.done + len];
-        let pairs = output[start..]
-            .chunks_mut(part_len)
-            .zip(input.chunks(part_len));
-        for (i, ((output, samples), engine)) in pairs.zip(&mut self.engines).enumerate() {
+        let (part_len, count) = self.cut(len, shortest);
+        let begins = parts.len();
+        let (pending, done) = (&self.pending, self.done);
+        let heard = |from: usize, to: usize| -> Vec<&[f32]> {
+            let stretch = pending.iter().map(|channel| &channel[done..done + len]);
+            stretch.map(|channel| &channel[from..to]).collect()
+        };
+        for (i, engine) in self.engines.iter_mut().take(count).enumerate() {
             let at = i * part_len;
             parts.push(Part {
                 engine,
                 // A part is longer than its context, so this lies within the stretch.
-                context: (i > 0).then(|| &input[at - context..at]),
-                input: samples,
-                output,
+                context: (i > 0).then(|| heard(at - context, at)),
+                input: heard(at, (at + part_len).min(len)),
+                output: Vec::new(),
             });
+        }
+        for channel in output {
+            let start = channel.len();
+            channel.resize(start + len, 0.0);
+            let pieces = channel[start..].chunks_mut(part_len);
+            for (part, piece) in parts[begins..].iter_mut().zip(pieces) {
+                part.output.push(piece);
+            }
         }
     }
 
     /// Counts what was played and takes from `output` what came early.
-    fn played(&mut self, len: usize, shortest: usize, output: &mut Vec<f32>) {
+    fn played(&mut self, len: usize, shortest: usize, output: &mut [Vec<f32>]) {
         let (_, parts) = self.cut(len, shortest);
         // Whichever engine played the end of the stretch begins the next.
         self.engines.swap(0, parts.saturating_sub(1));
         self.done += len;
         let early = self.early.min(len);
-        let start = output.len() - len;
-        output.drain(start..start + early);
+        for channel in output {
+            let start = channel.len() - len;
+            channel.drain(start..start + early);
+        }
         self.early -= early;
     }
 }
 
 impl Part<'_> {
-    fn play(self) {
+    fn play(mut self) {
         if let Some(context) = self.context {
             self.engine.reset();
-            self.engine.hear(context);
+            self.engine.hear(&context);
         }
-        self.engine.process(self.input, self.output);
+        self.engine.process_channels(&self.input, &mut self.output);
     }
 }
 
@@ -279,7 +329,7 @@ fn run(parts: Vec<Part>, threads: usize) {
     if threads < 2 {
         return parts.into_iter().for_each(Part::play);
     }
-    // Parts are of one length but for the last of each channel, so dealing them out is fair.
+    // Parts are of one length but for the last of each voice, so dealing them out is fair.
     let mut hands: Vec<Vec<Part>> = (0..threads).map(|_| Vec::new()).collect();
     for (i, part) in parts.into_iter().enumerate() {
         hands[i % threads].push(part);

@@ -5,7 +5,9 @@ use crate::audio::SampleRate;
 use crate::dsp::probe::{self, Behaviour};
 use crate::network::{Architecture, DescriptionError, Network};
 
-/// Plays what [`probe::behaviour`] asks for, knobs at `controls` (none: their defaults).
+/// Plays what [`probe::behaviour`] asks for, knobs at `controls` (none: their defaults). A stereo
+/// network hears it on all its channels; of its two answers the one with more to be said against it is
+/// told of.
 ///
 /// # Errors
 /// The engine cannot play the network.
@@ -20,6 +22,25 @@ pub fn probe(network: &Network, controls: &[f32]) -> Result<Behaviour, EngineErr
     // Windows on a grid answer by where they stand.
     let grid = matches!(network.full().architecture, Architecture::Window(_));
     let forgets = network.receptive_field().filter(|_| !grid);
-    let mut play = |dry: &[f32]| engine.play_from_rest(dry);
-    Ok(probe::behaviour(&mut play, rate, forgets))
+    let mut side = |channel: usize| {
+        let mut play = |dry: &[f32]| engine.play_from_rest(dry, channel);
+        probe::behaviour(&mut play, rate, forgets)
+    };
+    let left = side(0);
+    if network.audio_channels.wet == 1 {
+        return Ok(left);
+    }
+    let right = side(1);
+    let blame = |side: &Behaviour| {
+        let faults = side.faults();
+        (
+            faults.iter().filter(|fault| fault.is_grave()).count(),
+            faults.len(),
+        )
+    };
+    Ok(if blame(&right) > blame(&left) {
+        right
+    } else {
+        left
+    })
 }

@@ -1,14 +1,15 @@
-//! The player of one channel, block by block.
+//! The player of one channel, or of both sides of a stereo effect, block by block.
 
 use super::EngineError;
 use super::block::{Block, CHUNK};
 use super::long_filter::LongFilter;
 use super::node::{Node, Plannable};
 use super::plan::Plan;
+use crate::audio::AudioChannels;
 use crate::network::{Architecture, Network, settling_samples};
 use crate::simd::Isa;
 
-/// A network that plays one channel of audio.
+/// A network that plays one channel of audio, or several at once ([`Engine::audio_channels`]).
 #[derive(Debug)]
 pub struct Engine {
     net: Box<dyn Node>,
@@ -24,6 +25,7 @@ pub struct Engine {
 #[derive(Clone, Debug)]
 struct Facts {
     sample_rate: u32,
+    audio_channels: AudioChannels,
     latency_samples: usize,
     receptive_field: Option<usize>,
     prewarm_samples: usize,
@@ -56,9 +58,12 @@ impl Engine {
             [] => None,
             taps => Some(LongFilter::new(taps, 0.0, &plan)?),
         };
-        let block = Block::new(net.widest().max(inputs), &plan)?;
+        let audio_channels = network.audio_channels;
+        let rows = inputs.max(audio_channels.wet);
+        let block = Block::new(net.widest().max(rows), &plan)?;
         let network = Facts {
             sample_rate: network.sample_rate,
+            audio_channels,
             latency_samples: network.latency_samples(),
             receptive_field: network.receptive_field(),
             prewarm_samples: prewarm_samples(network),
@@ -80,6 +85,11 @@ impl Engine {
     /// The rate the network was trained at, in hertz. Audio at another rate must be resampled.
     pub fn sample_rate(&self) -> u32 {
         self.network.sample_rate
+    }
+
+    /// Channels of sound that it hears and makes.
+    pub fn audio_channels(&self) -> AudioChannels {
+        self.network.audio_channels
     }
 
     /// How many samples the output lags behind the input.
@@ -138,66 +148,93 @@ impl Engine {
         let mut left = self.network.prewarm_samples;
         while left > 0 {
             let len = left.min(CHUNK);
-            self.block.row_mut(0, len).fill(0.0);
+            for row in 0..self.network.audio_channels.dry {
+                self.block.row_mut(row, len).fill(0.0);
+            }
             self.pass(len);
             left -= len;
         }
     }
 
-    /// Plays a block of any length.
+    /// Plays a block of any length, of one channel.
     ///
     /// Input that is not finite counts as silence: one such sample must not stay in a recurrent
     /// state for ever.
     ///
     /// # Panics
-    /// `input` and `output` differ in length.
+    /// `input` and `output` differ in length, or the network hears or makes several channels.
     pub fn process(&mut self, input: &[f32], output: &mut [f32]) {
-        assert_eq!(
-            input.len(),
-            output.len(),
-            "input and output of one length are needed"
-        );
-        for (input, output) in input.chunks(CHUNK).zip(output.chunks_mut(CHUNK)) {
-            self.take(input);
-            self.pass(input.len());
-            output.copy_from_slice(self.block.row(0, input.len()));
+        self.process_channels(&[input], &mut [output]);
+    }
+
+    /// Plays a block of any length, of all channels that the network hears, into all that it makes.
+    ///
+    /// # Panics
+    /// The channels are not [`Engine::audio_channels`], or differ in length.
+    pub fn process_channels(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) {
+        let AudioChannels { dry, wet } = self.network.audio_channels;
+        assert_eq!(input.len(), dry, "channels of input");
+        assert_eq!(output.len(), wet, "channels of output");
+        let total = input.first().map_or(0, |channel| channel.len());
+        let one_length = input.iter().all(|channel| channel.len() == total)
+            && output.iter().all(|channel| channel.len() == total);
+        assert!(one_length, "input and output of one length are needed");
+        for from in (0..total).step_by(CHUNK) {
+            let to = (from + CHUNK).min(total);
+            for (row, channel) in input.iter().enumerate() {
+                self.take(row, &channel[from..to]);
+            }
+            self.pass(to - from);
+            for (row, channel) in output.iter_mut().enumerate() {
+                channel[from..to].copy_from_slice(self.block.row(row, to - from));
+            }
         }
     }
 
     /// Plays a whole sound from rest, knobs as they stand: after [`Engine::prewarm`], latency taken
-    /// off, as long as `input`.
-    pub fn play_from_rest(&mut self, input: &[f32]) -> Vec<f32> {
+    /// off, as long as `input`. A stereo effect hears it on all channels; the answer is one of those
+    /// that it makes, from 0.
+    pub fn play_from_rest(&mut self, input: &[f32], channel: usize) -> Vec<f32> {
         self.reset();
         self.prewarm();
+        let AudioChannels { dry, wet } = self.network.audio_channels;
         let latency = self.latency_samples();
-        let mut output = vec![0.0; input.len() + latency];
         let mut late = input.to_vec();
-        late.resize(output.len(), 0.0);
-        self.process(&late, &mut output);
-        output.drain(..latency);
-        output
+        late.resize(input.len() + latency, 0.0);
+        let mut output = vec![vec![0.0; late.len()]; wet];
+        let heard = vec![late.as_slice(); dry];
+        let mut made: Vec<&mut [f32]> = output.iter_mut().map(Vec::as_mut_slice).collect();
+        self.process_channels(&heard, &mut made);
+        let mut answer = output.swap_remove(channel);
+        answer.drain(..latency);
+        answer
     }
 
     /// Plays `input` and drops the output.
-    pub(super) fn hear(&mut self, input: &[f32]) {
-        for input in input.chunks(CHUNK) {
-            self.take(input);
-            self.pass(input.len());
+    pub(super) fn hear(&mut self, input: &[&[f32]]) {
+        let total = input.first().map_or(0, |channel| channel.len());
+        for from in (0..total).step_by(CHUNK) {
+            let to = (from + CHUNK).min(total);
+            for (row, channel) in input.iter().enumerate() {
+                self.take(row, &channel[from..to]);
+            }
+            self.pass(to - from);
         }
     }
 
-    /// Puts `input` into the first row.
-    fn take(&mut self, input: &[f32]) {
-        for (to, from) in self.block.row_mut(0, input.len()).iter_mut().zip(input) {
+    /// Puts `input` into a row.
+    fn take(&mut self, row: usize, input: &[f32]) {
+        for (to, from) in self.block.row_mut(row, input.len()).iter_mut().zip(input) {
             *to = audible(*from);
         }
     }
 
-    /// One pass over what stands in the first row.
+    /// One pass over what stands in the first rows.
     fn pass(&mut self, len: usize) {
-        if self.inputs > 1 {
+        let sound = self.network.audio_channels.dry;
+        if self.inputs > sound {
             for (i, value) in self.controls.iter().enumerate() {
-                self.block.row_mut(1 + i, len).fill(*value);
+                self.block.row_mut(sound + i, len).fill(*value);
             }
         }
         self.net.process(&mut self.block, len);

@@ -102,15 +102,18 @@ fn seconds_per_sample(seconds: &[f64], block: usize) -> f64 {
 
 /// Seconds of every block, for about `time`, at least 20 blocks, after a few to warm up.
 fn time_blocks(engine: &mut Engine, signal: &[f32], time: Duration) -> Vec<f64> {
-    let mut output = vec![0.0; signal.len()];
+    let channels = engine.audio_channels();
+    let heard = vec![signal; channels.dry];
+    let mut outputs = vec![vec![0.0; signal.len()]; channels.wet];
+    let mut output: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     for _ in 0..3 {
-        engine.process(signal, &mut output);
+        engine.process_channels(&heard, &mut output);
     }
     let mut seconds = Vec::new();
     let start = Instant::now();
     while seconds.len() < 20 || start.elapsed() < time {
         let block = Instant::now();
-        engine.process(black_box(signal), &mut output);
+        engine.process_channels(black_box(&heard), &mut output);
         seconds.push(block.elapsed().as_secs_f64());
         black_box(&output);
     }

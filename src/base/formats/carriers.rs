@@ -10,6 +10,10 @@ use crate::network::Network;
 
 /// The formats that can carry `network`.
 pub fn carriers(network: &Network) -> Vec<Format> {
+    // The others' players play each channel by itself.
+    if !network.full().audio_channels.is_mono() {
+        return vec![Format::Safetensors];
+    }
     let can = |format: &Format| match format {
         Format::Nam => nam_file(network).is_ok(),
         Format::Namb => namb_file(network).is_ok(),

@@ -79,8 +79,14 @@ pub(super) fn folded(
     }
 }
 
-/// Refuses a tail, for which the other programs' files have no place.
+/// Refuses a tail, and both sides of a stereo effect, for which the other programs' files have no place.
 pub(super) fn refuse_tail(network: &Network) -> Result<(), String> {
+    let audio = network.full().audio_channels;
+    if !audio.is_mono() {
+        return Err(format!(
+            "its players play each channel by itself, and this is a stereo effect ({audio})"
+        ));
+    }
     match network.tail.len() {
         0 => Ok(()),
         taps => Err(format!(

@@ -19,6 +19,7 @@ mod slimmable;
 mod wavenet;
 mod window;
 
+pub use crate::audio::AudioChannels;
 pub use crate::dsp::modulation::Part as MovedPart;
 
 pub use activation::Activation;
@@ -50,6 +51,9 @@ pub struct Network {
     pub architecture: Architecture,
     /// The rate it was trained at, in hertz.
     pub sample_rate: u32,
+    /// Channels of sound that it hears and makes at once.
+    #[serde(default, skip_serializing_if = "AudioChannels::is_mono")]
+    pub audio_channels: AudioChannels,
     /// Knobs, in the order the network takes them.
     #[serde(default)]
     pub controls: Vec<Control>,
@@ -112,11 +116,12 @@ pub struct Weights {
 }
 
 impl Network {
-    /// A network without knobs or lag.
+    /// A network of one channel without knobs or lag.
     pub fn new(architecture: Architecture, sample_rate: u32) -> Self {
         Self {
             architecture,
             sample_rate,
+            audio_channels: AudioChannels::MONO,
             controls: Vec::new(),
             delay_samples: 0,
             tail: Vec::new(),
@@ -157,6 +162,15 @@ impl Network {
         }
         bounded("taps of the tail", Some(self.tail.len()), MAX_TAIL)?;
         numbers("tail", &self.tail, Some(self.tail.len()))?;
+        let audio = self.audio_channels;
+        if !audio.is_known() {
+            let why = "give one dry and one wet channel, or two wet and one or two dry";
+            return Err(DescriptionError::invalid("audio_channels", why));
+        }
+        if !audio.is_mono() && !self.tail.is_empty() {
+            let why = "is one filter, for a network of one channel";
+            return Err(DescriptionError::invalid("tail", why));
+        }
         if let Architecture::Slimmable(slimmable) = &self.architecture {
             if !self.tail.is_empty() {
                 let why = "belongs to one size; a network of several has none";
@@ -166,12 +180,12 @@ impl Network {
         }
         self.architecture.check_bounds(depth)?;
         let inputs = self.architecture.input_channels();
-        if inputs != 1 {
-            channels("network input", inputs, 1 + self.controls.len())?;
+        if inputs != audio.dry {
+            channels("network input", inputs, audio.dry + self.controls.len())?;
         }
         let whole = self.architecture.part();
         let outputs = whole.check(inputs, self.controls.len())?;
-        channels("network output", outputs, 1)
+        channels("network output", outputs, audio.wet)
     }
 
     /// The same without its tail.
@@ -239,14 +253,20 @@ impl Network {
         self.architecture.family()
     }
 
-    /// What moves in it by a clock of its own, where something does.
+    /// What moves in it by a clock of its own, where something does; of a stereo effect on the left.
     pub fn modulated(&self) -> Option<&Modulated> {
-        match &self.architecture {
-            Architecture::Sequential(sequential) => match sequential.layers.as_slice() {
+        let Architecture::Sequential(sequential) = &self.architecture else {
+            return None;
+        };
+        fn moved(layers: &[Layer]) -> Option<&Modulated> {
+            match layers {
                 [Layer::Modulated(modulated)] => Some(modulated),
                 _ => None,
-            },
-            _ => None,
+            }
+        }
+        match sequential.layers.as_slice() {
+            [Layer::Branches(sides)] => moved(sides.branches.first()?),
+            layers => moved(layers),
         }
     }
 }

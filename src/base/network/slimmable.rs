@@ -73,6 +73,13 @@ impl Slimmable {
                 );
                 return Err(DescriptionError::invalid(place, why));
             }
+            if network.audio_channels != outer.audio_channels {
+                let why = format!(
+                    "is {}, the container {}",
+                    network.audio_channels, outer.audio_channels
+                );
+                return Err(DescriptionError::invalid(place, why));
+            }
             weights = weights.saturating_add(network.weight_count());
         }
         bounded("weight count", Some(weights), MAX_WEIGHTS)

@@ -30,6 +30,15 @@ pub enum RegressError {
         /// What to do.
         hint: &'static str,
     },
+    /// A model of one channel where two are to be fitted together.
+    #[error(
+        "{estimator} is of one channel and says nothing across two; gain and fir-N are fitted across both \
+         sides of a stereo effect"
+    )]
+    OneChannel {
+        /// The model.
+        estimator: String,
+    },
     /// Input without any sound in it.
     #[error("{what} is silent (every sample is zero); nothing can be fitted to it")]
     Silent {

@@ -42,13 +42,16 @@ const GROUPS: usize = 8;
 pub struct Passage<'a> {
     /// What is filtered: at least as long as `wet`, and ending with it.
     pub input: &'a [f32],
-    /// What the filter is to give.
+    /// What is filtered by a filter of its own and added: as long; of all passages or of none.
+    pub beside: Option<&'a [f32]>,
+    /// What the filters are to give.
     pub wet: &'a [f32],
 }
 
 /// The impulse response of `taps` taps that makes wet of the passages' input, found from `start`
-/// (an earlier solution) or from nothing. `penalty` multiplies the penalty: 1 as the data say.
-/// `None` where `go_on` said to stop, or no input sounds.
+/// (an earlier solution) or from nothing; where there is a second input, that of its filter behind it.
+/// `penalty` multiplies the penalty: 1 as the data say. `None` where `go_on` said to stop, or no input
+/// sounds.
 pub fn fit(
     passages: &[Passage<'_>],
     taps: usize,
@@ -57,15 +60,17 @@ pub fn fit(
     go_on: impl Fn() -> bool,
 ) -> Option<Vec<f64>> {
     let mut equations = Equations::gather(passages, taps, &go_on)?;
-    if equations.lags[0] <= 0.0 {
+    let power = equations.power();
+    if power <= 0.0 {
         return None;
     }
     let is_new = start.is_none();
-    let mut h = start.map_or_else(|| vec![0.0; taps], <[f64]>::to_vec);
+    let unknowns = equations.target.len();
+    let mut h = start.map_or_else(|| vec![0.0; unknowns], <[f64]>::to_vec);
     let [rounds, steps] = [ROUNDS, STEPS].map(|both| both[usize::from(!is_new)]);
     for round in 0..rounds {
         let penalties = match is_new && round == 0 {
-            true => vec![penalty * FIRST_PENALTY * equations.lags[0]; taps],
+            true => vec![penalty * FIRST_PENALTY * power; unknowns],
             false => equations.penalties(&h, penalty),
         };
         let target = equations.target.clone();
@@ -84,23 +89,25 @@ struct Equations {
     taps: usize,
     fft: RealFft,
     work: Vec<Complex64>,
-    /// Correlation of the input with itself at lags from 0.
-    lags: Vec<f64>,
-    /// Correlation of wet with the input.
+    /// Power of each input, summed over its samples.
+    powers: Vec<f64>,
+    /// Correlation of wet with the inputs, one after another.
     target: Vec<f64>,
-    /// The transform of the Toeplitz matrix's circulant embedding, and the preconditioner's.
-    toeplitz: Vec<f64>,
-    circulant: Vec<f64>,
+    /// `[output][input]`: the transform of the circulant embedding of each Toeplitz block, and of the
+    /// preconditioner's.
+    toeplitz: Vec<Vec<Vec<Complex64>>>,
+    circulant: Vec<Vec<Vec<Complex64>>>,
     ends: Vec<End>,
     /// Energy and number of the wet samples.
     energy: f64,
     samples: usize,
 }
 
-/// What the Toeplitz form counts beside the equations: what the filter would give before wet
+/// What the Toeplitz form counts beside the equations: what the filters would give before wet
 /// begins or after it ends.
 struct End {
-    spectrum: Vec<Complex64>,
+    /// Of each input.
+    spectra: Vec<Vec<Complex64>>,
     outside: Range<usize>,
 }
 
@@ -111,45 +118,63 @@ impl Equations {
         go_on: &(impl Fn() -> bool + ?Sized),
     ) -> Option<Self> {
         let passages: Vec<Passage<'_>> = passages.iter().map(|p| p.within(taps)).collect();
-        let [lags, target] = correlations(&passages, taps);
+        let inputs = passages.first().map_or(1, |p| p.inputs().count());
+        let found = correlations(&passages, inputs, taps);
         if !go_on() {
             return None;
         }
         let mut fft = RealFft::new(quick_length(2 * taps));
-        let mut work = fft.spectrum();
+        let work = fft.spectrum();
         let size = fft.len();
-        let even = |weight: &dyn Fn(usize) -> f64| {
+        // Entry i, j of the block of inputs a and b: Σ a[t − i]·b[t − j].
+        let mut embedded = |a: usize, b: usize, weight: &dyn Fn(usize) -> f64| {
+            let [after, before] = [&found.lags[b][a], &found.lags[a][b]];
             let mut both = vec![0.0; size];
-            for (lag, r) in lags.iter().enumerate() {
-                both[lag] = weight(lag) * r;
-                both[(size - lag) % size] = weight(lag) * r;
+            for lag in (0..taps).rev() {
+                both[(size - lag) % size] = weight(lag) * before[lag];
+                both[lag] = weight(lag) * after[lag];
             }
-            both
+            let mut spectrum = fft.spectrum();
+            fft.forward(both, &mut spectrum);
+            if a == b {
+                // Even, so real.
+                spectrum.iter_mut().for_each(|bin| bin.im = 0.0);
+            }
+            spectrum
         };
-        let mut real = |samples: Vec<f64>| -> Vec<f64> {
-            fft.forward(samples, &mut work);
-            work.iter().map(|bin| bin.re).collect()
+        let mut blocks = |weight: &dyn Fn(usize) -> f64| -> Vec<Vec<Vec<Complex64>>> {
+            let mut row = |a: usize| (0..inputs).map(|b| embedded(a, b, weight)).collect();
+            (0..inputs).map(&mut row).collect()
         };
-        let toeplitz = real(even(&|_| 1.0));
-        let mut circulant = real(even(&|lag| 1.0 - lag as f64 / taps as f64));
-        circulant
-            .iter_mut()
-            .for_each(|power| *power = power.max(0.0));
+        let toeplitz = blocks(&|_| 1.0);
+        let mut circulant = blocks(&|lag| 1.0 - lag as f64 / taps as f64);
+        for (a, row) in circulant.iter_mut().enumerate() {
+            row[a]
+                .iter_mut()
+                .for_each(|power| power.re = power.re.max(0.0));
+        }
         let mut ends = Vec::new();
         for passage in &passages {
-            ends.extend(passage.ends(taps).into_iter().map(|(samples, outside)| {
-                let mut spectrum = fft.spectrum();
-                fft.forward(samples.iter().map(|&x| f64::from(x)), &mut spectrum);
-                End { spectrum, outside }
-            }));
+            for (samples, outside) in passage.ends(taps) {
+                let spectra = passage.inputs().map(|input| {
+                    let mut spectrum = fft.spectrum();
+                    let input = &input[samples.clone()];
+                    fft.forward(input.iter().map(|&x| f64::from(x)), &mut spectrum);
+                    spectrum
+                });
+                ends.push(End {
+                    spectra: spectra.collect(),
+                    outside,
+                });
+            }
         }
         let wet = || passages.iter().flat_map(|passage| passage.wet);
         Some(Self {
             taps,
             work,
             fft,
-            lags,
-            target,
+            powers: (0..inputs).map(|a| found.lags[a][a][0]).collect(),
+            target: found.target.concat(),
             toeplitz,
             circulant,
             ends,
@@ -158,37 +183,77 @@ impl Equations {
         })
     }
 
+    /// Of an input, on average.
+    fn power(&self) -> f64 {
+        self.powers.iter().sum::<f64>() / self.powers.len() as f64
+    }
+
+    /// The transforms of the filters in `h`.
+    fn responses(&mut self, h: &[f64]) -> Vec<Vec<Complex64>> {
+        let fft = &mut self.fft;
+        let response = h.chunks(self.taps).map(|h| {
+            let mut spectrum = fft.spectrum();
+            fft.forward(h.iter().copied(), &mut spectrum);
+            spectrum
+        });
+        response.collect()
+    }
+
     /// The matrix times `h`.
     fn product(&mut self, h: &[f64]) -> Vec<f64> {
-        self.fft.forward(h.iter().copied(), &mut self.work);
-        let response = self.work.clone();
-        for (bin, power) in self.work.iter_mut().zip(&self.toeplitz) {
-            *bin *= power;
+        let responses = self.responses(h);
+        let mut product = Vec::with_capacity(h.len());
+        for row in &self.toeplitz {
+            sum_of_products(&mut self.work, row.iter().zip(&responses));
+            product.extend_from_slice(&self.fft.inverse(&mut self.work)[..self.taps]);
         }
-        let mut product = self.fft.inverse(&mut self.work)[..self.taps].to_vec();
         for end in &self.ends {
-            for ((bin, h), x) in self.work.iter_mut().zip(&response).zip(&end.spectrum) {
-                *bin = h * x;
-            }
+            sum_of_products(&mut self.work, end.spectra.iter().zip(&responses));
             let given = self.fft.inverse(&mut self.work);
             let mut outside = vec![0.0; given.len()];
             outside[end.outside.clone()].copy_from_slice(&given[end.outside.clone()]);
-            self.fft.forward(outside, &mut self.work);
-            for (bin, x) in self.work.iter_mut().zip(&end.spectrum) {
-                *bin *= x.conj();
+            let mut spectrum = self.fft.spectrum();
+            self.fft.forward(outside, &mut spectrum);
+            for (product, x) in product.chunks_mut(self.taps).zip(&end.spectra) {
+                for ((bin, y), x) in self.work.iter_mut().zip(&spectrum).zip(x) {
+                    *bin = y * x.conj();
+                }
+                let back = self.fft.inverse(&mut self.work);
+                product.iter_mut().zip(back).for_each(|(p, b)| *p -= b);
             }
-            let back = self.fft.inverse(&mut self.work);
-            product.iter_mut().zip(back).for_each(|(p, b)| *p -= b);
         }
         product
     }
 
     fn precondition(&mut self, residual: &[f64], penalty: f64) -> Vec<f64> {
-        self.fft.forward(residual.iter().copied(), &mut self.work);
-        for (bin, power) in self.work.iter_mut().zip(&self.circulant) {
-            *bin /= (power + penalty).max(f64::MIN_POSITIVE);
+        let mut parts = self.responses(residual);
+        match (self.circulant.as_slice(), parts.as_mut_slice()) {
+            ([row], [part]) => {
+                for (bin, power) in part.iter_mut().zip(&row[0]) {
+                    *bin /= (power.re + penalty).max(f64::MIN_POSITIVE);
+                }
+            }
+            ([left, right], [a, b]) => {
+                let powers = left[0].iter().zip(&right[1]).zip(&left[1]);
+                for ((a, b), ((p, q), cross)) in a.iter_mut().zip(b).zip(powers) {
+                    let (p, q) = (p.re + penalty, q.re + penalty);
+                    // Of a true spectrum it is positive; rounding must not make it less.
+                    let det = (p * q - cross.norm_sqr()).max(1e-9 * p * q);
+                    let det = det.max(f64::MIN_POSITIVE);
+                    (*a, *b) = (
+                        (*a * q - *b * cross) / det,
+                        (*b * p - *a * cross.conj()) / det,
+                    );
+                }
+            }
+            // There are never more inputs.
+            _ => {}
         }
-        self.fft.inverse(&mut self.work)[..self.taps].to_vec()
+        let mut done = Vec::with_capacity(residual.len());
+        for part in &mut parts {
+            done.extend_from_slice(&self.fft.inverse(part)[..self.taps]);
+        }
+        done
     }
 
     /// The penalties that `h` calls for.
@@ -199,12 +264,29 @@ impl Equations {
         let left = left.max(1e-14 * self.energy);
         let power = factor * left / self.samples.max(1) as f64;
         let energy = |block: &[f64]| dot(block, block) / block.len() as f64;
-        let energies: Vec<f64> = h.chunks(BLOCK).map(energy).collect();
-        let strongest = energies.iter().copied().fold(0.0, f64::max);
+        let filters = h.chunks(self.taps);
+        let energies: Vec<Vec<f64>> = filters
+            .map(|h| h.chunks(BLOCK).map(energy).collect())
+            .collect();
+        let strongest = energies.iter().flatten().copied().fold(0.0, f64::max);
         let floor = (FAINT * strongest).max(f64::MIN_POSITIVE);
-        (0..self.taps)
-            .map(|tap| power / energies[tap / BLOCK].max(floor))
+        energies
+            .iter()
+            .flat_map(|own| (0..self.taps).map(|tap| power / own[tap / BLOCK].max(floor)))
             .collect()
+    }
+}
+
+/// `sum = Σ a·b`
+fn sum_of_products<'a>(
+    sum: &mut [Complex64],
+    pairs: impl Iterator<Item = (&'a Vec<Complex64>, &'a Vec<Complex64>)>,
+) {
+    for (at, (a, b)) in pairs.enumerate() {
+        for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+            let product = a * b;
+            *sum = if at == 0 { product } else { *sum + product };
+        }
     }
 }
 
@@ -230,6 +312,11 @@ impl Products for Penalised<'_> {
 }
 
 impl<'a> Passage<'a> {
+    /// All that is filtered.
+    fn inputs(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        std::iter::once(self.input).chain(self.beside)
+    }
+
     /// Input samples before the first of wet.
     fn context(&self) -> usize {
         self.input.len() - self.wet.len()
@@ -240,25 +327,34 @@ impl<'a> Passage<'a> {
         let from = self.context().saturating_sub(taps - 1);
         Self {
             input: &self.input[from..],
+            beside: self.beside.map(|input| &input[from..]),
             wet: self.wet,
         }
     }
 
-    /// The first and last samples with the places, in their convolution with a filter of `taps`
-    /// taps, that are no equations.
-    fn ends(&self, taps: usize) -> Vec<(&'a [f32], Range<usize>)> {
+    /// Where the first and last samples are, with the places, in their convolution with a filter of
+    /// `taps` taps, that are no equations.
+    fn ends(&self, taps: usize) -> Vec<(Range<usize>, Range<usize>)> {
         let (context, len) = (self.context(), self.input.len());
         let last = len.min(taps - 1);
-        let before = (context > 0).then(|| (&self.input[..context], 0..context));
-        let after = (last > 0).then(|| (&self.input[len - last..], last..last + taps - 1));
+        let before = (context > 0).then_some((0..context, 0..context));
+        let after = (last > 0).then_some((len - last..len, last..last + taps - 1));
         before.into_iter().chain(after).collect()
     }
 }
 
-/// Correlations of the input with itself and of wet with the input at lags below `taps`, summed
+/// What the equations are made of, at lags below the taps.
+struct Correlations {
+    /// `[a][b]`: Σ a[t]·b[t − lag].
+    lags: Vec<Vec<Vec<f64>>>,
+    /// Of wet with each input.
+    target: Vec<Vec<f64>>,
+}
+
+/// Correlations of the inputs with themselves and of wet with the inputs at lags below `taps`, summed
 /// over passages that reach no further than the taps do. By FFT in pieces, so that memory does not
 /// grow with the recordings.
-fn correlations(passages: &[Passage<'_>], taps: usize) -> [Vec<f64>; 2] {
+fn correlations(passages: &[Passage<'_>], inputs: usize, taps: usize) -> Correlations {
     let size = quick_length(4 * taps.max(4096));
     let hop = size - taps;
     let pieces: Vec<(&Passage<'_>, usize)> = passages
@@ -266,38 +362,54 @@ fn correlations(passages: &[Passage<'_>], taps: usize) -> [Vec<f64>; 2] {
         .flat_map(|p| (0..p.input.len()).step_by(hop).map(move |from| (p, from)))
         .collect();
     let group = pieces.len().div_ceil(GROUPS).max(1);
-    let sums: Vec<[Vec<Complex64>; 2]> = pieces
+    let zeros = |fft: &RealFft| vec![fft.spectrum(); inputs * inputs + inputs];
+    let sums: Vec<Vec<Vec<Complex64>>> = pieces
         .par_chunks(group)
         .map(|group| {
             let mut fft = RealFft::new(size);
-            let mut sums = [fft.spectrum(), fft.spectrum()];
-            let [mut heard, mut new] = [fft.spectrum(), fft.spectrum()];
+            let mut sums = zeros(&fft);
+            let mut heard = vec![fft.spectrum(); inputs];
+            let mut new = fft.spectrum();
             for &(passage, from) in group {
                 let to = (from + hop).min(passage.input.len());
                 let past = from.saturating_sub(taps - 1);
-                let at = |n: usize| f64::from(passage.input[n]);
-                fft.forward((past..to).map(at), &mut heard);
                 let only_new = |n: usize, x: f64| if n < from { 0.0 } else { x };
-                fft.forward((past..to).map(|n| only_new(n, at(n))), &mut new);
-                add_product(&mut sums[0], &new, &heard);
+                for (input, heard) in passage.inputs().zip(&mut heard) {
+                    fft.forward((past..to).map(|n| f64::from(input[n])), heard);
+                }
+                for (a, input) in passage.inputs().enumerate() {
+                    let at = |n: usize| only_new(n, f64::from(input[n]));
+                    fft.forward((past..to).map(at), &mut new);
+                    for (b, heard) in heard.iter().enumerate() {
+                        add_product(&mut sums[a * inputs + b], &new, heard);
+                    }
+                }
                 let wet = |n: usize| match n.checked_sub(passage.context()) {
                     Some(n) => f64::from(passage.wet[n]),
                     None => 0.0,
                 };
                 fft.forward((past..to).map(|n| only_new(n, wet(n))), &mut new);
-                add_product(&mut sums[1], &new, &heard);
+                for (b, heard) in heard.iter().enumerate() {
+                    add_product(&mut sums[inputs * inputs + b], &new, heard);
+                }
             }
             sums
         })
         .collect();
     let mut fft = RealFft::new(size);
-    [0, 1].map(|which| {
+    let mut total = |which: usize| -> Vec<f64> {
         let mut total = fft.spectrum();
         for sum in &sums {
             total.iter_mut().zip(&sum[which]).for_each(|(t, s)| *t += s);
         }
         fft.inverse(&mut total)[..taps].to_vec()
-    })
+    };
+    let lags = (0..inputs).map(|a| (0..inputs).map(|b| total(a * inputs + b)).collect());
+    let lags = lags.collect();
+    Correlations {
+        lags,
+        target: (0..inputs).map(|b| total(inputs * inputs + b)).collect(),
+    }
 }
 
 fn add_product(sum: &mut [Complex64], new: &[Complex64], heard: &[Complex64]) {
@@ -345,10 +457,12 @@ mod tests {
         let passages = [
             Passage {
                 input: &x[..300],
+                beside: None,
                 wet: &y[..300],
             },
             Passage {
                 input: &x[300..],
+                beside: None,
                 wet: &y[500..],
             },
         ];
@@ -375,8 +489,43 @@ mod tests {
     }
 
     fn found(x: &[f32], wet: &[f32], start: Option<&[f64]>, go_on: bool) -> Option<Vec<f64>> {
-        let passage = Passage { input: x, wet };
+        let passage = Passage {
+            input: x,
+            beside: None,
+            wet,
+        };
         fit(&[passage], 3000, start, 1.0, || go_on)
+    }
+
+    /// Two inputs that are much alike, in a passage that begins in the middle of them.
+    #[test]
+    fn each_of_two_inputs_has_its_filter() {
+        const TAPS: usize = 400;
+        let x = sound(9000);
+        let other = Noise::new(11).take(9000);
+        let beside: Vec<f32> = x.iter().zip(other).map(|(x, n)| x + 0.2 * n).collect();
+        let tap = |at: usize, i: usize, gain: f64| if i == at { gain } else { 0.0 };
+        let left: Vec<f64> = (0..TAPS)
+            .map(|i| tap(0, i, 1.0) + tap(301, i, 0.5))
+            .collect();
+        let right: Vec<f64> = (0..TAPS).map(|i| tap(150, i, -0.6)).collect();
+        let both = filtered(&left, &x)
+            .into_iter()
+            .zip(filtered(&right, &beside));
+        let wet: Vec<f32> = both.map(|(a, b)| a + b).collect();
+        let passage = |from: usize, to: usize, context: usize| Passage {
+            input: &x[from - context..to],
+            beside: Some(&beside[from - context..to]),
+            wet: &wet[from..to],
+        };
+        let passages = [passage(0, 4000, 0), passage(4500, 9000, 450)];
+        let found = fit(&passages, TAPS, None, 1.0, || true).unwrap();
+        let wanted = [left, right].concat();
+        assert!(
+            distance(&found, &wanted) < 1e-6,
+            "{}",
+            distance(&found, &wanted)
+        );
     }
 
     /// Echoes and a decaying room in a sound that fills few bands; a little noise changes little.

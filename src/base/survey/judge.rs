@@ -55,6 +55,11 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
         if moving.is_some() && matches!(finding.fact, Fact::GainSways { .. }) {
             continue;
         }
+        // What makes two channels of one is told of below.
+        let is_joint = look.sides.as_ref().is_some_and(|sides| sides.joint);
+        if is_joint && matches!(finding.fact, Fact::ChannelsDiffer { .. }) {
+            continue;
+        }
         match finding.severity {
             Severity::Error => problems.push(finding.message()),
             Severity::Warning if spoils => problems.push(finding.message()),
@@ -122,6 +127,19 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
                 measured.repetition
             ));
         }
+    }
+    if let Some(sides) = look.sides.as_ref().filter(|sides| sides.joint) {
+        let how = match sides.ahead {
+            Some(ahead) => format!("the oscillator is {ahead:.2} rad ahead on the right"),
+            None => format!(
+                "channel by channel a filter leaves ESR {:.1e} of wet, across both {:.1e}",
+                sides.apart, sides.together
+            ),
+        };
+        cautions.push(format!(
+            "left and right are sides of one effect: {how}; data.stereo = \"joint\", which `effigy new` \
+             writes, learns them together"
+        ));
     }
     let varied = look.motion.as_ref().is_some_and(|m| m.variation.is_some());
     if look.kind().is_some() && !varied && seconds > SHORT_SECONDS {

@@ -5,6 +5,7 @@
 
 use super::bond::Bond;
 use super::moving;
+use super::stereo::{self, Both, Sides};
 use crate::audio::{Audio, SampleRate};
 use crate::data::aligned::{self, Motion};
 use crate::data::check::{Fact, Finding};
@@ -18,6 +19,9 @@ use serde::Serialize;
 
 /// A latency from here on is a delay that is heard (or felt) as one.
 const DELAYED_SECONDS: f64 = 1e-3;
+
+/// Filters that reach further than this between the sides are heard as an echo or a room.
+const HEARD_APART_SECONDS: f64 = 0.05;
 
 /// A response is left this many samples of lead before its measured onset: the guess of the kind
 /// must not suffer from an onset that was read a little late.
@@ -80,6 +84,7 @@ pub(super) struct Look {
     pub(super) findings: Vec<Finding>,
     pub(super) diagnosis: Option<Diagnosis>,
     pub(super) moving: Option<Moving>,
+    pub(super) sides: Option<Sides>,
     pub(super) delayed: bool,
     pub(super) bond: Option<Bond>,
 }
@@ -129,7 +134,55 @@ impl Look {
             }),
             ..Self::default()
         };
-        look.along(pair, rate, observer)
+        let found = look.along(pair, rate, observer)?;
+        Ok(match pairs.as_slice() {
+            [left, right] => found.beside(channels.len(), [*left, *right], rate, observer),
+            _ => found,
+        })
+    }
+
+    /// What both sides of a stereo wet say together, after what the left alone said.
+    fn beside(
+        self,
+        heard: usize,
+        [left, right]: [Channel<'_>; 2],
+        rate: SampleRate,
+        observer: &dyn Observer,
+    ) -> Self {
+        let Some(latency) = &self.latency else {
+            return self;
+        };
+        let lag = latency.latency_samples - LEAD;
+        let [left, right] = [left, right].map(|(dry, wet)| shared(dry, wet, lag));
+        if left.0.is_empty() {
+            return self;
+        }
+        let both = Both {
+            dry: [left.0, right.0].into_iter().take(heard).collect(),
+            wet: [left.1, right.1],
+            rate,
+        };
+        let sides = stereo::look(&both, self.moving.as_ref(), observer);
+        let mut look = Self { sides, ..self };
+        if heard > 1 && look.sides.as_ref().is_some_and(|sides| sides.joint) {
+            // Wet is silent where both are.
+            let both = left.0.iter().zip(right.0).map(|(l, r)| l.abs() + r.abs());
+            look.noise_db = aligned::noise_db(&both.collect::<Vec<f32>>(), left.1, rate);
+        }
+        let Some(sides) = look.sides.as_ref().filter(|sides| sides.is_linear()) else {
+            return look;
+        };
+        // The left alone is not all of the effect.
+        if let Some(bond) = &mut look.bond {
+            let explained = bond.explained.unwrap_or(0.0).max(1.0 - sides.together);
+            bond.explained = Some(explained);
+        }
+        if let Some(diagnosis) = &mut look.diagnosis {
+            let is_long = rate.seconds(sides.reach) > HEARD_APART_SECONDS;
+            diagnosis.kind = if is_long { Kind::Delayed } else { Kind::Linear };
+        }
+        look.moving = None;
+        look
     }
 
     /// What is found in a pair of channels once its latency, and the slide of its clocks, are
@@ -224,6 +277,9 @@ impl Look {
         diagnosis.map(|diagnosis| diagnosis.kind)
     }
 }
+
+/// Dry and wet of one channel.
+type Channel<'a> = (&'a [f32], &'a [f32]);
 
 /// What both sides cover once wet is moved to an earlier place by `lag`.
 fn shared<'a>(dry: &'a [f32], wet: &'a [f32], lag: i64) -> (&'a [f32], &'a [f32]) {

@@ -7,9 +7,11 @@ mod bond;
 mod judge;
 mod look;
 mod moving;
+mod stereo;
 
 pub use bond::Bond;
 pub use look::{LatencyFacts, SoundingFacts};
+pub use stereo::Sides;
 
 use crate::audio::Audio;
 use crate::data::channels;
@@ -62,6 +64,8 @@ pub struct Survey {
     /// The effect standing still against the effect in motion, both fitted; `None` where a static
     /// model says it all.
     pub moving: Option<Moving>,
+    /// How the two sides of a stereo wet are related; `None` of others.
+    pub sides: Option<Sides>,
     /// The guess of the kind, with its figures.
     pub diagnosis: Option<Diagnosis>,
 }
@@ -73,6 +77,11 @@ impl Survey {
         let measured = latency.measured.as_ref()?;
         let placed = self.bond.unwrap_or_default().places(measured);
         placed.then_some((latency.latency_samples, measured.confidence))
+    }
+
+    /// Whether both sides are to be learned as one effect.
+    pub fn is_joint(&self) -> bool {
+        self.sides.as_ref().is_some_and(|sides| sides.joint)
     }
 
     /// What moves by a clock of its own, in words, where something does.
@@ -133,6 +142,7 @@ pub fn survey(
         time_variation: motion.variation,
         gain_sway: motion.tremolo,
         moving: look.moving,
+        sides: look.sides,
         latency: look.latency,
         diagnosis: look.diagnosis.filter(|_| belong),
     })

@@ -1,6 +1,6 @@
 //! A linear effect as the WAV of its impulse response.
 
-use super::{Request, ir, refuse_input};
+use super::{Request, ir, refuse_input, refuse_stereo};
 use crate::formats::Format;
 use crate::playing::Playable;
 use anyhow::{Result, bail, ensure};
@@ -41,6 +41,7 @@ pub fn export(request: &Request) -> Result<Outcome> {
         request.output.display()
     );
     let network = Playable::open(&request.model)?.network()?;
+    refuse_stereo(&network, "ir")?;
     let Some(taps) = network.impulse_response() else {
         match network.tail.is_empty() {
             true => bail!(

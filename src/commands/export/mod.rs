@@ -18,7 +18,7 @@ use crate::files::{self, ScratchFile};
 use crate::formats::{self, Agreement, Format, PREDICTION_TOLERANCE, SelfTest};
 use crate::formats::{aidax, nam, namb, proteus, rtneural, safetensors};
 use crate::models::EffectModel;
-use crate::models::predict::predict;
+use crate::models::predict::predict_channels;
 use crate::network::{Architecture, Layer, Network};
 use crate::playing::Playable;
 use crate::playing::playable::Run;
@@ -164,6 +164,7 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     };
     let playable = Playable::open(&request.model)?;
     let described = playable.network()?;
+    refuse_stereo(&described, format)?;
     // Files of other programs hold the network, and the tail stands beside them.
     let apart = format != Format::Safetensors && !described.tail.is_empty();
     let network = match apart {
@@ -235,6 +236,17 @@ pub fn export(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         card::write(&card, &told)?;
     }
     Ok(outcome)
+}
+
+/// Files of other programs hold a network that plays each channel by itself.
+fn refuse_stereo(network: &Network, format: impl std::fmt::Display) -> Result<()> {
+    let audio = network.full().audio_channels;
+    ensure!(
+        audio.is_mono() || format.to_string() == Format::Safetensors.to_string(),
+        "{format} has no place for both sides of a stereo effect ({audio}): write .safetensors, which effigy \
+         plays, or train on one side alone, with channel = 1 at the pairs, for a player of {format}"
+    );
+    Ok(())
 }
 
 /// How the network behaves, knobs at their defaults.
@@ -572,14 +584,29 @@ fn cold(network: &Network, input: &[f32]) -> Result<Vec<f32>, EngineError> {
     Ok(output)
 }
 
-/// As players do it: after silence. Files keep no positions of knobs, so they are given.
+/// As players do it: after silence, one side after the other. Files keep no positions of knobs, so they are
+/// given. The right of a stereo effect hears the sound from its middle on, and then its beginning.
 fn play(network: &Network, controls: &[f32], input: &[f32]) -> Result<Vec<f32>, EngineError> {
     let mut engine = Engine::new(network)?;
     engine.set_controls(controls)?;
     engine.prewarm();
-    let mut output = vec![0.0; input.len()];
-    engine.process(input, &mut output);
+    let audio = engine.audio_channels();
+    let heard = heard(input, audio.dry);
+    let heard: Vec<&[f32]> = heard.iter().map(Vec::as_slice).collect();
+    let mut output = vec![0.0; audio.wet * input.len()];
+    let mut sides: Vec<&mut [f32]> = output.chunks_mut(input.len()).collect();
+    engine.process_channels(&heard, &mut sides);
     Ok(output)
+}
+
+/// A test sound for each channel.
+fn heard(input: &[f32], channels: usize) -> Vec<Vec<f32>> {
+    let turned = |channel: usize| {
+        let mut sound = input.to_vec();
+        sound.rotate_left(channel * input.len() / 2);
+        sound
+    };
+    (0..channels).map(turned).collect()
 }
 
 /// Every size of the re-read network beside the one it was written from.
@@ -631,6 +658,7 @@ fn against_training(
     };
     let signal = formats::test_signal(reread.sample_rate);
     let latency = described.latency_samples();
+    // The networks that look ahead are of one channel.
     let late = |mut signal: Vec<f32>| {
         signal.resize(signal.len() + latency, 0.0);
         signal
@@ -649,7 +677,10 @@ fn against_training(
         let swayed = play(&network, &controls, &swayed)?.split_off(latency);
         let silence = silence(model, &network)?;
         let knobs = model.knobs_before(&controls, silence.len() as i64);
-        let wanted = predict(model, &device, &knobs, &silence, &signal);
+        let channels = model.audio_channels().dry;
+        let past = vec![silence; channels];
+        let dry = heard(&signal, channels);
+        let wanted = predict_channels(model, &device, &knobs, &past, &dry).concat();
         agreements.push(formats::agree::<EngineError>(
             &wanted,
             &found,

@@ -1,7 +1,7 @@
 //! A network as ONNX, for the runtimes of other fields. No reader stands here that could read it
 //! again: `tests/onnx/check` holds it to the engine with onnxruntime.
 
-use super::{Request, refuse_input};
+use super::{Request, refuse_input, refuse_stereo};
 use crate::engine::Engine;
 use crate::files;
 use crate::formats::onnx;
@@ -41,6 +41,7 @@ pub fn is_wanted(request: &Request) -> bool {
 pub fn export(request: &Request) -> Result<Outcome> {
     refuse_input(request)?;
     let network = Playable::open(&request.model)?.network()?;
+    refuse_stereo(&network, "onnx")?;
     ensure!(
         network.tail.is_empty(),
         "onnx has no place for the tail behind this network; safetensors has"

@@ -8,7 +8,7 @@ mod spans;
 mod text;
 
 use super::check;
-use crate::config;
+use crate::config::{self, Player};
 use crate::data::check::Severity;
 use crate::files;
 use crate::progress::Observer;
@@ -66,6 +66,11 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         looked: &looked,
         kind: kind_of(&looked),
     };
+    ensure!(
+        !plan.is_joint() || request.player == Player::Any,
+        "left and right of these recordings are sides of one effect, and players of other formats play each \
+         channel by itself: leave --for out, or learn one side alone with --channel 1"
+    );
     let text = plan.config()?;
     // What was written must be what training takes: a wrong name shows here, too.
     config::parse(&text, &path, &[])?.check()?;

@@ -77,10 +77,28 @@ impl Plan<'_> {
         }
     }
 
+    /// Whether left and right of any pair are sides of one effect.
+    pub(super) fn is_joint(&self) -> bool {
+        self.request.channel.is_none() && self.looked.iter().any(|(_, check)| check.is_joint())
+    }
+
+    /// Samples that filters across both sides need, where these are all of the effect.
+    fn filters_across(&self) -> Option<usize> {
+        let sides = self
+            .looked
+            .iter()
+            .filter_map(|(_, check)| check.sides.as_ref());
+        let sides: Vec<_> = sides.filter(|sides| sides.joint).collect();
+        let are_all = self.is_joint() && sides.iter().all(|sides| sides.is_linear());
+        let reach = sides.iter().map(|sides| sides.reach).max();
+        reach.filter(|_| are_all)
+    }
+
     fn budget(&self) -> Budget {
         let usual = match family_of(self.kind) {
             // Solved for: there is nothing to try.
             Family::Modulation => Budget::None,
+            _ if self.filters_across().is_some() => Budget::None,
             _ => Budget::Seconds(300.0),
         };
         self.request.budget.unwrap_or(usual)
@@ -106,6 +124,7 @@ impl Plan<'_> {
             text += "# The wet side is upside down. \"keep\" learns that, \"correct\" turns it over first.\n\
                      polarity = \"keep\"\n";
         }
+        text += &self.stereo();
         text += &self.pairs()?;
         text += &self.search();
         if let Some(first) = self.recipes().first() {
@@ -157,6 +176,18 @@ impl Plan<'_> {
             ));
         }
         facts
+    }
+
+    /// Both sides as one effect, where they are.
+    fn stereo(&self) -> String {
+        if !self.is_joint() {
+            return String::new();
+        }
+        let why = comment(
+            "Left and right are sides of one effect and are learned together; \"channels\" learns each by \
+             itself, as one and the same effect of one channel.",
+        );
+        format!("{why}stereo = \"joint\"\n")
     }
 
     /// The latency to write, and how it was come by.
@@ -348,16 +379,18 @@ impl Plan<'_> {
             0.0 => f64::from(rate) * 0.2,
             ms => f64::from(rate) * ms / 1000.0,
         };
-        let mut all = recipes::recipes(
-            family_of(self.kind),
-            &Extent {
-                samples: samples * 4 / 5,
-                longest: trained.iter().copied().max().unwrap_or_default(),
-                usual: recipes::usual(&trained),
-                shortest_held_back: shortest,
-                reach: (reach as usize).min(shortest / 4).max(1),
-            },
-        );
+        let extent = Extent {
+            samples: samples * 4 / 5,
+            longest: trained.iter().copied().max().unwrap_or_default(),
+            usual: recipes::usual(&trained),
+            shortest_held_back: shortest,
+            reach: (reach as usize).min(shortest / 4).max(1),
+        };
+        let mut all = match self.filters_across() {
+            Some(reach) => vec![recipes::filters_across(&extent, reach)],
+            None => recipes::recipes(family_of(self.kind), &extent),
+        };
+        all.retain(|recipe| recipe.model.takes_stereo() || !self.is_joint());
         let with_knobs = self.named.iter().any(|named| !named.knobs.is_empty());
         all.retain(|recipe| recipe.model.takes_controls() || !with_knobs);
         all
@@ -377,7 +410,8 @@ impl Plan<'_> {
         let usual = usual.map_or_else(|| Ok(Table::new()), |m| Table::try_from(&m))?;
         text += &commented(&Table::try_from(&recipe.model)?, &usual);
         let mut training = recipe.training.clone();
-        training.downward = family_of(self.kind) == Family::Distortion;
+        // The chain that teaches it has one channel.
+        training.downward = family_of(self.kind) == Family::Distortion && !self.is_joint();
         let usual = Table::try_from(crate::config::TrainingConfig::default())?;
         text += "\n[loss]\nesr = 1.0\n\n[training]\n";
         text += &commented(&Table::try_from(&training)?, &usual);
@@ -397,6 +431,10 @@ impl Plan<'_> {
 
     fn why_network(&self, recipe: &Recipe) -> String {
         let why = match self.kind {
+            _ if self.filters_across().is_some() => {
+                "The effect is linear: a filter from every dry channel to each side, solved for rather than \
+                 learned, is as good as any network can be."
+            }
             Some(Kind::Linear) => {
                 "The effect is linear: a filter, solved for rather than learned, is as good as any network \
                  can be."

@@ -34,7 +34,7 @@ pub fn network(
         .collect();
     let mut engine = Engine::new(&model.describe(rate.hz(), controls))?;
     engine.set_controls(&values)?;
-    let mut play = |dry: &[f32]| engine.play_from_rest(dry);
+    let mut play = |dry: &[f32]| engine.play_from_rest(dry, 0);
     Ok(probe::measure(&mut play, rate, level_dbfs))
 }
 

@@ -3,7 +3,7 @@
 
 use super::taught::Taught;
 use crate::config::{BaselineConfig, Config, MAX_UNKNOWNS, ModelConfig};
-use crate::data::load::{self, Recordings};
+use crate::data::load::{self, DataError, Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::data::sound::Sounding;
 use crate::data::windows::Windows;
@@ -15,8 +15,9 @@ use crate::regress::baseline::Baseline;
 use crate::training::history::EpochRow;
 use crate::training::level;
 use crate::training::run_dir::{Progress, RunDir, State};
+use crate::training::tare::Idle;
 use crate::training::{self, Pace, Session, TrainingError, evaluate};
-use crate::training::{modulation, tail, tare};
+use crate::training::{modulation, stereo, tail, tare};
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -40,10 +41,16 @@ impl Lesson<'_> {
     ) -> Result<EffectModel> {
         let ModelConfig::Fir(fir) = &config.model else {
             let model = models::of_config(config, self.device);
-            let spans = load::spans(&self.recordings.train);
+            let spans = self.spans(&self.recordings.train, config)?;
             let model = tail::begin(model, config, &spans, observer)?;
             return Ok(modulation::begin(model, config, &spans, observer)?);
         };
+        let audio = config.data.audio_channels();
+        if !audio.is_mono() {
+            let spans = self.spans(&self.recordings.train, config)?;
+            let filters = stereo::filters(&spans, fir.taps, observer)?;
+            return Ok(Fir::of_sides(&filters, self.device).into());
+        }
         if fir.taps > MAX_UNKNOWNS {
             let spans = load::spans(&self.recordings.train);
             let taps = tail::alone(&spans, fir.taps, observer)?;
@@ -53,7 +60,7 @@ impl Lesson<'_> {
             taps: fir.taps,
             ridge: 0.0,
         };
-        let fitted = fitting::fit(&wanted, self.recordings, observer)?;
+        let fitted = fitting::fit(&wanted, self.recordings, audio, observer)?;
         match fitted.source {
             Source::Baseline(saved) => match saved.baseline {
                 Baseline::Fir { taps, .. } => {
@@ -71,7 +78,7 @@ impl Lesson<'_> {
     /// # Errors
     /// None is long enough, or one part says nothing.
     pub(super) fn windows(&self, config: &Config, model: &EffectModel) -> Result<Windows> {
-        let mut spans = load::spans(&self.recordings.train);
+        let mut spans = self.spans(&self.recordings.train, config)?;
         let longest = spans.iter().map(|s| s.samples().len()).max().unwrap_or(0);
         let reach = evaluate::reach(model);
         let window_len = config.windows.window_len;
@@ -128,8 +135,8 @@ impl Lesson<'_> {
         observer: &dyn Observer,
         on_epoch: impl FnMut(&EpochRow, bool),
     ) -> Result<Progress, TrainingError> {
-        let valid = load::spans(&self.recordings.valid);
-        let session = self.session(config, windows, &valid, save_every);
+        let valid = self.spans(&self.recordings.valid, config)?;
+        let session = self.session(config, windows, &valid, save_every)?;
         // Parameters are created where gradients can reach them.
         let finished = |model| session.finished(model);
         let state = run.load_state(model.train(), config, finished, observer)?;
@@ -148,15 +155,25 @@ impl Lesson<'_> {
         observer: &dyn Observer,
     ) -> Result<Pace, TrainingError> {
         let windows = windows.per_epoch(Some(config.training.batch_size));
-        let valid = load::spans(&self.recordings.valid);
-        let session = self.session(config, &windows, &valid, Duration::MAX);
+        let valid = self.spans(&self.recordings.valid, config)?;
+        let session = self.session(config, &windows, &valid, Duration::MAX)?;
         let state = State::begun(model.clone().train(), &config.training);
         training::pace(&session, state, observer)
     }
 
     /// What a network is to put out in silence.
-    pub(super) fn idle(&self) -> f64 {
-        tare::recorded_idle(&load::spans(&self.recordings.train))
+    pub(super) fn idle(&self, config: &Config) -> Result<Idle, DataError> {
+        let spans = self.spans(&self.recordings.train, config)?;
+        Ok(tare::recorded_idle(&spans))
+    }
+
+    /// What the network of `config` learns from or is judged on at once.
+    pub(super) fn spans(
+        &self,
+        excerpts: &[Excerpt],
+        config: &Config,
+    ) -> Result<Vec<Span>, DataError> {
+        load::units(excerpts, config.data.audio_channels())
     }
 
     fn session<'a>(
@@ -165,16 +182,17 @@ impl Lesson<'_> {
         windows: &'a Windows,
         valid: &'a [Span],
         save_every: Duration,
-    ) -> Session<'a> {
-        Session {
+    ) -> Result<Session<'a>, DataError> {
+        let spans = self.spans(&self.recordings.train, config)?;
+        Ok(Session {
             config,
             device: self.device,
             windows,
-            target_gain: level::target_gain(&config.training, &load::spans(&self.recordings.train)),
-            idle: self.idle(),
+            target_gain: level::target_gain(&config.training, &spans),
+            idle: tare::recorded_idle(&spans),
             valid,
             save_every,
-        }
+        })
     }
 }
 

@@ -150,6 +150,7 @@ pub fn train(
     let recordings = recorded(request, &config, observer)?;
     moves::warn(&config, &recordings, observer)?;
     config.data.sample_rate = Some(recordings.sample_rate.hz());
+    config.data.hear(recordings.dry_channels);
     // What is there already stands at the level that it was trained at.
     match &resumed {
         // Its own config, with what was asked for on top of it, says all.
@@ -324,10 +325,12 @@ fn test(
     best.name = config.model.kind().to_string();
     let wanted: Vec<BaselineConfig> = config.baselines.rows();
     let baselines = fitting::reach_of(&wanted);
-    let mut tester = Tester::new(recordings, best.reach(), baselines, observer);
+    let audio = best.audio_channels();
+    let mut tester =
+        Tester::new(recordings, best.reach(), baselines, observer).with_sides(!audio.is_mono());
     let (predicted, phases) = tester.predictions(&best, &recordings.test)?;
     tester.identity()?;
-    for fitted in fitting::fit_possible(&wanted, recordings, observer)? {
+    for fitted in fitting::fit_possible(&wanted, recordings, audio, observer)? {
         tester.score(&fitted, &recordings.test)?;
     }
     Ok(Tested {
@@ -335,7 +338,7 @@ fn test(
         phases,
         files: tester.write_audio(&run.file("test"), predicted)?,
         rows: tester.rows().to_vec(),
-        by_pair: tester.by_pair().to_vec(),
+        by_pair: tester.by_pair(),
     })
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 pub(in crate::commands) fn is_of(saved: &Config, given: &Config) -> bool {
     let mut given = given.clone();
     given.data.sample_rate = given.data.sample_rate.or(saved.data.sample_rate);
+    given.data.dry_channels = given.data.dry_channels.or(saved.data.dry_channels);
     adopt(&mut given, saved);
     refuse_other_config(saved, &given).is_ok()
 }

@@ -45,8 +45,10 @@ pub(super) struct Gru {
 pub(super) struct Start {
     /// Samples that the slowest unit remembers; `None`: all about as long.
     pub memory: Option<usize>,
-    /// Factor on the weights of the first input.
+    /// Factor on the weights of the first inputs.
     pub drive: f32,
+    /// How many of them: channels of sound.
+    pub sound: usize,
 }
 
 impl RecurrentLayer {
@@ -63,7 +65,7 @@ impl RecurrentLayer {
     ) -> Self {
         let bound = 1.0 / (hidden as f32).sqrt();
         let rows = gates(cell) * hidden;
-        let weight_input = input_weights([rows, inputs], bound, start.drive, init);
+        let weight_input = input_weights([rows, inputs], bound, &start, init);
         let weight_hidden = init.uniform([rows, hidden], bound);
         let mut bias = init.numbers(rows, bound);
         let mut bias_hidden = match cell {
@@ -222,16 +224,20 @@ fn gates(cell: Cell) -> usize {
     }
 }
 
-/// Input weights `[gates · hidden, inputs]`, uniform in ±`bound`, those of the first input
+/// Input weights `[gates · hidden, inputs]`, uniform in ±`bound`, those of the first inputs, the sound,
 /// `drive` times larger.
 fn input_weights(
     [rows, inputs]: [usize; 2],
     bound: f32,
-    drive: f32,
+    start: &Start,
     init: &mut WeightInit,
 ) -> Param<Tensor<2>> {
     let mut weights = init.numbers(rows * inputs, bound);
-    weights.iter_mut().step_by(inputs).for_each(|w| *w *= drive);
+    for row in weights.chunks_exact_mut(inputs) {
+        row.iter_mut()
+            .take(start.sound)
+            .for_each(|w| *w *= start.drive);
+    }
     init.given([rows, inputs], weights)
 }
 

@@ -13,7 +13,7 @@ use super::parts::{Activation, Conv, Film, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::{Conditioning, S4TfConfig};
-use crate::network::{Architecture, Control, Layer, Residual, Sequential};
+use crate::network::{Architecture, AudioChannels, Control, Layer, Residual, Sequential};
 use burn::prelude::*;
 use temporal_film::TemporalFilm;
 
@@ -24,6 +24,8 @@ pub struct S4TfNetwork {
     layers: Vec<S4TfLayer>,
     head: Conv,
     warm_up: usize,
+    #[module(skip)]
+    audio: AudioChannels,
 }
 
 /// One layer.
@@ -91,21 +93,27 @@ impl S4TfLayer {
 
 impl S4TfNetwork {
     /// For inputs of `inputs` channels: sound, then knobs.
-    fn new(config: &S4TfConfig, inputs: usize, init: &mut WeightInit) -> Self {
-        let film = inputs > 1 && config.conditioning == Conditioning::Film;
+    fn new(
+        config: &S4TfConfig,
+        inputs: usize,
+        audio: AudioChannels,
+        init: &mut WeightInit,
+    ) -> Self {
+        let film = inputs > audio.dry && config.conditioning == Conditioning::Film;
         let (first, controls) = if film {
-            (1, Some(inputs - 1))
+            (audio.dry, Some(inputs - audio.dry))
         } else {
             (inputs, None)
         };
         let channels = config.channels;
         Self {
-            input: Conv::new([channels, first, 1], 1, true, init).driven(config.drive),
+            input: Conv::new([channels, first, 1], 1, true, init).driven(config.drive, audio.dry),
             layers: (0..config.layers)
                 .map(|_| S4TfLayer::new(config, controls, init))
                 .collect(),
-            head: Conv::new([1, channels, 1], 1, true, init),
+            head: Conv::new([audio.wet, channels, 1], 1, true, init),
             warm_up: config.warm_up,
+            audio,
         }
     }
 }
@@ -117,6 +125,10 @@ impl EffectNetwork for S4TfNetwork {
 
     fn forward_from(&self, input: Tensor<3>, state: State) -> Tensor<3> {
         warmed_up(self, input, state)
+    }
+
+    fn audio_channels(&self) -> AudioChannels {
+        self.audio
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -139,14 +151,14 @@ impl EffectNetwork for S4TfNetwork {
         })
     }
 
-    fn shift_output(&mut self, by: f32) {
+    fn shift_output(&mut self, by: &[f32]) {
         self.head.shift(by);
     }
 }
 
 impl Memory for S4TfNetwork {
     fn advance(&self, input: Tensor<3>, state: State) -> (Tensor<3>, State) {
-        let (sound, knobs) = sound_and_knobs(input.clone());
+        let (sound, knobs) = sound_and_knobs(input.clone(), self.audio.dry);
         let has_film = self.layers.iter().any(|layer| layer.film.is_some());
         let mut x = self.input.forward(if has_film { sound } else { input });
         let (mut before, mut after) = (state, State::default());
@@ -163,6 +175,6 @@ impl Memory for S4TfNetwork {
 
 impl<M: From<S4TfNetwork>> Build<M> for S4TfConfig {
     fn build(&self, site: &mut Site<'_>) -> M {
-        S4TfNetwork::new(self, site.inputs, &mut site.init).into()
+        S4TfNetwork::new(self, site.inputs, site.audio, &mut site.init).into()
     }
 }

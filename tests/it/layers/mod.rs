@@ -33,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dsp", &["audio", "number"]),
     ("effects", &["audio", "dsp"]),
     // A moving part's numbers are those of its motion.
-    ("network", &["dsp", "limits"]),
+    ("network", &["audio", "dsp", "limits"]),
     ("kernels", &["simd", "network", "dsp"]),
     ("device", &[]),
     // The config names generated signals and effects by their own types, so it stands on them.

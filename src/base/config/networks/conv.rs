@@ -67,6 +67,10 @@ impl NetworkConfig for ConvConfig {
         false
     }
 
+    fn takes_stereo(&self) -> bool {
+        false
+    }
+
     fn width(&self) -> usize {
         self.channels
     }
@@ -96,6 +100,10 @@ impl NetworkConfig for MultiscaleConfig {
     }
 
     fn takes_controls(&self) -> bool {
+        false
+    }
+
+    fn takes_stereo(&self) -> bool {
         false
     }
 

@@ -51,6 +51,10 @@ impl NetworkConfig for DenseConfig {
         false
     }
 
+    fn takes_stereo(&self) -> bool {
+        false
+    }
+
     fn width(&self) -> usize {
         self.hidden_size
     }

@@ -28,6 +28,11 @@ pub trait NetworkConfig {
     /// Whether this network can be told where knobs stand.
     fn takes_controls(&self) -> bool;
 
+    /// Whether this network can hear and make both sides of a stereo effect at once.
+    fn takes_stereo(&self) -> bool {
+        true
+    }
+
     /// Channels of the first layers, units of a recurrent network.
     fn width(&self) -> usize;
 

@@ -61,6 +61,10 @@ where
         self.network.takes_controls()
     }
 
+    fn takes_stereo(&self) -> bool {
+        false
+    }
+
     fn width(&self) -> usize {
         self.network.width()
     }

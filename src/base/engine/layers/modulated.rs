@@ -11,6 +11,7 @@ use std::f64::consts::TAU;
 struct Moving {
     learned: Motion,
     silence: usize,
+    ahead: f64,
     /// As the knobs say.
     motion: Motion,
     phase: f64,
@@ -61,7 +62,8 @@ impl Plannable for Modulated {
         let motion = self.motion();
         Ok(Box::new(Moving {
             silence: self.silence,
-            phase: 0.0,
+            ahead: f64::from(self.ahead),
+            phase: f64::from(self.ahead),
             operator: Operator::reaching(self.part, 1.0, MAX_MOVING_DELAY as f64),
             filters: [&self.dry_filter, &self.wet_filter].map(|taps| Filter::new(taps)),
             dry: vec![0.0; CHUNK],
@@ -100,6 +102,6 @@ impl Node for Moving {
         };
         self.motion = self.learned.played(f64::from(*rate), f64::from(*depth));
         let turned = self.motion.oscillator.rate_hz * self.silence as f64;
-        self.phase = f64::from(*phase) - TAU * turned.fract();
+        self.phase = f64::from(*phase) + self.ahead - TAU * turned.fract();
     }
 }

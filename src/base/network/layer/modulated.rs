@@ -29,6 +29,13 @@ pub struct Modulated {
     pub wet_filter: Vec<f32>,
     /// Samples of silence that are played before a recording, as its rate asks for.
     pub silence: usize,
+    /// Radians by which the oscillator is ahead of its phase: on the right of a stereo effect.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ahead: f32,
+}
+
+fn is_zero(x: &f32) -> bool {
+    *x == 0.0
 }
 
 /// Most harmonics, taps and stages.
@@ -116,6 +123,7 @@ impl Part for Modulated {
         numbers("wet_filter", &self.wet_filter, Some(self.wet_filter.len()))?;
         bounded("stages", Some(self.stages()), MAX_STAGES)?;
         bounded("silence", Some(self.silence), crate::network::MAX_TAIL)?;
+        numbers("ahead", &[self.ahead], Some(1))?;
         Ok(1)
     }
 

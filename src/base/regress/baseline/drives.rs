@@ -2,7 +2,7 @@
 
 use super::expansion::Expansion;
 use super::normal::Statistics;
-use super::segment::Segment;
+use super::segment::{Heard, Segment};
 use crate::config::BaselineConfig;
 use crate::linalg::cholesky;
 use crate::progress::Observer;
@@ -30,7 +30,7 @@ pub(crate) fn choose(
         STEPS.map(|k| 2f64.powf(f64::from(k) / 2.0) / rms).collect()
     };
     let expansion = Expansion::Tanh(candidates.clone());
-    let pieces = thinned(segments);
+    let pieces: Vec<Heard<'_>> = thinned(segments).into_iter().map(Heard::alone).collect();
     let statistics = Statistics::gather("tanh drives", &expansion, TAPS, &pieces, observer)?;
     let scale = statistics.scale();
     let gram = statistics.scaled_gram(&scale, RIDGE);

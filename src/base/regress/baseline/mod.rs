@@ -11,11 +11,13 @@ mod filter;
 mod normal;
 mod player;
 mod segment;
+mod stereo;
 mod store;
 
 pub use crate::config::{BaselineConfig, MAX_UNKNOWNS};
 pub use player::Player;
 pub use segment::Segment;
+pub use stereo::StereoPlayer;
 pub use store::SavedBaseline;
 
 use crate::config::products;
@@ -23,7 +25,7 @@ use crate::progress::Observer;
 use crate::regress::RegressError;
 use expansion::Expansion;
 use filter::FilterBank;
-use segment::check_segments;
+use segment::{Heard, check_segments};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -64,6 +66,13 @@ pub enum Baseline {
         /// Relative ridge penalty that was in force.
         ridge: f64,
     },
+    /// Of a stereo effect: each side is `Σ_d filters[side][d] ∗ dry[d]`.
+    Stereo {
+        /// Impulse responses, causal, all of one length: `[side][dry channel]`.
+        filters: Vec<Vec<Vec<f64>>>,
+        /// The largest relative ridge penalty that was in force.
+        ridge: f64,
+    },
 }
 
 impl Baseline {
@@ -91,7 +100,8 @@ impl Baseline {
                     hint: "one per coefficient: use fewer coefficients or longer spans",
                 });
             }
-            normal::fit(&name, expansion, taps, ridge, segments, observer)
+            let heard: Vec<Heard<'_>> = segments.iter().copied().map(Heard::alone).collect();
+            normal::fit(&name, expansion, taps, ridge, &heard, observer)
         };
         match config {
             BaselineConfig::Gain => {
@@ -137,7 +147,8 @@ impl Baseline {
         }
     }
 
-    /// The effect's output for `dry`, as long as it; `context` are the dry samples immediately
+    /// The effect's output for `dry`, of one channel (of a stereo effect [`Baseline::predict_channels`]),
+    /// as long as it; `context` are the dry samples immediately
     /// before (at most [`Baseline::receptive_field`] − 1 matter), silence before those.
     pub fn predict(&self, dry: &[f32], context: &[f32]) -> Vec<f32> {
         let segment = Segment {
@@ -157,12 +168,13 @@ impl Baseline {
             Self::FirTanh { banks, .. } | Self::Volterra { banks, .. } => {
                 FilterBank::new(self.expansion(), banks)
             }
+            Self::Stereo { filters, .. } => FilterBank::new(Expansion::Linear, &filters[0]),
         }
     }
 
     fn expansion(&self) -> Expansion {
         match self {
-            Self::Gain { .. } | Self::Fir { .. } => Expansion::Linear,
+            Self::Gain { .. } | Self::Fir { .. } | Self::Stereo { .. } => Expansion::Linear,
             Self::FirTanh { gains, .. } => Expansion::Tanh(gains.clone()),
             Self::Volterra { order, memory, .. } => Expansion::Volterra {
                 order: *order,
@@ -175,6 +187,10 @@ impl Baseline {
         match self {
             Self::Gain { .. } => 1,
             Self::Fir { taps, .. } => taps.len(),
+            Self::Stereo { filters, .. } => {
+                let first = filters.first().and_then(|side| side.first());
+                first.map_or(0, Vec::len)
+            }
             Self::FirTanh { banks, .. } | Self::Volterra { banks, .. } => {
                 banks.first().map_or(0, Vec::len)
             }
@@ -187,6 +203,7 @@ impl Baseline {
             Self::Gain { .. } | Self::Fir { .. } => 1,
             Self::FirTanh { gains, .. } => 1 + gains.len(),
             Self::Volterra { order, memory, .. } => products(*order, *memory),
+            Self::Stereo { filters, .. } => filters.iter().map(Vec::len).sum(),
         }
     }
 
@@ -206,7 +223,8 @@ impl fmt::Display for Baseline {
         let taps = self.tap_count();
         let config = match self {
             Self::Gain { .. } => BaselineConfig::Gain,
-            Self::Fir { ridge, .. } => BaselineConfig::Fir {
+            Self::Stereo { .. } if taps == 1 => BaselineConfig::Gain,
+            Self::Fir { ridge, .. } | Self::Stereo { ridge, .. } => BaselineConfig::Fir {
                 taps,
                 ridge: *ridge,
             },

@@ -1,6 +1,7 @@
 //! The exact normal equations of a bank of FIR filters on finite time spans, and their solution.
 //!
-//! Unknowns: `taps` coefficients for each of `B` derived signals `x_f`; equations: every sample
+//! Unknowns: `taps` coefficients for each of `B` derived signals `x_f` (those of one dry channel, then
+//! those of the one beside it, where there is one); equations: every sample
 //! of every segment. `R[(f,i),(g,j)] = Σ_t x_f[t−i]·x_g[t−j]`. Its first rows are correlations
 //! (by FFT, in pieces, so memory does not grow with the recordings); the rest follows from
 //! moving both lags by one, which only changes what enters and leaves at the segment's two ends:
@@ -8,7 +9,7 @@
 //! So `R` is Toeplitz but for the ends, and this form is exact where the Toeplitz one is not.
 
 use super::expansion::Expansion;
-use super::segment::Segment;
+use super::segment::Heard;
 use crate::config::MAX_UNKNOWNS;
 use crate::linalg::cholesky::{self, Halt};
 use crate::progress::{Observer, Stopped, Task};
@@ -41,11 +42,10 @@ pub(crate) fn fit(
     expansion: &Expansion,
     taps: usize,
     ridge: f64,
-    segments: &[Segment<'_>],
+    segments: &[Heard<'_>],
     observer: &dyn Observer,
 ) -> Result<Solution, RegressError> {
-    let unknowns = taps * expansion.count();
-    debug_assert!(unknowns <= MAX_UNKNOWNS);
+    debug_assert!(taps * count(expansion, segments) <= MAX_UNKNOWNS);
     let statistics = Statistics::gather(name, expansion, taps, segments, observer)?;
     let scale = statistics.scale();
     let ridges =
@@ -63,6 +63,12 @@ pub(crate) fn fit(
     Err(RegressError::Singular {
         estimator: name.to_string(),
     })
+}
+
+/// Derived signals of all dry channels.
+fn count(expansion: &Expansion, segments: &[Heard<'_>]) -> usize {
+    let channels = segments.first().map_or(1, Heard::channels);
+    expansion.count() * channels
 }
 
 /// `None` when singular.
@@ -113,9 +119,9 @@ struct Ends {
 }
 
 impl Ends {
-    fn of(expansion: &Expansion, taps: usize, segment: &Segment<'_>) -> Self {
+    fn of(expansion: &Expansion, taps: usize, segment: &Heard<'_>) -> Self {
         let history = taps as isize - 1;
-        let end = segment.dry.len() as isize;
+        let end = segment.len() as isize;
         let before = |end: isize| -> Vec<Vec<f64>> {
             let mut signals = segment.derived(expansion, end - history, end);
             signals.iter_mut().for_each(|s| s.reverse());
@@ -134,15 +140,16 @@ impl Statistics {
         name: &str,
         expansion: &Expansion,
         taps: usize,
-        segments: &[Segment<'_>],
+        segments: &[Heard<'_>],
         observer: &dyn Observer,
     ) -> Result<Self, RegressError> {
-        let correlator = Correlator::new(expansion, taps);
+        let count = count(expansion, segments);
+        let correlator = Correlator::new(expansion, count, taps);
         let pieces: Vec<(usize, usize)> = segments
             .iter()
             .enumerate()
             .flat_map(|(s, segment)| {
-                (0..segment.dry.len())
+                (0..segment.len())
                     .step_by(correlator.hop)
                     .map(move |start| (s, start))
             })
@@ -166,7 +173,6 @@ impl Statistics {
         for spectra in sums {
             total.add(&spectra.map_err(RegressError::interrupted(&name))?);
         }
-        let count = expansion.count();
         Ok(Self {
             taps,
             count,
@@ -251,6 +257,8 @@ impl Statistics {
 /// Correlates pieces of `hop` samples with what precedes them, summing in the frequency domain.
 struct Correlator<'a> {
     expansion: &'a Expansion,
+    /// Derived signals.
+    count: usize,
     taps: usize,
     hop: usize,
     forward: Arc<dyn RealToComplex<f64>>,
@@ -273,12 +281,13 @@ impl Spectra {
 }
 
 impl<'a> Correlator<'a> {
-    fn new(expansion: &'a Expansion, taps: usize) -> Self {
+    fn new(expansion: &'a Expansion, count: usize, taps: usize) -> Self {
         // Four times the taps: three quarters of each transform is new material.
         let size = (4 * taps).next_power_of_two().max(1024);
         let mut planner = RealFftPlanner::new();
         Self {
             expansion,
+            count,
             taps,
             hop: size - (taps - 1),
             forward: planner.plan_fft_forward(size),
@@ -287,7 +296,7 @@ impl<'a> Correlator<'a> {
     }
 
     fn zero(&self) -> Spectra {
-        let count = self.expansion.count();
+        let count = self.count;
         let spectrum = vec![Complex::default(); self.inverse.len() / 2 + 1];
         Spectra {
             auto: vec![spectrum.clone(); count * count],
@@ -297,16 +306,16 @@ impl<'a> Correlator<'a> {
 
     /// Adds the piece of `segment` that starts at `start`. Only samples of the piece itself meet
     /// themselves and the `taps − 1` samples before them, so nothing wraps around.
-    fn add(&self, sums: &mut Spectra, segment: &Segment<'_>, start: usize) {
+    fn add(&self, sums: &mut Spectra, segment: &Heard<'_>, start: usize) {
         let history = self.taps - 1;
-        let end = (start + self.hop).min(segment.dry.len());
+        let end = (start + self.hop).min(segment.len());
         let with_history: Vec<Vec<f64>> = segment.derived(
             self.expansion,
             start as isize - history as isize,
             end as isize,
         );
         let mut wet = vec![0.0; history];
-        wet.extend(segment.wet[start..end].iter().map(|&w| f64::from(w)));
+        wet.extend(segment.wet()[start..end].iter().map(|&w| f64::from(w)));
         let wet = self.spectrum(wet);
         let new_only: Vec<_> = with_history
             .iter()

@@ -15,6 +15,45 @@ pub struct Segment<'a> {
     pub context: &'a [f32],
 }
 
+/// What is fitted on: a segment, and of a stereo effect the other dry channel's, whose wet is the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard<'a> {
+    pub(super) segment: Segment<'a>,
+    pub(super) beside: Option<Segment<'a>>,
+}
+
+impl<'a> Heard<'a> {
+    /// One dry channel.
+    pub(super) fn alone(segment: Segment<'a>) -> Self {
+        Self {
+            segment,
+            beside: None,
+        }
+    }
+
+    /// Dry channels.
+    pub(super) fn channels(&self) -> usize {
+        1 + usize::from(self.beside.is_some())
+    }
+
+    /// Samples.
+    pub(super) fn len(&self) -> usize {
+        self.segment.dry.len()
+    }
+
+    pub(super) fn wet(&self) -> &'a [f32] {
+        self.segment.wet
+    }
+
+    /// The expansion's signals of every dry channel at `from..to`.
+    pub(super) fn derived(&self, expansion: &Expansion, from: isize, to: isize) -> Vec<Vec<f64>> {
+        let mut derived = self.segment.derived(expansion, from, to);
+        let beside = self.beside.iter();
+        derived.extend(beside.flat_map(|segment| segment.derived(expansion, from, to)));
+        derived
+    }
+}
+
 impl Segment<'_> {
     /// Dry samples `from..to` counted from the segment's start: negative positions lie in the
     /// context, and before that in silence.

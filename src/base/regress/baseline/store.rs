@@ -101,10 +101,20 @@ fn refused(path: &Path, reason: String) -> RegressError {
 
 /// What the type alone does not say: as many filters as signals, all of one positive length.
 fn consistent(baseline: &Baseline) -> Result<(), String> {
+    let of_sides;
     let banks: &[Vec<f64>] = match baseline {
         Baseline::Gain { .. } => return Ok(()),
         Baseline::Fir { taps, .. } => std::slice::from_ref(taps),
         Baseline::FirTanh { banks, .. } => banks,
+        Baseline::Stereo { filters, .. } => {
+            let dry = filters.first().map_or(0, Vec::len);
+            let even = filters.iter().all(|side| side.len() == dry);
+            if filters.len() != 2 || !(1..=2).contains(&dry) || !even {
+                return Err("a stereo effect has two sides of one or two filters each".to_string());
+            }
+            of_sides = filters.concat();
+            &of_sides
+        }
         Baseline::Volterra {
             order,
             memory,

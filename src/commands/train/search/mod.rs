@@ -16,7 +16,6 @@ pub(super) use scope::Search;
 
 use super::request::Request;
 use crate::config::{Budget, Config, SearchConfig};
-use crate::data::load;
 use crate::models::EffectModel;
 use crate::progress::Event;
 use crate::report::race::{Race, Round};
@@ -254,15 +253,11 @@ impl Racing<'_> {
             return self.failed(error, started);
         }
         let best = run.load_best_into(model);
-        let valid = load::spans(&self.search.lesson.recordings.valid);
-        let standing = best.map(|best| {
-            evaluate::standing(
-                &best,
-                self.search.lesson.device,
-                &valid,
-                self.search.lesson.idle(),
-            )
-        });
+        let lesson = &self.search.lesson;
+        let valid = lesson.spans(&lesson.recordings.valid, &config)?;
+        let idle = lesson.idle(&config)?;
+        let standing =
+            best.map(|best| evaluate::standing(&best, self.search.lesson.device, &valid, idle));
         let steps = steps_of(&config, windows.order(0, 0).len());
         let seconds = started.elapsed().as_secs_f64();
         let done = Round {
@@ -282,6 +277,7 @@ impl Racing<'_> {
                 bail!("stopped during the search; the same command with --resume goes on with it")
             }
             TrainingError::Run(error) => Err(error.into()),
+            TrainingError::Data(error) => Err(error.into()),
             diverged @ (TrainingError::Diverged { .. } | TrainingError::Overflowed { .. }) => {
                 let seconds = started.elapsed().as_secs_f64();
                 let round = Round {
