@@ -288,7 +288,7 @@ fn a_tremolo_is_learned_and_played_otherwise() {
 fn killed_and_resumed_it_is_the_same_to_the_last_bit() {
     let place = Place::new();
     let truth = &TRUTHS[5];
-    let sounds = [("train", 0.7, 2.0), ("valid", 1.8, 1.2)];
+    let sounds = [("train", 0.7, 4.0), ("valid", 1.8, 3.0)];
     for (seed, (name, phase, seconds)) in sounds.into_iter().enumerate() {
         let dry = sound(seconds, seed as u64 + 1, false);
         pair(&place, name, truth.effect, phase, dry);

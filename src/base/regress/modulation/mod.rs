@@ -31,8 +31,8 @@ use track::Track;
 const EXPLAINED: f64 = 0.02;
 const TRIED: usize = 4;
 
-/// So many are heard at a higher rate, too, before one is chosen: slower ones, or the best of another part that
-/// leaves not much more than the best of all.
+/// So many are heard at a higher rate, too, before one is chosen: slower ones, or that of another part whose track
+/// is explained best, if it is better than that of the best, or leaves not much more.
 const FINALISTS: usize = 2;
 const COMPARABLE: f64 = 10.0;
 
@@ -282,14 +282,16 @@ fn chosen(
     finalists.retain(|slow| slow.left < CARRIED * left);
     finalists.truncate(FINALISTS);
     if finalists.is_empty() {
-        let mut plain = plain.into_iter().map(|(_, _, tried)| tried);
-        finalists.extend(plain.next());
-        let other = |tried: &Tried| tried.whole.motion.part != part;
-        finalists.extend(
-            plain
-                .find(other)
-                .filter(|other| other.left < COMPARABLE * left),
-        );
+        let mut plain = plain.into_iter().map(|(_, found, tried)| (found, tried));
+        let (found, best) = plain.next()?;
+        let others = plain.filter(|(_, tried)| tried.whole.motion.part != part);
+        let other = others.min_by(|a, b| a.0.left.total_cmp(&b.0.left));
+        // A chain that sweeps above the low rate is told by its track.
+        let as_good = |(f, tried): &(oscillator::Found, Tried)| {
+            f.left < found.left || tried.left < COMPARABLE * left
+        };
+        finalists.push(best);
+        finalists.extend(other.filter(as_good).map(|(_, tried)| tried));
     }
     let located = finalists.into_iter().map(|tried| {
         let Tried {
