@@ -10,7 +10,7 @@ use crate::audio::{Audio, AudioChannels, SampleFormat, encode};
 use crate::data::load::{Excerpt, Recordings};
 use crate::data::pair::{Reach, Span};
 use crate::progress::{Event, Observer, Task};
-use crate::report::metrics::{PairRows, QuietPassages, Row, SpanSums};
+use crate::report::metrics::{PairRows, QuietPassages, Row, SIDES, SpanSums};
 use crate::report::own_delay::{own_delay, without_delay};
 use crate::training::modulation::PhaseReport;
 use anyhow::{Result, bail, ensure};
@@ -32,9 +32,6 @@ pub struct ModelRow {
     #[serde(serialize_with = "crate::files::path_text_if_any")]
     pub model: Option<PathBuf>,
 }
-
-/// How the two sides of a stereo effect are called in tables.
-const SIDES: [&str; 2] = ["left", "right"];
 
 /// The test spans and, per row, the figures over one and the same range of each.
 pub struct Tester<'a> {

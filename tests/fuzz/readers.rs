@@ -5,7 +5,7 @@ use effigy_base::config;
 use effigy_base::engine::Engine;
 use effigy_base::formats;
 use effigy_base::network::Network;
-use effigy_base::regress::baseline::{Player, SavedBaseline};
+use effigy_base::regress::baseline::{Player, SavedBaseline, StereoPlayer};
 use std::path::Path;
 
 /// A reader.
@@ -134,9 +134,11 @@ fn played(network: &Network) {
         return;
     }
     if let Ok(mut engine) = Engine::new(network) {
-        let input = [0.1f32; 200];
-        let mut output = [0.0f32; 200];
-        engine.process(&input, &mut output);
+        let channels = network.audio_channels;
+        let input = vec![&[0.1f32; 200][..]; channels.dry];
+        let mut output = vec![[0.0f32; 200]; channels.wet];
+        let mut output: Vec<&mut [f32]> = output.iter_mut().map(|o| &mut o[..]).collect();
+        engine.process_channels(&input, &mut output);
     }
 }
 
@@ -159,10 +161,17 @@ fn baseline(path: &Path, _: &[u8]) -> bool {
     let Ok(saved) = SavedBaseline::load(path) else {
         return false;
     };
-    let mut player = Player::new(&saved.baseline);
-    let mut wet = Vec::new();
-    player.push(&[0.1; 200], &mut wet);
-    player.finish(&mut wet);
-    assert_eq!(wet.len(), 200);
+    let channels = saved.baseline.audio_channels();
+    let mut wet = vec![Vec::new(); channels.wet];
+    if channels.is_mono() {
+        let mut player = Player::new(&saved.baseline);
+        player.push(&[0.1; 200], &mut wet[0]);
+        player.finish(&mut wet[0]);
+    } else {
+        let mut player = StereoPlayer::new(&saved.baseline);
+        player.push(&vec![vec![0.1; 200]; channels.dry], &mut wet);
+        player.finish(&mut wet);
+    }
+    assert!(wet.iter().all(|side| side.len() == 200));
     true
 }

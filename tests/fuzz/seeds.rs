@@ -2,8 +2,9 @@
 //! other tests.
 
 use crate::aiff;
-use effigy_base::audio::{Audio, SampleFormat, SampleRate, encode};
+use effigy_base::audio::{Audio, AudioChannels, SampleFormat, SampleRate, encode};
 use effigy_base::formats;
+use effigy_base::network::{Architecture, Conv1d, Layer, Network, Sequential};
 use effigy_base::regress::baseline::{Baseline, SavedBaseline};
 use serde_json::Map;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,11 @@ pub fn of(reader: &str) -> Vec<Vec<u8>> {
             .to_vec(),
         "json-model" => json_models(),
         "binary-model" => json_models().iter().filter_map(|m| binary(m)).collect(),
-        "safetensors" => json_models().iter().filter_map(|m| header(m)).collect(),
+        "safetensors" => {
+            let mono = json_models().into_iter().filter_map(|m| header(&m));
+            mono.chain([header_of(&stereo())].into_iter().flatten())
+                .collect()
+        }
         "config" => configs(),
         "baseline" => baselines(),
         other => panic!("no seeds for {other}"),
@@ -137,10 +142,35 @@ fn binary(model: &[u8]) -> Option<Vec<u8>> {
 /// The header of a model as safetensors; the reader puts its numbers, which are as many zeros
 /// as it says, back.
 fn header(model: &[u8]) -> Option<Vec<u8>> {
-    let network = formats::read_bytes(model).unwrap().network;
-    let file = formats::safetensors::write(&network, &[], &Map::new()).ok()?;
+    header_of(&formats::read_bytes(model).unwrap().network)
+}
+
+fn header_of(network: &Network) -> Option<Vec<u8>> {
+    let file = formats::safetensors::write(network, &[], &Map::new()).ok()?;
     let len = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     Some(file[8..8 + len].to_vec())
+}
+
+/// A filter from each of two dry channels to both sides.
+fn stereo() -> Network {
+    let conv = Conv1d {
+        in_channels: 2,
+        out_channels: 2,
+        kernel_size: 3,
+        dilation: 1,
+        groups: 1,
+        weight: samples(12),
+        bias: Vec::new(),
+    };
+    let layers = vec![Layer::Conv1d(conv)];
+    let net = Sequential {
+        input_channels: 2,
+        layers,
+    };
+    Network {
+        audio_channels: AudioChannels::stereo(2),
+        ..Network::new(Architecture::Sequential(net), 44_100)
+    }
 }
 
 fn configs() -> Vec<Vec<u8>> {
@@ -171,7 +201,11 @@ fn baselines() -> Vec<Vec<u8>> {
         Baseline::Volterra {
             order: 2,
             memory: 2,
-            banks: vec![taps; 3],
+            banks: vec![taps.clone(); 3],
+            ridge,
+        },
+        Baseline::Stereo {
+            filters: vec![vec![taps; 2]; 2],
             ridge,
         },
     ];

@@ -154,6 +154,17 @@ impl Library<'_> {
         Ok(())
     }
 
+    /// Dry channels of every generated pair: as the config says, else as many as the effect needs that
+    /// needs most. So the same config means the same sound before and after training names the number.
+    fn generated_channels(&self) -> usize {
+        let config = self.config;
+        let pairs = config.train.iter().chain(&config.valid).chain(&config.test);
+        let effects = pairs.filter_map(|pair| pair.effect.as_ref());
+        let effects = effects.chain(&config.effect);
+        let least = effects.map(|effect| effect.audio_channels().dry).max();
+        config.dry_channels.or(least).unwrap_or(1)
+    }
+
     /// The most that a dry side has of two.
     fn dry_channels(&self) -> usize {
         let each = self.sources.values().map(|source| source.dry_channels);
@@ -237,8 +248,7 @@ impl Library<'_> {
     ) -> Result<(Audio, Audio), DataError> {
         let rate = *self.rate.get_or_insert(DEFAULT_RATE);
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
-        let least = effect.audio_channels().dry;
-        let channels = self.config.dry_channels.unwrap_or(1).max(least);
+        let channels = self.generated_channels().max(effect.audio_channels().dry);
         // Left and right play different things.
         let draw = |channel: usize| {
             let seed = seed ^ ((channel as u64) << 32);

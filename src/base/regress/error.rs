@@ -30,6 +30,14 @@ pub enum RegressError {
         /// What to do.
         hint: &'static str,
     },
+    /// More coefficients across two channels than are kept.
+    #[error("{estimator} is too long across both sides of a stereo effect: at most fir-{most}")]
+    TooManyTaps {
+        /// The estimator that was to be fitted.
+        estimator: String,
+        /// So many taps.
+        most: usize,
+    },
     /// A model of one channel where two are to be fitted together.
     #[error(
         "{estimator} is of one channel and says nothing across two; gain and fir-N are fitted across both \

@@ -272,7 +272,10 @@ impl Row {
     }
 }
 
-/// The rows of one test pair among several.
+/// What rows of the two sides of a stereo effect are labelled.
+pub const SIDES: [&str; 2] = ["left", "right"];
+
+/// The rows of one test pair among several, or of one side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairRows {
     /// File or generated signal.

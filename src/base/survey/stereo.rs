@@ -1,9 +1,10 @@
 //! Whether the two channels of a stereo wet are each the same effect of its own dry channel, or sides of
 //! one effect: different ones, or made across both.
 //!
-//! Knows channels that belong together and are aligned; decides between two hypotheses that are both
-//! fitted: one filter that serves both channels, each of its own dry one, and a filter from every dry
-//! channel to each side.
+//! Knows channels that belong together and are aligned; decides between hypotheses that are all fitted:
+//! one filter that serves both channels, each of its own dry one; a filter of its own for each; and a
+//! filter from every dry channel to each side. The gain of a distortion or a compressor hangs on the level
+//! that it hears, so unless filters are all of the effect, sides that differ by a gain are alike.
 
 use crate::audio::SampleRate;
 use crate::progress::{Observer, Task};
@@ -140,14 +141,17 @@ impl<'a> Both<'a> {
     /// Both hypotheses with filters of so many taps, fitted on the first part and scored on the rest.
     fn compare(&self, taps: usize, go_on: &dyn Fn() -> bool) -> Option<Sides> {
         let fitted = (FITTED * self.len() as f64) as usize;
+        if taps == 0 || fitted == self.len() {
+            return None;
+        }
         let each = [0, 1].map(|side| Passage {
             input: &self.own(side)[..fitted],
             beside: None,
             wet: &self.wet[side][..fitted],
         });
         let one = tail::fit(&each, taps, None, 1.0, go_on)?;
-        let (mut left, mut energy) = ([0.0; 2], 0.0);
-        let mut reach = 0;
+        let mut left = [0.0; 4];
+        let (mut energy, mut reach) = (0.0, 0);
         for side in [0, 1] {
             let passage = Passage {
                 input: self.dry[0][..fitted].as_ref(),
@@ -157,14 +161,29 @@ impl<'a> Both<'a> {
             let all = tail::fit(&[passage], taps, None, 1.0, go_on)?;
             let wet = &self.wet[side][fitted..];
             energy += wet.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
-            left[0] += missed(wet, &[(&one, self.own(side))]);
             let filters = all.chunks_exact(taps).zip(self.dry.iter().copied());
-            left[1] += missed(wet, &filters.collect::<Vec<_>>());
+            let own = match self.dry.len() {
+                1 => all.clone(),
+                _ => tail::fit(&each[side..=side], taps, None, 1.0, go_on)?,
+            };
+            let shared = answer(wet.len(), &[(&one, self.own(side))]);
+            let own = answer(wet.len(), &[(&own, self.own(side))]);
+            let across = answer(wet.len(), &filters.collect::<Vec<_>>());
+            left[0] += missed(wet, &shared);
+            left[1] += missed_but_for_gain(wet, &shared);
+            left[2] += missed(wet, &own);
+            left[3] += missed(wet, &across);
             reach = reach.max(length(&all, taps));
         }
-        let [apart, together] = left.map(|left| left / energy.max(f64::MIN_POSITIVE));
+        let left = left.map(|left| left / energy.max(f64::MIN_POSITIVE));
+        let [alike, alike_but_for_gain, own, together] = left;
+        let apart = match together < EXPLAINED {
+            true => alike,
+            false => alike_but_for_gain,
+        };
+        let better = |than: f64, it: f64| than - it > ALIKE && it < BETTER * than;
         Some(Sides {
-            joint: apart - together > ALIKE && together < BETTER * apart,
+            joint: better(apart, own) || better(own, together),
             apart,
             together,
             reach,
@@ -186,8 +205,26 @@ impl<'a> Both<'a> {
     }
 }
 
-/// What filters leave of the end of a sound, each of the dry channel with it.
-fn missed(wet: &[f32], filters: &[(&[f64], &[f32])]) -> f64 {
+/// What an answer leaves of `wet`.
+fn missed(wet: &[f32], answer: &[f64]) -> f64 {
+    let apart = wet.iter().zip(answer);
+    apart.map(|(w, y)| (f64::from(*w) - y).powi(2)).sum()
+}
+
+/// The same with the gain that leaves least: |w|² − (w·y)² / |y|².
+fn missed_but_for_gain(wet: &[f32], answer: &[f64]) -> f64 {
+    let both: f64 = wet.iter().zip(answer).map(|(&w, y)| f64::from(w) * y).sum();
+    let power: f64 = answer.iter().map(|y| y * y).sum();
+    let all = missed(wet, &vec![0.0; wet.len()]);
+    if power > 0.0 {
+        all - both * both / power
+    } else {
+        all
+    }
+}
+
+/// What filters answer at the end of a sound, so many samples of it, each of the dry channel with it.
+fn answer(len: usize, filters: &[(&[f64], &[f32])]) -> Vec<f64> {
     use crate::dsp::fft::{RealFft, quick_length};
     let taps = filters.first().map_or(1, |(taps, _)| taps.len());
     let mut fft = RealFft::new(quick_length((4 * taps).max(8192)));
@@ -199,13 +236,12 @@ fn missed(wet: &[f32], filters: &[(&[f64], &[f32])]) -> f64 {
     });
     let spectra: Vec<_> = spectra.collect();
     let mut work = fft.spectrum();
-    let mut left = 0.0;
-    for from in (0..wet.len()).step_by(hop) {
-        let to = (from + hop).min(wet.len());
-        let mut given = vec![0.0; to - from];
+    let mut given = vec![0.0; len];
+    for from in (0..len).step_by(hop) {
+        let to = (from + hop).min(len);
         for ((_, dry), spectrum) in filters.iter().zip(&spectra) {
-            // The first sample of `wet` in dry, and the past that a filter needs before it.
-            let start = dry.len() - wet.len() + from;
+            // The first of these samples in dry, and the past that a filter needs before it.
+            let start = dry.len() - len + from;
             let past = |n: usize| {
                 (start + n)
                     .checked_sub(taps - 1)
@@ -214,12 +250,11 @@ fn missed(wet: &[f32], filters: &[(&[f64], &[f32])]) -> f64 {
             fft.forward((0..taps - 1 + to - from).map(past), &mut work);
             work.iter_mut().zip(spectrum).for_each(|(x, h)| *x *= h);
             let answer = &fft.inverse(&mut work)[taps - 1..];
-            given.iter_mut().zip(answer).for_each(|(sum, y)| *sum += y);
+            let given = given[from..to].iter_mut();
+            given.zip(answer).for_each(|(sum, y)| *sum += y);
         }
-        let apart = wet[from..to].iter().zip(given);
-        left += apart.map(|(w, y)| (f64::from(*w) - y).powi(2)).sum::<f64>();
     }
-    left
+    given
 }
 
 /// Samples after which next to nothing is left of the longest of these responses.
@@ -303,13 +338,33 @@ mod tests {
         // Alike on both sides: a repeat of each side's own, and a clipper.
         let own = |x: &Vec<f32>| sum(x, 0.6, &late(x, 900));
         let bent = |x: &Vec<f32>| x.iter().map(|x| (9.0 * x).tanh()).collect();
+        // Of a stereo recording one channel is often softer, and then bent less.
+        let softer = |x: &Vec<f32>| x.iter().map(|x| 0.2 * x).collect::<Vec<_>>();
+        let uneven = [left.clone(), softer(right)];
+        let turned = [softer(left), right.clone()];
         for (what, dry, wet) in [
             ("mono", mono, [own(left), own(left)]),
             ("repeat", &stereo[..], [own(left), own(right)]),
             ("clipper", &stereo[..], [bent(left), bent(right)]),
+            ("uneven", &uneven[..], uneven.each_ref().map(bent)),
+            ("turned", &turned[..], turned.each_ref().map(bent)),
         ] {
             let found = sides(dry, wet);
             assert!(!found.joint, "{what}: {found:?}");
         }
+        // Nothing but a gain on the right: an effect that differs between the sides.
+        let found = sides(&stereo, [left.clone(), softer(right)]);
+        assert!(found.joint && found.is_linear(), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_too_short_says_nothing() {
+        let (dry, wet) = (vec![0.5; 12], [vec![0.5; 12], vec![0.25; 12]]);
+        let both = Both {
+            dry: vec![&dry],
+            wet: [&wet[0], &wet[1]],
+            rate: SampleRate::new(8000).unwrap(),
+        };
+        assert_eq!(look(&both, None, &Silent), None);
     }
 }

@@ -89,7 +89,9 @@ impl Plan<'_> {
             .iter()
             .filter_map(|(_, check)| check.sides.as_ref());
         let sides: Vec<_> = sides.filter(|sides| sides.joint).collect();
-        let are_all = self.is_joint() && sides.iter().all(|sides| sides.is_linear());
+        // A filter has no knobs.
+        let has_knobs = self.named.iter().any(|named| !named.knobs.is_empty());
+        let are_all = self.is_joint() && !has_knobs && sides.iter().all(|sides| sides.is_linear());
         let reach = sides.iter().map(|sides| sides.reach).max();
         reach.filter(|_| are_all)
     }

@@ -56,10 +56,19 @@ impl Baseline {
             check_segments(config, &each)?;
             let unknowns = taps * heard.first().map_or(1, Heard::channels);
             let samples: usize = heard.iter().map(Heard::len).sum();
-            if samples < unknowns || unknowns > MAX_UNKNOWNS {
+            // As many for both sides as a file may hold: a filter a side from every dry channel.
+            let most = MAX_UNKNOWNS / 2;
+            if unknowns > most {
+                let most = most / heard.first().map_or(1, Heard::channels);
+                return Err(RegressError::TooManyTaps {
+                    estimator: name,
+                    most,
+                });
+            }
+            if samples < unknowns {
                 return Err(RegressError::TooFewSamples {
                     estimator: name,
-                    samples: samples.min(MAX_UNKNOWNS),
+                    samples,
                     needed: unknowns,
                     hint: "one per coefficient of both channels: use fewer taps or longer spans",
                 });

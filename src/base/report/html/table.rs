@@ -1,7 +1,7 @@
 //! Result tables: every figure that the rows have.
 
 use crate::report::markup::escape;
-use crate::report::metrics::Row;
+use crate::report::metrics::{Row, SIDES};
 use crate::report::race::Race;
 use crate::report::run::Run;
 use serde_json::Value;
@@ -121,7 +121,14 @@ fn by_pair(run: &Run) -> String {
         })
         .collect();
     let count = run.by_pair.len();
-    format!("<details><summary>Each of the {count} test pairs</summary>\n{tables}</details>\n")
+    let what = match count {
+        // Of one pair both sides of a stereo effect are told.
+        2 if run.by_pair.iter().map(|rows| rows.label.as_str()).eq(SIDES) => {
+            "Each side".to_string()
+        }
+        _ => format!("Each of the {count} test pairs and sides"),
+    };
+    format!("<details><summary>{what}</summary>\n{tables}</details>\n")
 }
 
 /// One row per run, then the rows that all of them share.
