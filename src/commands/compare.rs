@@ -227,6 +227,9 @@ impl Plan {
                 (Some(path), Some(config)) => library.recordings(path, config, observer)?,
                 _ => lead.clone(),
             };
+            // Before hours of training, not after.
+            load::units(&recordings.test, model.audio_channels())
+                .with_context(|| format!("{} on the test pairs", model.name))?;
             plan.loaded.push(Entry { model, recordings });
         }
         Ok(plan)

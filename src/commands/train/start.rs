@@ -106,6 +106,13 @@ impl Start {
                 path.display()
             );
         }
+        let (theirs, ours) = (network.full().audio_channels, config.data.audio_channels());
+        if theirs != ours {
+            bail!(
+                "--init-from {}: its network is {theirs}, the training pairs are {ours}",
+                path.display()
+            );
+        }
         if config.data.sample_rate != Some(network.sample_rate) {
             let warning = format!(
                 "{} was trained at {} Hz, the recordings have {} Hz: every filter in it is out of \
