@@ -34,7 +34,7 @@ pub struct Agreement {
     pub largest_difference: f64,
     /// The loudest sample of the network itself.
     pub peak: f64,
-    /// Samples compared: all but those of parts where the network answers by chance.
+    /// Samples compared: all before those to which the network answers by chance.
     pub samples: usize,
 }
 
@@ -63,8 +63,8 @@ pub enum VerifyError<E: std::error::Error + 'static> {
     Erratic,
 }
 
-/// Two seconds that visit what matters: silence, a click, a rising sine that overdrives, noise at
-/// several levels. The same on every call.
+/// Two seconds that visit what matters: silence, a click, noise at several levels, a rising sine that
+/// overdrives, from soft to loud, so that what chaos there may be comes last. The same on every call.
 pub fn test_signal(sample_rate: u32) -> Vec<f32> {
     let len = 2 * sample_rate as usize;
     let mut noise = Noise::new(0x2545_F491);
@@ -73,10 +73,13 @@ pub fn test_signal(sample_rate: u32) -> Vec<f32> {
         let at = t as f32 / len as f32;
         match (at * 8.0) as usize {
             0 => f32::from(t == len / 16),
-            1..=3 => (at * at * 2_000.0).sin() * (at - 0.125) * 2.5,
-            4 => random * 0.001,
-            5 => random * 0.1,
-            6 => random * 0.7,
+            1 => random * 0.001,
+            2 => random * 0.1,
+            3 => random * 0.7,
+            4..=6 => {
+                let at = at - 0.375;
+                (at * at * 2_000.0).sin() * (at - 0.125) * 2.5
+            }
             _ => 0.0,
         }
     };
@@ -139,7 +142,8 @@ pub fn agree<E: std::error::Error + 'static>(
     for (number, ((wanted, found), swayed)) in parts.zip(swayed.chunks(len)).enumerate() {
         let allowed = (tolerance * scale).max(BY_BITS * largest(found, swayed));
         if allowed > MOST * scale {
-            continue;
+            // A memory carries on what chaos has made of it.
+            break;
         }
         let difference = largest(wanted, found);
         // One that is no number is too large, too.
@@ -196,16 +200,17 @@ mod tests {
     }
 
     #[test]
-    fn where_the_last_bit_decides_nothing_is_compared_and_elsewhere_all() {
+    fn from_where_the_last_bit_decides_nothing_is_compared_and_before_all() {
         let same = [0.5; 16];
         let (mut found, mut swayed) = (same, same);
-        // The second part in chaos.
-        (found[2], swayed[2]) = (0.9, -0.7);
-        assert_eq!(agreed(&found, &swayed).unwrap().samples, 14);
+        // The fourth part of two samples in chaos, and a memory of it.
+        (found[6], swayed[6]) = (0.9, -0.7);
+        found[8] = 0.6;
+        assert_eq!(agreed(&found, &swayed).unwrap().samples, 6);
         // A part that sways a little may differ by a little more than that.
-        (found[5], swayed[5]) = (0.501, 0.50101);
+        (found[3], swayed[3]) = (0.501, 0.50101);
         assert!(agreed(&found, &swayed).is_err());
-        (found[5], swayed[5]) = (0.5004, 0.50041);
+        (found[3], swayed[3]) = (0.5004, 0.50041);
         assert!(agreed(&found, &swayed).is_ok());
         let nowhere = agreed(&[0.9; 16], &[0.1; 16]);
         assert!(matches!(nowhere, Err(VerifyError::Erratic)));

@@ -37,7 +37,14 @@ pub(super) fn look(
             ..moving
         })
     };
-    let aligned = fitted(dry, wet, parts);
+    // A compressor's gain returns as often as what is played does: a clock must say it better than a gain
+    // that follows anything.
+    let any_gain = if only_gain {
+        leaves.filter_then_moving_gain
+    } else {
+        f64::INFINITY
+    };
+    let aligned = fitted(dry, wet, parts).filter(|found| found.moving < any_gain);
     let found = aligned.as_ref().is_some_and(Moving::detected);
     if found || only_gain || observer.stop_requested() {
         return aligned;

@@ -573,7 +573,7 @@ fn contents(
 fn self_test_input(rate: u32) -> Vec<f32> {
     const HALF: usize = 1024;
     let signal = formats::test_signal(rate.max(8_000));
-    let turn = signal.len() / 8 * 6;
+    let turn = signal.len() / 8 * 3;
     signal[turn - HALF..turn + HALF].to_vec()
 }
 
