@@ -26,3 +26,12 @@ pub fn mean_and_rms(x: &[f32]) -> (f64, f64) {
         / len;
     (mean, power.sqrt())
 }
+
+/// A sound with every sample moved by its last bit, up and down in turn: the least change that it can have.
+pub fn by_a_bit(dry: &[f32]) -> Vec<f32> {
+    let sides = [1.0 + f32::EPSILON, 1.0 - f32::EPSILON];
+    dry.iter()
+        .zip(sides.iter().cycle())
+        .map(|(x, side)| x * side)
+        .collect()
+}

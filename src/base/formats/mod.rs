@@ -30,7 +30,7 @@ pub use format::Format;
 pub use load::LoadError;
 pub use model::{Model, SelfTest};
 pub use verify::{
-    Agreement, PREDICTION_TOLERANCE, TOLERANCE, VerifyError, agree, by_a_bit, test_signal, verify,
+    Agreement, PREDICTION_TOLERANCE, TOLERANCE, VerifyError, agree, test_signal, verify,
 };
 
 use crate::limits;

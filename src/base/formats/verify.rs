@@ -1,5 +1,6 @@
 //! Whether a written file, read again, plays like the network it was written from.
 
+use crate::audio::level::by_a_bit;
 use crate::network::Network;
 use crate::random::Noise;
 use serde::Serialize;
@@ -101,13 +102,6 @@ pub fn verify<E: std::error::Error + 'static>(
     let found = play(reread, &signal)?;
     let swayed = play(reread, &by_a_bit(&signal))?;
     agree(&wanted, &found, &swayed, TOLERANCE)
-}
-
-/// A signal with every sample moved by its last bit, up and down in turn.
-pub fn by_a_bit(signal: &[f32]) -> Vec<f32> {
-    let sides = [1.0 + f32::EPSILON, 1.0 - f32::EPSILON];
-    let moved = signal.iter().zip(sides.iter().cycle());
-    moved.map(|(x, side)| x * side).collect()
 }
 
 /// Compares what the re-read network plays to [`test_signal`], `found`, with what it should play;

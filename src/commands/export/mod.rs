@@ -9,6 +9,7 @@ pub mod onnx;
 
 use super::arguments::one_of;
 use crate::audio::SampleRate;
+use crate::audio::level::by_a_bit;
 use crate::calendar::Date;
 use crate::config::{GEAR_TYPES, Latency as ConfigLatency, MetadataConfig, TONE_TYPES};
 use crate::device::{self, DeviceChoice};
@@ -663,7 +664,7 @@ fn against_training(
         signal.resize(signal.len() + latency, 0.0);
         signal
     };
-    let swayed = late(formats::by_a_bit(&signal));
+    let swayed = late(by_a_bit(&signal));
     let late = late(signal.clone());
     let controls = positions(described);
     let mut agreements = Vec::new();

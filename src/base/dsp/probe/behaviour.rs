@@ -6,7 +6,7 @@
 use super::play::{Play, power_decibels};
 use super::tone;
 use crate::audio::SampleRate;
-use crate::audio::level::{amplitude, decibels, mean_and_rms};
+use crate::audio::level::{amplitude, by_a_bit, decibels, mean_and_rms};
 use crate::dsp::fft::RealFft;
 use crate::dsp::window::hann;
 use crate::number;
@@ -302,15 +302,6 @@ fn staircase(play: &mut Play<'_>, hz: f64) -> (Vec<Step>, Option<f64>) {
         |&&(_, end): &&(f64, usize)| hangs(&wet[end - read..end], &again[end - read..end]);
     let erratic = ends.iter().find(erratic).map(|(level, _)| *level);
     (ends.into_iter().map(step).collect(), erratic)
-}
-
-/// Every sample moved by its last bit, up and down in turn.
-fn by_a_bit(dry: &[f32]) -> Vec<f32> {
-    let sides = [1.0 + f32::EPSILON, 1.0 - f32::EPSILON];
-    dry.iter()
-        .zip(sides.iter().cycle())
-        .map(|(x, side)| x * side)
-        .collect()
 }
 
 /// Whether an answer became another by a bit.
