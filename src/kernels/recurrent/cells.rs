@@ -6,7 +6,12 @@
 //! sums. The step itself, on which the one before it waits, is then a handful of multiplications.
 //!
 //! The sums of the sigmoids are expected halved: that costs nothing where it is done to the
-//! weights, and a sigmoid is a tanh of half its argument. This module knows neither time nor batches.
+//! weights, and a sigmoid is a tanh of half its argument, exact to the grid of numbers near 1.
+//! That is too coarse for what is lost of a memory at a step and what is let in: in a memory of
+//! seconds both are nearly 0, and what they lack adds up. Their gates are fractions, exact where
+//! they are small, and the memory is what it was plus what changes, as in the engine's step.
+//!
+//! This module knows neither time nor batches.
 
 use crate::kernels::products::units::{GateWeights, SUMS};
 use crate::simd::{Simd, math};
@@ -63,6 +68,24 @@ pub(super) struct Stepped<S: Simd, const G: usize> {
     pub factors: [[S::V; MOST_FACTORS]; G],
 }
 
+/// σ(2x) and 1 − σ(2x) of several vectors, each exact where it is small.
+#[inline(always)]
+fn sigmoid_and_rest<S: Simd, const G: usize>(s: S, x: [S::V; G]) -> ([S::V; G], [S::V; G]) {
+    let scale = s.splat(2.0 * math::SIGMOID_SCALE);
+    let mut scaled = x;
+    for n in 0..G {
+        scaled[n] = s.mul(x[n], scale);
+    }
+    let (fractions, mut rest) = math::sigmoid_and_rest(s, scaled);
+    let mut sigmoid = fractions.above;
+    for n in 0..G {
+        let below = s.recip(fractions.below[n]);
+        sigmoid[n] = s.mul(sigmoid[n], below);
+        rest[n] = s.mul(rest[n], below);
+    }
+    (sigmoid, rest)
+}
+
 /// y(1 − y): the slope of a sigmoid at the value y.
 #[inline(always)]
 fn sigmoid_slope<S: Simd>(s: S, y: S::V) -> S::V {
@@ -79,26 +102,23 @@ fn tanh_slope<S: Simd>(s: S, y: S::V) -> S::V {
 pub(super) struct Lstm;
 
 impl Lstm {
-    /// The gates, c and tanh c.
+    /// The gates i, f, 1 − f, g, o, and c after the step.
     #[inline(always)]
-    #[expect(
-        clippy::type_complexity,
-        reason = "three tuples of registers, used twice"
-    )]
     fn gates<S: Simd, const G: usize>(
         s: S,
         [i, f, g, o]: [[S::V; G]; SUMS],
         c: [S::V; G],
-    ) -> ([[S::V; G]; SUMS], [S::V; G], [S::V; G]) {
-        let i = math::sigmoid_of_twice_each(s, i);
+    ) -> ([[S::V; G]; 5], [S::V; G]) {
+        let (i, _) = sigmoid_and_rest(s, i);
         let g = math::tanh_each(s, g);
-        let f = math::sigmoid_of_twice_each(s, f);
+        let (f, lost) = sigmoid_and_rest(s, f);
         let mut after = c;
         for n in 0..G {
-            after[n] = s.fma(f[n], c[n], s.mul(i[n], g[n]));
+            let change = s.fnma(lost[n], c[n], s.mul(i[n], g[n]));
+            after[n] = s.add(c[n], change);
         }
         let o = math::sigmoid_of_twice_each(s, o);
-        ([i, f, g, o], after, math::tanh_each(s, after))
+        ([i, f, lost, g, o], after)
     }
 }
 
@@ -127,14 +147,15 @@ impl Recurrence for Lstm {
         _: [S::V; G],
         c: [S::V; G],
     ) -> Stepped<S, G> {
-        let ([i, f, g, o], after, tanh_c) = Lstm::gates(s, sums, c);
+        let ([i, f, lost, g, o], after) = Lstm::gates(s, sums, c);
+        let tanh_c = math::tanh_each(s, after);
         let mut h = tanh_c;
         let mut factors = [[s.zero(); MOST_FACTORS]; G];
         for n in 0..G {
             h[n] = s.mul(o[n], tanh_c[n]);
             factors[n] = [
                 s.mul(g[n], sigmoid_slope(s, i[n])),
-                s.mul(c[n], sigmoid_slope(s, f[n])),
+                s.mul(c[n], s.mul(f[n], lost[n])),
                 s.mul(i[n], tanh_slope(s, g[n])),
                 s.mul(tanh_c[n], sigmoid_slope(s, o[n])),
                 s.mul(o[n], tanh_slope(s, tanh_c[n])),
@@ -162,18 +183,19 @@ impl Recurrence for Lstm {
 pub(super) struct Gru;
 
 impl Gru {
+    /// The gates r, z, 1 − z and n.
     #[inline(always)]
     fn gates<S: Simd, const G: usize>(
         s: S,
         [n_of_x, r, z, n_of_h]: [[S::V; G]; SUMS],
-    ) -> [[S::V; G]; 3] {
+    ) -> [[S::V; G]; 4] {
         let r = math::sigmoid_of_twice_each(s, r);
-        let z = math::sigmoid_of_twice_each(s, z);
+        let (z, lost) = sigmoid_and_rest(s, z);
         let mut n = n_of_x;
         for at in 0..G {
             n[at] = s.fma(r[at], n_of_h[at], n_of_x[at]);
         }
-        [r, z, math::tanh_each(s, n)]
+        [r, z, lost, math::tanh_each(s, n)]
     }
 }
 
@@ -202,18 +224,18 @@ impl Recurrence for Gru {
         h: [S::V; G],
         c: [S::V; G],
     ) -> Stepped<S, G> {
-        let [r, z, n] = Gru::gates(s, sums);
+        let [r, z, lost, n] = Gru::gates(s, sums);
         let mut after = n;
         let mut factors = [[s.zero(); MOST_FACTORS]; G];
         for at in 0..G {
-            let (r, z, n) = (r[at], z[at], n[at]);
-            // n + z·(h − n)
-            after[at] = s.fma(z, s.sub(h[at], n), n);
-            let of_n = s.mul(s.sub(s.splat(1.0), z), tanh_slope(s, n));
+            let (r, z, lost, n) = (r[at], z[at], lost[at], n[at]);
+            let apart = s.sub(h[at], n);
+            after[at] = s.fnma(lost, apart, h[at]);
+            let of_n = s.mul(lost, tanh_slope(s, n));
             factors[at] = [
                 of_n,
                 s.mul(of_n, s.mul(sums[3][at], sigmoid_slope(s, r))),
-                s.mul(s.sub(h[at], n), sigmoid_slope(s, z)),
+                s.mul(apart, s.mul(z, lost)),
                 s.mul(of_n, r),
                 z,
                 s.zero(),
