@@ -1,5 +1,7 @@
 //! Levels: in decibels, and of samples.
 
+use rayon::prelude::*;
+
 /// The factor of a level in decibels, or the amplitude of one in dBFS: 10^(dB / 20).
 pub fn amplitude(db: f64) -> f64 {
     10f64.powf(db / 20.0)
@@ -10,20 +12,63 @@ pub fn decibels(amplitude: f64) -> f64 {
     20.0 * amplitude.log10()
 }
 
+/// Samples that are summed in one piece, by one core.
+const PIECE: usize = 1 << 16;
+
+/// The sum of `f` over `x`. Long sounds are summed in pieces on all cores, every sound always in
+/// the same order.
+pub fn sum(x: &[f32], f: impl Fn(f64) -> f64 + Sync) -> f64 {
+    // Eight sums, none of which waits for another.
+    let piece = |x: &[f32]| {
+        let (eights, rest) = x.as_chunks::<8>();
+        let mut sums = [0.0; 8];
+        for eight in eights {
+            for (sum, v) in sums.iter_mut().zip(eight) {
+                *sum += f(f64::from(*v));
+            }
+        }
+        let rest = rest.iter().map(|v| f(f64::from(*v)));
+        sums.iter().sum::<f64>() + rest.sum::<f64>()
+    };
+    match x.len() {
+        ..=PIECE => piece(x),
+        _ => {
+            let pieces: Vec<f64> = x.par_chunks(PIECE).map(piece).collect();
+            pieces.iter().sum()
+        }
+    }
+}
+
+/// The sum of squares of `x`.
+pub fn energy(x: &[f32]) -> f64 {
+    sum(x, |v| v * v)
+}
+
+/// Where the first sample stands that is infinite or not a number.
+pub fn first_not_finite(x: &[f32]) -> Option<usize> {
+    // Without branches, eight at a time.
+    let sound = |x: &[f32]| x.iter().fold(true, |sound, v| sound & v.is_finite());
+    let piece = x.par_chunks(PIECE).position_first(|piece| !sound(piece))?;
+    let from = piece * PIECE;
+    let within = x[from..].iter().position(|v| !v.is_finite())?;
+    Some(from + within)
+}
+
 /// The mean square of `x`; NaN of no samples.
 pub fn power(x: &[f32]) -> f64 {
-    x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64
+    energy(x) / x.len() as f64
+}
+
+/// The mean of `x`, and the mean square around it; 0 for no samples.
+pub fn mean_and_power(x: &[f32]) -> (f64, f64) {
+    let len = x.len().max(1) as f64;
+    let mean = sum(x, |v| v) / len;
+    (mean, sum(x, |v| (v - mean) * (v - mean)) / len)
 }
 
 /// The mean of `x`, and the RMS around it; 0 for no samples.
 pub fn mean_and_rms(x: &[f32]) -> (f64, f64) {
-    let len = x.len().max(1) as f64;
-    let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / len;
-    let power = x
-        .iter()
-        .map(|&v| (f64::from(v) - mean).powi(2))
-        .sum::<f64>()
-        / len;
+    let (mean, power) = mean_and_power(x);
     (mean, power.sqrt())
 }
 
@@ -34,4 +79,48 @@ pub fn by_a_bit(dry: &[f32]) -> Vec<f32> {
         .zip(sides.iter().cycle())
         .map(|(x, side)| x * side)
         .collect()
+}
+
+/// The largest |x| of what is a number; 0 for no samples.
+pub fn peak(x: &[f32]) -> f64 {
+    let piece = |x: &[f32]| x.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    let pieces = x.par_chunks(PIECE).map(piece);
+    f64::from(pieces.reduce(|| 0.0, f32::max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sound of more than one piece, and not of whole ones.
+    fn sound() -> Vec<f32> {
+        (0..3 * PIECE + 77)
+            .map(|n| (n as f32 * 0.37).sin() - 0.1)
+            .collect()
+    }
+
+    #[test]
+    fn sums_in_pieces_are_plain_sums() {
+        for x in [&sound()[..], &sound()[..1003], &[]] {
+            let plain = x.iter().map(|v| f64::from(*v)).sum::<f64>();
+            let squares = x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+            // Each addition rounds by half a unit of a sum of at most as many as there are samples.
+            let bound = f64::EPSILON * (x.len() as f64).powi(2);
+            assert!((sum(x, |v| v) - plain).abs() <= bound);
+            assert!((energy(x) - squares).abs() <= bound);
+            let most = x.iter().fold(0.0, |m, v| f64::from(v.abs()).max(m));
+            assert_eq!(peak(x), most);
+        }
+    }
+
+    #[test]
+    fn the_first_sample_that_is_no_number_is_found() {
+        let mut x = sound();
+        assert_eq!(first_not_finite(&x), None);
+        x[2 * PIECE + 5] = f32::INFINITY;
+        x[3 * PIECE + 1] = f32::NAN;
+        assert_eq!(first_not_finite(&x), Some(2 * PIECE + 5));
+        x[3] = f32::NAN;
+        assert_eq!(first_not_finite(&x), Some(3));
+    }
 }

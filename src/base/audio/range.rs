@@ -2,6 +2,7 @@
 //! Knows no file and no effect.
 
 use super::level::decibels;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Samples over which a level is taken.
@@ -62,11 +63,16 @@ impl LevelMeter {
 impl LevelRange {
     /// Of these sounds together.
     pub fn of<'a>(sounds: impl IntoIterator<Item = &'a [f32]>) -> Option<Self> {
+        // Moments are of one sound each.
+        let power = |moment: &[f32]| -> f64 {
+            let mut meter = LevelMeter::default();
+            meter.push(moment);
+            meter.powers.iter().sum()
+        };
         let mut meter = LevelMeter::default();
         for sound in sounds {
-            // Moments are of one sound each.
-            (meter.sum, meter.count) = (0.0, 0);
-            meter.push(sound);
+            let moments = sound.par_chunks_exact(MOMENT).map(power);
+            meter.powers.par_extend(moments);
         }
         meter.range()
     }

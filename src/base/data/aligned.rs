@@ -4,7 +4,7 @@
 //! Knows one channel of each side, not files. Never changes a sample and never decides.
 
 use super::finding::{Fact, Finding, Severity};
-use crate::audio::SampleRate;
+use crate::audio::{SampleRate, level};
 use crate::dsp::align::{self, Drift, TimeVariation, Tremolo};
 
 /// What was measured, found or not.
@@ -81,17 +81,12 @@ pub(super) const SILENT: f64 = 1e-6;
 
 /// Mean square; 0 of nothing.
 fn power(x: &[f32]) -> f64 {
-    x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len().max(1) as f64
+    level::energy(x) / x.len().max(1) as f64
 }
 
 /// Mean square around the mean, for an offset is no sound; 0 of nothing.
 pub(super) fn sound_power(x: &[f32]) -> f64 {
-    let len = x.len().max(1) as f64;
-    let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / len;
-    x.iter()
-        .map(|&v| (f64::from(v) - mean).powi(2))
-        .sum::<f64>()
-        / len
+    level::mean_and_power(x).1
 }
 
 /// Power of wet in the moments of 50 ms when dry is silent (and has been for 0.2 s), relative to its

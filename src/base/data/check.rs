@@ -8,7 +8,8 @@
 pub use super::finding::{Fact, Finding, LOW_PEAK_DBFS, OFFSET_FRACTION, Place, Severity};
 use super::level::{FULL_SCALE, Level, Runs};
 use crate::audio::Audio;
-use crate::audio::level::decibels;
+use crate::audio::level::{decibels, first_not_finite};
+use rayon::prelude::*;
 
 /// What the caller needs of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -50,8 +51,11 @@ pub fn check_recording(which: &str, audio: &Audio, needs: Expectations) -> Vec<F
 
 /// Facts about both recordings of a pair and about how they fit; worst first.
 pub fn check_pair(dry: &Audio, wet: &Audio, needs: Expectations) -> Vec<Finding> {
-    let mut found = check_recording("dry", dry, needs);
-    found.extend(check_recording("wet", wet, needs));
+    let (mut found, others) = rayon::join(
+        || check_recording("dry", dry, needs),
+        || check_recording("wet", wet, needs),
+    );
+    found.extend(others);
     let mut tell = |severity, fact| found.push(Finding::of_pair(severity, fact));
     let (dry_hz, wet_hz) = (dry.sample_rate().hz(), wet.sample_rate().hz());
     if dry_hz != wet_hz {
@@ -132,7 +136,7 @@ fn check_channel(x: &[f32]) -> Vec<(Severity, Fact)> {
 fn not_finite(audio: &Audio) -> Option<Fact> {
     let bad = |x: &[f32]| x.iter().filter(|v| !v.is_finite()).count();
     let firsts = audio.channels().iter().enumerate();
-    let firsts = firsts.filter_map(|(c, x)| Some((x.iter().position(|v| !v.is_finite())?, c)));
+    let firsts = firsts.filter_map(|(c, x)| Some((first_not_finite(x)?, c)));
     let (position, channel) = firsts.min()?;
     Some(Fact::NotFinite {
         count: audio.channels().iter().map(|x| bad(x)).sum(),
@@ -144,31 +148,32 @@ fn not_finite(audio: &Audio) -> Option<Fact> {
 /// Whether wet is dry, or dry times one gain, over what both cover.
 fn sameness(dry: &Audio, wet: &Audio) -> Option<Fact> {
     let len = dry.len().min(wet.len());
-    let pairs = || {
-        dry.channels()
-            .iter()
-            .zip(wet.channels())
-            .flat_map(move |(d, w)| {
-                d[..len]
-                    .iter()
-                    .zip(&w[..len])
-                    .map(|(&d, &w)| (f64::from(d), f64::from(w)))
-            })
+    let sides = || dry.channels().iter().zip(wet.channels());
+    let all = |same: fn(f32, f32) -> bool| {
+        sides().all(|(d, w)| {
+            let pairs = d[..len].par_iter().zip(&w[..len]).with_min_len(PIECE);
+            pairs.all(|(d, w)| same(*d, *w))
+        })
     };
-    if len == 0 || pairs().any(|(d, w)| !d.is_finite() || !w.is_finite()) {
+    let finite =
+        || sides().all(|(d, w)| [d, w].iter().all(|x| first_not_finite(&x[..len]).is_none()));
+    if len == 0 || !finite() {
         return None;
     }
-    let (dd, dw, ww) = pairs().fold((0.0, 0.0, 0.0), |(dd, dw, ww), (d, w)| {
-        (dd + d * d, dw + d * w, ww + w * w)
-    });
+    let sum = |of: &(dyn Fn(f64, f64) -> f64 + Sync)| -> f64 {
+        sides()
+            .map(|(d, w)| sum_of_both(&d[..len], &w[..len], of))
+            .sum()
+    };
+    let (dd, dw, ww) = (sum(&|d, _| d * d), sum(&|d, w| d * w), sum(&|_, w| w * w));
     if dd == 0.0 || ww == 0.0 {
         return None;
     }
-    if pairs().all(|(d, w)| d == w) {
+    if all(|d, w| d == w) {
         return Some(Fact::Identical);
     }
     let gain = dw / dd;
-    let unexplained = pairs().map(|(d, w)| (w - gain * d).powi(2)).sum::<f64>();
+    let unexplained = sum(&|d, w| (w - gain * d).powi(2));
     // Rounding to 16 bits leaves 1/12 of a squared step per sample on either side.
     let rounding = (1.0 + gain * gain) * (2 * len * dry.channels().len()) as f64
         / (12.0 * 32_768.0_f64.powi(2));
@@ -176,6 +181,20 @@ fn sameness(dry: &Audio, wet: &Audio) -> Option<Fact> {
         gain_db: decibels(gain.abs()),
         inverted: gain < 0.0,
     })
+}
+
+/// Samples that one core looks at in one piece.
+const PIECE: usize = 1 << 16;
+
+/// The sum of `of` both sides, in pieces on all cores, always in the same order.
+fn sum_of_both(dry: &[f32], wet: &[f32], of: &(dyn Fn(f64, f64) -> f64 + Sync)) -> f64 {
+    let pieces = dry.par_chunks(PIECE).zip(wet.par_chunks(PIECE));
+    let piece = |(dry, wet): (&[f32], &[f32])| -> f64 {
+        let both = dry.iter().zip(wet);
+        both.map(|(d, w)| of(f64::from(*d), f64::from(*w))).sum()
+    };
+    let sums: Vec<f64> = pieces.map(piece).collect();
+    sums.iter().sum()
 }
 
 #[cfg(test)]

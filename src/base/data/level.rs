@@ -1,7 +1,7 @@
 //! The plain figures of one channel: its levels, and where it is cut off. Knows nothing of what
 //! they are judged by.
 
-use crate::audio::level::mean_and_rms;
+use crate::audio::level::{mean_and_rms, peak};
 
 /// Consecutive samples at one extreme that make a clipped run.
 const CLIPPED_RUN: usize = 4;
@@ -35,7 +35,7 @@ impl Level {
         Self {
             mean,
             rms: if constant { 0.0 } else { rms },
-            peak: x.iter().fold(0.0, |m, &v| f64::from(v.abs()).max(m)),
+            peak: peak(x),
             above: x.iter().filter(|v| v.abs() > 1.0).count(),
         }
     }

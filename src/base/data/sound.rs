@@ -3,6 +3,7 @@
 //! Knows plain slices, not files or spans; judges no level but that of silence.
 
 use super::aligned::{MOMENT, SILENT, sound_power};
+use rayon::prelude::*;
 
 /// Wet counts as silent from this far below its mean power on: −80 dB, about the last bit of a
 /// 16-bit recording.
@@ -119,7 +120,8 @@ pub struct Tenths {
 /// Whether the power of each moment exceeds `silent` times that of the whole.
 fn loud_moments(x: &[f32], silent: f64) -> Vec<bool> {
     let least = silent * sound_power(x);
-    x.chunks(MOMENT).map(|m| sound_power(m) > least).collect()
+    let moments = x.par_chunks(MOMENT);
+    moments.map(|m| sound_power(m) > least).collect()
 }
 
 #[cfg(test)]

@@ -133,6 +133,18 @@ impl Coding {
             (true, _) => deinterleave(bytes, channels, 4, |mut sample| {
                 f32::read(&mut sample, hound::SampleFormat::Float, 4, 32)
             }),
+            (false, 2) if self.bits == 16 => {
+                deinterleave_exact(bytes, channels, |[a, b]| {
+                    f32::from(i16::from_le_bytes([a, b])) / 32_768.0
+                });
+                Ok(())
+            }
+            (false, 3) if self.bits == 24 => {
+                deinterleave_exact(bytes, channels, |[a, b, c]| {
+                    (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 / 8_388_608.0
+                });
+                Ok(())
+            }
             (false, width) => {
                 let full_scale = 2f32.powi(i32::from(self.bits) - 1);
                 deinterleave(bytes, channels, width, |mut sample| {
@@ -163,6 +175,24 @@ fn deinterleave(
         }
     }
     Ok(())
+}
+
+/// The same for the usual samples, of which none can fail: channel by channel.
+fn deinterleave_exact<const W: usize>(
+    bytes: &[u8],
+    channels: &mut [Vec<f32>],
+    decode: impl Fn([u8; W]) -> f32,
+) {
+    let (samples, count) = (bytes.as_chunks::<W>().0, channels.len());
+    for (c, channel) in channels.iter_mut().enumerate() {
+        match count {
+            1 => channel.extend(samples.iter().map(|sample| decode(*sample))),
+            _ => {
+                let samples = samples.get(c..).unwrap_or(&[]).iter().step_by(count);
+                channel.extend(samples.map(|sample| decode(*sample)));
+            }
+        }
+    }
 }
 
 /// A RIFF file seen as a row of chunks.

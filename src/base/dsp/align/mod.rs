@@ -37,8 +37,10 @@ mod tremolo;
 mod variation;
 mod whiten;
 
+use crate::audio::level;
 use confidence::Evidence;
 use place::Place;
+use rayon::prelude::*;
 use response::{Reading, SIGNIFICANT, Whitened};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -467,7 +469,7 @@ fn prepare(
                 needed,
             });
         }
-        if let Some(position) = samples.iter().position(|v| !v.is_finite()) {
+        if let Some(position) = level::first_not_finite(samples) {
             let value = samples[position];
             return Err(AlignError::NotFinite {
                 which,
@@ -481,7 +483,7 @@ fn prepare(
     let start = loudest_stretch(&dry[..dry.len().min(wet.len())], length);
     let cut = |which, x: &[f32]| {
         let x = &x[start..x.len().min(start + length)];
-        let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / x.len() as f64;
+        let mean = level::sum(x, |v| v) / x.len() as f64;
         if x.iter().all(|v| *v == x[0]) {
             return Err(AlignError::Silent { which });
         }
@@ -511,16 +513,18 @@ fn loudest_stretch(x: &[f32], length: usize) -> usize {
     if x.len() <= length {
         return 0;
     }
-    let energy = |from: usize| -> f64 {
-        x[from..from + length]
-            .iter()
-            .map(|&v| f64::from(v) * f64::from(v))
-            .sum()
+    let step = (length / 8).max(1);
+    let steps: Vec<f64> = x.par_chunks(step).map(level::energy).collect();
+    let rest = length % step;
+    let energy = |first: usize| -> f64 {
+        let end = first + length / step;
+        let rest = &x[end * step..end * step + rest];
+        steps[first..end].iter().sum::<f64>() + level::energy(rest)
     };
-    (0..=x.len() - length)
-        .step_by((length / 8).max(1))
-        .max_by(|&a, &b| energy(a).total_cmp(&energy(b)))
-        .unwrap_or(0)
+    let energies = (0..=(x.len() - length) / step).map(|first| (first, energy(first)));
+    energies
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map_or(0, |(first, _)| first * step)
 }
 
 /// The largest autocorrelation of the sound beyond its own first decline, over the lags

@@ -6,6 +6,8 @@
 //!
 //! Works on sounds as they are, neither whitened nor levelled.
 
+use crate::audio::level::energy;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::f64::consts::TAU;
 
@@ -169,8 +171,7 @@ const BESIDE: std::ops::RangeInclusive<i64> = -4..=8;
 /// apart; `None` with fewer than 80 frames, or where one of them does not change.
 pub fn level_likeness(dry: &[f32], wet: &[f32]) -> Option<f64> {
     let course = |x: &[f32]| -> Vec<f64> {
-        let power = |x: &[f32]| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
-        let powers: Vec<f64> = x.chunks_exact(FRAME).map(power).collect();
+        let powers: Vec<f64> = x.par_chunks_exact(FRAME).map(energy).collect();
         let loudest = powers.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         powers
             .iter()
