@@ -1,7 +1,8 @@
 //! The table of effects that move and of those that stand still: what a survey calls them.
 //!
 //! `cargo bench -p effigy-base --bench moving [FIRST] [COUNT]` prints it for so many of each, 3 to 30 s long; with
-//! `real` in their place for recordings of real devices, with `truths` what is learned of effects of known motion. A line per clip as it is called, `!` before what is
+//! `real` in their place for recordings of real devices, with `truths` what is learned of effects of known motion,
+//! with `takes` of real devices. A line per clip as it is called, `!` before what is
 //! called wrongly, then the table by length. Thresholds were chosen on the clips from 0 to 99.
 
 mod made;
@@ -10,6 +11,7 @@ mod material;
 mod real;
 #[path = "../shared.rs"]
 mod shared;
+mod takes;
 mod truths;
 
 use effigy_base::audio::Audio;
@@ -122,6 +124,13 @@ fn main() {
     }
     if arguments.first().is_some_and(|a| a == "truths") {
         return truths::table(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|a| a == "takes") {
+        match shared::data() {
+            Some(data) => takes::table(&data, &arguments[1..]),
+            None => println!("skipped: no real recordings are here"),
+        }
+        return;
     }
     let number = |at: usize, default| {
         let given = arguments.get(at).and_then(|a| a.parse().ok());

@@ -82,7 +82,7 @@ fn through(effect: &str, rate_hz: f64, phase: f64, dry: &[f32]) -> Vec<f32> {
 
 fn depth(effect: &Modulation) -> f64 {
     let motion = &effect.motion;
-    let [high, low] = motion.oscillator.range();
+    let [high, low] = motion.range();
     match motion.part {
         Part::Delay => 0.5 * motion.centre.exp() * (high.exp() - low.exp()),
         Part::AllPass { .. } => 0.5 * (high - low),
@@ -102,7 +102,11 @@ fn row(name: &str, truth: &str, (rate_hz, half): (f64, f64), driven: bool) {
     let dry = strings(LEARNED, 1, driven);
     let wet = through(truth, rate_hz, PHASES[0], &dry);
     let recordings = [Recording::whole(&dry, &wet)];
-    let fitted = Fitted::begin(&recordings, hz(), (None, Size::default()), &|| true).unwrap();
+    let size = Size {
+        second: true,
+        ..Size::default()
+    };
+    let fitted = Fitted::begin(&recordings, hz(), (None, size), &|| true).unwrap();
     let fitted = fitted.refine(&recordings, hz(), STEPS, &|| true).unwrap();
     let seconds = begun.elapsed().as_secs_f64();
     let found = fitted.effect;
@@ -119,13 +123,13 @@ fn row(name: &str, truth: &str, (rate_hz, half): (f64, f64), driven: bool) {
     let unheard = esr(&wet[opening..], &followed[opening..]);
     // As the reference effects count it: the phase of a sine.
     let of_sine = oscillator.curve[0].atan2(oscillator.curve[1]);
-    let missed = (phase + of_sine - PHASES[1]).rem_euclid(TAU);
+    let missed = (phase[0] + of_sine - PHASES[1]).rem_euclid(TAU);
 
     let dry = strings(FOLLOWED, 3, driven);
     let wet = through(truth, OTHERWISE * rate_hz, PHASES[2], &dry);
     let mut faster = found.clone();
     faster.motion = found.motion.played(OTHERWISE, 1.0);
-    let otherwise = esr(&wet, &faster.answer(&dry, PHASES[2] - of_sine, hz()));
+    let otherwise = esr(&wet, &faster.answer(&dry, [PHASES[2] - of_sine, 0.0], hz()));
     println!(
         "{name:8} {:7}  {:24} {:.5}  {:.4}  {:.4}  {unheard:11.1e}  {otherwise:19.1e}  {seconds:7.0}",
         if driven { "driven" } else { "clean" },

@@ -66,7 +66,10 @@ pub struct Request {
     /// [default: 0].
     #[arg(long, allow_hyphen_values = true)]
     pub phase: Option<f32>,
-    /// The oscillator's rate, hertz [default: the learned one].
+    /// The same of a second oscillator, where the effect has one.
+    #[arg(long, allow_hyphen_values = true)]
+    pub second_phase: Option<f32>,
+    /// The oscillator's rate, hertz [default: the learned one]; a second one's goes with it.
     #[arg(long)]
     pub rate: Option<f32>,
     /// How far it swings, as a factor: 0 stands still [default: 1, as learned].
@@ -173,6 +176,7 @@ fn controls_of(request: &Request, playable: &Playable) -> Result<BTreeMap<String
         ("phase", request.phase),
         ("rate", request.rate),
         ("depth", request.depth),
+        ("second-phase", request.second_phase),
     ];
     for (name, value) in own {
         let Some(value) = value else {
@@ -186,6 +190,11 @@ fn controls_of(request: &Request, playable: &Playable) -> Result<BTreeMap<String
                 request.model.display()
             );
         };
+        ensure!(
+            name != "second-phase" || !layer.second.is_empty(),
+            "{}: it has one oscillator; leave --second-phase out",
+            request.model.display()
+        );
         let value = match name {
             "rate" => {
                 let learned = layer.motion().oscillator.rate_hz * f64::from(network.sample_rate);
@@ -194,7 +203,7 @@ fn controls_of(request: &Request, playable: &Playable) -> Result<BTreeMap<String
             _ => value,
         };
         ensure!(
-            value.is_finite() && (name == "phase" || value >= 0.0),
+            value.is_finite() && (name.ends_with("phase") || value >= 0.0),
             "--{name} is not a number that an oscillator can have; give 0 or more, or leave it out"
         );
         controls.insert(name.to_string(), value);

@@ -4,16 +4,16 @@
 //! (`effigy::training`), with gradients all the same: the moved sound carries the exact slopes that
 //! [`Operator`] gives, so that whatever is learned around it reaches its numbers too.
 //!
-//! Its clock is its state. Where three knobs enter beside the sound they are [`network::Modulated`]'s
-//! phase (with the first sample heard), rate and depth. Knows no other network.
+//! Its clock is its state. Where knobs enter beside the sound they are [`network::Modulated`]'s phase (with the
+//! first sample heard), rate, depth, and a second oscillator's phase. Knows no other network.
 
 use super::effect_network::{Build, EffectNetwork, Memory, Reach, Site, warmed_up};
 use super::parts::numbers;
 use super::state::State;
 use super::work::Work;
-use crate::config::ModulatedConfig;
+use crate::config::{ModulatedConfig, SECOND_HARMONICS};
 use crate::dsp::modulation::{
-    LONGEST_SECONDS, MOST_FEEDBACK, Modulation, Motion, Operator, Oscillator,
+    LONGEST_SECONDS, MOST_FEEDBACK, Modulation, Motion, Operator, Oscillator, SWAYED, Second,
 };
 use crate::kernels;
 use crate::network::{
@@ -30,6 +30,8 @@ pub struct Modulated {
     numbers: Param<Tensor<1>>,
     /// `[2 · harmonics]`
     curve: Param<Tensor<1>>,
+    /// Of a second oscillator: the logarithm of its rate over [`USUAL_RATE`], then its curve.
+    second: Option<Param<Tensor<1>>>,
     /// On dry and behind the part, the oldest tap first: `[1, 2, taps]`
     filters: Param<Tensor<3>>,
     /// Of a stereo effect: by how much the oscillator is ahead on the right, radians. `[1]`
@@ -66,11 +68,19 @@ impl Modulated {
     /// The same network as that effect: of the same part, with no more harmonics and taps than it has.
     pub fn with(mut self, effect: &Modulation) -> Self {
         let motion = &effect.motion;
-        let rate = (motion.oscillator.rate_hz.max(1e-12) / USUAL_RATE).ln();
+        let rate = logarithm(motion.oscillator.rate_hz);
         let held = [rate, motion.centre, motion.feedback].map(|x| x as f32);
         self.numbers = replaced(self.numbers, held.to_vec());
         let curve = motion.oscillator.curve.iter().map(|x| *x as f32);
         self.curve = replaced(self.curve, curve.collect());
+        self.second = self.second.map(|old| {
+            let Some(second) = &motion.second else {
+                return replaced(old, Vec::new());
+            };
+            let rate = logarithm(second.rate_hz) as f32;
+            let curve = second.curve.iter().map(|x| *x as f32);
+            replaced(old, std::iter::once(rate).chain(curve).collect())
+        });
         let taps = self.filters.dims()[2];
         let mut filters = Vec::with_capacity(2 * taps);
         for filter in [&effect.dry_filter, &effect.wet_filter] {
@@ -89,6 +99,11 @@ impl Modulated {
         self
     }
 
+    /// Whether two oscillators move it.
+    pub fn has_second(&self) -> bool {
+        self.second.is_some()
+    }
+
     /// By how much the oscillator is ahead on the right of a stereo effect, radians; 0 of others.
     pub fn ahead(&self) -> f64 {
         let ahead = self.ahead.as_ref().map(numbers);
@@ -105,9 +120,18 @@ impl Modulated {
             part: self.part,
             centre: number(1),
             oscillator: Oscillator {
-                rate_hz: (USUAL_RATE * number(0).clamp(-30.0, 30.0).exp()).min(0.5),
+                rate_hz: rate(number(0)),
                 curve: curve.iter().map(|x| f64::from(*x)).collect(),
             },
+            second: self.second.as_ref().map(|second| {
+                let second = numbers(second);
+                let (first, curve) = second.split_first().unwrap_or((&0.0, &[]));
+                Second {
+                    rate_hz: rate(f64::from(*first)),
+                    phase: 0.0,
+                    curve: curve.iter().map(|x| f64::from(*x)).collect(),
+                }
+            }),
             feedback: number(2).clamp(-MOST_FEEDBACK, MOST_FEEDBACK),
         }
     }
@@ -119,9 +143,14 @@ impl Modulated {
     /// Knobs that say with the first sample heard what `knobs` say so many samples later.
     pub(super) fn knobs_before(&self, knobs: &[f32], samples: i64) -> Vec<f32> {
         let mut before = knobs.to_vec();
-        if let [phase, rate, _] = before.as_mut_slice() {
-            let cycles = self.motion().oscillator.rate_hz * f64::from(*rate) * samples as f64;
-            *phase -= (std::f64::consts::TAU * cycles.fract()) as f32;
+        if let [phase, rate, _, second @ ..] = before.as_mut_slice() {
+            let motion = self.motion();
+            let rates = [Some(motion.oscillator.rate_hz), motion.second.map(|s| s.rate_hz)];
+            let phases = std::iter::once(phase).chain(second);
+            for (phase, hz) in phases.zip(rates.into_iter().flatten()) {
+                let cycles = hz * f64::from(*rate) * samples as f64;
+                *phase -= (std::f64::consts::TAU * cycles.fract()) as f32;
+            }
         }
         before
     }
@@ -129,6 +158,7 @@ impl Modulated {
     /// The sum of each parameter less itself, which is 0, times its slope: nothing but its gradient.
     fn slopes(&self, slopes: Vec<f32>, side: usize, [batch, len]: [usize; 2]) -> Tensor<3> {
         let mut all = vec![self.numbers.val(), self.curve.val()];
+        all.extend(self.second.iter().map(Param::val));
         all.extend(self.ahead.iter().filter(|_| side == 1).map(Param::val));
         let all = Tensor::cat(all, 0);
         let nothing = all.clone() - all.detach();
@@ -138,6 +168,15 @@ impl Modulated {
         let slopes = Tensor::<3>::from_data(slopes, &device);
         (slopes * nothing.reshape([1, count, 1])).sum_dim(1)
     }
+}
+
+/// What stands for a rate in cycles per sample, and the rate that it stands for.
+fn logarithm(rate: f64) -> f64 {
+    (rate.max(1e-12) / USUAL_RATE).ln()
+}
+
+fn rate(logarithm: f64) -> f64 {
+    (USUAL_RATE * logarithm.clamp(-30.0, 30.0).exp()).min(0.5)
 }
 
 /// A parameter with other values, the first of as many as it has; the rest 0.
@@ -160,8 +199,8 @@ struct Heard {
     /// `[batch][taps − 1 + len]`, dry and moved.
     dry: Vec<f32>,
     moved: Vec<f32>,
-    /// `[batch][number][len]`: rate, centre, feedback, curve, and on the right of a stereo effect the
-    /// phase.
+    /// `[batch][number][len]`: rate, centre, feedback, curve, the second's rate and curve, and on the right of a
+    /// stereo effect the phase.
     slopes: Vec<f32>,
     states: Vec<f32>,
 }
@@ -193,7 +232,8 @@ impl Modulated {
             let knob = |at: usize| knobs.get(at * len).copied().map(f64::from);
             let (motion, phase) = match (knob(0), knob(1), knob(2)) {
                 (Some(phase), Some(rate), Some(depth)) => {
-                    (learned.played(rate, depth), phase + ahead)
+                    let played = learned.played(rate, depth);
+                    (played.with_second_at(knob(3).unwrap_or(0.0)), phase + ahead)
                 }
                 _ => (learned.clone(), ahead),
             };
@@ -235,7 +275,7 @@ impl Modulated {
 impl Heard {
     /// The operator's slopes by the parameters, one row of time each.
     fn take_slopes(&mut self, slopes: &[f64], motion: &Motion, with_phase: bool) {
-        let width = motion.numbers() + 1;
+        let width = motion.numbers() + motion.phases();
         let curve = motion.oscillator.curve.len();
         let rate = motion.oscillator.rate_hz;
         // Of the rate's logarithm.
@@ -244,10 +284,15 @@ impl Heard {
             self.slopes
                 .extend(column.map(|slope| (factor * slope) as f32));
         };
-        row(1 + curve, rate);
+        row(width - 3, rate);
         row(0, 1.0);
         row(width - 1, 1.0);
         (1..=curve).for_each(|number| row(number, 1.0));
+        if let Some(second) = &motion.second {
+            row(width - 5, second.rate_hz);
+            let own = curve + 1..=curve + second.curve.len();
+            own.for_each(|number| row(number, 1.0));
+        }
         if with_phase {
             row(width - 2, 1.0);
         }
@@ -289,6 +334,10 @@ impl EffectNetwork for Modulated {
                 .map(|x| x as f32)
                 .to_vec(),
             curve: numbers(&self.curve),
+            second: motion.second.as_ref().map_or(Vec::new(), |second| {
+                let curve = second.curve.iter().map(|x| *x as f32);
+                std::iter::once(second.rate_hz as f32).chain(curve).collect()
+            }),
             dry_filter: taps(&effect.dry_filter),
             wet_filter: taps(&effect.wet_filter),
             silence: settling_samples(sample_rate),
@@ -406,6 +455,13 @@ impl<M: From<Modulated>> Build<M> for ModulatedConfig {
         Modulated {
             numbers: site.init.given([3], held),
             curve: site.init.given([2 * self.harmonics], curve),
+            second: self.second.then(|| {
+                // 5 Hz at 44.1 kHz.
+                let mut second = vec![0.0; 1 + SECOND_HARMONICS * SWAYED];
+                second[0] = 5_f32.ln();
+                second[1 + SWAYED / 2] = 0.05;
+                site.init.given([second.len()], second)
+            }),
             filters: site.init.given([1, 2, self.taps], filters),
             ahead: (site.audio.wet > 1).then(|| site.init.given([1], vec![0.0])),
             audio: site.audio,

@@ -321,7 +321,7 @@ impl Playable {
     pub fn controls(&self) -> Vec<Control> {
         match &self.source {
             Source::Run(run) => match run.model.modulated() {
-                Some(_) => Modulated::controls(),
+                Some(modulated) => Modulated::controls(modulated.has_second()),
                 None => controls::of_config(&run.config.data),
             },
             Source::File(model) => model.network.controls.clone(),

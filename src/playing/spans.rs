@@ -70,7 +70,7 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Predic
         modulation::report(&effect, span.pair(), range)
     });
     let knobs = match &phase {
-        Some(phase) => phase.knobs().to_vec(),
+        Some(phase) => phase.knobs(),
         None => span.pair().controls().to_vec(),
     };
     let dry: Vec<&[f32]> = span.heard().map(|pair| &pair.dry()[from..to]).collect();

@@ -9,7 +9,7 @@ use crate::data::pair::{DryWetPair, Reach, Span};
 use crate::models::EffectModel;
 use crate::network::{self, MovedPart};
 use crate::progress::{Event, Observer, Stopped, Task};
-use crate::regress::modulation::{Fitted, Modulation, Recording, Size};
+use crate::regress::modulation::{Fitted, Modulation, Phases, Recording, Size};
 use crate::report::metrics::ErrorSums;
 use serde::Serialize;
 use std::ops::Range;
@@ -27,7 +27,7 @@ const LEAST_MS: usize = 1000;
 const NOT_FOUND: &str = "nothing in the training recordings was found to move by a clock of its own: a slow \
                          chorus is what the first epoch starts from; `effigy check` says what the effect is";
 
-/// Names what moves in a config that leaves it open, as the recordings say.
+/// Names what moves in a config that leaves it open, and whether two oscillators move it, as the recordings say.
 ///
 /// # Errors
 /// Stopped.
@@ -43,13 +43,23 @@ pub fn name_part(
         return Ok(());
     }
     let task = Task::begin(observer, "looking for what moves", None);
-    let found = recordings(spans)
-        .and_then(|(recordings, hz)| Fitted::part_of(&recordings, hz, &|| task.go_on().is_ok()));
+    // By how much two oscillators of the right are ahead of those of the left is not looked for.
+    let two = spans.first().is_some_and(|span| span.sides().count() == 1);
+    let found = recordings(spans).and_then(|(recordings, hz)| {
+        Fitted::shape_of(&recordings, hz, two, &|| task.go_on().is_ok())
+    });
     task.go_on()?;
-    if found.is_none() {
-        observer.event(Event::Warning(NOT_FOUND));
+    match found {
+        Some(found) => {
+            settings.part = Some(found.part);
+            settings.second |= found.second;
+            settings.harmonics = settings.harmonics.min(found.harmonics);
+        }
+        None => {
+            observer.event(Event::Warning(NOT_FOUND));
+            settings.part = Some(MovedPart::Delay);
+        }
     }
-    settings.part = Some(found.unwrap_or(MovedPart::Delay));
     Ok(())
 }
 
@@ -58,7 +68,11 @@ pub fn adopt_part(config: &mut Config, saved: &Config) {
     if let (ModelConfig::Modulated(open), ModelConfig::Modulated(saved)) =
         (&mut config.model, &saved.model)
     {
-        open.part = open.part.or(saved.part);
+        if open.part.is_none() {
+            open.part = saved.part;
+            open.second |= saved.second;
+            open.harmonics = open.harmonics.min(saved.harmonics);
+        }
     }
 }
 
@@ -79,6 +93,7 @@ pub fn begin(
     let size = Size {
         taps: settings.taps,
         harmonics: settings.harmonics,
+        second: settings.second,
     };
     let task = Task::begin(observer, "finding the motion", None);
     let found = recordings(spans).and_then(|(recordings, hz)| {
@@ -124,7 +139,8 @@ pub fn epoch(
     if is_stereo {
         // One oscillator moves both sides.
         for right in (1..recordings.len()).step_by(2) {
-            fitted.phases[right] = fitted.phases[right - 1] + ahead;
+            let [left, second] = fitted.phases[right - 1];
+            fitted.phases[right] = [left + ahead, second];
             fitted.rates[right] = fitted.rates[right - 1];
         }
     }
@@ -142,8 +158,9 @@ pub fn epoch(
 
 /// By how much the right sides' phases are ahead of the left sides', where recordings are both in turn:
 /// the mean direction.
-fn ahead(phases: &[f64]) -> f64 {
-    let apart = phases.chunks_exact(2).map(|sides| sides[1] - sides[0]);
+fn ahead(phases: &[Phases]) -> f64 {
+    let apart = phases.chunks_exact(2);
+    let apart = apart.map(|sides| sides[1][0] - sides[0][0]);
     let (sin, cos) = apart.fold((0.0, 0.0), |(sin, cos), x: f64| {
         (sin + x.sin(), cos + x.cos())
     });
@@ -197,6 +214,9 @@ pub struct PhaseReport {
     pub label: String,
     /// With its first sample, radians.
     pub phase: f64,
+    /// Of a second oscillator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_phase: Option<f64>,
     /// Its rate there, hertz: the learned one, unless what was read tells another.
     pub rate_hz: f64,
     /// The same over the learned one.
@@ -212,10 +232,13 @@ impl std::fmt::Display for PhaseReport {
         let ([read, to], [from, end]) = (self.read_seconds, self.scored_seconds);
         write!(
             f,
-            "{}: the oscillator's phase is {:.3} rad with the first sample and its rate {:.4} Hz, read off {:.2} s \
+            "{}: the oscillator's phase is {:.3} rad with the first sample{} and its rate {:.4} Hz, read off {:.2} s \
              ({read:.2} to {to:.2}); {:.2} s are scored ({from:.2} to {end:.2})",
             self.label,
             self.phase,
+            self.second_phase.map_or(String::new(), |phase| format!(
+                " (the second one's {phase:.3} rad)"
+            )),
             self.rate_hz,
             to - read,
             end - from
@@ -247,11 +270,12 @@ pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> P
     };
     let rate = pair.sample_rate();
     let seconds = |range: &Range<usize>| [range.start, range.end].map(|at| rate.seconds(at));
-    let (phase, rate_hz) = effect.stood(&recording, f64::from(rate.hz()));
+    let ([phase, second], rate_hz) = effect.stood(&recording, f64::from(rate.hz()));
     let learned = effect.motion.oscillator.rate_hz;
     PhaseReport {
         label: pair.name().to_string(),
         phase,
+        second_phase: effect.motion.second.as_ref().map(|_| second),
         rate_hz,
         rate_factor: if learned > 0.0 {
             rate_hz / learned
@@ -272,8 +296,9 @@ pub fn of_model(model: &EffectModel, span: &Span, range: &Range<usize>) -> Optio
 
 impl PhaseReport {
     /// Where the knobs of the network stand with the recording's first sample.
-    pub fn knobs(&self) -> [f32; 3] {
-        network::Modulated::as_learned(self.phase as f32, self.rate_factor as f32)
+    pub fn knobs(&self) -> Vec<f32> {
+        let second = self.second_phase.map(|phase| phase as f32);
+        network::Modulated::as_learned(self.phase as f32, self.rate_factor as f32, second)
     }
 }
 

@@ -90,6 +90,7 @@ fn infer_with(model: &Path, device: &str, input: &Path, output: &Path) -> Vec<Ve
         phase: None,
         rate: None,
         depth: None,
+        second_phase: None,
     };
     infer::infer(&request, &Silent).unwrap_or_else(|e| panic!("{}: {e:#}", model.display()));
     decode::read(output).unwrap().audio.into_channels()

@@ -91,7 +91,7 @@ const TRUTHS: [Truth; 6] = [
 /// Half the way of the part: seconds, octaves by e, or the share of the mean gain.
 fn depth(layer: &Modulated) -> f64 {
     let motion = layer.motion().per_second(f64::from(HZ));
-    let [high, low] = motion.oscillator.range();
+    let [high, low] = motion.range();
     let half = 0.5 * (high - low);
     match motion.part {
         MovedPart::Delay => 0.5 * motion.centre.exp() * (high.exp() - low.exp()),
@@ -270,6 +270,7 @@ fn a_tremolo_is_learned_and_played_otherwise() {
             phase: Some(phase as f32),
             rate: Some(rate),
             depth: Some(depth),
+            second_phase: None,
         };
         infer::infer(&request, &Silent).unwrap();
         let played: Audio = decode::read(&place.path("played.wav")).unwrap().audio;

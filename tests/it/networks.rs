@@ -164,6 +164,7 @@ pub fn moving_networks(warm_up: usize) -> Vec<ModelConfig> {
         ModelConfig::Modulated(ModulatedConfig {
             part: Some(part),
             harmonics: 3,
+            second: part == MovedPart::Delay,
             taps: 11,
             warm_up,
         })

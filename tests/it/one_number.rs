@@ -79,6 +79,7 @@ fn played(place: &Place, model: &Path) -> Vec<f32> {
         phase: None,
         rate: None,
         depth: None,
+        second_phase: None,
     };
     infer::infer(&request, &Silent).unwrap();
     let played = decode::read(&place.path("played.wav")).unwrap().audio;

@@ -49,8 +49,8 @@ fn gradients_are_finite_differences_across_both_sides() {
 }
 
 fn knobs(model: &EffectModel, controls: usize) -> Vec<Control> {
-    if model.modulated().is_some() {
-        return effigy::network::Modulated::controls();
+    if let Some(modulated) = model.modulated() {
+        return effigy::network::Modulated::controls(modulated.has_second());
     }
     let knob = |name: &str| Control {
         name: name.to_string(),

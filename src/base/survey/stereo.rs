@@ -196,7 +196,7 @@ impl<'a> Both<'a> {
         let sides = [0, 1].map(|side| Recording::whole(self.own(side), self.wet[side]));
         let hz = f64::from(self.rate.hz());
         let fitted = Fitted::begin(&sides, hz, (Some(moving.part), Size::default()), go_on)?;
-        let apart = (fitted.phases[1] - fitted.phases[0]).rem_euclid(TAU);
+        let apart = (fitted.phases[1][0] - fitted.phases[0][0]).rem_euclid(TAU);
         Some(if apart > TAU / 2.0 {
             apart - TAU
         } else {

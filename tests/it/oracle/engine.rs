@@ -90,20 +90,34 @@ fn layer(layer: &Layer, x: Signal, controls: &[f64]) -> Signal {
 fn modulated(net: &Modulated, x: &[f64], controls: &[f64]) -> Vec<f64> {
     use std::f64::consts::TAU;
     let number = |at: usize| f64::from(net.numbers[at]);
-    let (mut rate, mut depth, mut phase) = (number(0), 1.0, 0.0);
-    if let [turn, faster, wider] = controls {
-        rate *= faster;
+    let second = |at: usize| net.second.get(at).map_or(0.0, |x| f64::from(*x));
+    let (mut rates, mut depth, mut phases) = ([number(0), second(0)], 1.0, [0.0; 2]);
+    if let [turn, faster, wider, rest @ ..] = controls {
+        rates = rates.map(|rate| rate * faster);
         depth = *wider;
-        phase = turn - TAU * rate * net.silence as f64;
+        let before = |turn: f64, rate: f64| turn - TAU * rate * net.silence as f64;
+        phases = [
+            before(*turn, rates[0]),
+            rest.first().map_or(0.0, |turn| before(*turn, rates[1])),
+        ];
     }
     let used = |t: usize| {
-        let angle = TAU * rate * t as f64 + phase;
+        let [angle, own] = [0, 1].map(|i| TAU * rates[i] * t as f64 + phases[i]);
+        let harmonics = net.second.get(1..).unwrap_or(&[]).chunks_exact(10).enumerate();
+        let swayed = harmonics.map(|(k, pairs)| {
+            let sides = pairs.chunks_exact(2).enumerate().map(|(j, pair)| {
+                let angle = (k + 1) as f64 * own + (j as f64 - 2.0) * angle;
+                f64::from(pair[0]) * angle.cos() + f64::from(pair[1]) * angle.sin()
+            });
+            sides.sum::<f64>()
+        });
+        let swayed: f64 = swayed.sum();
         let terms = net.curve.chunks_exact(2).enumerate();
         let terms = terms.map(|(k, pair)| {
             let angle = (k + 1) as f64 * angle;
             f64::from(pair[0]) * angle.cos() + f64::from(pair[1]) * angle.sin()
         });
-        let value = number(1) + depth * terms.sum::<f64>();
+        let value = number(1) + depth * (terms.sum::<f64>() + swayed);
         match net.part {
             MovedPart::Gain => value,
             MovedPart::Delay => value.exp(),

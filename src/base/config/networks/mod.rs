@@ -20,7 +20,7 @@ pub use crate::network::Function as Activation;
 pub use conv::{ConvConfig, MultiscaleConfig};
 pub use dense::DenseConfig;
 pub use fir::FirConfig;
-pub use modulated::ModulatedConfig;
+pub use modulated::{ModulatedConfig, SECOND_HARMONICS};
 pub use parts::Conditioning;
 pub use recurrent::{FrontConfig, RecurrentConfig};
 pub use s4_tf::S4TfConfig;

@@ -4,6 +4,7 @@ use super::parts::check_warm_up;
 use super::settings::NetworkConfig;
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
+use crate::dsp::modulation::SWAYED;
 use crate::network::MovedPart;
 use serde::{Deserialize, Serialize};
 
@@ -20,17 +21,24 @@ pub struct ModulatedConfig {
     pub part: Option<MovedPart>,
     /// Most harmonics of the oscillator's curve.
     pub harmonics: usize,
+    /// Whether a second oscillator of a rate of its own, faster and unrelated, moves it, too. Where `part` is left
+    /// out the recordings say so, and the run's own config then does.
+    pub second: bool,
     /// Taps of both filters.
     pub taps: usize,
     /// As [`RecurrentConfig::warm_up`](super::RecurrentConfig::warm_up).
     pub warm_up: usize,
 }
 
+/// Harmonics of a second oscillator.
+pub const SECOND_HARMONICS: usize = 3;
+
 impl Default for ModulatedConfig {
     fn default() -> Self {
         Self {
             part: None,
             harmonics: 32,
+            second: false,
             taps: 80,
             warm_up: 4096,
         }
@@ -48,10 +56,15 @@ impl NetworkConfig for ModulatedConfig {
     }
 
     fn weights(&self, _: &WindowConfig) -> usize {
-        3 + 2 * self.harmonics + 2 * self.taps
+        let second = if self.second {
+            1 + SECOND_HARMONICS * SWAYED
+        } else {
+            0
+        };
+        3 + 2 * self.harmonics + second + 2 * self.taps
     }
 
-    /// Its own knobs are phase, rate and depth.
+    /// Its own knobs are phases, rate and depth.
     fn takes_controls(&self) -> bool {
         false
     }

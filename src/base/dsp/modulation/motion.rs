@@ -30,6 +30,30 @@ pub struct Oscillator {
     pub curve: Vec<f64>,
 }
 
+/// A second slow wave of a rate of its own, faster than the first, which may sway it: string ensembles and some
+/// choruses have two oscillators that know nothing of each other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Second {
+    /// Its rate in hertz.
+    pub rate_hz: f64,
+    /// Where it stands when time begins, radians: a recording's own, as the first one's phase is.
+    #[serde(default)]
+    pub phase: f64,
+    /// Amplitudes, cosine and sine, `[harmonic][sideband]`: at `k` times its own angle and `j` times the first
+    /// one's, `j` from −[`SIDEBANDS`] to [`SIDEBANDS`].
+    pub curve: Vec<f64>,
+}
+
+/// Where the oscillators stand with a recording's first sample, radians: the first, and a second one.
+pub type Phases = [f64; 2];
+
+/// Sidebands on either side of a harmonic of a second oscillator: what is left of products of the two.
+pub const SIDEBANDS: usize = 2;
+
+/// Numbers of a harmonic with its sidebands.
+pub const SWAYED: usize = 2 * (2 * SIDEBANDS + 1);
+
 /// A part with its oscillator. Seconds and hertz may be samples and cycles per sample, where a rate of
 /// 1 is meant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +65,9 @@ pub struct Motion {
     pub centre: f64,
     /// What is added to it.
     pub oscillator: Oscillator,
+    /// And what another adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Second>,
     /// How much of its output enters again, within ±[`MOST_FEEDBACK`]; none of a gain's.
     pub feedback: f64,
 }
@@ -89,6 +116,32 @@ impl Oscillator {
     }
 }
 
+impl Second {
+    /// `j`, `k`, cosine and sine of each pair of the curve, at these angles of the first and of its own.
+    pub fn waves(&self, first: f64, own: f64) -> impl Iterator<Item = (f64, f64, f64, f64)> {
+        (0..self.curve.len() / 2).map(move |pair| {
+            let each = SWAYED / 2;
+            let j = (pair % each) as f64 - SIDEBANDS as f64;
+            let k = (pair / each + 1) as f64;
+            let (sin, cos) = (j * first + k * own).sin_cos();
+            (j, k, cos, sin)
+        })
+    }
+
+    /// Its value at these angles of the first and of its own.
+    pub fn at(&self, first: f64, own: f64) -> f64 {
+        let waves = self.waves(first, own).zip(self.curve.chunks_exact(2));
+        waves
+            .map(|((_, _, cos, sin), pair)| pair[0] * cos + pair[1] * sin)
+            .sum()
+    }
+
+    /// Its angle so many seconds after time began.
+    fn angle(&self, seconds: f64) -> f64 {
+        TAU * (self.rate_hz * seconds).fract() + self.phase
+    }
+}
+
 impl Modulation {
     /// The same in samples and cycles per sample of this rate.
     pub fn per_sample(self, hz: f64) -> Self {
@@ -111,20 +164,43 @@ impl Motion {
             part,
             centre,
             oscillator: Oscillator::default(),
+            second: None,
             feedback: 0.0,
         }
     }
 
     /// The value `seconds` after the oscillator stood at `phase`.
     pub fn value(&self, phase: f64, seconds: f64) -> f64 {
-        let cycles = (self.oscillator.rate_hz * seconds).fract();
-        self.centre + self.oscillator.at(TAU * cycles + phase)
+        let angle = TAU * (self.oscillator.rate_hz * seconds).fract() + phase;
+        let second = self.second.as_ref();
+        self.centre
+            + self.oscillator.at(angle)
+            + second.map_or(0.0, |second| second.at(angle, second.angle(seconds)))
+    }
+
+    /// The largest and the smallest that is added to the centre.
+    pub fn range(&self) -> [f64; 2] {
+        let Some(second) = &self.second else {
+            return self.oscillator.range();
+        };
+        let angle = |i: usize| TAU * i as f64 / 128.0;
+        let at = |i: usize| {
+            let (first, own) = (angle(i / 128), angle(i % 128));
+            self.oscillator.at(first) + second.at(first, own)
+        };
+        let values = (0..128 * 128).map(at);
+        values.fold([f64::NEG_INFINITY, f64::INFINITY], |[high, low], v| {
+            [high.max(v), low.min(v)]
+        })
     }
 
     /// The same, in samples and cycles per sample of this rate.
     pub fn per_sample(&self, hz: f64) -> Self {
         let mut there = self.clone();
         there.oscillator.rate_hz /= hz;
+        if let Some(second) = &mut there.second {
+            second.rate_hz /= hz;
+        }
         there.centre += match self.part {
             Part::Delay => hz.ln(),
             Part::AllPass { .. } => -hz.ln(),
@@ -144,12 +220,30 @@ impl Motion {
         played.oscillator.rate_hz *= rate.max(0.0);
         let curve = &mut played.oscillator.curve;
         curve.iter_mut().for_each(|value| *value *= depth);
+        if let Some(second) = &mut played.second {
+            second.rate_hz *= rate.max(0.0);
+            second.curve.iter_mut().for_each(|value| *value *= depth);
+        }
         played
     }
 
-    /// How many numbers it has beside the phase: centre, curve, rate, feedback.
+    /// The same with its second oscillator, where it has one, at this phase.
+    pub fn with_second_at(mut self, phase: f64) -> Self {
+        if let Some(second) = &mut self.second {
+            second.phase = phase;
+        }
+        self
+    }
+
+    /// How many numbers it has beside the phases: centre, curve, the second's curve and rate, rate, feedback.
     pub fn numbers(&self) -> usize {
-        3 + self.oscillator.curve.len()
+        let second = self.second.as_ref().map_or(0, |s| s.curve.len() + 1);
+        3 + self.oscillator.curve.len() + second
+    }
+
+    /// How many phases: of each oscillator one.
+    pub fn phases(&self) -> usize {
+        1 + usize::from(self.second.is_some())
     }
 
     /// A value as the part uses it (samples, the all-pass coefficient, the factor), and by how much that
@@ -174,10 +268,12 @@ impl Motion {
         }
     }
 
-    /// How the value changes with centre, curve, rate and phase at a sample: appended in this order.
+    /// How the value changes at a sample with centre, curve, of the second oscillator curve, rate and phase, then
+    /// rate and phase: appended in this order.
     pub(super) fn slopes(&self, phase: f64, sample: f64, hz: f64, out: &mut Vec<f64>) -> f64 {
         let cycles = (self.oscillator.rate_hz / hz * sample).fract();
-        let (sin, cos) = (TAU * cycles + phase).sin_cos();
+        let angle = TAU * cycles + phase;
+        let (sin, cos) = angle.sin_cos();
         let (mut c, mut s) = (1.0, 0.0);
         let (mut value, mut along) = (self.centre, 0.0);
         out.push(1.0);
@@ -186,6 +282,18 @@ impl Motion {
             value += pair[0] * c + pair[1] * s;
             along += (k + 1) as f64 * (pair[1] * c - pair[0] * s);
             out.extend([c, s]);
+        }
+        if let Some(second) = &self.second {
+            let mut own_along = 0.0;
+            let own = second.angle(sample / hz);
+            for ((j, k, c, s), pair) in second.waves(angle, own).zip(second.curve.chunks_exact(2)) {
+                value += pair[0] * c + pair[1] * s;
+                let slope = pair[1] * c - pair[0] * s;
+                along += j * slope;
+                own_along += k * slope;
+                out.extend([c, s]);
+            }
+            out.extend([own_along * TAU * sample / hz, own_along]);
         }
         out.extend([along * TAU * sample / hz, along]);
         value

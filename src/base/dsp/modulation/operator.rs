@@ -52,7 +52,7 @@ struct Slopes {
 
 impl Slopes {
     fn of(motion: &Motion, longest: usize) -> Self {
-        let width = motion.numbers() + 1;
+        let width = motion.numbers() + motion.phases();
         let stages = stages(motion.part);
         // Where nothing goes around yet, what would is feedback's own slope alone.
         let line = match (motion.part, motion.feedback) {
@@ -160,8 +160,8 @@ impl Operator {
         self.follow(motion, phase, x, out, None);
     }
 
-    /// The same, and into `slopes`, `[time][numbers + 1]`, how each output sample changes with centre,
-    /// curve, rate, phase and feedback, in this order.
+    /// The same, and into `slopes`, `[time][numbers + phases]`, how each output sample changes with centre, curve, of
+    /// the second oscillator curve, rate and phase, then rate, phase and feedback, in this order.
     pub fn run_with_slopes(
         &mut self,
         motion: &Motion,
@@ -332,7 +332,7 @@ impl Operator {
 
 #[cfg(test)]
 mod tests {
-    use super::super::motion::Oscillator;
+    use super::super::motion::{Oscillator, SWAYED, Second};
     use super::*;
 
     const HZ: f64 = 4000.0;
@@ -345,9 +345,17 @@ mod tests {
                 rate_hz: 3.0,
                 curve: vec![0.1, -0.2, 0.05, 0.02],
             },
+            second: None,
             feedback,
         };
+        let mut swayed = of(Part::Delay, 0.008_f64.ln(), 0.3);
+        swayed.second = Some(Second {
+            rate_hz: 17.3,
+            phase: 1.1,
+            curve: (0..2 * SWAYED).map(|i| 0.02 * f64::from(i as u8 % 7)).collect(),
+        });
         vec![
+            swayed,
             of(Part::Delay, 0.008_f64.ln(), 0.0),
             of(Part::Delay, 0.008_f64.ln(), -0.6),
             of(Part::AllPass { stages: 4 }, 500_f64.ln(), 0.0),
@@ -404,16 +412,20 @@ mod tests {
             operator.run_with_slopes(&motion, 0.4, &x[500..], &mut out[500..], &mut rest);
             slopes.extend(rest);
             assert_eq!(out, run(&motion, 0.4));
-            let width = motion.numbers() + 1;
+            let width = motion.numbers() + motion.phases();
+            let second = motion.second.as_ref().map_or(0, |s| s.curve.len() + 2);
             for number in 0..width {
                 let moved = |by: f64| {
                     let mut there = motion.clone();
                     let mut phase = 0.4;
-                    match number {
-                        0 => there.centre += by,
-                        n if n < 5 => there.oscillator.curve[n - 1] += by,
-                        5 => there.oscillator.rate_hz += by,
-                        6 => phase += by,
+                    match (number, &mut there.second) {
+                        (0, _) => there.centre += by,
+                        (n, _) if n < 5 => there.oscillator.curve[n - 1] += by,
+                        (n, Some(own)) if n < 5 + own.curve.len() => own.curve[n - 5] += by,
+                        (n, Some(own)) if n == 5 + own.curve.len() => own.rate_hz += by,
+                        (n, Some(own)) if n == 6 + own.curve.len() => own.phase += by,
+                        (n, _) if n == 5 + second => there.oscillator.rate_hz += by,
+                        (n, _) if n == 6 + second => phase += by,
                         _ => there.feedback += by,
                     }
                     run(&there, phase)

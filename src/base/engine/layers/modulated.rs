@@ -95,13 +95,20 @@ impl Node for Moving {
         }
     }
 
-    /// Phase, rate and depth, where the network has these knobs.
+    /// Phase, rate and depth, and the second oscillator's phase, where the network has these knobs.
     fn set_controls(&mut self, controls: &[f32]) {
-        let [phase, rate, depth] = controls else {
+        let [phase, rate, depth, second @ ..] = controls else {
             return;
         };
         self.motion = self.learned.played(f64::from(*rate), f64::from(*depth));
-        let turned = self.motion.oscillator.rate_hz * self.silence as f64;
-        self.phase = f64::from(*phase) + self.ahead - TAU * turned.fract();
+        let silence = self.silence as f64;
+        let before = |phase: f32, rate_hz: f64| {
+            let turned = rate_hz * silence;
+            f64::from(phase) - TAU * turned.fract()
+        };
+        self.phase = before(*phase, self.motion.oscillator.rate_hz) + self.ahead;
+        if let (Some(own), [phase]) = (&mut self.motion.second, second) {
+            own.phase = before(*phase, own.rate_hz);
+        }
     }
 }

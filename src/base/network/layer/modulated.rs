@@ -1,6 +1,6 @@
 //! A delay, a chain of all-pass filters or a gain that a slow oscillator moves, with filters around.
 
-use crate::dsp::modulation::{LEAD, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part as Moved};
+use crate::dsp::modulation::{LEAD, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part as Moved, SWAYED, Second};
 use crate::network::Control;
 use crate::network::bounds::{bounded, channels, numbers, size};
 use crate::network::error::DescriptionError;
@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 /// `y = dry filter ∗ x + wet filter ∗ part(x)` on one channel, the part's value being
 /// `centre + Σ_k curve[2k]·cos((k+1)·φ) + curve[2k+1]·sin((k+1)·φ)` at `φ = 2π·rate·t + phase`.
 ///
-/// Where the network has the three knobs of [`Modulated::controls`], they are the phase in radians, with the
-/// first sample after `silence`, and factors on the rate and on the curve; without knobs the phase is 0 with
-/// the very first sample.
+/// A second oscillator adds `Σ second[…]·cos(j·φ + k·ψ) + second[…]·sin(j·φ + k·ψ)` at `ψ = 2π·its rate·t + its phase`,
+/// harmonic by harmonic (`k` from 1), `j` from −2 to 2.
+///
+/// Where the network has the knobs of [`Modulated::controls`], they are the phase in radians, with the
+/// first sample after `silence`, factors on the rates and on the curves, and of a second oscillator the phase;
+/// without knobs the phases are 0 with the very first sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Modulated {
@@ -23,6 +26,9 @@ pub struct Modulated {
     pub numbers: Vec<f32>,
     /// Amplitudes of harmonics, cosine and sine.
     pub curve: Vec<f32>,
+    /// Of a second oscillator cycles per sample, then its amplitudes; empty: there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub second: Vec<f32>,
     /// The newest tap first; empty: no dry sound.
     pub dry_filter: Vec<f32>,
     /// The same behind the part. A delay's begins 8 samples before it.
@@ -64,6 +70,11 @@ impl Modulated {
                 rate_hz: number(Self::RATE).clamp(0.0, 0.5),
                 curve: self.curve.iter().map(|x| f64::from(*x)).collect(),
             },
+            second: self.second.split_first().map(|(rate, curve)| Second {
+                rate_hz: f64::from(*rate).clamp(0.0, 0.5),
+                phase: 0.0,
+                curve: curve.iter().map(|x| f64::from(*x)).collect(),
+            }),
             feedback: number(Self::FEEDBACK).clamp(-MOST_FEEDBACK, MOST_FEEDBACK),
         }
     }
@@ -78,13 +89,13 @@ impl Modulated {
         }
     }
 
-    /// Where the knobs stand for this phase, this factor on the rate, and the depth that was learned.
-    pub fn as_learned(phase: f32, rate: f32) -> [f32; 3] {
-        [phase, rate, 1.0]
+    /// Where the knobs stand for these phases, this factor on the rates, and the depth that was learned.
+    pub fn as_learned(phase: f32, rate: f32, second_phase: Option<f32>) -> Vec<f32> {
+        [phase, rate, 1.0].into_iter().chain(second_phase).collect()
     }
 
-    /// Phase, rate and depth.
-    pub fn controls() -> Vec<Control> {
+    /// Phase, rate and depth; of two oscillators the second's phase, too.
+    pub fn controls(with_second: bool) -> Vec<Control> {
         let control = |name: &str, max: f32, default: f32| Control {
             name: name.into(),
             min: 0.0,
@@ -97,6 +108,9 @@ impl Modulated {
             control("rate", 4.0, 1.0),
             control("depth", 2.0, 1.0),
         ]
+        .into_iter()
+        .chain(with_second.then(|| control("second-phase", turn, 0.0)))
+        .collect()
     }
 
     fn stages(&self) -> usize {
@@ -113,6 +127,10 @@ impl Part for Modulated {
         numbers("numbers", &self.numbers, Some(3))?;
         bounded("curve", Some(self.curve.len()), 2 * MAX_HARMONICS)?;
         numbers("curve", &self.curve, Some(self.curve.len() & !1))?;
+        bounded("second", Some(self.second.len()), 1 + MAX_HARMONICS)?;
+        let whole = self.second.len().saturating_sub(1) / SWAYED * SWAYED;
+        let second = 1.min(self.second.len()) + whole;
+        numbers("second", &self.second, Some(second))?;
         bounded(
             "taps of the dry filter",
             Some(self.dry_filter.len()),
@@ -129,7 +147,8 @@ impl Part for Modulated {
 
     fn cost(&self) -> Option<Cost> {
         let taps = self.dry_filter.len().checked_add(self.wet_filter.len())?;
-        let own = self.numbers.len().checked_add(self.curve.len())?;
+        let curves = self.curve.len().checked_add(self.second.len())?;
+        let own = self.numbers.len().checked_add(curves)?;
         Some(Cost {
             weights: taps.checked_add(own)?,
             // A cubic reads four samples, twice where some enters again; a stage multiplies twice.

@@ -46,6 +46,9 @@ const BEFORE: usize = 8192;
 /// Stretches are taken evenly from longer ranges, so many seconds each.
 const STRETCH_SECONDS: f64 = 5.0;
 
+/// Share of a stretch that tells which of several fits is right.
+const HELD_BACK: f64 = 0.25;
+
 fn doubles(x: &[f32]) -> Vec<f64> {
     x.iter().map(|&x| f64::from(x)).collect()
 }
@@ -61,6 +64,27 @@ impl Clip {
             skip: range.start - from,
             recording: at,
         }
+    }
+
+    /// All but the last share of what is compared.
+    pub(super) fn beginning(&self) -> Self {
+        let mut clip = self.clone();
+        clip.dry.truncate(self.held_back_from());
+        clip.wet.truncate(self.held_back_from());
+        clip
+    }
+
+    /// The last share of what is compared.
+    pub(super) fn end(&self) -> Self {
+        Self {
+            skip: self.held_back_from(),
+            ..self.clone()
+        }
+    }
+
+    fn held_back_from(&self) -> usize {
+        let compared = self.dry.len().saturating_sub(self.skip);
+        self.dry.len() - (HELD_BACK * compared as f64) as usize
     }
 
     /// Every `factor`-th sample, of what was below that rate.

@@ -149,14 +149,7 @@ impl Heard {
 
     /// An oscillator brought nearer to the low frequencies, and what it leaves of them.
     fn tried(&self, found: oscillator::Found, steps: usize) -> Option<(Whole, f64)> {
-        let mut whole = Whole {
-            motion: found.motion,
-            phases: found.phases,
-            rates: found.rates,
-            apart: false,
-            taps: COARSE_TAPS[0],
-            lead: COARSE_LEADS[0],
-        };
+        let mut whole = Whole::of(found, COARSE_TAPS[0], COARSE_LEADS[0]);
         let clips = std::slice::from_ref(&self.coarse);
         let (_, left) = whole.refine(clips, self.coarse_hz, steps, &|| true)?;
         Some((whole, left))
@@ -169,14 +162,7 @@ impl Heard {
         values.sort_unstable_by(f64::total_cmp);
         let tried = [track.still_value, values[values.len() / 2]];
         let tried = tried.into_iter().filter_map(|centre| {
-            let whole = Whole {
-                motion: Motion::still(track.part, centre),
-                phases: vec![0.0],
-                rates: vec![0.0],
-                apart: false,
-                taps: TAPS,
-                lead: LEAD,
-            };
+            let whole = Whole::still(Motion::still(track.part, centre), TAPS, LEAD);
             let clips = std::slice::from_ref(&self.clip);
             Some(whole.filters(clips, self.hz)?.1)
         });

@@ -3,7 +3,8 @@
 
 use super::clip::Clip;
 use super::normal::{Normal, Panel};
-use crate::dsp::modulation::{Motion, Operator, Part};
+use super::oscillator::Found;
+use crate::dsp::modulation::{Motion, Operator, Part, Phases};
 use rayon::prelude::*;
 
 /// Samples whose equations stand in memory.
@@ -20,8 +21,8 @@ pub(super) struct Filters {
 #[derive(Clone, Debug)]
 pub(super) struct Whole {
     pub(super) motion: Motion,
-    /// One per recording, and its rate in hertz.
-    pub(super) phases: Vec<f64>,
+    /// By recording, and its rate in hertz.
+    pub(super) phases: Vec<Phases>,
     pub(super) rates: Vec<f64>,
     /// Whether each recording has a rate of its own, or all the same.
     pub(super) apart: bool,
@@ -55,6 +56,30 @@ impl Filters {
 }
 
 impl Whole {
+    /// Of an oscillator that was found, with so many taps, a delay so early.
+    pub(super) fn of(found: Found, taps: usize, lead: f64) -> Self {
+        Self {
+            motion: found.motion,
+            phases: found.phases,
+            rates: found.rates,
+            apart: false,
+            taps,
+            lead,
+        }
+    }
+
+    /// The same with no oscillator at work, for one recording.
+    pub(super) fn still(motion: Motion, taps: usize, lead: f64) -> Self {
+        Self {
+            motion,
+            phases: vec![[0.0; 2]],
+            rates: vec![0.0],
+            apart: false,
+            taps,
+            lead,
+        }
+    }
+
     /// A gain has no dry sound beside it: that would be the same as another mean.
     fn dry_taps(&self) -> usize {
         if self.motion.part == Part::Gain {
@@ -85,27 +110,35 @@ impl Whole {
         self.linear() + self.motion.numbers() - 1 + recording
     }
 
+    /// The unknown that is the phase of its second oscillator.
+    pub(super) fn second_phase(&self, recording: usize) -> Option<usize> {
+        let second = self.motion.second.as_ref();
+        second.map(|_| self.phase(self.phases.len()) + recording)
+    }
+
     /// The unknown that is its rate.
     fn rate(&self, recording: usize) -> usize {
-        self.phase(self.phases.len()) + if self.apart { recording } else { 0 }
+        let phases = self.motion.phases() * self.phases.len();
+        self.phase(phases) + if self.apart { recording } else { 0 }
     }
 
     /// Where the coefficients of a recording's equations belong: slopes come as the operator gives them,
-    /// centre, curve, rate, phase, feedback.
+    /// centre, curve, the second's curve, rate and phase, rate, phase, feedback.
     fn places(&self, recording: usize, slopes: bool) -> Vec<usize> {
         let linear = self.linear();
         let mut places: Vec<usize> = (0..linear).collect();
         if slopes {
             let feedback = self.phase(0) - 1;
             places.extend(linear..feedback);
+            places.extend(self.second_phase(recording));
             places.extend([self.rate(recording), self.phase(recording), feedback]);
         }
         places
     }
 
-    /// The motion as a recording has it.
-    pub(super) fn motion_in(&self, recording: usize) -> Motion {
-        let mut motion = self.motion.clone();
+    /// The motion as a recording has it, its second oscillator at this phase.
+    pub(super) fn motion_in(&self, recording: usize, phases: Phases) -> Motion {
+        let mut motion = self.motion.clone().with_second_at(phases[1]);
         motion.oscillator.rate_hz = self.rates[recording];
         motion
     }
@@ -157,7 +190,7 @@ struct Gather<'a> {
 impl<'a> Gather<'a> {
     fn new(whole: &'a Whole, clip: &'a Clip, hz: f64, around: Option<&'a Filters>) -> Self {
         let width = match around {
-            Some(_) => whole.motion.numbers() + 1,
+            Some(_) => whole.motion.numbers() + whole.motion.phases(),
             None => 0,
         };
         let operator = whole.operator(clip, hz);
@@ -166,7 +199,7 @@ impl<'a> Gather<'a> {
             whole,
             clip,
             around,
-            motion: whole.motion_in(clip.recording),
+            motion: whole.motion_in(clip.recording, whole.phases[clip.recording]),
             operator,
             width,
             past,
@@ -200,7 +233,7 @@ impl<'a> Gather<'a> {
         self.moved.copy_within(BLOCK.., 0);
         self.slopes.copy_within(BLOCK * self.width.., 0);
         self.dry[past..past + len].copy_from_slice(&self.clip.dry[block.clone()]);
-        let phase = self.whole.phases[self.clip.recording];
+        let phase = self.whole.phases[self.clip.recording][0];
         let (motion, x) = (&self.motion, &self.clip.dry[block]);
         let moved = &mut self.moved[past..past + len];
         if self.width == 0 {

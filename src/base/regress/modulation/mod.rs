@@ -16,12 +16,12 @@ mod oscillator;
 mod refine;
 mod track;
 
-pub use crate::dsp::modulation::{Modulation, Motion, Oscillator, Part};
+pub use crate::dsp::modulation::{Modulation, Motion, Oscillator, Part, Phases};
 pub use clip::Recording;
 pub use detect::{Moving, detect};
 pub use track::PARTS;
 
-use crate::dsp::modulation::{LEAD, Operator};
+use crate::dsp::modulation::{LEAD, Operator, SIDEBANDS};
 use clip::{Clip, excerpts, factor, fewer};
 use equations::{Filters, Whole};
 use rayon::prelude::*;
@@ -76,6 +76,8 @@ pub struct Size {
     pub taps: usize,
     /// Most harmonics of the curve.
     pub harmonics: usize,
+    /// Whether there may be a second oscillator.
+    pub second: bool,
 }
 
 impl Default for Size {
@@ -83,8 +85,20 @@ impl Default for Size {
         Self {
             taps: 80,
             harmonics: 32,
+            second: false,
         }
     }
+}
+
+/// What is to be known of an effect before it is learned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shape {
+    /// What moves.
+    pub part: Part,
+    /// Whether two oscillators move it.
+    pub second: bool,
+    /// Most harmonics of the first that lie below what the second does.
+    pub harmonics: usize,
 }
 
 /// An effect fitted to recordings.
@@ -93,7 +107,7 @@ pub struct Fitted {
     /// What they share.
     pub effect: Modulation,
     /// Where the oscillator stood with the first sample of each recording.
-    pub phases: Vec<f64>,
+    pub phases: Vec<Phases>,
     /// How often a second it moved in each, where that can be told: no analogue clock keeps time from take to
     /// take. The effect's rate is the mean.
     pub rates: Vec<f64>,
@@ -124,8 +138,9 @@ impl Fitted {
         go_on: &dyn Fn() -> bool,
     ) -> Option<Self> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
-        let mut whole = nearer(recordings, &clips, hz, part, go_on)?;
+        let mut whole = nearer(recordings, &clips, hz, (part, size.second), go_on)?;
         (whole.taps, whole.lead) = (size.taps, LEAD);
+        let below = below_second(&whole.motion);
         let oscillator = &mut whole.motion.oscillator;
         let heard = oscillator.curve.len() / 2;
         let wanted = if heard > HARMONICS {
@@ -134,20 +149,26 @@ impl Fitted {
             HARMONICS
         };
         let most = (FASTEST_HZ / oscillator.rate_hz.max(1e-3)) as usize;
-        let harmonics = wanted.min(most).clamp(1, size.harmonics);
+        let harmonics = wanted.min(most).min(below).clamp(1, size.harmonics);
         oscillator.curve.resize(2 * harmonics, 0.0);
         let (around, left) = whole.filters(&clips, hz)?;
         go_on().then(|| Self::new(whole, around, left))
     }
 
-    /// The part that explains the recordings best; `None` as in [`Fitted::begin`].
-    pub fn part_of(
+    /// What explains the recordings best, two oscillators where there may be two; `None` as in [`Fitted::begin`].
+    pub fn shape_of(
         recordings: &[Recording<'_>],
         hz: f64,
+        two: bool,
         go_on: &dyn Fn() -> bool,
-    ) -> Option<Part> {
+    ) -> Option<Shape> {
         let clips = excerpts(recordings, hz, MOST_SAMPLES);
-        Some(nearer(recordings, &clips, hz, None, go_on)?.motion.part)
+        let motion = nearer(recordings, &clips, hz, (None, two), go_on)?.motion;
+        Some(Shape {
+            part: motion.part,
+            second: motion.second.is_some(),
+            harmonics: below_second(&motion),
+        })
     }
 
     /// An effect that is known, with the phases of these recordings.
@@ -192,12 +213,21 @@ impl Fitted {
     }
 }
 
+/// Harmonics of the first oscillator that lie below a second one's lowest sideband.
+fn below_second(motion: &Motion) -> usize {
+    let Some(second) = &motion.second else {
+        return usize::MAX;
+    };
+    let times = second.rate_hz / motion.oscillator.rate_hz.max(f64::MIN_POSITIVE);
+    (times as usize).saturating_sub(SIDEBANDS + 1).max(1)
+}
+
 /// The motion that leaves least of the recordings at the lower rates.
 fn nearer(
     recordings: &[Recording<'_>],
     clips: &[Clip],
     hz: f64,
-    part: Option<Part>,
+    may_be: (Option<Part>, bool),
     go_on: &dyn Fn() -> bool,
 ) -> Option<Whole> {
     let lower = COARSE.map(|rate| {
@@ -205,17 +235,48 @@ fn nearer(
         (fewer(clips, factor), hz / factor as f64)
     });
     let slow = factor(hz, COARSE[0]);
-    let chosen = chosen(recordings, &lower[0].0, (hz, slow), part, go_on)?;
-    let finished = chosen.into_iter().filter_map(|mut whole| {
-        let mut left = f64::INFINITY;
-        for (at, (clips, hz)) in lower.iter().enumerate() {
-            (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
-            (_, left) = whole.refine(clips, *hz, STEPS, go_on)?;
+    let mut chosen = chosen(recordings, &lower[0].0, (hz, slow), may_be, go_on)?;
+    let best = match chosen.len() {
+        1 => chosen.pop()?,
+        _ => {
+            let heard = |whole: &Whole| held_back(whole.clone(), &lower, go_on);
+            let heard = chosen.into_iter().filter_map(|whole| Some((heard(&whole)?, whole)));
+            heard.min_by(|a, b| a.0.total_cmp(&b.0))?.1
         }
-        go_on().then_some((whole, left))
-    });
-    let best = finished.min_by(|a, b| a.1.total_cmp(&b.1));
-    best.map(|(whole, _)| whole)
+    };
+    let (best, _) = finished(best, &lower, go_on)?;
+    go_on().then_some(best)
+}
+
+/// Clips at lower rates.
+type Lower = [(Vec<Clip>, f64); 2];
+
+/// A motion brought nearer at one lower rate after the other, and the filters at the last.
+fn finished(
+    mut whole: Whole,
+    lower: &Lower,
+    go_on: &dyn Fn() -> bool,
+) -> Option<(Whole, Filters)> {
+    let mut around = None;
+    for (at, (clips, hz)) in lower.iter().enumerate() {
+        (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
+        around = Some(whole.refine(clips, *hz, STEPS, go_on)?.0);
+    }
+    Some((whole, around?))
+}
+
+/// What a motion leaves (sum of squares) of the ends of the clips, which it has not heard.
+fn held_back(whole: Whole, lower: &Lower, go_on: &dyn Fn() -> bool) -> Option<f64> {
+    let heard = lower
+        .each_ref()
+        .map(|(clips, hz)| (clips.iter().map(Clip::beginning).collect(), *hz));
+    let (whole, around) = finished(whole, &heard, go_on)?;
+    let (clips, hz) = &lower[lower.len() - 1];
+    let left = |clip: &Clip| {
+        let phases = whole.phases[clip.recording];
+        whole.missed(&around, &[&clip.end()], *hz, phases)
+    };
+    Some(clips.par_iter().map(left).sum())
 }
 
 /// A motion tried on the tracked recordings at a low rate.
@@ -232,14 +293,7 @@ impl Tried {
         (hz, steps): (f64, usize),
         go_on: &dyn Fn() -> bool,
     ) -> Option<Self> {
-        let mut whole = Whole {
-            motion: found.motion,
-            phases: found.phases,
-            rates: found.rates,
-            apart: false,
-            taps: COARSE_TAPS[0],
-            lead: COARSE_LEADS[0],
-        };
+        let mut whole = Whole::of(found, COARSE_TAPS[0], COARSE_LEADS[0]);
         let (around, _) = whole.refine(clips, hz, steps, go_on)?;
         // A recording that was caught in another place turns to where it belongs.
         whole.turn_to(&around, clips, hz);
@@ -252,13 +306,14 @@ impl Tried {
     }
 }
 
-/// The motions that leave least of the tracked recordings at a low rate, the best first, with the phases of all:
-/// those of two parts, or two of the slower oscillators that may carry a wave. More of the sound tells which it is.
+/// The motions that leave least of the tracked recordings at a low rate, with the phases of all: those of two parts;
+/// or two of the slower oscillators that may carry a wave, and two that know nothing of each other. More of the sound
+/// tells which it is.
 fn chosen(
     recordings: &[Recording<'_>],
     coarse: &[Clip],
     (hz, slow): (f64, usize),
-    part: Option<Part>,
+    (part, two): (Option<Part>, bool),
     go_on: &dyn Fn() -> bool,
 ) -> Option<Vec<Whole>> {
     let tracked = recordings.iter().enumerate().take(TRACKED);
@@ -279,8 +334,11 @@ fn chosen(
         true => slower(tracks, found, &own, hz, go_on),
         false => Vec::new(),
     };
-    finalists.retain(|slow| slow.left < CARRIED * left);
     finalists.truncate(FINALISTS);
+    if left > EXPLAINED && two {
+        finalists.extend(beside(tracks, found, &own, hz, go_on));
+    }
+    finalists.retain(|more| more.left < CARRIED * left);
     if finalists.is_empty() {
         let mut plain = plain.into_iter().map(|(_, found, tried)| (found, tried));
         let (found, best) = plain.next()?;
@@ -299,7 +357,7 @@ fn chosen(
         } = tried;
         for at in whole.phases.len()..recordings.len() {
             let clips: Vec<&Clip> = coarse.iter().filter(|c| c.recording == at).collect();
-            whole.phases.push(0.0);
+            whole.phases.push([0.0; 2]);
             whole.rates.push(whole.motion.oscillator.rate_hz);
             whole.phases[at] = whole.anywhere(&around, &clips, hz);
         }
@@ -339,6 +397,19 @@ fn slower(
     tried.into_iter().map(|(_, tried)| tried).collect()
 }
 
+/// The best of two oscillators that know nothing of each other, the plain one one of them.
+fn beside(
+    tracks: &[Track],
+    plain: &oscillator::Found,
+    clips: &[Clip],
+    hz: f64,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Tried> {
+    let found = oscillator::beside(tracks, plain).into_iter();
+    let tried = found.filter_map(|found| Tried::new(found, clips, (hz, STEPS), go_on));
+    tried.min_by(|a, b| a.left.total_cmp(&b.left))
+}
+
 /// The tracks of each part that may be it, with an oscillator behind them: of all-pass chains the two best.
 fn candidates(
     clips: &[Clip],
@@ -373,7 +444,7 @@ impl Whole {
         for at in 0..self.phases.len() {
             let own: Vec<&Clip> = clips.iter().filter(|c| c.recording == at).collect();
             let there = self.anywhere(around, &own, hz);
-            let left = |phase: f64| self.missed(around, &own, hz, phase);
+            let left = |phases: Phases| self.missed(around, &own, hz, phases);
             if left(there) < 0.8 * left(self.phases[at]) {
                 self.phases[at] = there;
             }
@@ -389,20 +460,21 @@ impl Modulation {
         }
     }
 
-    /// The effect's answer to `dry`, silence before it, the oscillator at `phase` with its first
+    /// The effect's answer to `dry`, silence before it, the oscillators at `phases` with its first
     /// sample.
-    pub fn answer(&self, dry: &[f32], phase: f64, hz: f64) -> Vec<f32> {
+    pub fn answer(&self, dry: &[f32], phases: Phases, hz: f64) -> Vec<f32> {
         let x: Vec<f64> = dry.iter().map(|&x| f64::from(x)).collect();
         let mut moved = vec![0.0; x.len()];
-        Operator::new(self.motion.part, hz).run(&self.motion, phase, &x, &mut moved);
+        let motion = self.motion.clone().with_second_at(phases[1]);
+        Operator::new(self.motion.part, hz).run(&motion, phases[0], &x, &mut moved);
         let answer = self.filters().answer(&x, &moved);
         answer.iter().map(|&y| y as f32).collect()
     }
 
-    /// Where the oscillator stood with the first sample of a recording, of which two seconds or so are
-    /// enough: the phase that leaves least, looked for all around at a low rate, then nearby. And how often a
+    /// Where the oscillators stood with the first sample of a recording, of which two seconds or so are
+    /// enough: the phases that leave least, looked for all around at a low rate, then nearby. And how often a
     /// second it moves there, which is what was learned unless it was heard often enough to tell.
-    pub fn stood(&self, recording: &Recording<'_>, hz: f64) -> (f64, f64) {
+    pub fn stood(&self, recording: &Recording<'_>, hz: f64) -> (Phases, f64) {
         let sought = Sought::new(self, recording, hz);
         let (phase, rate) = sought.at_its_rate(sought.coarsely());
         (sought.nearby(phase, rate), rate)
@@ -429,7 +501,7 @@ impl<'a> Sought<'a> {
         let clips = excerpts(std::slice::from_ref(recording), hz, PHASE_SAMPLES);
         let whole = Whole {
             motion: effect.motion.clone(),
-            phases: vec![0.0],
+            phases: vec![[0.0; 2]],
             rates: vec![effect.motion.oscillator.rate_hz],
             apart: false,
             taps: COARSE_TAPS[1],
@@ -460,15 +532,15 @@ impl<'a> Sought<'a> {
         }
     }
 
-    fn coarsely(&self) -> f64 {
+    fn coarsely(&self) -> Phases {
         let clips: Vec<&Clip> = self.coarse.iter().collect();
         let around = self.around.as_ref();
-        around.map_or(0.0, |around| self.whole.anywhere(around, &clips, self.low))
+        around.map_or([0.0; 2], |around| self.whole.anywhere(around, &clips, self.low))
     }
 
     /// The rate near the learned one that leaves least where the phase in the recording's middle stays, where
     /// the recording tells; the phase with its first sample, and that rate.
-    fn at_its_rate(&self, phase: f64) -> (f64, f64) {
+    fn at_its_rate(&self, phase: Phases) -> (Phases, f64) {
         let learned = self.effect.motion.oscillator.rate_hz;
         let ends = self.coarse.iter().map(|clip| {
             let start = clip.start as f64;
@@ -483,7 +555,9 @@ impl<'a> Sought<'a> {
         let Some(around) = &self.around else {
             return (phase, learned);
         };
-        if learned * (last - first) / self.low < oscillator::TOLD {
+        // Of two oscillators the slower one is hardly heard as often.
+        let two = self.effect.motion.second.is_some();
+        if two || learned * (last - first) / self.low < oscillator::TOLD {
             return (phase, learned);
         }
         let middle = 0.5 * (first + last) / self.low;
@@ -491,7 +565,7 @@ impl<'a> Sought<'a> {
         let at = |steps: f64| {
             let share = oscillator::ASTRAY * steps / RATES_TRIED;
             let turned = std::f64::consts::TAU * learned * share * middle;
-            (phase - turned, learned * (1.0 + share))
+            ([phase[0] - turned, phase[1]], learned * (1.0 + share))
         };
         let left = |steps: f64| {
             let (phase, rate) = at(steps);
@@ -520,7 +594,7 @@ impl<'a> Sought<'a> {
         at(tried[least].0 + between.clamp(-0.5, 0.5))
     }
 
-    fn nearby(&self, phase: f64, rate: f64) -> f64 {
+    fn nearby(&self, phase: Phases, rate: f64) -> Phases {
         let full: Vec<&Clip> = self.clips.iter().collect();
         let near = Whole {
             lead: LEAD,

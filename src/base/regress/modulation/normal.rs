@@ -61,6 +61,11 @@ impl Normal {
         explained
     }
 
+    /// The squares' sum.
+    pub(super) fn energy(&self) -> f64 {
+        self.energy
+    }
+
     /// The share of the squares' sum that `solution` leaves.
     pub(super) fn left(&self, solution: &[f64]) -> f64 {
         let energy = self.energy.max(f64::MIN_POSITIVE);

@@ -4,7 +4,7 @@
 
 use super::normal::Normal;
 use super::track::Track;
-use crate::dsp::modulation::{Motion, Oscillator, Part};
+use crate::dsp::modulation::{Motion, Oscillator, Part, Phases, SIDEBANDS, SWAYED, Second};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
@@ -34,7 +34,7 @@ const ANGLES: usize = 512;
 pub(super) struct Found {
     pub(super) motion: Motion,
     /// By track.
-    pub(super) phases: Vec<f64>,
+    pub(super) phases: Vec<Phases>,
     /// By track, in hertz: no analogue clock keeps time from take to take.
     pub(super) rates: Vec<f64>,
     /// Share of the tracks' variance that it leaves.
@@ -246,7 +246,7 @@ fn settled(
         if best.as_ref().is_none_or(|best| left < best.left) {
             best = Some(Found {
                 motion,
-                phases: phases.clone(),
+                phases: phases.iter().map(|phase| [*phase, 0.0]).collect(),
                 rates: rates.to_vec(),
                 left,
             });
@@ -325,6 +325,144 @@ fn curve(
             rate_hz: rate,
             curve,
         },
+        second: None,
         feedback: 0.0,
+    })
+}
+
+/// Harmonics of the slower of two oscillators, and of the faster one's first curve, by which a rate is judged, too.
+const SLOW: usize = 3;
+const FAST: usize = 2;
+
+/// Another rate is another oscillator's where it differs from these multiples of the known one by half a period in
+/// the longest track.
+const MULTIPLES: usize = 3;
+const UNRELATED: f64 = 0.5;
+
+/// So many second oscillators are tried.
+const SECONDS: usize = 3;
+
+/// The plain oscillator with another of a rate of its own beside it, those first that explain the tracks best.
+pub(super) fn beside(tracks: &[Track], plain: &Found) -> Vec<Found> {
+    let known = plain.motion.oscillator.rate_hz;
+    let longest = longest(tracks);
+    let (slowest, step) = (slowest(tracks), 0.05 / longest.max(f64::MIN_POSITIVE));
+    let related = |rate: f64| {
+        let near = |a: f64, b: f64| (a - b).abs() * longest < UNRELATED;
+        (1..=MULTIPLES).any(|n| near(rate, known * n as f64) || near(known, rate * n as f64))
+    };
+    let count = ((RATES[1] - slowest) / step).max(0.0) as usize;
+    let rates: Vec<f64> = (0..count).map(|i| slowest + step * i as f64).collect();
+    let left = rates.par_iter().map(|rate| match related(*rate) {
+        true => f64::INFINITY,
+        false => together(tracks, two(known, *rate)).0,
+    });
+    let left: Vec<f64> = left.collect();
+    let is_valley = |i: &usize| left[*i] <= left[i - 1] && left[*i] <= left[i + 1];
+    let mut valleys: Vec<usize> = (1..count.saturating_sub(1)).filter(is_valley).collect();
+    valleys.retain(|i| left[*i].is_finite());
+    valleys.sort_by(|a, b| left[*a].total_cmp(&left[*b]));
+    let found = valleys.into_iter().take(SECONDS);
+    let found = found.filter_map(|i| of_two(plain.motion.part, tracks, two(known, rates[i])));
+    let mut found: Vec<Found> = found.collect();
+    found.sort_by(|a, b| a.left.total_cmp(&b.left));
+    found
+}
+
+/// The slower rate and the faster.
+fn two(a: f64, b: f64) -> [f64; 2] {
+    [a.min(b), a.max(b)]
+}
+
+/// Sideband and harmonic of what two oscillators make: the slower one's own, then the faster one's.
+fn pairs(fast: usize) -> Vec<(f64, f64)> {
+    let slow = (1..=SLOW).map(|j| (j as f64, 0.0));
+    let sides = 0..=2 * SIDEBANDS;
+    let sides = move |k: usize| {
+        let side = move |side: usize| (side as f64 - SIDEBANDS as f64, k as f64);
+        sides.clone().map(side)
+    };
+    slow.chain((1..=fast).flat_map(sides)).collect()
+}
+
+/// `1, cos, sin, …` of these at two angles.
+fn basis_of_two(pairs: &[(f64, f64)], angles: [f64; 2], row: &mut Vec<f64>) {
+    row.clear();
+    row.push(1.0);
+    for (j, k) in pairs {
+        let (sin, cos) = (j * angles[0] + k * angles[1]).sin_cos();
+        row.extend([cos, sin]);
+    }
+}
+
+/// What both leave of each track by itself, and the angles of their fundamentals in each.
+fn together(tracks: &[Track], rates: [f64; 2]) -> (f64, Vec<Phases>) {
+    let mut pairs = pairs(FAST);
+    pairs.retain(|(j, k)| *k == 0.0 || j.abs() < 2.0);
+    let fundamental = |wanted: (f64, f64)| {
+        let at = pairs.iter().position(|pair| *pair == wanted);
+        at.map_or(0, |at| 1 + 2 * at)
+    };
+    let fundamentals = [fundamental((1.0, 0.0)), fundamental((0.0, 1.0))];
+    let mut left = 0.0;
+    let mut row = Vec::new();
+    let each = tracks.iter().map(|track| {
+        let mut normal = Normal::new(1 + 2 * pairs.len());
+        let mean = track.values.iter().sum::<f64>() / track.values.len().max(1) as f64;
+        let mut energy = 0.0;
+        let moments = track.values.iter().zip(&track.weights).take(MOST);
+        for (moment, (value, weight)) in moments.enumerate() {
+            let angles = rates.map(|rate| TAU * rate * time(track, moment));
+            basis_of_two(&pairs, angles, &mut row);
+            normal.add_row(&row, value - mean, *weight);
+            energy += weight * (value - mean).powi(2);
+        }
+        let solution = normal.solve(|_| 1e-4);
+        let solution = solution.unwrap_or_else(|| vec![0.0; 1 + 2 * pairs.len()]);
+        left += (energy - normal.explained(&solution)).max(0.0);
+        fundamentals.map(|at| solution[at + 1].atan2(solution[at]))
+    });
+    let angles = each.collect();
+    (left, angles)
+}
+
+/// One curve of both for all tracks, each track with phases of its own.
+fn of_two(part: Part, tracks: &[Track], rates: [f64; 2]) -> Option<Found> {
+    let (_, angles) = together(tracks, rates);
+    let phases: Vec<Phases> = angles
+        .iter()
+        .map(|own| [0, 1].map(|at| angles[0][at] - own[at]))
+        .collect();
+    let pairs = pairs(FAST + 1);
+    let (mut normal, mut row) = (Normal::new(1 + 2 * pairs.len()), Vec::new());
+    for (track, phases) in tracks.iter().zip(&phases) {
+        for (i, (value, weight)) in track.values.iter().zip(&track.weights).enumerate() {
+            let angles = [0, 1].map(|at| TAU * rates[at] * time(track, i) + phases[at]);
+            basis_of_two(&pairs, angles, &mut row);
+            normal.add_row(&row, *value, *weight);
+        }
+    }
+    let solution = normal.solve(|i| if i == 0 { 0.0 } else { 1e-4 })?;
+    let left = normal.left(&solution) * normal.energy() / variance(tracks, usize::MAX);
+    let (slow, fast) = solution[1..].split_at(2 * SLOW);
+    debug_assert_eq!(fast.len() % SWAYED, 0);
+    Some(Found {
+        motion: Motion {
+            part,
+            centre: solution[0],
+            oscillator: Oscillator {
+                rate_hz: rates[0],
+                curve: slow.to_vec(),
+            },
+            second: Some(Second {
+                rate_hz: rates[1],
+                phase: 0.0,
+                curve: fast.to_vec(),
+            }),
+            feedback: 0.0,
+        },
+        rates: vec![rates[0]; tracks.len()],
+        phases,
+        left,
     })
 }

@@ -1,6 +1,7 @@
 //! Effects of known motion are found, and static ones stand still.
 
 use super::*;
+use crate::dsp::modulation::{SWAYED, Second};
 use crate::random::Noise;
 
 const HZ: f64 = 4000.0;
@@ -58,7 +59,7 @@ fn esr(wet: &[f32], predicted: &[f32]) -> f64 {
 fn a_known_motion_is_learned_and_followed_on_another_sound() {
     for truth in effects() {
         let dry = notes(2.5, 1);
-        let wet = truth.answer(&dry, 0.7, HZ);
+        let wet = truth.answer(&dry, [0.7, 0.0], HZ);
         let recordings = [Recording::whole(&dry, &wet)];
         let fitted = Fitted::begin(&recordings, HZ, (None, Size::default()), &|| true).unwrap();
         let fitted = fitted.refine(&recordings, HZ, 15, &|| true).unwrap();
@@ -68,7 +69,7 @@ fn a_known_motion_is_learned_and_followed_on_another_sound() {
         assert!((rate - 1.0).abs() < 1e-3, "{:?}: {rate}", truth.motion.part);
         let width = |m: &Modulation| {
             // Of a delay in seconds: the filter behind may take a share of its mean.
-            let [high, low] = m.motion.oscillator.range();
+            let [high, low] = m.motion.range();
             match m.motion.part {
                 Part::Delay => m.motion.centre.exp() * (high.exp() - low.exp()),
                 _ => high - low,
@@ -82,7 +83,7 @@ fn a_known_motion_is_learned_and_followed_on_another_sound() {
         );
         // Another sound, at another phase, which is read off its first second.
         let dry = notes(2.0, 2);
-        let wet = truth.answer(&dry, 4.0, HZ);
+        let wet = truth.answer(&dry, [4.0, 0.0], HZ);
         let second = HZ as usize;
         let first = Recording::whole(&dry[..second], &wet[..second]);
         let (phase, _) = found.stood(&first, HZ);
@@ -96,7 +97,7 @@ fn a_known_motion_is_learned_and_followed_on_another_sound() {
 fn what_moves_is_told_from_what_does_not() {
     let dry = notes(2.5, 3);
     for truth in effects() {
-        let wet = truth.answer(&dry, 1.0, HZ);
+        let wet = truth.answer(&dry, [1.0, 0.0], HZ);
         let seen = detect(&dry, &wet, HZ, &PARTS).unwrap();
         assert!(
             seen.detected() && seen.part == truth.motion.part,
@@ -125,7 +126,7 @@ fn takes_of_their_own_rates_are_one_effect() {
         let mut there = truth.clone();
         there.motion.oscillator.rate_hz *= share;
         let dry = notes(3.0, seed);
-        let wet = there.answer(&dry, phase, HZ);
+        let wet = there.answer(&dry, [phase, 0.0], HZ);
         (dry, wet)
     };
     let shares = [1.01, 0.99];
@@ -148,4 +149,48 @@ fn takes_of_their_own_rates_are_one_effect() {
     let second = 2 * HZ as usize;
     let first = Recording::whole(&dry[..second], &wet[..second]);
     near(fitted.effect.stood(&first, HZ).1, 2.5 * 1.015);
+}
+
+/// Two waves of .7 and 5.3 Hz, the slow one swaying the fast one, each with phases of its own in every take: both are
+/// found, and followed in a take that was not heard.
+#[test]
+fn two_oscillators_are_told_from_one() {
+    let mut truth = sine(Part::Delay, 0.7, 0.007, 0.06);
+    let mut curve = vec![0.0; SWAYED];
+    // The fast wave, and a sideband above it.
+    (curve[5], curve[6]) = (0.2, 0.02);
+    truth.motion.second = Some(Second {
+        rate_hz: 5.3,
+        phase: 0.0,
+        curve,
+    });
+    let take = |seed: u32, phases: Phases| {
+        let dry = notes(3.0, seed);
+        let wet = truth.answer(&dry, phases, HZ);
+        (dry, wet)
+    };
+    let takes = [take(7, [0.3, 1.0]), take(8, [2.0, 5.0]), take(9, [4.5, 2.2])];
+    let recordings = takes
+        .each_ref()
+        .map(|(dry, wet)| Recording::whole(dry, wet));
+    let shape = Fitted::shape_of(&recordings, HZ, true, &|| true).unwrap();
+    assert!(shape.part == Part::Delay && shape.second, "{shape:?}");
+    let size = Size {
+        second: true,
+        harmonics: shape.harmonics,
+        ..Size::default()
+    };
+    let fitted = Fitted::begin(&recordings, HZ, (Some(shape.part), size), &|| true).unwrap();
+    let fitted = fitted.refine(&recordings, HZ, 6, &|| true).unwrap();
+    assert!(fitted.left < 1e-3, "{}", fitted.left);
+    let found = fitted.effect;
+    let second = found.motion.second.as_ref().unwrap();
+    assert!((second.rate_hz / 5.3 - 1.0).abs() < 2e-3, "{second:?}");
+    let (dry, wet) = take(6, [1.0, 3.0]);
+    let opening = 2 * HZ as usize;
+    let first = Recording::whole(&dry[..opening], &wet[..opening]);
+    let (phases, _) = found.stood(&first, HZ);
+    let predicted = found.answer(&dry, phases, HZ);
+    let esr = esr(&wet[opening..], &predicted[opening..]);
+    assert!(esr < 0.005, "{esr}");
 }

@@ -93,7 +93,7 @@ fn curve(motion: &Motion, seconds: f64) -> Vec<[f64; 2]> {
 
 /// Rate and depth in a sentence.
 fn said(motion: &Motion) -> String {
-    let [high, low] = motion.oscillator.range();
+    let [high, low] = motion.range();
     let [from, to] = [low, high].map(|end| shown(motion.part, motion.centre + end));
     let swing = match motion.part {
         Part::Delay => format!(
@@ -114,8 +114,14 @@ fn said(motion: &Motion) -> String {
         0.0 => String::new(),
         share => format!(" {:.0} % of what comes out enters again.", 100.0 * share),
     };
+    let second = motion.second.as_ref().map_or(String::new(), |second| {
+        format!(
+            " A second oscillator that knows nothing of the first moves it, too, {} times a second.",
+            figure(second.rate_hz)
+        )
+    });
     format!(
-        "It swings {swing}, {} times a second (a period of {:.3} s).{again}",
+        "It swings {swing}, {} times a second (a period of {:.3} s).{second}{again}",
         figure(rate),
         period(motion)
     )
@@ -134,6 +140,7 @@ mod tests {
                 rate_hz: 0.5,
                 curve: vec![0.0, swing],
             },
+            second: None,
             feedback: -0.25,
         }
     }
