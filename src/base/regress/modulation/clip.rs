@@ -38,6 +38,8 @@ pub(super) struct Clip {
     pub(super) skip: usize,
     /// Which of the recordings.
     pub(super) recording: usize,
+    /// By how much the oscillator is ahead of the recording's, radians: on the right of a stereo effect.
+    pub(super) ahead: f64,
 }
 
 /// Heard before a stretch: longer than any delay.
@@ -63,6 +65,7 @@ impl Clip {
             start: from as u64,
             skip: range.start - from,
             recording: at,
+            ahead: 0.0,
         }
     }
 
@@ -97,6 +100,7 @@ impl Clip {
             start: (self.start + first as u64) / factor as u64,
             skip: self.skip.div_ceil(factor),
             recording: self.recording,
+            ahead: self.ahead,
         }
     }
 }

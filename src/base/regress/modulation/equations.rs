@@ -233,7 +233,7 @@ impl<'a> Gather<'a> {
         self.moved.copy_within(BLOCK.., 0);
         self.slopes.copy_within(BLOCK * self.width.., 0);
         self.dry[past..past + len].copy_from_slice(&self.clip.dry[block.clone()]);
-        let phase = self.whole.phases[self.clip.recording][0];
+        let phase = self.whole.phases[self.clip.recording][0] + self.clip.ahead;
         let (motion, x) = (&self.motion, &self.clip.dry[block]);
         let moved = &mut self.moved[past..past + len];
         if self.width == 0 {

@@ -31,8 +31,8 @@ use track::Track;
 const EXPLAINED: f64 = 0.02;
 const TRIED: usize = 4;
 
-/// So many are heard at a higher rate, too, before one is chosen: slower ones, or that of another part whose track
-/// is explained best, if it is better than that of the best, or leaves not much more.
+/// So many slower ones go on to where held-back stretches tell which is right; or beside the best that of another
+/// part, if it leaves not much more.
 const FINALISTS: usize = 2;
 const COMPARABLE: f64 = 10.0;
 
@@ -222,6 +222,42 @@ fn below_second(motion: &Motion) -> usize {
     (times as usize).saturating_sub(SIDEBANDS + 1).max(1)
 }
 
+/// Recordings at a lower rate, and how long filters are there, and how early a delay.
+struct Lower {
+    clips: Vec<Clip>,
+    hz: f64,
+    taps: usize,
+    lead: f64,
+}
+
+impl Lower {
+    /// At both lower rates.
+    fn both(clips: &[Clip], hz: f64) -> [Self; 2] {
+        [0, 1].map(|at| {
+            let factor = factor(hz, COARSE[at]);
+            Self {
+                clips: fewer(clips, factor),
+                hz: hz / factor as f64,
+                taps: COARSE_TAPS[at],
+                lead: COARSE_LEADS[at],
+            }
+        })
+    }
+
+    /// The same with other clips.
+    fn with(&self, clips: impl Iterator<Item = Clip>) -> Self {
+        Self {
+            clips: clips.collect(),
+            ..*self
+        }
+    }
+}
+
+/// The first of the lower rates that says what a part does: an all-pass chain sweeps above the lowest.
+fn first_rate(part: Part) -> usize {
+    usize::from(matches!(part, Part::AllPass { .. }))
+}
+
 /// The motion that leaves least of the recordings at the lower rates.
 fn nearer(
     recordings: &[Recording<'_>],
@@ -230,17 +266,15 @@ fn nearer(
     may_be: (Option<Part>, bool),
     go_on: &dyn Fn() -> bool,
 ) -> Option<Whole> {
-    let lower = COARSE.map(|rate| {
-        let factor = factor(hz, rate);
-        (fewer(clips, factor), hz / factor as f64)
-    });
-    let slow = factor(hz, COARSE[0]);
-    let mut chosen = chosen(recordings, &lower[0].0, (hz, slow), may_be, go_on)?;
+    let lower = Lower::both(clips, hz);
+    let mut chosen = chosen(recordings, &lower, hz, may_be, go_on)?;
     let best = match chosen.len() {
         1 => chosen.pop()?,
         _ => {
             let heard = |whole: &Whole| held_back(whole.clone(), &lower, go_on);
-            let heard = chosen.into_iter().filter_map(|whole| Some((heard(&whole)?, whole)));
+            let heard = chosen
+                .into_iter()
+                .filter_map(|whole| Some((heard(&whole)?, whole)));
             heard.min_by(|a, b| a.0.total_cmp(&b.0))?.1
         }
     };
@@ -248,35 +282,32 @@ fn nearer(
     go_on().then_some(best)
 }
 
-/// Clips at lower rates.
-type Lower = [(Vec<Clip>, f64); 2];
-
 /// A motion brought nearer at one lower rate after the other, and the filters at the last.
 fn finished(
     mut whole: Whole,
-    lower: &Lower,
+    lower: &[Lower],
     go_on: &dyn Fn() -> bool,
 ) -> Option<(Whole, Filters)> {
     let mut around = None;
-    for (at, (clips, hz)) in lower.iter().enumerate() {
-        (whole.taps, whole.lead) = (COARSE_TAPS[at], COARSE_LEADS[at]);
-        around = Some(whole.refine(clips, *hz, STEPS, go_on)?.0);
+    for lower in &lower[first_rate(whole.motion.part)..] {
+        (whole.taps, whole.lead) = (lower.taps, lower.lead);
+        around = Some(whole.refine(&lower.clips, lower.hz, STEPS, go_on)?.0);
     }
     Some((whole, around?))
 }
 
 /// What a motion leaves (sum of squares) of the ends of the clips, which it has not heard.
-fn held_back(whole: Whole, lower: &Lower, go_on: &dyn Fn() -> bool) -> Option<f64> {
+fn held_back(whole: Whole, lower: &[Lower], go_on: &dyn Fn() -> bool) -> Option<f64> {
     let heard = lower
-        .each_ref()
-        .map(|(clips, hz)| (clips.iter().map(Clip::beginning).collect(), *hz));
-    let (whole, around) = finished(whole, &heard, go_on)?;
-    let (clips, hz) = &lower[lower.len() - 1];
+        .iter()
+        .map(|lower| lower.with(lower.clips.iter().map(Clip::beginning)));
+    let (whole, around) = finished(whole, &heard.collect::<Vec<_>>(), go_on)?;
+    let last = lower.last()?;
     let left = |clip: &Clip| {
         let phases = whole.phases[clip.recording];
-        whole.missed(&around, &[&clip.end()], *hz, phases)
+        whole.missed(&around, &[&clip.end()], last.hz, phases)
     };
-    Some(clips.par_iter().map(left).sum())
+    Some(last.clips.par_iter().map(left).sum())
 }
 
 /// A motion tried on the tracked recordings at a low rate.
@@ -287,17 +318,24 @@ struct Tried {
 }
 
 impl Tried {
+    /// On the first of these rates that says what the part does.
     fn new(
         found: oscillator::Found,
-        clips: &[Clip],
-        (hz, steps): (f64, usize),
+        lower: &[Lower; 2],
+        steps: usize,
         go_on: &dyn Fn() -> bool,
     ) -> Option<Self> {
-        let mut whole = Whole::of(found, COARSE_TAPS[0], COARSE_LEADS[0]);
-        let (around, _) = whole.refine(clips, hz, steps, go_on)?;
+        let Lower {
+            clips,
+            hz,
+            taps,
+            lead,
+        } = &lower[first_rate(found.motion.part)];
+        let mut whole = Whole::of(found, *taps, *lead);
+        let (around, _) = whole.refine(clips, *hz, steps, go_on)?;
         // A recording that was caught in another place turns to where it belongs.
-        whole.turn_to(&around, clips, hz);
-        let (around, left) = whole.refine(clips, hz, steps, go_on)?;
+        whole.turn_to(&around, clips, *hz);
+        let (around, left) = whole.refine(clips, *hz, steps, go_on)?;
         Some(Self {
             whole,
             around,
@@ -311,19 +349,20 @@ impl Tried {
 /// tells which it is.
 fn chosen(
     recordings: &[Recording<'_>],
-    coarse: &[Clip],
-    (hz, slow): (f64, usize),
+    lower: &[Lower; 2],
+    hz: f64,
     (part, two): (Option<Part>, bool),
     go_on: &dyn Fn() -> bool,
 ) -> Option<Vec<Whole>> {
     let tracked = recordings.iter().enumerate().take(TRACKED);
     let tracked: Vec<Clip> = tracked.map(|(at, r)| clip::loudest(r, at)).collect();
     let candidates = candidates(&tracked, hz, part, go_on);
-    let hz = hz / slow as f64;
-    let own = coarse.iter().filter(|clip| clip.recording < tracked.len());
-    let own: Vec<Clip> = own.cloned().collect();
+    let own = lower.each_ref().map(|lower| {
+        let own = lower.clips.iter().filter(|c| c.recording < tracked.len());
+        lower.with(own.cloned())
+    });
     let plain = candidates.into_iter().filter_map(|(tracks, found)| {
-        let tried = Tried::new(found.clone(), &own, (hz, TRIED_STEPS), go_on)?;
+        let tried = Tried::new(found.clone(), &own, TRIED_STEPS, go_on)?;
         Some((tracks, found, tried))
     });
     let mut plain: Vec<_> = plain.collect();
@@ -331,35 +370,30 @@ fn chosen(
     let (tracks, found, best) = plain.first()?;
     let (left, part) = (best.left, best.whole.motion.part);
     let mut finalists = match left > EXPLAINED {
-        true => slower(tracks, found, &own, hz, go_on),
+        true => slower(tracks, found, &own, go_on),
         false => Vec::new(),
     };
     finalists.truncate(FINALISTS);
     if left > EXPLAINED && two {
-        finalists.extend(beside(tracks, found, &own, hz, go_on));
+        finalists.extend(beside(tracks, found, &own, go_on));
     }
     finalists.retain(|more| more.left < CARRIED * left);
     if finalists.is_empty() {
-        let mut plain = plain.into_iter().map(|(_, found, tried)| (found, tried));
-        let (found, best) = plain.next()?;
-        let others = plain.filter(|(_, tried)| tried.whole.motion.part != part);
-        let other = others.min_by(|a, b| a.0.left.total_cmp(&b.0.left));
-        // A chain that sweeps above the low rate is told by its track.
-        let as_good = |(f, tried): &(oscillator::Found, Tried)| {
-            f.left < found.left || tried.left < COMPARABLE * left
-        };
-        finalists.push(best);
-        finalists.extend(other.filter(as_good).map(|(_, tried)| tried));
+        let mut plain = plain.into_iter().map(|(_, _, tried)| tried);
+        finalists.extend(plain.next());
+        let other = plain.find(|tried| tried.whole.motion.part != part);
+        finalists.extend(other.filter(|tried| tried.left < COMPARABLE * left));
     }
     let located = finalists.into_iter().map(|tried| {
         let Tried {
             mut whole, around, ..
         } = tried;
+        let lower = &lower[first_rate(whole.motion.part)];
         for at in whole.phases.len()..recordings.len() {
-            let clips: Vec<&Clip> = coarse.iter().filter(|c| c.recording == at).collect();
+            let clips: Vec<&Clip> = lower.clips.iter().filter(|c| c.recording == at).collect();
             whole.phases.push([0.0; 2]);
             whole.rates.push(whole.motion.oscillator.rate_hz);
-            whole.phases[at] = whole.anywhere(&around, &clips, hz);
+            whole.phases[at] = whole.anywhere(&around, &clips, lower.hz);
         }
         whole
     });
@@ -371,8 +405,7 @@ fn chosen(
 fn slower(
     tracks: &[Track],
     plain: &oscillator::Found,
-    clips: &[Clip],
-    hz: f64,
+    lower: &[Lower; 2],
     go_on: &dyn Fn() -> bool,
 ) -> Vec<Tried> {
     let found = oscillator::carrying(tracks, plain);
@@ -386,7 +419,7 @@ fn slower(
         }
         seen.push(at);
         let candidate = found.iter().find(|found| times(found) == at);
-        let there = candidate.and_then(|f| Tried::new(f.clone(), clips, (hz, STEPS), go_on));
+        let there = candidate.and_then(|f| Tried::new(f.clone(), lower, STEPS, go_on));
         tried.extend(there.map(|there| (at, there)));
         tried.sort_by(|a, b| a.1.left.total_cmp(&b.1.left));
         if let (true, Some((at, _))) = (next.is_empty(), tried.first()) {
@@ -401,12 +434,11 @@ fn slower(
 fn beside(
     tracks: &[Track],
     plain: &oscillator::Found,
-    clips: &[Clip],
-    hz: f64,
+    lower: &[Lower; 2],
     go_on: &dyn Fn() -> bool,
 ) -> Option<Tried> {
     let found = oscillator::beside(tracks, plain).into_iter();
-    let tried = found.filter_map(|found| Tried::new(found, clips, (hz, STEPS), go_on));
+    let tried = found.filter_map(|found| Tried::new(found, lower, STEPS, go_on));
     tried.min_by(|a, b| a.left.total_cmp(&b.left))
 }
 
@@ -475,7 +507,12 @@ impl Modulation {
     /// enough: the phases that leave least, looked for all around at a low rate, then nearby. And how often a
     /// second it moves there, which is what was learned unless it was heard often enough to tell.
     pub fn stood(&self, recording: &Recording<'_>, hz: f64) -> (Phases, f64) {
-        let sought = Sought::new(self, recording, hz);
+        self.stood_in(std::slice::from_ref(recording), 0.0, hz)
+    }
+
+    /// The same of all sides of a recording, the oscillator so far ahead (radians) on the right.
+    pub fn stood_in(&self, sides: &[Recording<'_>], ahead: f64, hz: f64) -> (Phases, f64) {
+        let sought = Sought::new(self, sides, ahead, hz);
         let (phase, rate) = sought.at_its_rate(sought.coarsely());
         (sought.nearby(phase, rate), rate)
     }
@@ -497,8 +534,15 @@ struct Sought<'a> {
 const RATES_TRIED: f64 = 12.0;
 
 impl<'a> Sought<'a> {
-    fn new(effect: &'a Modulation, recording: &Recording<'_>, hz: f64) -> Self {
-        let clips = excerpts(std::slice::from_ref(recording), hz, PHASE_SAMPLES);
+    fn new(effect: &'a Modulation, sides: &[Recording<'_>], ahead: f64, hz: f64) -> Self {
+        let clips = excerpts(sides, hz, PHASE_SAMPLES).into_iter();
+        let clips = clips.map(|clip| Clip {
+            ahead: if clip.recording == 1 { ahead } else { 0.0 },
+            // All move by one oscillator.
+            recording: 0,
+            ..clip
+        });
+        let clips: Vec<Clip> = clips.collect();
         let whole = Whole {
             motion: effect.motion.clone(),
             phases: vec![[0.0; 2]],
@@ -513,7 +557,7 @@ impl<'a> Sought<'a> {
             let mut moved = vec![0.0; clip.dry.len()];
             let operator = Operator::new(effect.motion.part, hz);
             let mut operator = operator.starting_at(clip.start);
-            operator.run(&effect.motion, 0.0, &clip.dry, &mut moved);
+            operator.run(&effect.motion, clip.ahead, &clip.dry, &mut moved);
             Clip {
                 wet: effect.filters().answer(&clip.dry, &moved),
                 ..clip.clone()

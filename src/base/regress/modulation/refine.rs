@@ -86,7 +86,7 @@ impl Whole {
             let mut moved = vec![0.0; clip.dry.len()];
             let mut operator = self.operator(clip, hz);
             let motion = self.motion_in(clip.recording, phases);
-            operator.run(&motion, phases[0], &clip.dry, &mut moved);
+            operator.run(&motion, phases[0] + clip.ahead, &clip.dry, &mut moved);
             let answer = around.answer(&clip.dry, &moved);
             let pairs = answer.iter().zip(&clip.wet).skip(clip.skip);
             pairs.map(|(a, w)| (w - a).powi(2)).sum::<f64>()
