@@ -75,6 +75,7 @@ pub fn synth(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         latency: Latency::Samples(0),
         sample_rate: Some(recordings.sample_rate.hz()),
         stereo: config.data.stereo,
+        dry_channels: config.data.dry_channels,
         ..DataConfig::default()
     };
     for (part, excerpts, pairs) in [

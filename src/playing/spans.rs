@@ -67,7 +67,7 @@ fn played(network: &Network, span: &Span, range: &Range<usize>) -> Result<Predic
     let to = range.end.saturating_add(lookahead).min(len);
     let phase = network.modulated().map(|layer| {
         let effect = layer.effect().per_second(f64::from(network.sample_rate));
-        modulation::report(&effect, span.pair(), range)
+        modulation::report((&effect, network.ahead()), span, range)
     });
     let knobs = match &phase {
         Some(phase) => phase.knobs(),

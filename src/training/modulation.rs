@@ -260,17 +260,24 @@ fn told_by(pair: &DryWetPair, range: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// Where an effect's oscillator stood in a pair of which `range` is to be predicted.
-pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> PhaseReport {
+/// Where an effect's oscillator, so far ahead (radians) on the right of a stereo effect, stood in a span's recording of
+/// which `range` is to be predicted.
+pub fn report(
+    (effect, ahead): (&Modulation, f64),
+    span: &Span,
+    range: &Range<usize>,
+) -> PhaseReport {
+    let pair = span.pair();
     let told_by = told_by(pair, range);
-    let recording = Recording {
+    let sides = span.sides().map(|pair| Recording {
         dry: pair.dry(),
         wet: pair.wet(),
         ranges: vec![told_by.clone()],
-    };
+    });
+    let sides: Vec<Recording<'_>> = sides.collect();
     let rate = pair.sample_rate();
     let seconds = |range: &Range<usize>| [range.start, range.end].map(|at| rate.seconds(at));
-    let ([phase, second], rate_hz) = effect.stood(&recording, f64::from(rate.hz()));
+    let ([phase, second], rate_hz) = effect.stood_in(&sides, ahead, f64::from(rate.hz()));
     let learned = effect.motion.oscillator.rate_hz;
     PhaseReport {
         label: pair.name().to_string(),
@@ -289,9 +296,9 @@ pub fn report(effect: &Modulation, pair: &DryWetPair, range: &Range<usize>) -> P
 
 /// The same of the effect that a model is; `None` of other networks.
 pub fn of_model(model: &EffectModel, span: &Span, range: &Range<usize>) -> Option<PhaseReport> {
-    let pair = span.pair();
-    let effect = effect_of(model, f64::from(pair.sample_rate().hz()))?;
-    Some(report(&effect, pair, range))
+    let effect = effect_of(model, f64::from(span.pair().sample_rate().hz()))?;
+    let ahead = model.modulated()?.ahead();
+    Some(report((&effect, ahead), span, range))
 }
 
 impl PhaseReport {

@@ -450,6 +450,15 @@ fn check_tells_and_new_writes_what_a_pair_needs() {
     write(&place, "amp", TONE, vec![sound(5.0, 1), sound(5.0, 2)]);
     let (joint, text) = new("amp");
     assert!(!joint && !text.contains("stereo"), "{text}");
+    // Beside a pair of one effect a wet of one channel cannot be learned from.
+    let mono = place.wav("mono.wav", vec![sound(3.0, 3)]);
+    let mono = mono.to_str().unwrap();
+    let refused = place.effigy(&[
+        "-q", "new", "mixed", "--dry", "ping-dry.wav", "--wet", "ping-wet.wav", "--dry", mono, "--wet", mono,
+    ]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("mono.wav has one channel"), "{}", refused.stderr);
+    assert!(!place.path("mixed.toml").exists());
 }
 
 /// One oscillator, a phase for each side: found, scored on a sound that begins elsewhere, played and

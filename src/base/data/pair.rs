@@ -178,12 +178,6 @@ impl Span {
         self.sides().take(self.audio_channels().dry)
     }
 
-    /// Each side as a span of its own.
-    pub fn each(&self) -> impl Iterator<Item = Self> {
-        let alone = |pair: &Arc<DryWetPair>| Self::new(pair.clone(), self.samples());
-        self.sides().map(alone)
-    }
-
     /// Its place in the pair.
     pub fn samples(&self) -> Range<usize> {
         self.samples.clone()

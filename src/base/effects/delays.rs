@@ -60,6 +60,18 @@ pub(super) fn whole_samples(ms: f64, hz: f64) -> usize {
     ((ms * hz / 1000.0).round() as usize).max(1)
 }
 
+/// What repeats may have.
+pub(super) fn check_repeats(
+    owner: &'static str,
+    delay_ms: f64,
+    feedback: f64,
+    mix: f64,
+) -> Result<(), ParameterError> {
+    within(owner, "delay_ms", delay_ms, 0.0..=5000.0)?;
+    within(owner, "feedback", feedback, -0.99..=0.99)?;
+    within(owner, "mix", mix, 0.0..=1.0)
+}
+
 /// Adds repeats: `wet = (1 − mix) · dry + mix · e` with `e[n] = dry[n − d] + feedback · e[n − d]`
 /// and `d` the delay in whole samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,19 +82,13 @@ pub struct Echo {
     /// −0.99 to 0.99: each repeat's factor on the one before.
     pub feedback: f64,
     /// 0 (dry only) to 1 (repeats only).
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub mix: f64,
-}
-
-fn half() -> f64 {
-    0.5
 }
 
 impl Unit for Echo {
     fn check(&self, _: f64) -> Result<(), ParameterError> {
-        within("echo", "delay_ms", self.delay_ms, 0.0..=5000.0)?;
-        within("echo", "feedback", self.feedback, -0.99..=0.99)?;
-        within("echo", "mix", self.mix, 0.0..=1.0)
+        check_repeats("echo", self.delay_ms, self.feedback, self.mix)
     }
 
     fn run(&self, dry: &[f32], hz: f64) -> Vec<f32> {

@@ -13,15 +13,11 @@ pub struct Overdrive {
     /// Knob from 0 to 1: how hard the curve is driven.
     pub gain: f64,
     /// Knob from 0 to 1: how bright the result is.
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub tone: f64,
     /// Factor from 0 to 1 on the result.
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub level: f64,
-}
-
-fn half() -> f64 {
-    0.5
 }
 
 impl Unit for Overdrive {
@@ -56,7 +52,7 @@ pub struct Fuzz {
     #[serde(default = "some_bias")]
     pub bias: f64,
     /// Factor from 0 to 1 on the result.
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub level: f64,
 }
 

@@ -50,6 +50,11 @@ pub struct ParameterError {
     pub high: f64,
 }
 
+/// What mixes, tones and gains are where they are left out.
+fn half() -> f64 {
+    0.5
+}
+
 /// Checks `value` against its range; NaN is in no range.
 fn within(
     owner: &'static str,

@@ -47,7 +47,7 @@ pub struct Chorus {
     #[serde(default = "twenty")]
     pub delay_ms: f64,
     /// 0 (dry only) to 1 (copy only).
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub mix: f64,
     /// How much of the copy enters again, −0.95 to 0.95.
     #[serde(default)]
@@ -59,10 +59,6 @@ pub struct Chorus {
 
 fn twenty() -> f64 {
     20.0
-}
-
-fn half() -> f64 {
-    0.5
 }
 
 impl Unit for Chorus {
@@ -124,7 +120,7 @@ pub struct Phaser {
     #[serde(default = "four")]
     pub stages: u8,
     /// 0 (dry only) to 1 (all-pass only).
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub mix: f64,
     /// Of the oscillator with the first sample, radians, −7 to 7.
     #[serde(default)]

@@ -15,7 +15,7 @@ pub struct Room {
     /// 0.001 to 3: until it has faded by 60 dB and ends.
     pub decay_seconds: f64,
     /// 0 (dry only) to 1 (room only).
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub mix: f64,
     /// 20 to half the rate: above it the noise falls by 6 dB per octave.
     #[serde(default = "bright")]
@@ -23,10 +23,6 @@ pub struct Room {
     /// Of the noise.
     #[serde(default)]
     pub seed: u32,
-}
-
-fn half() -> f64 {
-    0.5
 }
 
 fn bright() -> f64 {

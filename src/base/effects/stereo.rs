@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::delays::{DelayLine, whole_samples};
+use super::delays::{DelayLine, check_repeats, whole_samples};
 use super::{Effect, ParameterError, Unit, within};
 use crate::audio::AudioChannels;
 
@@ -59,19 +59,13 @@ pub struct PingPong {
     /// −0.99 to 0.99: each repeat's factor on the one before.
     pub feedback: f64,
     /// 0 (dry only) to 1 (repeats only).
-    #[serde(default = "half")]
+    #[serde(default = "super::half")]
     pub mix: f64,
-}
-
-fn half() -> f64 {
-    0.5
 }
 
 impl Unit for PingPong {
     fn check(&self, _: f64) -> Result<(), ParameterError> {
-        within("ping-pong", "delay_ms", self.delay_ms, 0.0..=5000.0)?;
-        within("ping-pong", "feedback", self.feedback, -0.99..=0.99)?;
-        within("ping-pong", "mix", self.mix, 0.0..=1.0)
+        check_repeats("ping-pong", self.delay_ms, self.feedback, self.mix)
     }
 
     fn run(&self, dry: &[f32], hz: f64) -> Vec<f32> {

@@ -258,16 +258,30 @@ impl Network {
         let Architecture::Sequential(sequential) = &self.architecture else {
             return None;
         };
-        fn moved(layers: &[Layer]) -> Option<&Modulated> {
-            match layers {
-                [Layer::Modulated(modulated)] => Some(modulated),
-                _ => None,
-            }
-        }
         match sequential.layers.as_slice() {
             [Layer::Branches(sides)] => moved(sides.branches.first()?),
             layers => moved(layers),
         }
+    }
+
+    /// By how much what moves is ahead on the right of a stereo effect, radians; 0 of others.
+    pub fn ahead(&self) -> f64 {
+        let right = match &self.architecture {
+            Architecture::Sequential(sequential) => match sequential.layers.as_slice() {
+                [Layer::Branches(sides)] => sides.branches.get(1).and_then(|side| moved(side)),
+                _ => None,
+            },
+            _ => None,
+        };
+        right.map_or(0.0, |right| f64::from(right.ahead))
+    }
+}
+
+/// What moves, where it is all that there is.
+fn moved(layers: &[Layer]) -> Option<&Modulated> {
+    match layers {
+        [Layer::Modulated(modulated)] => Some(modulated),
+        _ => None,
     }
 }
 

@@ -128,18 +128,13 @@ pub(super) fn judge(look: &Look, findings: &[Finding], seconds: f64) -> (Vec<Str
             ));
         }
     }
-    if let Some(sides) = look.sides.as_ref().filter(|sides| sides.joint) {
-        let how = match sides.ahead {
-            Some(ahead) => format!("the oscillator is {ahead:.2} rad ahead on the right"),
-            None => format!(
-                "channel by channel a filter leaves ESR {:.1e} of wet, across both {:.1e}",
-                sides.apart, sides.together
-            ),
-        };
-        cautions.push(format!(
-            "left and right are sides of one effect: {how}; data.stereo = \"joint\", which `effigy new` \
-             writes, learns them together"
-        ));
+    // How far they are apart stands beside the figures.
+    if look.sides.as_ref().is_some_and(|sides| sides.joint) {
+        cautions.push(
+            "left and right are sides of one effect: data.stereo = \"joint\", which `effigy new` writes, learns \
+             them together"
+                .to_string(),
+        );
     }
     let varied = look.motion.as_ref().is_some_and(|m| m.variation.is_some());
     if look.kind().is_some() && !varied && seconds > SHORT_SECONDS {

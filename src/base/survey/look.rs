@@ -10,7 +10,7 @@ use crate::audio::{Audio, SampleRate};
 use crate::data::aligned::{self, Motion};
 use crate::data::check::{Fact, Finding};
 use crate::data::sound::Sounding;
-use crate::dsp::align::{self, AlignOptions, Alignment};
+use crate::dsp::align::{self, AlignOptions, Alignment, Drift};
 use crate::progress::{Observer, Task};
 use crate::regress::RegressError;
 use crate::regress::diagnosis::{self, Diagnosis, Kind};
@@ -40,6 +40,21 @@ pub struct LatencyFacts {
     pub given: bool,
     /// The measurement; `None` where none was possible.
     pub measured: Option<Alignment>,
+}
+
+impl LatencyFacts {
+    /// Where wet begins: with clocks that drift the latency is that of the middle.
+    fn at_start(&self) -> i64 {
+        match &self.measured {
+            Some(measured) if !self.given => measured.lag_at_start(),
+            _ => self.latency_samples,
+        }
+    }
+
+    /// By how much the clocks slide.
+    fn drift(&self) -> Option<Drift> {
+        self.measured.as_ref().and_then(|measured| measured.drift)
+    }
 }
 
 /// Where a pair sounds, in seconds of it.
@@ -152,11 +167,14 @@ impl Look {
         let Some(latency) = &self.latency else {
             return self;
         };
-        let lag = latency.latency_samples - LEAD;
+        let lag = latency.at_start() - LEAD;
         let [left, right] = [left, right].map(|(dry, wet)| shared(dry, wet, lag));
         if left.0.is_empty() {
             return self;
         }
+        let still = |wet| align::without_drift(wet, latency.drift(), LEAD);
+        let wets = [still(left.1), still(right.1)];
+        let [left, right] = [(left.0, &*wets[0]), (right.0, &*wets[1])];
         let both = Both {
             dry: [left.0, right.0].into_iter().take(heard).collect(),
             wet: [left.1, right.1],
@@ -198,12 +216,8 @@ impl Look {
         };
         let latency_samples = latency.latency_samples;
         let measured = latency.measured.as_ref();
-        let start = match measured {
-            Some(measured) if !latency.given => measured.lag_at_start(),
-            _ => latency_samples,
-        };
         let whole = (dry, wet);
-        let (dry, wet) = shared(dry, wet, start - LEAD);
+        let (dry, wet) = shared(dry, wet, latency.at_start() - LEAD);
         if dry.is_empty() {
             return Ok(Self {
                 problem: Some(format!(
@@ -214,7 +228,7 @@ impl Look {
             });
         }
         let task = Task::begin(observer, "looking for drift and modulation", None);
-        let drift = measured.and_then(|m| m.drift);
+        let drift = latency.drift();
         let wet = &*align::without_drift(wet, drift, LEAD);
         let motion = Motion::measure(dry, wet, LEAD, drift);
         let likeness = align::level_likeness(dry, wet, LEAD);

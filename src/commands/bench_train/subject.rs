@@ -1,6 +1,7 @@
 //! What is trained while the clock runs: the presets, a config's network, and the steps of a
 //! sweep.
 
+use crate::audio::AudioChannels;
 use crate::config::{
     self, Config, ConvConfig, FrontConfig, LossConfig, ModelConfig, RecurrentConfig,
     TrainingConfig, WaveNetConfig, WaveNetPreset, WindowConfig,
@@ -15,6 +16,8 @@ pub struct Subject {
     pub name: String,
     /// The network.
     pub model: ModelConfig,
+    /// Channels of sound that it hears and makes.
+    pub audio: AudioChannels,
     /// Knobs it hears.
     pub controls: usize,
     /// Output samples per window.
@@ -91,6 +94,7 @@ pub fn preset(name: &str) -> anyhow::Result<Subject> {
     Ok(Subject {
         name: name.to_string(),
         model,
+        audio: AudioChannels::MONO,
         controls: 0,
         windows: WindowConfig {
             window_len,
@@ -114,6 +118,7 @@ pub fn from_config(path: &Path, overrides: &[String]) -> anyhow::Result<Subject>
     let config: Config = config::load(path, overrides)?;
     Ok(Subject {
         name: config.name,
+        audio: config.data.audio_channels(),
         controls: config.data.knobs().len(),
         model: config.model,
         windows: config.windows,

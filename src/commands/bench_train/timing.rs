@@ -80,7 +80,8 @@ impl<'a> Trainer<'a> {
         let Subject {
             windows, training, ..
         } = subject;
-        let model = models::build(
+        let model = models::build_for(
+            subject.audio,
             &subject.model,
             windows,
             subject.controls,
@@ -90,7 +91,7 @@ impl<'a> Trainer<'a> {
         let reach = evaluate::reach(&model);
         let WindowConfig { window_len, .. } = *windows;
         let len = reach.context + reach.lookahead + training.batch_size * window_len;
-        let span = sound(len, subject.controls);
+        let span = sound(len, subject);
         let model = model.train();
         Self {
             subject,
@@ -182,7 +183,7 @@ fn wait(device: &Device) -> anyhow::Result<()> {
 }
 
 /// Soft noise, and the same through a saturating curve: something that can be learned.
-fn sound(len: usize, controls: usize) -> Span {
+fn sound(len: usize, subject: &Subject) -> Span {
     let mut level = 0.0f32;
     let dry: Vec<f32> = Noise::new(1)
         .take(len)
@@ -193,7 +194,11 @@ fn sound(len: usize, controls: usize) -> Span {
         .collect();
     let wet = dry.iter().map(|x| (3.0 * x).tanh()).collect();
     let pair = DryWetPair::aligned("noise", RATE, dry, wet, 0);
-    let pair = Arc::new(pair.with_controls(vec![0.5; controls]));
+    let pair = Arc::new(pair.with_controls(vec![0.5; subject.controls]));
     let samples = 0..pair.len();
-    Span::new(pair, samples)
+    let span = Span::new(pair, samples);
+    match subject.audio.is_mono() {
+        true => span,
+        false => Span::stereo(&span, &span, subject.audio.dry),
+    }
 }

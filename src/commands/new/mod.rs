@@ -71,6 +71,13 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         "left and right of these recordings are sides of one effect, and players of other formats play each \
          channel by itself: leave --for out, or learn one side alone with --channel 1"
     );
+    if let Some(mono) = plan.mono_beside_joint() {
+        bail!(
+            "left and right of some of these recordings are sides of one effect, and {} has one channel: leave \
+             that pair out, or learn one side alone with --channel 1",
+            mono.display()
+        );
+    }
     let text = plan.config()?;
     // What was written must be what training takes: a wrong name shows here, too.
     config::parse(&text, &path, &[])?.check()?;

@@ -82,6 +82,13 @@ impl Plan<'_> {
         self.request.channel.is_none() && self.looked.iter().any(|(_, check)| check.is_joint())
     }
 
+    /// A wet of one channel among pairs of which others have sides of one effect.
+    pub(super) fn mono_beside_joint(&self) -> Option<&Path> {
+        let mut looked = self.looked.iter().filter(|_| self.is_joint());
+        let (at, _) = looked.find(|(_, check)| check.wet.channels == 1)?;
+        Some(&self.named[*at].wet)
+    }
+
     /// Samples that filters across both sides need, where these are all of the effect.
     fn filters_across(&self) -> Option<usize> {
         let sides = self
@@ -186,8 +193,7 @@ impl Plan<'_> {
             return String::new();
         }
         let why = comment(
-            "Left and right are sides of one effect and are learned together; \"channels\" learns each by \
-             itself, as one and the same effect of one channel.",
+            "Or \"channels\", which learns each side by itself, as one and the same effect of one channel.",
         );
         format!("{why}stereo = \"joint\"\n")
     }
@@ -456,7 +462,15 @@ impl Plan<'_> {
             }
             _ => "Small recurrent networks learn distortions within minutes and play cheaply.",
         };
-        format!("{why} The likeliest network: {}.", recipe.name)
+        let cut = match (&recipe.model, self.filters_across()) {
+            (ModelConfig::Fir(fir), Some(reach)) if fir.taps < reach => format!(
+                " They reach over {} samples where about {reach} matter, for what is held back is too short for \
+                 more: longer recordings allow longer filters.",
+                fir.taps
+            ),
+            _ => String::new(),
+        };
+        format!("{why}{cut} The likeliest network: {}.", recipe.name)
     }
 }
 

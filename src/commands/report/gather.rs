@@ -63,6 +63,13 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         let effect = model.modulated()?.effect();
         Some(effect.per_second(f64::from(rate.hz())).motion)
     });
+    if model.as_ref().is_some_and(|model| !model.audio_channels().is_mono()) {
+        missing.push(
+            "Harmonics, distortion and frequency response are those of the left side, every dry channel hearing \
+             the same; the right side's are not shown."
+                .to_string(),
+        );
+    }
     let effect = rate.and_then(|rate| bench::effect(&config.data, rate, level_dbfs));
     let text = fs::read_to_string(run.file("config.toml")).unwrap_or_default();
     Ok(Run {

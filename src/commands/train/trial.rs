@@ -105,6 +105,7 @@ fn subject(config: &Config) -> Subject {
     Subject {
         name: config.model.kind().to_string(),
         model: config.model.clone(),
+        audio: config.data.audio_channels(),
         controls: config.data.knobs().len(),
         windows: WindowConfig {
             window_len,

@@ -194,3 +194,16 @@ fn two_oscillators_are_told_from_one() {
     let esr = esr(&wet[opening..], &predicted[opening..]);
     assert!(esr < 0.005, "{esr}");
 }
+
+/// Where the left says nothing, the right does, its oscillator ahead.
+#[test]
+fn a_phase_is_read_off_both_sides() {
+    let truth = &effects()[0];
+    let dry = notes(2.0, 11);
+    let silence = vec![0.0; dry.len()];
+    let wet = truth.answer(&dry, [1.2 + 0.9, 0.0], HZ);
+    let left = Recording::whole(&silence, &silence);
+    let right = Recording::whole(&dry, &wet);
+    let ([phase, _], _) = truth.stood_in(&[left, right], 0.9, HZ);
+    assert!((phase - 1.2).abs() < 0.01, "{phase}");
+}
