@@ -145,7 +145,10 @@ impl Modulated {
         let mut before = knobs.to_vec();
         if let [phase, rate, _, second @ ..] = before.as_mut_slice() {
             let motion = self.motion();
-            let rates = [Some(motion.oscillator.rate_hz), motion.second.map(|s| s.rate_hz)];
+            let rates = [
+                Some(motion.oscillator.rate_hz),
+                motion.second.map(|s| s.rate_hz),
+            ];
             let phases = std::iter::once(phase).chain(second);
             for (phase, hz) in phases.zip(rates.into_iter().flatten()) {
                 let cycles = hz * f64::from(*rate) * samples as f64;
@@ -336,7 +339,9 @@ impl EffectNetwork for Modulated {
             curve: numbers(&self.curve),
             second: motion.second.as_ref().map_or(Vec::new(), |second| {
                 let curve = second.curve.iter().map(|x| *x as f32);
-                std::iter::once(second.rate_hz as f32).chain(curve).collect()
+                std::iter::once(second.rate_hz as f32)
+                    .chain(curve)
+                    .collect()
             }),
             dry_filter: taps(&effect.dry_filter),
             wet_filter: taps(&effect.wet_filter),

@@ -250,7 +250,7 @@ fn playing_survives_every_fault() {
                 phase: None,
                 rate: None,
                 depth: None,
-            second_phase: None,
+                second_phase: None,
             };
             infer::infer(&request, &Silent).map(|_| ())
         },

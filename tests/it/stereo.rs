@@ -454,10 +454,24 @@ fn check_tells_and_new_writes_what_a_pair_needs() {
     let mono = place.wav("mono.wav", vec![sound(3.0, 3)]);
     let mono = mono.to_str().unwrap();
     let refused = place.effigy(&[
-        "-q", "new", "mixed", "--dry", "ping-dry.wav", "--wet", "ping-wet.wav", "--dry", mono, "--wet", mono,
+        "-q",
+        "new",
+        "mixed",
+        "--dry",
+        "ping-dry.wav",
+        "--wet",
+        "ping-wet.wav",
+        "--dry",
+        mono,
+        "--wet",
+        mono,
     ]);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
-    assert!(refused.stderr.contains("mono.wav has one channel"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("mono.wav has one channel"),
+        "{}",
+        refused.stderr
+    );
     assert!(!place.path("mixed.toml").exists());
 }
 

@@ -63,7 +63,10 @@ pub fn gather(run: &RunDir) -> Result<Run> {
         let effect = model.modulated()?.effect();
         Some(effect.per_second(f64::from(rate.hz())).motion)
     });
-    if model.as_ref().is_some_and(|model| !model.audio_channels().is_mono()) {
+    if model
+        .as_ref()
+        .is_some_and(|model| !model.audio_channels().is_mono())
+    {
         missing.push(
             "Harmonics, distortion and frequency response are those of the left side, every dry channel hearing \
              the same; the right side's are not shown."

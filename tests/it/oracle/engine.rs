@@ -103,7 +103,12 @@ fn modulated(net: &Modulated, x: &[f64], controls: &[f64]) -> Vec<f64> {
     }
     let used = |t: usize| {
         let [angle, own] = [0, 1].map(|i| TAU * rates[i] * t as f64 + phases[i]);
-        let harmonics = net.second.get(1..).unwrap_or(&[]).chunks_exact(10).enumerate();
+        let harmonics = net
+            .second
+            .get(1..)
+            .unwrap_or(&[])
+            .chunks_exact(10)
+            .enumerate();
         let swayed = harmonics.map(|(k, pairs)| {
             let sides = pairs.chunks_exact(2).enumerate().map(|(j, pair)| {
                 let angle = (k + 1) as f64 * own + (j as f64 - 2.0) * angle;

@@ -6,5 +6,8 @@ mod line;
 mod motion;
 mod operator;
 
-pub use motion::{LONGEST_SECONDS, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part, Phases, SIDEBANDS, SWAYED, Second};
+pub use motion::{
+    LONGEST_SECONDS, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part, Phases, SIDEBANDS,
+    SWAYED, Second,
+};
 pub use operator::{LEAD, Operator};

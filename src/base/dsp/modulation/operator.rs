@@ -352,7 +352,9 @@ mod tests {
         swayed.second = Some(Second {
             rate_hz: 17.3,
             phase: 1.1,
-            curve: (0..2 * SWAYED).map(|i| 0.02 * f64::from(i as u8 % 7)).collect(),
+            curve: (0..2 * SWAYED)
+                .map(|i| 0.02 * f64::from(i as u8 % 7))
+                .collect(),
         });
         vec![
             swayed,

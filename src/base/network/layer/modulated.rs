@@ -1,6 +1,8 @@
 //! A delay, a chain of all-pass filters or a gain that a slow oscillator moves, with filters around.
 
-use crate::dsp::modulation::{LEAD, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part as Moved, SWAYED, Second};
+use crate::dsp::modulation::{
+    LEAD, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part as Moved, SWAYED, Second,
+};
 use crate::network::Control;
 use crate::network::bounds::{bounded, channels, numbers, size};
 use crate::network::error::DescriptionError;

@@ -43,6 +43,9 @@ const TRIED_STEPS: usize = 4;
 /// A wave of more harmonics is believed where it leaves less than this share of what a plain one does.
 const CARRIED: f64 = 0.35;
 
+/// Two oscillators of which one leaves more than the other by less than this share of what a plain one does are as good.
+const HARDLY: f64 = 2e-3;
+
 /// Harmonics of a finished curve, and those beyond a wave that a slower one carries.
 pub const HARMONICS: usize = 16;
 const BEYOND: usize = 4;
@@ -50,15 +53,16 @@ const BEYOND: usize = 4;
 /// No harmonic is faster than this: a part that moves so fast is heard as a sound of its own.
 const FASTEST_HZ: f64 = 60.0;
 
-/// The sound is looked at with about so many samples a second at first: low frequencies are
-/// forgiving.
-const COARSE: [f64; 2] = [2750.0, 7350.0];
+/// The sound is looked at with about so many samples a second at first, the first two of them, or of all-pass chains
+/// the last two: for delays low frequencies are forgiving, but chains sweep above them, and near half the rate turn
+/// the phase otherwise than at their own.
+const COARSE: [f64; 3] = [2750.0, 7350.0, 22_050.0];
 
 /// Taps of the filters there: as long in time as finished ones, or longer.
-const COARSE_TAPS: [usize; 2] = [16, 28];
+const COARSE_TAPS: [usize; 3] = [16, 28, 40];
 
 /// Samples that a delay is early there.
-const COARSE_LEADS: [f64; 2] = [3.0, 5.0];
+const COARSE_LEADS: [f64; 3] = [3.0, 5.0, 8.0];
 
 /// Recordings whose motion is tracked; the phase of the others is looked for.
 const TRACKED: usize = 4;
@@ -231,9 +235,9 @@ struct Lower {
 }
 
 impl Lower {
-    /// At both lower rates.
-    fn both(clips: &[Clip], hz: f64) -> [Self; 2] {
-        [0, 1].map(|at| {
+    /// At all lower rates.
+    fn all(clips: &[Clip], hz: f64) -> [Self; 3] {
+        [0, 1, 2].map(|at| {
             let factor = factor(hz, COARSE[at]);
             Self {
                 clips: fewer(clips, factor),
@@ -253,9 +257,12 @@ impl Lower {
     }
 }
 
-/// The first of the lower rates that says what a part does: an all-pass chain sweeps above the lowest.
-fn first_rate(part: Part) -> usize {
-    usize::from(matches!(part, Part::AllPass { .. }))
+/// Those of the lower rates that say what a part does.
+fn of_part(lower: &[Lower; 3], part: Part) -> &[Lower] {
+    match part {
+        Part::AllPass { .. } => &lower[1..],
+        _ => &lower[..2],
+    }
 }
 
 /// The motion that leaves least of the recordings at the lower rates.
@@ -266,7 +273,7 @@ fn nearer(
     may_be: (Option<Part>, bool),
     go_on: &dyn Fn() -> bool,
 ) -> Option<Whole> {
-    let lower = Lower::both(clips, hz);
+    let lower = Lower::all(clips, hz);
     let mut chosen = chosen(recordings, &lower, hz, may_be, go_on)?;
     let best = match chosen.len() {
         1 => chosen.pop()?,
@@ -285,29 +292,32 @@ fn nearer(
 /// A motion brought nearer at one lower rate after the other, and the filters at the last.
 fn finished(
     mut whole: Whole,
-    lower: &[Lower],
+    lower: &[Lower; 3],
     go_on: &dyn Fn() -> bool,
 ) -> Option<(Whole, Filters)> {
     let mut around = None;
-    for lower in &lower[first_rate(whole.motion.part)..] {
+    for lower in of_part(lower, whole.motion.part) {
         (whole.taps, whole.lead) = (lower.taps, lower.lead);
         around = Some(whole.refine(&lower.clips, lower.hz, STEPS, go_on)?.0);
     }
     Some((whole, around?))
 }
 
-/// What a motion leaves (sum of squares) of the ends of the clips, which it has not heard.
-fn held_back(whole: Whole, lower: &[Lower], go_on: &dyn Fn() -> bool) -> Option<f64> {
+/// What a motion leaves (ESR) of the ends of the clips, which it has not heard.
+fn held_back(whole: Whole, lower: &[Lower; 3], go_on: &dyn Fn() -> bool) -> Option<f64> {
     let heard = lower
-        .iter()
+        .each_ref()
         .map(|lower| lower.with(lower.clips.iter().map(Clip::beginning)));
-    let (whole, around) = finished(whole, &heard.collect::<Vec<_>>(), go_on)?;
-    let last = lower.last()?;
-    let left = |clip: &Clip| {
+    let (whole, around) = finished(whole, &heard, go_on)?;
+    let last = of_part(lower, whole.motion.part).last()?;
+    let sums = last.clips.par_iter().map(|clip| {
+        let end = clip.end();
+        let energy: f64 = end.wet[end.skip..].iter().map(|x| x * x).sum();
         let phases = whole.phases[clip.recording];
-        whole.missed(&around, &[&clip.end()], last.hz, phases)
-    };
-    Some(last.clips.par_iter().map(left).sum())
+        [whole.missed(&around, &[&end], last.hz, phases), energy]
+    });
+    let [left, energy] = sums.reduce(|| [0.0; 2], |a, b| [a[0] + b[0], a[1] + b[1]]);
+    Some(left / energy.max(f64::MIN_POSITIVE))
 }
 
 /// A motion tried on the tracked recordings at a low rate.
@@ -321,7 +331,7 @@ impl Tried {
     /// On the first of these rates that says what the part does.
     fn new(
         found: oscillator::Found,
-        lower: &[Lower; 2],
+        lower: &[Lower; 3],
         steps: usize,
         go_on: &dyn Fn() -> bool,
     ) -> Option<Self> {
@@ -330,7 +340,7 @@ impl Tried {
             hz,
             taps,
             lead,
-        } = &lower[first_rate(found.motion.part)];
+        } = of_part(lower, found.motion.part).first()?;
         let mut whole = Whole::of(found, *taps, *lead);
         let (around, _) = whole.refine(clips, *hz, steps, go_on)?;
         // A recording that was caught in another place turns to where it belongs.
@@ -349,7 +359,7 @@ impl Tried {
 /// tells which it is.
 fn chosen(
     recordings: &[Recording<'_>],
-    lower: &[Lower; 2],
+    lower: &[Lower; 3],
     hz: f64,
     (part, two): (Option<Part>, bool),
     go_on: &dyn Fn() -> bool,
@@ -375,7 +385,7 @@ fn chosen(
     };
     finalists.truncate(FINALISTS);
     if left > EXPLAINED && two {
-        finalists.extend(beside(tracks, found, &own, go_on));
+        finalists.extend(beside(tracks, (found, left), &own, go_on));
     }
     finalists.retain(|more| more.left < CARRIED * left);
     if finalists.is_empty() {
@@ -384,20 +394,20 @@ fn chosen(
         let other = plain.find(|tried| tried.whole.motion.part != part);
         finalists.extend(other.filter(|tried| tried.left < COMPARABLE * left));
     }
-    let located = finalists.into_iter().map(|tried| {
+    let located = finalists.into_iter().map(|tried| -> Option<Whole> {
         let Tried {
             mut whole, around, ..
         } = tried;
-        let lower = &lower[first_rate(whole.motion.part)];
+        let lower = of_part(lower, whole.motion.part).first()?;
         for at in whole.phases.len()..recordings.len() {
             let clips: Vec<&Clip> = lower.clips.iter().filter(|c| c.recording == at).collect();
             whole.phases.push([0.0; 2]);
             whole.rates.push(whole.motion.oscillator.rate_hz);
             whole.phases[at] = whole.anywhere(&around, &clips, lower.hz);
         }
-        whole
+        Some(whole)
     });
-    Some(located.collect())
+    located.collect()
 }
 
 /// Slower oscillators with the plain one among their harmonics, that first that leaves least: those that
@@ -405,7 +415,7 @@ fn chosen(
 fn slower(
     tracks: &[Track],
     plain: &oscillator::Found,
-    lower: &[Lower; 2],
+    lower: &[Lower; 3],
     go_on: &dyn Fn() -> bool,
 ) -> Vec<Tried> {
     let found = oscillator::carrying(tracks, plain);
@@ -430,16 +440,22 @@ fn slower(
     tried.into_iter().map(|(_, tried)| tried).collect()
 }
 
-/// The best of two oscillators that know nothing of each other, the plain one one of them.
+/// Of two oscillators that know nothing of each other, the plain one, which leaves so much, one of them, what leaves
+/// least; of those that leave hardly more the slowest, for a rate and its sideband say the same.
 fn beside(
     tracks: &[Track],
-    plain: &oscillator::Found,
-    lower: &[Lower; 2],
+    (plain, of_plain): (&oscillator::Found, f64),
+    lower: &[Lower; 3],
     go_on: &dyn Fn() -> bool,
 ) -> Option<Tried> {
     let found = oscillator::beside(tracks, plain).into_iter();
     let tried = found.filter_map(|found| Tried::new(found, lower, STEPS, go_on));
-    tried.min_by(|a, b| a.left.total_cmp(&b.left))
+    let mut tried: Vec<Tried> = tried.collect();
+    let least = tried.iter().map(|tried| tried.left);
+    let least = least.fold(f64::INFINITY, f64::min);
+    tried.retain(|tried| tried.left <= oscillator::AS_GOOD * least + HARDLY * of_plain);
+    let rate = |tried: &Tried| tried.whole.motion.oscillator.rate_hz;
+    tried.into_iter().min_by(|a, b| rate(a).total_cmp(&rate(b)))
 }
 
 /// The tracks of each part that may be it, with an oscillator behind them: of all-pass chains the two best.
@@ -579,7 +595,9 @@ impl<'a> Sought<'a> {
     fn coarsely(&self) -> Phases {
         let clips: Vec<&Clip> = self.coarse.iter().collect();
         let around = self.around.as_ref();
-        around.map_or([0.0; 2], |around| self.whole.anywhere(around, &clips, self.low))
+        around.map_or([0.0; 2], |around| {
+            self.whole.anywhere(around, &clips, self.low)
+        })
     }
 
     /// The rate near the learned one that leaves least where the phase in the recording's middle stays, where

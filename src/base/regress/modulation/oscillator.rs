@@ -21,7 +21,7 @@ const MOST: usize = 1200;
 
 /// A rate's multiples fit as well, and its fractions: the highest that leaves hardly more than the
 /// best is meant.
-const AS_GOOD: f64 = 1.25;
+pub(super) const AS_GOOD: f64 = 1.25;
 
 /// A wave that a slower one carries is this harmonic of it at most.
 const FASTEST: usize = 24;

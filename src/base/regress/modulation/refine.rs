@@ -75,13 +75,7 @@ impl Whole {
     }
 
     /// What these filters leave of a recording's clips (sum of squares) with its oscillators at `phases`.
-    pub(super) fn missed(
-        &self,
-        around: &Filters,
-        clips: &[&Clip],
-        hz: f64,
-        phases: Phases,
-    ) -> f64 {
+    pub(super) fn missed(&self, around: &Filters, clips: &[&Clip], hz: f64, phases: Phases) -> f64 {
         let of = |clip: &&Clip| {
             let mut moved = vec![0.0; clip.dry.len()];
             let mut operator = self.operator(clip, hz);

@@ -169,7 +169,11 @@ fn two_oscillators_are_told_from_one() {
         let wet = truth.answer(&dry, phases, HZ);
         (dry, wet)
     };
-    let takes = [take(7, [0.3, 1.0]), take(8, [2.0, 5.0]), take(9, [4.5, 2.2])];
+    let takes = [
+        take(7, [0.3, 1.0]),
+        take(8, [2.0, 5.0]),
+        take(9, [4.5, 2.2]),
+    ];
     let recordings = takes
         .each_ref()
         .map(|(dry, wet)| Recording::whole(dry, wet));
