@@ -343,8 +343,11 @@ impl Tried {
         } = of_part(lower, found.motion.part).first()?;
         let mut whole = Whole::of(found, *taps, *lead);
         let (around, _) = whole.refine(clips, *hz, steps, go_on)?;
-        // A recording that was caught in another place turns to where it belongs.
-        whole.turn_to(&around, clips, *hz);
+        // A recording that was caught in another place turns to where it belongs; where two oscillators stood, a
+        // track's own phases say.
+        if whole.motion.second.is_none() {
+            whole.turn_to(&around, clips, *hz);
+        }
         let (around, left) = whole.refine(clips, *hz, steps, go_on)?;
         Some(Self {
             whole,

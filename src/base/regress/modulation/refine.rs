@@ -18,7 +18,7 @@ const DAMPINGS: usize = 5;
 /// Phases tried all around: 8 in a period of the highest harmonic that may stand out; of two oscillators so many of
 /// each, and the best of these followed further.
 const ANGLES: usize = 256;
-const ANGLES_OF_TWO: usize = 32;
+const ANGLES_OF_TWO: usize = 24;
 const FOLLOWED: usize = 4;
 
 impl Whole {
