@@ -462,7 +462,7 @@ impl<M: From<Modulated>> Build<M> for ModulatedConfig {
             curve: site.init.given([2 * self.harmonics], curve),
             second: self.second.then(|| {
                 // 5 Hz at 44.1 kHz.
-                let mut second = vec![0.0; 1 + SECOND_HARMONICS * SWAYED];
+                let mut second = vec![0.0; network::Modulated::second_len(SECOND_HARMONICS)];
                 second[0] = 5_f32.ln();
                 second[1 + SWAYED / 2] = 0.05;
                 site.init.given([second.len()], second)

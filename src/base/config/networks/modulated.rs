@@ -4,8 +4,7 @@ use super::parts::check_warm_up;
 use super::settings::NetworkConfig;
 use crate::config::WindowConfig;
 use crate::config::error::{ConfigError, check_range};
-use crate::dsp::modulation::SWAYED;
-use crate::network::MovedPart;
+use crate::network::{Modulated, MovedPart};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "modulated"`: a filter on the dry sound and another behind a delay, a chain of all-pass filters
@@ -57,7 +56,7 @@ impl NetworkConfig for ModulatedConfig {
 
     fn weights(&self, _: &WindowConfig) -> usize {
         let second = if self.second {
-            1 + SECOND_HARMONICS * SWAYED
+            Modulated::second_len(SECOND_HARMONICS)
         } else {
             0
         };

@@ -115,6 +115,11 @@ impl Modulated {
         .collect()
     }
 
+    /// Numbers of a second oscillator with so many harmonics.
+    pub fn second_len(harmonics: usize) -> usize {
+        1 + harmonics * SWAYED
+    }
+
     fn stages(&self) -> usize {
         match self.part {
             Moved::AllPass { stages } => stages,
