@@ -67,12 +67,11 @@ pub fn name_part(
 pub fn adopt_part(config: &mut Config, saved: &Config) {
     if let (ModelConfig::Modulated(open), ModelConfig::Modulated(saved)) =
         (&mut config.model, &saved.model)
+        && open.part.is_none()
     {
-        if open.part.is_none() {
-            open.part = saved.part;
-            open.second |= saved.second;
-            open.harmonics = open.harmonics.min(saved.harmonics);
-        }
+        open.part = saved.part;
+        open.second |= saved.second;
+        open.harmonics = open.harmonics.min(saved.harmonics);
     }
 }
 
