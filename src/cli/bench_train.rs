@@ -31,6 +31,10 @@ fn prose(outcome: &Outcome) -> String {
         "memory MB",
     ];
     let any = |has: fn(&Row) -> bool| outcome.rows.iter().any(has);
+    let launched = any(|r| r.launches.is_some());
+    if launched {
+        headings.extend(["launches", "fused MB"]);
+    }
     let (composed, against) = (any(|r| r.composed.is_some()), any(|r| r.against.is_some()));
     if composed {
         headings.extend(["composed ms", "ratio"]);
@@ -57,6 +61,13 @@ fn prose(outcome: &Outcome) -> String {
             row.peak_resident_bytes
                 .map_or("–".to_string(), |bytes| figure(bytes as f64 * 1e-6)),
         ];
+        if launched {
+            let launches = row.launches.unwrap_or_default();
+            cells.extend([
+                launches.all().to_string(),
+                figure(launches.fused_bytes as f64 * 1e-6),
+            ]);
+        }
         for (wanted, other) in [(composed, &row.composed), (against, &row.against)] {
             match other {
                 Some(other) if other.steps > 0 => {
@@ -82,8 +93,19 @@ fn prose(outcome: &Outcome) -> String {
         outcome.counting,
     );
     for row in &outcome.rows {
+        if let Some(launches) = row.launches {
+            text += &format!(
+                "{}: {} launches of fused kernels, {} of the tensor library's\n",
+                row.name, launches.fused, launches.composed
+            );
+        }
+        for operator in &row.without_kernels {
+            text += &format!("{}: no kernels for {operator}: composed\n", row.name);
+        }
         for other in [&row.composed, &row.against].into_iter().flatten() {
-            text += &format!("{}: {}, {} steps\n", row.name, other.trainer, other.steps);
+            text += &format!("{}: {}, {} steps", row.name, other.trainer, other.steps);
+            let launches = other.launches.map(|l| format!(", {} launches", l.all()));
+            text += &format!("{}\n", launches.unwrap_or_default());
         }
     }
     text

@@ -20,6 +20,7 @@ pub mod composed;
 pub mod convolution;
 mod crew;
 pub mod encoder_decoder;
+pub mod gpu;
 pub mod long_filter;
 pub mod memory;
 mod partition;
@@ -31,7 +32,7 @@ pub mod scan;
 pub mod spectral;
 pub mod wavenet;
 
-pub use bridge::is_fused;
+pub use bridge::{composed_on_cards, is_fused};
 pub use convolution::{conv_transpose1d, conv1d};
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
 pub use long_filter::long_filter;

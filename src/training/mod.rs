@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::data::load::DataError;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
+use crate::kernels;
 use crate::models::EffectModel;
 use crate::models::predict::to_host;
 use crate::progress::{Event, Observer, Stopped, Task};
@@ -333,6 +334,13 @@ fn train_epoch(
             task.advance(1);
         }
         settled.follow(&state.model);
+        for operator in kernels::composed_on_cards() {
+            let text = format!(
+                "this card has no kernels for {operator}: it is composed of the tensor library's \
+                 operators, which takes longer (`effigy bench train --device` says how long)"
+            );
+            observer.event(Event::Warning(&text));
+        }
         log.push(wet_samples, predicted, losses);
         if let Some(loss) = log.drain_when_full() {
             return Err(diverged(loss, epoch, rate));

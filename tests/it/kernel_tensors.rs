@@ -1,12 +1,13 @@
-//! The fused operators on burn tensors: against the composed form, gradients included, on flex
-//! and ndarray.
+//! The fused operators on burn tensors: against the composed form, gradients included, on flex,
+//! ndarray and, where there is one, a graphics card (a processor posing as one will do).
 
 #![expect(
     deprecated,
     reason = "burn has announced that its ndarray backend will go; while it is there, it is tested too"
 )]
 
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::support::skipped;
+use burn::tensor::{Device, DeviceType, Tensor, TensorData};
 use effigy::kernels::activation::Activation;
 use effigy::kernels::recurrent::Cell;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
@@ -37,7 +38,19 @@ impl Noise {
     }
 }
 
-fn host_devices() -> [Device; 2] {
+/// Flex, ndarray, and the first card there is.
+fn devices() -> Vec<Device> {
+    let cards = Device::enumerate(DeviceType::Wgpu).into_vec();
+    if cards.is_empty() {
+        skipped("no card here (Debian: mesa-vulkan-drivers)");
+    }
+    hosts()
+        .into_iter()
+        .chain(cards.into_iter().take(1))
+        .collect()
+}
+
+fn hosts() -> [Device; 2] {
     [Device::flex(), Device::ndarray()]
 }
 
@@ -113,18 +126,29 @@ impl Parameter {
     }
 }
 
-/// Holds the fused form to the composed one on every host device.
+/// Holds the fused form to the composed one on every device.
 fn compare(
     what: &str,
     inputs: &[TensorData],
     fused: &dyn Fn(&[Parameter]) -> Tensor<3>,
     composed: &dyn Fn(&[Parameter]) -> Tensor<3>,
 ) {
-    compare_within(GRADIENT, what, inputs, fused, composed);
+    compare_within(&devices(), GRADIENT, what, inputs, fused, composed);
 }
 
-/// [`compare`] with another bound on the gradients.
+/// [`compare`] of an operator that has no kernels for cards.
+fn compare_on_hosts(
+    what: &str,
+    inputs: &[TensorData],
+    fused: &dyn Fn(&[Parameter]) -> Tensor<3>,
+    composed: &dyn Fn(&[Parameter]) -> Tensor<3>,
+) {
+    compare_within(&hosts(), GRADIENT, what, inputs, fused, composed);
+}
+
+/// [`compare`] on these devices, with another bound on the gradients.
 fn compare_within(
+    devices: &[Device],
     gradient: f32,
     what: &str,
     inputs: &[TensorData],
@@ -132,8 +156,8 @@ fn compare_within(
     composed: &dyn Fn(&[Parameter]) -> Tensor<3>,
 ) {
     let expected = output_and_gradients(&Device::flex(), inputs, composed);
-    for device in host_devices() {
-        let got = output_and_gradients(&device, inputs, fused);
+    for device in devices {
+        let got = output_and_gradients(device, inputs, fused);
         assert_eq!(got.len(), inputs.len() + 1, "{what}: a gradient is missing");
         for (at, (got, expected)) in got.into_iter().zip(expected.clone()).enumerate() {
             let what = format!("{what} on {device:?}, result {at}");
@@ -197,7 +221,7 @@ fn long_filter_equals_the_composed_form() {
     for (batch, len, taps) in [(1, 1, 1), (2, 40, 40), (3, 700, 300), (1, 5000, 17)] {
         let mut noise = Noise::new(7);
         let inputs = [noise.data([batch, 1, len], 1.0), noise.data([taps], 0.1)];
-        compare(
+        compare_on_hosts(
             &format!("long filter of {taps} taps over {batch} × {len}"),
             &inputs,
             &|p| kernels::long_filter(p[0].three(), p[1].one()),
@@ -286,13 +310,13 @@ fn encoder_decoder_equals_the_composed_form() {
                 decoder_bias: Some(p[rest + 3].one()),
             }
         };
-        compare(
+        compare_on_hosts(
             &format!("encoder_decoder case {case}"),
             &inputs,
             &|p| kernels::encoder_decoder(p[0].three(), filters(p), [3, 3], [3, 3]),
             &|p| composed::encoder_decoder(p[0].three(), filters(p), [3, 3], [3, 3]),
         );
-        compare(
+        compare_on_hosts(
             &format!("plain encoder_decoder case {case}"),
             &inputs[..2],
             &|p| kernels::encoder_decoder(p[0].three(), plain(p), [0, 0], [6, 6]),
@@ -315,7 +339,7 @@ fn plain(p: &[Parameter]) -> Filters {
 /// A view whose values do not lie row after row must be read as what it shows.
 #[test]
 fn strided_inputs_are_read_as_their_shape_says() {
-    for device in host_devices() {
+    for device in devices() {
         let mut noise = Noise::new(30);
         let wide = Tensor::<3>::from_data(noise.data([4, 3, 90], 1.0), &device);
         let x = wide.swap_dims(0, 1).slice([0..3, 1..3, 5..75]);
@@ -390,7 +414,7 @@ fn wavenet_equals_the_composed_form() {
             noise.data([2, 1, net.receptive_field() + 200], 1.0),
             noise.data([net.weights()], 0.35),
         ];
-        compare(
+        compare_on_hosts(
             &format!("wavenet {case}"),
             &inputs,
             &|p| kernels::wavenet(p[0].three(), p[1].one(), &net),
@@ -479,7 +503,7 @@ fn scan_equals_the_composed_form() {
         let (two, state) = layer(x.narrow(2, 20, len - 20), weights, state);
         Tensor::cat(vec![one, two, state.re, state.im], 2)
     };
-    compare(
+    compare_on_hosts(
         "scan",
         &inputs,
         &|p| in_pieces(&|x, w, s| kernels::scan(x, w, s), p),
@@ -595,7 +619,7 @@ fn encoder_decoders_of_random_shapes_equal_the_composed_form() {
             }),
             decoder_bias: Some(p[6].one()),
         };
-        compare(
+        compare_on_hosts(
             &format!(
                 "{batch}×{channels}, {encoder} and {decoder} taps, {len} {padding:?} {crop:?}"
             ),
@@ -649,7 +673,7 @@ fn wavenets_of_random_shapes_equal_the_composed_form() {
             noise.data([batch, net.in_channels, len], 1.0),
             noise.data([net.weights()], 0.25),
         ];
-        compare(
+        compare_on_hosts(
             &format!("{batch}×{len}, {net:?}"),
             &inputs,
             &|p| kernels::wavenet(p[0].three(), p[1].one(), &net),
@@ -662,7 +686,7 @@ fn wavenets_of_random_shapes_equal_the_composed_form() {
 fn sequences_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
         let (batch, ins) = (draw.between(1, 9), draw.between(1, 5));
-        let (units, len) = (draw.between(1, 40), draw.between(1, 35));
+        let (units, len) = (draw.between(1, 64), draw.between(1, 69));
         let (cell, gates, biases) = match case % 2 {
             0 => (Cell::Lstm, 4, 4),
             _ => (Cell::Gru, 3, 6),
@@ -716,7 +740,7 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
             let state = ScanState::zeros([batch, channels, states], &x.device());
             bank(x, weights, state).0
         };
-        compare(
+        compare_on_hosts(
             &format!("scan {batch}×{channels}×{states}, {len} steps"),
             &inputs,
             &|p| run(&|x, w, s| kernels::scan(x, w, s), p),
@@ -751,7 +775,7 @@ fn residual_layers_of_random_shapes_equal_the_composed_form() {
                 slopes: p.get(4).map(Parameter::one),
             };
             let activation = function.unwrap_or(Activation::PRelu);
-            compare(
+            compare_on_hosts(
                 &format!(
                     "{batch}×{ins}→{outs}, {kernel} taps of {dilation}, {len}, {activation:?}"
                 ),
@@ -775,6 +799,7 @@ fn spectral_distances_of_random_shapes_equal_the_composed_form() {
         let wet = noise.data([batch, 1, len], 1.0);
         let wet = |like: &Tensor<3>| Tensor::<3>::from_data(wet.clone(), &like.device());
         compare_within(
+            &hosts(),
             10.0 * GRADIENT,
             &format!("spectral distance {batch}×{len} {emphasis:?}"),
             &inputs,
@@ -801,14 +826,14 @@ fn activations_equal_the_composed_form() {
             noise.data([channels], 1.0),
         ];
         for activation in ACTIVATIONS {
-            compare(
+            compare_on_hosts(
                 &format!("{activation:?} of {batch}×{channels}×{len}"),
                 &inputs[..1],
                 &|p| kernels::activate(p[0].three(), activation),
                 &|p| composed::activate(p[0].three(), activation),
             );
         }
-        compare(
+        compare_on_hosts(
             &format!("p_relu of {batch}×{channels}×{len}"),
             &inputs,
             &|p| kernels::p_relu(p[0].three(), p[1].one()),

@@ -12,6 +12,7 @@ pub use timing::{StepSeconds, Trainer, median};
 use crate::config::LossConfig;
 use crate::device::{self, Selected};
 use crate::kernels;
+use crate::kernels::gpu::{Launches, counted};
 use crate::models::Work;
 use crate::progress::{Observer, Task};
 use crate::simd::peak::{self, FmaPeak};
@@ -126,6 +127,10 @@ pub struct Row {
     pub fraction_of_peak: Option<f64>,
     /// The largest resident set of the process during this row, where the system tells.
     pub peak_resident_bytes: Option<u64>,
+    /// What a step launches; absent where it runs on the processor.
+    pub launches: Option<Launches>,
+    /// What a step composes of the tensor library's operators for want of kernels.
+    pub without_kernels: Vec<String>,
     /// The same step composed of the tensor library's operators.
     pub composed: Option<Other>,
     /// The same network in another trainer.
@@ -143,6 +148,8 @@ pub struct Other {
     pub step_seconds: f64,
     /// This over the row's own time: how many times faster effigy is.
     pub ratio: f64,
+    /// What a step launches, where that can be counted.
+    pub launches: Option<Launches>,
 }
 
 /// Measures.
@@ -283,12 +290,16 @@ fn measure(
     let peak_resident_bytes = memory::peak();
     let seconds = StepSeconds::median(&times);
     let own = seconds.step_seconds;
+    let on_processor = ["flex", "ndarray"].contains(&selected.id.as_str());
+    let launches = (!on_processor)
+        .then(|| launches(&mut trainer))
+        .transpose()?;
+    let without_kernels = kernels::composed_on_cards();
     let compose = || composed(&mut trainer, own, task);
     let composed = request.composed.then(compose).transpose()?;
     let batch = subject.training.batch_size;
     let operations = 2.0 * batch as f64 * (work.forward + work.backward) as f64;
     let gflops = operations / own * 1e-9;
-    let on_processor = ["flex", "ndarray"].contains(&selected.id.as_str());
     Ok(Row {
         name: subject.name.clone(),
         network: subject.model.kind(),
@@ -304,6 +315,8 @@ fn measure(
         gflops,
         fraction_of_peak: on_processor.then(|| gflops / peak.all_cores_gflops),
         peak_resident_bytes,
+        launches,
+        without_kernels,
         composed,
         against: rival.map(|rival| compared(rival, rival_times, own)),
     })
@@ -330,7 +343,14 @@ fn compared(rival: Started, times: Vec<f64>, own: f64) -> Other {
         steps,
         step_seconds,
         ratio: step_seconds / own,
+        launches: None,
     }
+}
+
+/// What a step launches.
+fn launches(trainer: &mut Trainer<'_>) -> Result<Launches> {
+    let (step, launches) = counted(|| trainer.step());
+    step.map(|_| launches)
 }
 
 /// The composed form of the same step: one step unmeasured, then up to three, but no new one
@@ -339,12 +359,15 @@ fn composed(trainer: &mut Trainer<'_>, own: f64, task: &Task<'_>) -> Result<Othe
     const STEPS: usize = 3;
     const PATIENCE: f64 = 30.0;
     let mut times = Vec::new();
+    let mut launches = None;
     let start = Instant::now();
     for step in 0..=STEPS {
         ensure!(task.go_on().is_ok(), "interrupted");
-        let seconds = kernels::composed::only(|| trainer.step())?.step_seconds;
+        let (seconds, count) = counted(|| kernels::composed::only(|| trainer.step()));
+        let seconds = seconds?.step_seconds;
         if step > 0 {
             times.push(seconds);
+            launches = (count.all() > 0).then_some(count);
         }
         if !times.is_empty() && start.elapsed().as_secs_f64() > PATIENCE {
             break;
@@ -356,5 +379,6 @@ fn composed(trainer: &mut Trainer<'_>, own: f64, task: &Task<'_>) -> Result<Othe
         steps,
         step_seconds,
         ratio: step_seconds / own,
+        launches,
     })
 }

@@ -15,12 +15,12 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor,
-    DispatchTensorKind, ExtensionType, Flex, NdArray, TensorMetadata, backend_extension,
+    Autodiff, Backend, Dispatch, DispatchTensor, Flex, NdArray, TensorMetadata, backend_extension,
     try_read_sync,
 };
 use burn::tensor::{Tensor, TensorData};
 
+use super::list::Tensors;
 use super::operator::{BackwardPass, Inputs, Operator, Output, Values};
 use crate::kernels::memory::Buffer;
 use crate::simd::Isa;
@@ -34,52 +34,9 @@ pub(crate) fn run<const D: usize>(
     inputs: Vec<DispatchTensor>,
 ) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as HostOperators>::host_operator(
-        InputTensors(inputs),
+        Tensors(inputs),
         Arc::new(operator),
     ))
-}
-
-/// Tensors that enter an operator.
-pub struct InputTensors<B: Backend>(Vec<FloatTensor<B>>);
-
-// By hand, since the derive knows tensors as fields only and not in a list.
-impl<B: Backend> ExtensionType<B> for InputTensors<B> {
-    type Target = InputTensors<Dispatch>;
-
-    fn map_to_dispatch<F>(self, map_kind: F, autodiff: DispatchAutodiffContext) -> Self::Target
-    where
-        F: Fn(BackendTensor<B>) -> DispatchTensorKind,
-    {
-        let wrap = |tensor| DispatchTensor {
-            kind: map_kind(BackendTensor::Float(tensor)),
-            autodiff,
-        };
-        InputTensors(self.0.into_iter().map(wrap).collect())
-    }
-
-    fn map_from_dispatch<F>(target: Self::Target, unwrap_kind: F) -> Self
-    where
-        F: Fn(DispatchTensor) -> BackendTensor<B>,
-    {
-        let unwrap = |tensor| unwrap_kind(tensor).float();
-        InputTensors(target.0.into_iter().map(unwrap).collect())
-    }
-
-    fn routing_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
-        target.0.first()
-    }
-
-    fn routing_float_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
-        target.0.first()
-    }
-
-    fn autodiff_context(target: &Self::Target) -> DispatchAutodiffContext {
-        let contexts = target.0.iter().map(|tensor| tensor.autodiff);
-        contexts.fold(
-            DispatchAutodiffContext::Disabled,
-            DispatchAutodiffContext::merge,
-        )
-    }
 }
 
 /// The backend extension.
@@ -91,7 +48,7 @@ impl<B: Backend> ExtensionType<B> for InputTensors<B> {
 pub trait HostOperators: Backend {
     /// Applies the operator to the inputs.
     fn host_operator(
-        #[extension_type] inputs: InputTensors<Self>,
+        #[extension_type] inputs: Tensors<Self>,
         operator: Arc<dyn Operator>,
     ) -> FloatTensor<Self>;
 }
@@ -134,13 +91,13 @@ fn read<B: Backend>(tensor: &FloatTensor<B>) -> Cow<'static, [f32]> {
 }
 
 impl HostOperators for Flex {
-    fn host_operator(inputs: InputTensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
+    fn host_operator(inputs: Tensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
         forward::<Self>(&inputs.0, operator.as_ref(), false).0
     }
 }
 
 impl HostOperators for NdArray {
-    fn host_operator(inputs: InputTensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
+    fn host_operator(inputs: Tensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
         forward::<Self>(&inputs.0, operator.as_ref(), false).0
     }
 }
@@ -180,7 +137,7 @@ fn forward<B: HostBackend>(
 pub(crate) const MOST_INPUTS: usize = 8;
 
 impl<B: HostBackend + HostOperators, C: CheckpointStrategy> HostOperators for Autodiff<B, C> {
-    fn host_operator(inputs: InputTensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
+    fn host_operator(inputs: Tensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
         match inputs.0.len() {
             1 => tracked::<B, C, 1>(inputs, operator),
             2 => tracked::<B, C, 2>(inputs, operator),
@@ -246,7 +203,7 @@ impl<B: HostBackend, const N: usize> Backward<B, N> for OperatorBackward {
 }
 
 fn tracked<B: HostBackend, C: CheckpointStrategy, const N: usize>(
-    inputs: InputTensors<Autodiff<B, C>>,
+    inputs: Tensors<Autodiff<B, C>>,
     operator: Arc<dyn Operator>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let nodes = std::array::from_fn::<_, N, _>(|at| inputs.0[at].node());

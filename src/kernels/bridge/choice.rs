@@ -1,7 +1,9 @@
-//! Which form of an operator a tensor gets: the fused one where its values lie in host memory, or
-//! the composed one.
+//! Which form of an operator a tensor gets: a fused one, where its values lie in host memory or on
+//! a card that the operator has kernels for, or the composed one.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};
@@ -24,7 +26,56 @@ pub fn composed_only<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Whether operators on this tensor take their fused form: its values lie in host memory as f32,
+/// The forms of an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Vector code on values in host memory.
+    Host,
+    /// Kernels on a card.
+    Card,
+    /// burn's own operators.
+    Composed,
+}
+
+/// The form for a tensor; [`Form::Composed`] where [`composed_only`] is in force. What the operator
+/// has no kernels for (`on_card` says why) is composed on a card, and
+/// [said](composed_on_cards).
+pub(crate) fn form_of<const D: usize>(
+    tensor: &Tensor<D>,
+    operator: &str,
+    on_card: Result<(), String>,
+) -> Form {
+    if COMPOSED_ONLY.get() || tensor.dtype() != DType::F32 {
+        return Form::Composed;
+    }
+    match (tensor.device().inner().as_dispatch(), on_card) {
+        (DispatchDevice::Flex(_) | DispatchDevice::NdArray(_), _) => Form::Host,
+        (DispatchDevice::Cube(_), Ok(())) => Form::Card,
+        (DispatchDevice::Cube(_), Err(why)) => {
+            let mut composed = COMPOSED.lock().unwrap_or_else(PoisonError::into_inner);
+            composed.insert(format!("{operator}{why}"));
+            Form::Composed
+        }
+        _ => Form::Composed,
+    }
+}
+
+/// Whether an operator without kernels for cards takes its form for host memory.
+pub(crate) fn is_on_host<const D: usize>(tensor: &Tensor<D>, operator: &str) -> bool {
+    form_of(tensor, operator, Err(String::new())) == Form::Host
+}
+
+/// What was composed on a card for want of kernels.
+static COMPOSED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// The operators that this process has composed of the tensor library's on a card since this was
+/// last asked, and why where it is not all of them: such a step takes many more launches.
+pub fn composed_on_cards() -> Vec<String> {
+    let mut composed = COMPOSED.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *composed).into_iter().collect()
+}
+
+/// Whether operators on this tensor take their form for host memory: its values lie there as f32,
 /// where operators can read them, and [`composed_only`] is not in force. For networks that have a
 /// better way than the composed form elsewhere.
 pub fn is_fused<const D: usize>(tensor: &Tensor<D>) -> bool {

@@ -1,11 +1,15 @@
-//! The bridge between burn's tensors and operators on slices: what an [`Operator`] is, the backend
-//! extension that [runs](run) one on tensors, and the choice between an operator's two forms.
-//! Knows no particular operator.
+//! The bridge between burn's tensors and operators: what an [`Operator`] on slices is and what a
+//! [`CardOperator`] of kernels, the backend extensions that run one on tensors, and the
+//! [choice](Form) between an operator's forms. Knows no particular operator.
 
 mod backend;
+mod card;
 mod choice;
+mod list;
 mod operator;
 
 pub(crate) use backend::{host_values, list, run};
-pub use choice::{composed_only, is_fused};
+pub(crate) use card::{CardOperator, CardPass, empty, output_on_card, run_on_card};
+pub(crate) use choice::{Form, form_of, is_on_host};
+pub use choice::{composed_on_cards, composed_only, is_fused};
 pub(crate) use operator::{BackwardPass, Gradient, Inputs, Operator, Output};

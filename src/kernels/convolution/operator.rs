@@ -4,9 +4,10 @@ use burn::tensor::Tensor;
 
 use super::conv1d::{Conv1d, channel_sums};
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_fused, list, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, list, output_on_card, run,
 };
 use crate::kernels::composed;
+use crate::kernels::gpu::convolution::{CardConv1d, CardConvTranspose1d};
 
 /// Convolution, stride 1: x `[batch, in, time]`, weight `[out, in, kernel]` (tap 0 the oldest),
 /// bias `[out]`; `padding` zeros before and after x. Gives `[batch, out, time + left + right −
@@ -39,10 +40,11 @@ pub fn conv1d(
         shape.output_len(len) > 0,
         "conv1d: {kernel_size} taps of dilation {dilation} do not fit {len} samples with padding {padding:?}"
     );
-    if !is_fused(&x) {
-        return composed::conv1d(x, weight, bias, padding, dilation);
+    match form_of(&x, "conv1d", Ok(())) {
+        Form::Host => run(Conv1dOperator(shape), list([x, weight], [bias])),
+        Form::Card => output_on_card(CardConv1d(shape), list([x, weight], [bias])),
+        Form::Composed => composed::conv1d(x, weight, bias, padding, dilation),
     }
-    run(Conv1dOperator(shape), list([x, weight], [bias]))
 }
 
 /// Transposed convolution, stride 1: x `[batch, in, time]`, weight `[in, out, kernel]`, bias
@@ -77,10 +79,14 @@ pub fn conv_transpose1d(
         operator.output_len(len) > 0,
         "conv_transpose1d: crop {crop:?} leaves nothing of {len} samples and {kernel_size} taps"
     );
-    if !is_fused(&x) {
-        return composed::conv_transpose1d(x, weight, bias, crop, dilation);
+    match form_of(&x, "conv_transpose1d", Ok(())) {
+        Form::Host => run(operator, list([x, weight], [bias])),
+        Form::Card => {
+            let operator = CardConvTranspose1d(operator.0, operator.output_len(len));
+            output_on_card(operator, list([x, weight], [bias]))
+        }
+        Form::Composed => composed::conv_transpose1d(x, weight, bias, crop, dilation),
     }
-    run(operator, list([x, weight], [bias]))
 }
 
 /// Inputs x, weight and, where there are three, bias.

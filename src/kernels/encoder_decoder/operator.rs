@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::filters::Filters;
 use super::shape::{EncoderDecoder, FilterSlices, Middle};
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_fused, list, run,
+    BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, list, run,
 };
 use crate::kernels::composed;
 
@@ -48,7 +48,7 @@ pub fn encoder_decoder(
         shape.output_len(len) > 0,
         "encoder_decoder: nothing is left of {len} samples with padding {padding:?}, crop {crop:?}"
     );
-    if !is_fused(&x) {
+    if !is_on_host(&x, "encoder_decoder") {
         return composed::encoder_decoder(x, filters, padding, crop);
     }
     let operator = EncoderDecoderOperator {

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::pass::LongFilter;
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_fused, list, run,
+    BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, list, run,
 };
 use crate::kernels::composed;
 
@@ -21,7 +21,7 @@ pub fn long_filter(x: Tensor<3>, taps: Tensor<1>) -> Tensor<3> {
         (1..=len).contains(&count),
         "long_filter: {count} taps do not fit {len} samples"
     );
-    if !is_fused(&x) {
+    if !is_on_host(&x, "long_filter") {
         return composed::long_filter(x, taps);
     }
     let shape = LongFilter { len, taps: count };

@@ -7,9 +7,10 @@ use burn::tensor::{Tensor, TensorData};
 use super::shape::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
 use super::tensors::{RecurrentState, RecurrentWeights};
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, host_values, is_fused, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, host_values, run, run_on_card,
 };
 use crate::kernels::composed;
+use crate::kernels::gpu::recurrent::{CardRecurrent, MOST_UNITS};
 
 /// A recurrent layer (for gates and their order see the [room](super)) over a sequence x `[batch,
 /// input_size, time]` from `state` on: h at every step `[batch, hidden_size, time]`, and the state
@@ -50,9 +51,57 @@ pub fn recurrent(
         cell == Cell::Lstm,
         "recurrent: an LSTM's state has a cell, a GRU's none"
     );
-    if !is_fused(&x) {
-        return composed::recurrent(x, cell, weights, state);
+    match form_of(&x, "recurrent", fits_a_card(&shape)) {
+        Form::Host => on_host(x, shape, weights, state),
+        Form::Card => on_card(x, shape, weights, state),
+        Form::Composed => composed::recurrent(x, cell, weights, state),
     }
+}
+
+fn fits_a_card(shape: &Recurrent) -> Result<(), String> {
+    let widest = shape.hidden_size.max(shape.input_size);
+    match widest <= MOST_UNITS {
+        true => Ok(()),
+        false => Err(format!(
+            " of {widest} units or inputs (kernels go up to {MOST_UNITS})"
+        )),
+    }
+}
+
+fn on_card(
+    x: Tensor<3>,
+    shape: Recurrent,
+    weights: RecurrentWeights,
+    state: RecurrentState,
+) -> (Tensor<3>, RecurrentState) {
+    let RecurrentState { hidden, cell } = state.detach();
+    let before = cell.unwrap_or_else(|| hidden.clone());
+    let inputs = vec![
+        x.into_dispatch(),
+        weights.input.into_dispatch(),
+        weights.hidden.into_dispatch(),
+        weights.bias.into_dispatch(),
+        hidden.into_dispatch(),
+        before.into_dispatch(),
+    ];
+    let mut outputs = run_on_card(CardRecurrent(shape), inputs);
+    outputs.truncate(3);
+    let cell = outputs.pop().map(Tensor::from_dispatch);
+    let hidden = outputs.swap_remove(1);
+    let state = RecurrentState {
+        hidden: Tensor::from_dispatch(hidden),
+        cell: cell.filter(|_| shape.cell == Cell::Lstm),
+    };
+    (Tensor::from_dispatch(outputs.swap_remove(0)), state)
+}
+
+fn on_host(
+    x: Tensor<3>,
+    shape: Recurrent,
+    weights: RecurrentWeights,
+    state: RecurrentState,
+) -> (Tensor<3>, RecurrentState) {
+    let [batch, ..] = x.dims();
     let device = x.device();
     let state = Arc::new(Mutex::new(PlainRecurrentState {
         hidden: host_values(state.hidden),
@@ -75,7 +124,7 @@ pub fn recurrent(
     };
     let state = RecurrentState {
         hidden: tensor(after.hidden),
-        cell: (cell == Cell::Lstm).then(|| tensor(after.cell)),
+        cell: (shape.cell == Cell::Lstm).then(|| tensor(after.cell)),
     };
     (y, state)
 }

@@ -6,7 +6,7 @@ use super::shape::{Curve, ResidualLayer, ResidualSlices};
 use super::tensors::ResidualWeights;
 use crate::kernels::activation::Activation;
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_fused, list, run,
+    BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, list, run,
 };
 use crate::kernels::composed;
 
@@ -47,7 +47,7 @@ pub fn residual_layer(
         "residual_layer: {kernel_size} taps of dilation {dilation} do not fit {len} samples"
     );
     let has_form = weights.slopes.is_some() || activation.is_fused();
-    if !has_form || !is_fused(&x) {
+    if !has_form || !is_on_host(&x, "residual_layer") {
         return composed::residual_layer(x, weights, dilation, activation);
     }
     let optional = [Some(weights.bias), weights.slopes];

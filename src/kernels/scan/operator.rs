@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::shape::{PlainScanState, Scan, ScanSlices};
 use super::tensors::{ScanState, ScanWeights};
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, host_values, is_fused, run,
+    BackwardPass, Gradient, Inputs, Operator, Output, host_values, is_on_host, run,
 };
 use crate::kernels::composed;
 
@@ -32,7 +32,7 @@ pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>,
         [state_shape; 2],
         "scan: shape of the state"
     );
-    if !is_fused(&x) {
+    if !is_on_host(&x, "scan") {
         return composed::scan(x, weights, state);
     }
     let device = x.device();

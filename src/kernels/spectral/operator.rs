@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::shape::SpectralDistance;
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_fused, list, run,
+    BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, list, run,
 };
 use crate::kernels::composed;
 
@@ -24,7 +24,7 @@ pub fn spectral_distance(
         predicted.dims(),
         "spectral_distance: shapes of wet and predicted"
     );
-    if !is_fused(&predicted) {
+    if !is_on_host(&predicted, "spectral_distance") {
         return composed::spectral_distance(wet, predicted, pre_emphasis);
     }
     let operator = SpectralOperator(SpectralDistance {

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::shape::WaveNet;
-use crate::kernels::bridge::{BackwardPass, Gradient, Inputs, Operator, Output, is_fused, run};
+use crate::kernels::bridge::{BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, run};
 use crate::kernels::composed;
 
 /// A whole WaveNet: x `[batch, in_channels, time]` and its flat list of weights (for their order
@@ -30,7 +30,7 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
         "wavenet: {len} samples are fewer than the receptive field of {}",
         net.receptive_field()
     );
-    if !is_fused(&x) {
+    if !is_on_host(&x, "wavenet") {
         return composed::wavenet(x, weights, net);
     }
     let inputs = vec![x.into_dispatch(), weights.into_dispatch()];

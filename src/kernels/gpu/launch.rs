@@ -1,0 +1,83 @@
+//! What every launch needs, and what launches are counted by: how many there were, ours and the
+//! tensor library's, and how many bytes ours were given. Knows no operator.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
+use burn_cubecl::cubecl::prelude::{BufferArg, CubeCount, CubeDim};
+use burn_cubecl::tensor::CubeTensor;
+use serde::Serialize;
+
+/// Bytes of all buffers that our launches were given.
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// The tensor as a kernel's argument; its bytes are counted as read, or written, once.
+pub(super) fn buffer(tensor: &CubeTensor) -> BufferArg {
+    let numbers: usize = tensor.meta.shape().iter().product();
+    BYTES.fetch_add((numbers * size_of::<f32>()) as u64, Relaxed);
+    tensor.clone().into_buffer_arg()
+}
+
+/// Threads of a cube where each works on a number of its own.
+pub(super) const THREADS: usize = 256;
+
+/// Cubes of [`THREADS`] for `threads` threads.
+pub(super) fn cubes(threads: usize) -> CubeCount {
+    const ROW: usize = 65_535;
+    let cubes = threads.div_ceil(THREADS);
+    CubeCount::Static(cubes.min(ROW) as u32, cubes.div_ceil(ROW) as u32, 1)
+}
+
+/// The threads of such a cube.
+pub(super) fn cube() -> CubeDim {
+    CubeDim::new_1d(THREADS as u32)
+}
+
+/// What was launched on cards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Launches {
+    /// By the fused operators.
+    pub fused: u64,
+    /// By the tensor library.
+    pub composed: u64,
+    /// Of the buffers that the fused launches read or write, each counted once per launch.
+    pub fused_bytes: u64,
+}
+
+impl Launches {
+    /// All launches.
+    pub fn all(&self) -> u64 {
+        self.fused + self.composed
+    }
+}
+
+#[derive(Default)]
+struct Counter {
+    fused: AtomicU64,
+    composed: AtomicU64,
+}
+
+impl LaunchObserver for Counter {
+    fn launched(&self, kernel: &'static str) {
+        let ours = kernel.starts_with(env!("CARGO_CRATE_NAME"));
+        let count = if ours { &self.fused } else { &self.composed };
+        count.fetch_add(1, Relaxed);
+    }
+}
+
+/// Calls `work`, which must wait for the card at its end, and counts what this process launches
+/// meanwhile.
+pub fn counted<R>(work: impl FnOnce() -> R) -> (R, Launches) {
+    let counter = Arc::new(Counter::default());
+    let bytes = BYTES.load(Relaxed);
+    let watching = LaunchObservation::new(counter.clone());
+    let result = work();
+    drop(watching);
+    let launches = Launches {
+        fused: counter.fused.load(Relaxed),
+        composed: counter.composed.load(Relaxed),
+        fused_bytes: BYTES.load(Relaxed) - bytes,
+    };
+    (result, launches)
+}

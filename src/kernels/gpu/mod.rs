@@ -1,0 +1,12 @@
+//! The fused operators on a graphics card: one source in CubeCL for Vulkan, Metal, DX12, CUDA and
+//! ROCm, one file per operator, each held to its composed form.
+//!
+//! The kernels know neither autodiff nor devices: the [door](super::bridge) to burn's tensors is
+//! shared by all. Results are the same from run to run: no sum depends on which thread came first.
+
+pub(super) mod convolution;
+mod launch;
+mod math;
+pub(super) mod recurrent;
+
+pub use launch::{Launches, counted};
