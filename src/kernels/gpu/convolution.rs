@@ -9,7 +9,8 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{THREADS, buffer, cube, cubes};
+use super::launch::{THREADS, buffer, cube};
+use super::sums::add_parts;
 use crate::kernels::bridge::{CardOperator, CardPass, empty};
 use crate::kernels::convolution::Conv1d;
 
@@ -129,20 +130,7 @@ impl Products<'_> {
             None => empty(x, [len.max(1)]),
         };
         let (dw, db) = (room(self.dw, weights), room(self.db, out_channels));
-        // SAFETY: a thread per number, those beyond end at once.
-        unsafe {
-            add_parts::launch_unchecked(
-                &x.client,
-                cubes(numbers),
-                cube(),
-                buffer(&partial),
-                buffer(&dw),
-                buffer(&db),
-                weights,
-                out_channels,
-                parts,
-            );
-        }
+        add_parts(&partial, (&dw, weights), Some((&db, out_channels)));
     }
 }
 
@@ -373,30 +361,5 @@ fn product_kernel(
             }
         }
         partial[CUBE_POS_Y as usize * (weights + outs) + at] = sum;
-    }
-}
-
-/// Adds the pieces up, in their order.
-#[cube(launch_unchecked)]
-fn add_parts(
-    partial: &[f32],
-    dw: &mut [f32],
-    db: &mut [f32],
-    weights: usize,
-    channels: usize,
-    parts: usize,
-) {
-    let numbers = weights + channels;
-    let at = ABSOLUTE_POS;
-    if at < numbers {
-        let mut sum = 0.0f32;
-        for part in 0..parts {
-            sum += partial[part * numbers + at];
-        }
-        if at < weights {
-            dw[at] = sum;
-        } else {
-            db[at - weights] = sum;
-        }
     }
 }

@@ -14,7 +14,11 @@ static BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// The tensor as a kernel's argument; its bytes are counted as read, or written, once.
 pub(super) fn buffer(tensor: &CubeTensor) -> BufferArg {
-    let numbers: usize = tensor.meta.shape().iter().product();
+    part(tensor, tensor.meta.shape().iter().product())
+}
+
+/// The same for a kernel that touches only so many of the tensor's numbers.
+pub(super) fn part(tensor: &CubeTensor, numbers: usize) -> BufferArg {
     BYTES.fetch_add((numbers * size_of::<f32>()) as u64, Relaxed);
     tensor.clone().into_buffer_arg()
 }

@@ -4,6 +4,8 @@
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
+use crate::kernels::activation::Activation;
+
 /// 1/(1 + e⁻ˣ). 1 − σ(x) is σ(−x), which does not lose what is left of 1.
 #[cube]
 pub(super) fn sigmoid(x: f32) -> f32 {
@@ -20,4 +22,63 @@ pub(super) fn tanh(x: f32) -> f32 {
     let size = (1.0f32 - e) / (1.0f32 + e);
     let far = select(x < 0.0f32, -size, size);
     select(f32::abs(x) < 0.5f32, near, far)
+}
+
+/// An activation that a kernel is compiled for; a leaky one's slope comes at run time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Curve {
+    Identity,
+    Tanh,
+    Sigmoid,
+    Relu,
+    Leaky,
+    HardTanh,
+}
+
+/// The curve of a [fused](Activation::is_fused) activation, and its slope left of 0.
+pub(super) fn curve(activation: Activation) -> (Curve, f32) {
+    match activation {
+        Activation::Tanh => (Curve::Tanh, 0.0),
+        Activation::Sigmoid => (Curve::Sigmoid, 0.0),
+        Activation::Relu => (Curve::Relu, 0.0),
+        Activation::LeakyRelu { slope } => (Curve::Leaky, slope),
+        Activation::HardTanh => (Curve::HardTanh, 0.0),
+        _ => (Curve::Identity, 0.0),
+    }
+}
+
+/// Its value.
+#[cube]
+pub(super) fn value(x: f32, leak: f32, #[comptime] curve: Curve) -> f32 {
+    if comptime!(curve == Curve::Tanh) {
+        tanh(x)
+    } else if comptime!(curve == Curve::Sigmoid) {
+        sigmoid(x)
+    } else if comptime!(curve == Curve::Relu) {
+        max(x, 0.0f32)
+    } else if comptime!(curve == Curve::Leaky) {
+        select(x > 0.0f32, x, x * leak)
+    } else if comptime!(curve == Curve::HardTanh) {
+        max(min(x, 1.0f32), -1.0f32)
+    } else {
+        x
+    }
+}
+
+/// Its slope where its value is y.
+#[cube]
+pub(super) fn slope(y: f32, leak: f32, #[comptime] curve: Curve) -> f32 {
+    if comptime!(curve == Curve::Tanh) {
+        1.0f32 - y * y
+    } else if comptime!(curve == Curve::Sigmoid) {
+        y - y * y
+    } else if comptime!(curve == Curve::Relu) {
+        select(y > 0.0f32, 1.0f32, 0.0f32)
+    } else if comptime!(curve == Curve::Leaky) {
+        select(y > 0.0f32, 1.0f32, leak)
+    } else if comptime!(curve == Curve::HardTanh) {
+        select(f32::abs(y) < 1.0f32, 1.0f32, 0.0f32)
+    } else {
+        1.0f32.runtime()
+    }
 }

@@ -8,5 +8,7 @@ pub(super) mod convolution;
 mod launch;
 mod math;
 pub(super) mod recurrent;
+mod sums;
+pub(super) mod wavenet;
 
 pub use launch::{Launches, counted};

@@ -72,7 +72,7 @@ impl CardOperator for CardRecurrent {
         };
         let layer = self.layer();
         let [batch, _, len] = x.meta.shape().dims();
-        let keep = cells.meta.shape().num_elements() > 1;
+        let keep = cells.meta.shape().num_elements() == batch * layer.units * len;
         // SAFETY: a cube per item and a thread per sum; every index below stays within the shapes
         // that the operator's front page has checked.
         unsafe {

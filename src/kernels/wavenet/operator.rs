@@ -3,8 +3,11 @@
 use burn::tensor::Tensor;
 
 use super::shape::WaveNet;
-use crate::kernels::bridge::{BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, run};
+use crate::kernels::bridge::{
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, output_on_card, run,
+};
 use crate::kernels::composed;
+use crate::kernels::gpu::wavenet::{CardWaveNet, MOST_CHANNELS};
 
 /// A whole WaveNet: x `[batch, in_channels, time]` and its flat list of weights (for their order
 /// see [`WaveNet::weights`]) give `[batch, out_channels, time − receptive_field + 1]`.
@@ -30,11 +33,25 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
         "wavenet: {len} samples are fewer than the receptive field of {}",
         net.receptive_field()
     );
-    if !is_on_host(&x, "wavenet") {
+    let form = form_of(&x, "wavenet", fits_a_card(net));
+    if form == Form::Composed {
         return composed::wavenet(x, weights, net);
     }
     let inputs = vec![x.into_dispatch(), weights.into_dispatch()];
-    run(WaveNetOperator(net.clone()), inputs)
+    match form {
+        Form::Host => run(WaveNetOperator(net.clone()), inputs),
+        _ => output_on_card(CardWaveNet(net.clone()), inputs),
+    }
+}
+
+fn fits_a_card(net: &WaveNet) -> Result<(), String> {
+    let widths = net.arrays.iter().flat_map(|array| [array.channels, array.head_channels]);
+    match widths.max() {
+        Some(widest) if widest > MOST_CHANNELS => Err(format!(
+            " of {widest} channels (kernels go up to {MOST_CHANNELS})"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Inputs x and the flat list of weights.
