@@ -414,7 +414,7 @@ fn wavenet_equals_the_composed_form() {
             noise.data([2, 1, net.receptive_field() + 200], 1.0),
             noise.data([net.weights()], 0.35),
         ];
-        compare_on_hosts(
+        compare(
             &format!("wavenet {case}"),
             &inputs,
             &|p| kernels::wavenet(p[0].three(), p[1].one(), &net),
@@ -673,7 +673,7 @@ fn wavenets_of_random_shapes_equal_the_composed_form() {
             noise.data([batch, net.in_channels, len], 1.0),
             noise.data([net.weights()], 0.25),
         ];
-        compare_on_hosts(
+        compare(
             &format!("{batch}×{len}, {net:?}"),
             &inputs,
             &|p| kernels::wavenet(p[0].three(), p[1].one(), &net),

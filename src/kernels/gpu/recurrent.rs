@@ -1,10 +1,11 @@
 //! Recurrent sequences on a card: all time steps of an item in one cube, forward and backward.
 //!
-//! Both cells have four blocks of sums, one thread per sum: i, f, g, o of an LSTM; r, z, and n of x
-//! and of h apart, of a GRU. A thread holds its rows of W and U in registers, the units' state goes
-//! round in shared memory. Backward, the sums are made again from y, which holds h; only an LSTM's
-//! c is kept of every step. The gradients of the sums are written out, and those of the weights are
-//! one product of them with x and h at the end: that needs no step to wait for another.
+//! Both cells have four blocks of sums: i, f, g, o of an LSTM; r, z, and n of x and of h apart, of a
+//! GRU. A thread has a unit with its four sums and holds their weights in registers; h goes round in
+//! shared memory, packed by fours, for each thread reads all of it. Backward, the sums are made
+//! again from y, which holds h; only an LSTM's c is kept of every step. The gradients of the sums
+//! are written out, and those of the weights are one product of them with x and h at the end: that
+//! needs no step to wait for another.
 //!
 //! The memory is old state plus what changes: c + (i·g − (1 − f)·c) and h + (1 − z)·(n − h), the
 //! complements made as σ(−x), so that a memory near 1 keeps its last bits.
@@ -21,7 +22,7 @@ use crate::kernels::recurrent::{Cell, Recurrent};
 
 /// Blocks of sums.
 const SUMS: usize = 4;
-/// The widest layer, whose sums are a cube's threads, and the most channels of x.
+/// The widest layer, whose weights are a thread's registers, and the most channels of x.
 pub(in crate::kernels) const MOST_UNITS: usize = 64;
 /// Steps of x that lie in shared memory at once.
 const TILE: usize = 32;
@@ -73,13 +74,13 @@ impl CardOperator for CardRecurrent {
         let layer = self.layer();
         let [batch, _, len] = x.meta.shape().dims();
         let keep = cells.meta.shape().num_elements() == batch * layer.units * len;
-        // SAFETY: a cube per item and a thread per sum; every index below stays within the shapes
+        // SAFETY: a cube per item and a thread per unit; every index below stays within the shapes
         // that the operator's front page has checked.
         unsafe {
             forward_pass::launch_unchecked(
                 &x.client,
                 CubeCount::Static(batch as u32, 1, 1),
-                CubeDim::new_1d((SUMS * layer.units) as u32),
+                CubeDim::new_1d(layer.units as u32),
                 buffer(x),
                 buffer(w),
                 buffer(u),
@@ -117,7 +118,7 @@ impl CardOperator for CardRecurrent {
             backward_pass::launch_unchecked(
                 &x.client,
                 CubeCount::Static(batch as u32, 1, 1),
-                CubeDim::new_1d(rows as u32),
+                CubeDim::new_1d(layer.units as u32),
                 buffer(x),
                 buffer(w),
                 buffer(u),
@@ -195,140 +196,183 @@ impl CardOperator for CardRecurrent {
     }
 }
 
-/// A thread's rows of W and U: `None` where its sum has no part of x, or of h.
+/// Four numbers that are read at once.
+type Four = Vector<f32, Const<4>>;
+
+/// Whether a block's sums have a part of x, and one of h.
+impl Layer {
+    fn hears_x(self, block: usize) -> bool {
+        self.lstm || block != 3
+    }
+
+    fn hears_h(self, block: usize) -> bool {
+        self.lstm || block != 2
+    }
+
+    /// Where in U a block's rows begin.
+    fn hidden_rows(self, block: usize) -> usize {
+        match self.lstm || block < 2 {
+            true => block * self.units,
+            false => 2 * self.units,
+        }
+    }
+
+    /// Fours that h fills.
+    fn fours(self) -> usize {
+        self.units.div_ceil(4)
+    }
+}
+
+/// Of a thread's unit the rows of W, block after block.
 #[cube]
 fn input_weights(w: &[f32], #[comptime] layer: Layer) -> Array<f32> {
     let (ins, units) = comptime!((layer.ins, layer.units));
-    let row = UNIT_POS as usize;
-    let mut weights = Array::<f32>::new(ins);
-    if comptime!(layer.lstm) || row < 3 * units {
-        #[unroll]
-        for i in 0..ins {
-            weights[i] = w[row * ins + i];
+    let unit = UNIT_POS as usize;
+    let mut weights = Array::<f32>::new(comptime!(SUMS * ins));
+    #[unroll]
+    for block in 0..SUMS {
+        if comptime!(layer.hears_x(block)) {
+            #[unroll]
+            for i in 0..ins {
+                weights[block * ins + i] = w[(block * units + unit) * ins + i];
+            }
         }
     }
     weights
 }
 
+/// Of a thread's unit the rows of U.
 #[cube]
 fn hidden_weights(u: &[f32], #[comptime] layer: Layer) -> Array<f32> {
     let units = comptime!(layer.units);
-    let row = UNIT_POS as usize;
-    let mut weights = Array::<f32>::new(units);
-    if comptime!(layer.lstm) || row < 2 * units {
-        #[unroll]
-        for k in 0..units {
-            weights[k] = u[row * units + k];
-        }
-    } else if row >= 3 * units {
-        #[unroll]
-        for k in 0..units {
-            weights[k] = u[(row - units) * units + k];
+    let unit = UNIT_POS as usize;
+    let mut weights = Array::<f32>::new(comptime!(SUMS * units));
+    #[unroll]
+    for block in 0..SUMS {
+        let rows = comptime!(layer.hidden_rows(block));
+        if comptime!(layer.hears_h(block)) {
+            #[unroll]
+            for k in 0..units {
+                weights[block * units + k] = u[(rows + unit) * units + k];
+            }
         }
     }
     weights
 }
 
-/// Of a thread's unit the column of U that leads back to it from the sums of the thread's block.
+/// The columns of U that lead back to a thread's unit from the sums of each block.
 #[cube]
-fn hidden_column(u: &[f32], #[comptime] layer: Layer) -> Array<f32> {
+fn hidden_columns(u: &[f32], #[comptime] layer: Layer) -> Array<f32> {
     let units = comptime!(layer.units);
-    let row = UNIT_POS as usize;
-    let (block, unit) = (row / units, row % units);
-    let mut weights = Array::<f32>::new(units);
-    if comptime!(layer.lstm) || block < 2 {
-        #[unroll]
-        for k in 0..units {
-            weights[k] = u[(block * units + k) * units + unit];
-        }
-    } else if block == 3 {
-        #[unroll]
-        for k in 0..units {
-            weights[k] = u[(2 * units + k) * units + unit];
+    let unit = UNIT_POS as usize;
+    let mut weights = Array::<f32>::new(comptime!(SUMS * units));
+    #[unroll]
+    for block in 0..SUMS {
+        let rows = comptime!(layer.hidden_rows(block));
+        if comptime!(layer.hears_h(block)) {
+            #[unroll]
+            for k in 0..units {
+                weights[block * units + k] = u[(rows + k) * units + unit];
+            }
         }
     }
     weights
 }
 
 #[cube]
-fn sum_bias(bias: &[f32], #[comptime] layer: Layer) -> f32 {
+fn biases(bias: &[f32], #[comptime] layer: Layer) -> Array<f32> {
     let units = comptime!(layer.units);
-    let row = UNIT_POS as usize;
-    if comptime!(layer.lstm) {
-        bias[row]
-    } else {
-        let mut of_sum = 0.0f32;
-        if row < 3 * units {
-            of_sum += bias[row];
+    let unit = UNIT_POS as usize;
+    let mut of_sums = Array::<f32>::new(SUMS);
+    #[unroll]
+    for block in 0..SUMS {
+        if comptime!(layer.hears_x(block)) {
+            of_sums[block] = bias[block * units + unit];
         }
-        if row < 2 * units {
-            of_sum += bias[3 * units + row];
+        if comptime!(!layer.lstm && layer.hears_h(block)) {
+            let rows = comptime!(3 * units + layer.hidden_rows(block));
+            of_sums[block] += bias[rows + unit];
         }
-        if row >= 3 * units {
-            of_sum += bias[2 * units + row];
-        }
-        of_sum
     }
+    of_sums
 }
 
-/// Steps `from` … of x to shared memory, `[input][step]`.
+/// Steps `from` … of x to shared memory, `[input][step]`, by `threads` threads.
 #[cube]
 fn load_input(
     x: &[f32],
     tile: &mut Shared<[f32]>,
     from: usize,
     len: usize,
-    #[comptime] layer: Layer,
+    #[comptime] ins: usize,
+    #[comptime] threads: usize,
 ) {
-    let (ins, rows) = comptime!((layer.ins, SUMS * layer.units));
     let mut at = UNIT_POS as usize;
     while at < comptime!(ins * TILE) {
         let step = from + at % TILE;
         if step < len {
             tile[at] = x[(CUBE_POS_X as usize * ins + at / TILE) * len + step];
         }
-        at += rows;
+        at += threads;
     }
 }
 
-/// The thread's sum as the step needs it: a gate's value, of the gate that keeps the memory its
-/// complement, of a GRU's n the sum itself.
+/// Packs the `fours` first fours, a thread each.
 #[cube]
-fn gate(sum: f32, #[comptime] layer: Layer) -> f32 {
-    let units = comptime!(layer.units);
-    let block = UNIT_POS as usize / units;
-    if block == 1 {
-        sigmoid(-sum)
-    } else if comptime!(layer.lstm) {
-        if block == 2 { tanh(sum) } else { sigmoid(sum) }
-    } else if block == 0 {
-        sigmoid(sum)
-    } else {
-        sum
+fn pack(from: &Shared<[f32]>, to: &mut Shared<[Four]>, #[comptime] fours: usize) {
+    let at = UNIT_POS as usize;
+    if at < fours {
+        let mut four = Four::empty();
+        #[unroll]
+        for j in 0..4usize {
+            four.insert(j, from[at * 4 + j]);
+        }
+        to[at] = four;
     }
 }
 
+/// The sums of a thread's unit.
 #[cube]
-fn sum_of(
+fn sums_of(
     weights: &Array<f32>,
     tile: &Shared<[f32]>,
     step: usize,
     hidden: &Array<f32>,
-    h: &Shared<[f32]>,
-    bias: f32,
+    h: &Shared<[Four]>,
+    bias: &Array<f32>,
     #[comptime] layer: Layer,
-) -> f32 {
+) -> Array<f32> {
     let (ins, units) = comptime!((layer.ins, layer.units));
-    let mut sum = bias;
+    let mut sums = Array::<f32>::new(SUMS);
+    #[unroll]
+    for block in 0..SUMS {
+        sums[block] = bias[block];
+    }
     #[unroll]
     for i in 0..ins {
-        sum += weights[i] * tile[i * TILE + step];
+        let now = tile[i * TILE + step];
+        #[unroll]
+        for block in 0..SUMS {
+            if comptime!(layer.hears_x(block)) {
+                sums[block] += weights[block * ins + i] * now;
+            }
+        }
     }
     #[unroll]
-    for k in 0..units {
-        sum += hidden[k] * h[k];
+    for four in 0..comptime!(layer.fours()) {
+        let before = h[four];
+        #[unroll]
+        for j in 0..4usize {
+            let k = comptime!(four * 4 + j);
+            #[unroll]
+            for block in 0..SUMS {
+                if comptime!(k < units && layer.hears_h(block)) {
+                    sums[block] += hidden[block * units + k] * before.extract(j);
+                }
+            }
+        }
     }
-    sum
+    sums
 }
 
 #[cube(launch_unchecked)]
@@ -348,56 +392,54 @@ fn forward_pass(
     #[comptime] layer: Layer,
     #[comptime] keep: bool,
 ) {
-    let (ins, units) = comptime!((layer.ins, layer.units));
-    let row = UNIT_POS as usize;
-    let state = CUBE_POS_X as usize * units + row;
+    let (ins, units, fours) = comptime!((layer.ins, layer.units, layer.fours()));
+    let unit = UNIT_POS as usize;
+    let state = CUBE_POS_X as usize * units + unit;
     let weights = input_weights(w, layer);
     let hidden = hidden_weights(u, layer);
-    let bias = sum_bias(bias, layer);
+    let bias = biases(bias, layer);
     let mut tile = Shared::<[f32]>::new_slice(comptime!(ins * TILE));
-    let mut gates = Shared::<[f32]>::new_slice(comptime!(SUMS * units));
-    let mut h = Shared::<[f32]>::new_slice(units);
-    let mut c = 0.0f32;
-    if row < units {
-        h[row] = first_h[state];
-        c = first_c[state];
+    let mut plain = Shared::<[f32]>::new_slice(comptime!(fours * 4));
+    let mut packed = Shared::<[Four]>::new_slice(fours);
+    let mut h = first_h[state];
+    let mut c = first_c[state];
+    if unit == 0 {
+        #[unroll]
+        for beyond in units..comptime!(fours * 4) {
+            plain[beyond] = 0.0;
+        }
     }
+    plain[unit] = h;
+    sync_cube();
+    pack(&plain, &mut packed, fours);
     let mut from = 0usize;
     while from < len {
-        load_input(x, &mut tile, from, len, layer);
+        load_input(x, &mut tile, from, len, ins, units);
         sync_cube();
         let count = min(TILE, len - from);
         for step in 0..count {
-            gates[row] = gate(
-                sum_of(&weights, &tile, step, &hidden, &h, bias, layer),
-                layer,
-            );
-            sync_cube();
-            if row < units {
-                let at = state * len + from + step;
-                if comptime!(layer.lstm) {
-                    let (i, forget) = (gates[row], gates[units + row]);
-                    let (g, o) = (gates[2 * units + row], gates[3 * units + row]);
-                    c += i * g - forget * c;
-                    h[row] = o * tanh(c);
-                    if keep {
-                        cells[at] = c;
-                    }
-                } else {
-                    let n = tanh(gates[2 * units + row] + gates[row] * gates[3 * units + row]);
-                    let before = h[row];
-                    h[row] = before + gates[units + row] * (n - before);
+            let sums = sums_of(&weights, &tile, step, &hidden, &packed, &bias, layer);
+            let at = state * len + from + step;
+            if comptime!(layer.lstm) {
+                c += sigmoid(sums[0]) * tanh(sums[2]) - sigmoid(-sums[1]) * c;
+                h = sigmoid(sums[3]) * tanh(c);
+                if keep {
+                    cells[at] = c;
                 }
-                y[at] = h[row];
+            } else {
+                let n = tanh(sums[2] + sigmoid(sums[0]) * sums[3]);
+                h += sigmoid(-sums[1]) * (n - h);
             }
+            y[at] = h;
+            plain[unit] = h;
+            sync_cube();
+            pack(&plain, &mut packed, fours);
             sync_cube();
         }
         from += TILE;
     }
-    if row < units {
-        last_h[state] = h[row];
-        last_c[state] = c;
-    }
+    last_h[state] = h;
+    last_c[state] = c;
 }
 
 /// Writes the gradients of the sums, `[item, step, sum]`.
@@ -413,86 +455,104 @@ fn backward_pass(
     y: &[f32],
     cells: &[f32],
     dy: &[f32],
-    sums: &mut [f32],
+    of_sums: &mut [f32],
     len: usize,
     #[comptime] layer: Layer,
 ) {
-    let (ins, units) = comptime!((layer.ins, layer.units));
+    let (ins, units, fours) = comptime!((layer.ins, layer.units, layer.fours()));
     let rows = comptime!(SUMS * units);
-    let row = UNIT_POS as usize;
-    let block = row / units;
+    let unit = UNIT_POS as usize;
     let item = CUBE_POS_X as usize;
-    let state = item * units + row;
+    let state = item * units + unit;
     let weights = input_weights(w, layer);
     let hidden = hidden_weights(u, layer);
-    let column = hidden_column(u, layer);
-    let bias = sum_bias(bias, layer);
+    let columns = hidden_columns(u, layer);
+    let bias = biases(bias, layer);
     let mut tile = Shared::<[f32]>::new_slice(comptime!(ins * TILE));
-    let mut gates = Shared::<[f32]>::new_slice(rows);
-    let mut of_sums = Shared::<[f32]>::new_slice(rows);
-    let mut back = Shared::<[f32]>::new_slice(rows);
-    let mut h = Shared::<[f32]>::new_slice(units);
-    back[row] = 0.0;
-    // Of the gradient of h before a step what does not pass through the sums, and that of c.
-    let mut direct = 0.0f32;
-    let mut dc = 0.0f32;
-    if row < units {
-        h[row] = before(first_h, y, state, len - 1, len);
+    let mut plain_h = Shared::<[f32]>::new_slice(comptime!(fours * 4));
+    let mut h = Shared::<[Four]>::new_slice(fours);
+    let mut plain = Shared::<[f32]>::new_slice(rows);
+    let mut packed = Shared::<[Four]>::new_slice(units);
+    if unit == 0 {
+        #[unroll]
+        for beyond in units..comptime!(fours * 4) {
+            plain_h[beyond] = 0.0;
+        }
     }
+    // h before the step, and c after it.
+    let mut own = before(first_h, y, state, len - 1, len);
+    let mut c = 0.0f32;
+    if comptime!(layer.lstm) {
+        c = cells[state * len + len - 1];
+    }
+    plain_h[unit] = own;
+    sync_cube();
+    pack(&plain_h, &mut h, fours);
+    // The gradients of h and c after a step that come from behind it.
+    let mut behind_h = 0.0f32;
+    let mut dc = 0.0f32;
     let tiles = len.div_ceil(TILE);
     for tiles_behind in 0..tiles {
         let from = (tiles - 1 - tiles_behind) * TILE;
-        load_input(x, &mut tile, from, len, layer);
+        load_input(x, &mut tile, from, len, ins, units);
         sync_cube();
         let count = min(TILE, len - from);
         for behind in 0..count {
             let step = count - 1 - behind;
             let t = from + step;
-            gates[row] = gate(
-                sum_of(&weights, &tile, step, &hidden, &h, bias, layer),
-                layer,
-            );
-            sync_cube();
-            if row < units {
-                let mut dh = dy[state * len + t] + direct;
-                #[unroll]
-                for part in 0..SUMS {
-                    dh += back[part * units + row];
-                }
-                if comptime!(layer.lstm) {
-                    let (i, forget) = (gates[row], gates[units + row]);
-                    let (g, o) = (gates[2 * units + row], gates[3 * units + row]);
-                    let tanh_c = tanh(cells[state * len + t]);
-                    let c = before(first_c, cells, state, t, len);
-                    dc += dh * o * (1.0 - tanh_c * tanh_c);
-                    of_sums[row] = dc * g * i * (1.0 - i);
-                    of_sums[units + row] = dc * c * forget * (1.0 - forget);
-                    of_sums[2 * units + row] = dc * i * (1.0 - g * g);
-                    of_sums[3 * units + row] = dh * tanh_c * o * (1.0 - o);
-                    dc -= dc * forget;
-                } else {
-                    let (r, change) = (gates[row], gates[units + row]);
-                    let of_h = gates[3 * units + row];
-                    let n = tanh(gates[2 * units + row] + r * of_h);
-                    let dn = dh * change * (1.0 - n * n);
-                    of_sums[row] = dn * of_h * r * (1.0 - r);
-                    of_sums[units + row] = dh * (h[row] - n) * change * (1.0 - change);
-                    of_sums[2 * units + row] = dn;
-                    of_sums[3 * units + row] = dn * r;
-                    direct = dh - dh * change;
-                }
-                if t > 0 {
-                    h[row] = before(first_h, y, state, t - 1, len);
-                }
+            let sums = sums_of(&weights, &tile, step, &hidden, &h, &bias, layer);
+            let dh = dy[state * len + t] + behind_h;
+            let mut direct = 0.0f32;
+            let mut parts = Array::<f32>::new(SUMS);
+            if comptime!(layer.lstm) {
+                let i = sigmoid(sums[0]);
+                let forget = sigmoid(-sums[1]);
+                let g = tanh(sums[2]);
+                let o = sigmoid(sums[3]);
+                let tanh_c = tanh(c);
+                c = before(first_c, cells, state, t, len);
+                dc += dh * o * (1.0 - tanh_c * tanh_c);
+                parts[0] = dc * g * i * (1.0 - i);
+                parts[1] = dc * c * forget * (1.0 - forget);
+                parts[2] = dc * i * (1.0 - g * g);
+                parts[3] = dh * tanh_c * o * (1.0 - o);
+                dc -= dc * forget;
+            } else {
+                let r = sigmoid(sums[0]);
+                let change = sigmoid(-sums[1]);
+                let n = tanh(sums[2] + r * sums[3]);
+                let dn = dh * change * (1.0 - n * n);
+                parts[0] = dn * sums[3] * r * (1.0 - r);
+                parts[1] = dh * (own - n) * change * (1.0 - change);
+                parts[2] = dn;
+                parts[3] = dn * r;
+                direct = dh - dh * change;
             }
-            sync_cube();
-            sums[(item * len + t) * rows + row] = of_sums[row];
-            let mut through = 0.0f32;
             #[unroll]
-            for k in 0..units {
-                through += column[k] * of_sums[block * units + k];
+            for block in 0..SUMS {
+                plain[block * units + unit] = parts[block];
+                of_sums[(item * len + t) * rows + block * units + unit] = parts[block];
             }
-            back[row] = through;
+            if t > 0 {
+                own = before(first_h, y, state, t - 1, len);
+            }
+            plain_h[unit] = own;
+            sync_cube();
+            pack(&plain_h, &mut h, fours);
+            pack(&plain, &mut packed, units);
+            sync_cube();
+            behind_h = direct;
+            #[unroll]
+            for four in 0..units {
+                let values = packed[four];
+                #[unroll]
+                for j in 0..4usize {
+                    let k = comptime!(four * 4 + j);
+                    if comptime!(layer.hears_h(k / units)) {
+                        behind_h += columns[k] * values.extract(j);
+                    }
+                }
+            }
         }
     }
 }
@@ -546,21 +606,30 @@ fn weight_products(
     let columns = comptime!(units + ins + 1);
     let row = UNIT_POS as usize;
     let item = CUBE_POS_X as usize;
+    let fours = comptime!(layer.fours());
     let mut tile = Shared::<[f32]>::new_slice(comptime!(ins * TILE));
-    let mut h = Shared::<[f32]>::new_slice(comptime!(units * TILE));
+    let mut h = Shared::<[Four]>::new_slice(comptime!(layer.fours() * TILE));
     let mut of_h = Array::<f32>::new(units);
     let mut of_x = Array::<f32>::new(ins);
     let mut of_bias = 0.0f32;
     let mut from = CUBE_POS_Y as usize * PIECE;
     let end = min(from + PIECE, len);
     while from < end {
-        load_input(x, &mut tile, from, end, layer);
+        load_input(x, &mut tile, from, len, ins, rows);
         let mut at = row;
-        while at < comptime!(units * TILE) {
+        while at < comptime!(fours * TILE) {
             let t = from + at % TILE;
-            if t < end {
-                h[at] = before(first_h, y, item * units + at / TILE, t, len);
+            let mut four = Four::empty();
+            #[unroll]
+            for j in 0..4usize {
+                let k = at / TILE * 4 + j;
+                if k < units && t < end {
+                    four.insert(j, before(first_h, y, item * units + k, t, len));
+                } else {
+                    four.insert(j, 0.0f32);
+                }
             }
+            h[at] = four;
             at += rows;
         }
         sync_cube();
@@ -569,8 +638,15 @@ fn weight_products(
             let d = sums[(item * len + from + step) * rows + row];
             of_bias += d;
             #[unroll]
-            for k in 0..units {
-                of_h[k] += d * h[k * TILE + step];
+            for four in 0..fours {
+                let values = h[four * TILE + step];
+                #[unroll]
+                for j in 0..4usize {
+                    let k = comptime!(four * 4 + j);
+                    if comptime!(k < units) {
+                        of_h[k] += d * values.extract(j);
+                    }
+                }
             }
             #[unroll]
             for i in 0..ins {

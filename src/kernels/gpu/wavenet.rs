@@ -466,7 +466,14 @@ impl Forward<'_> {
                 cube(),
                 buffer(self.x),
                 buffer(self.weights),
-                buffer_of(self.signals, Rows { rows: x.rows + a.rows + out.rows, ..a }, self.plan.batch),
+                buffer_of(
+                    self.signals,
+                    Rows {
+                        rows: x.rows + a.rows + out.rows,
+                        ..a
+                    },
+                    self.plan.batch,
+                ),
                 x.base,
                 x.len,
                 a.base,
@@ -578,7 +585,14 @@ impl Backward<'_> {
                 &self.x.client,
                 samples(x.len, plan.batch),
                 cube(),
-                buffer_of(self.signals, Rows { rows: form.channels, ..x }, plan.batch),
+                buffer_of(
+                    self.signals,
+                    Rows {
+                        rows: form.channels,
+                        ..x
+                    },
+                    plan.batch,
+                ),
                 buffer(self.weights),
                 buffer_of(self.gradients, touched, plan.batch),
                 x.base,

@@ -45,7 +45,10 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
 }
 
 fn fits_a_card(net: &WaveNet) -> Result<(), String> {
-    let widths = net.arrays.iter().flat_map(|array| [array.channels, array.head_channels]);
+    let widths = net
+        .arrays
+        .iter()
+        .flat_map(|array| [array.channels, array.head_channels]);
     match widths.max() {
         Some(widest) if widest > MOST_CHANNELS => Err(format!(
             " of {widest} channels (kernels go up to {MOST_CHANNELS})"
