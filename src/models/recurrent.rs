@@ -192,11 +192,15 @@ impl EffectNetwork for RecurrentNetwork {
         let wanted = len - lookback - self.warm_up;
         let full = std::iter::repeat_n(self.truncate, wanted / self.truncate);
         let rest = wanted % self.truncate;
-        let outputs: Vec<Tensor<3>> = full
+        let mut outputs: Vec<Tensor<3>> = full
             .chain((rest > 0).then_some(rest))
             .map(&mut advance)
             .collect();
-        Tensor::cat(outputs, 2)
+        match outputs.len() {
+            // A copy less.
+            1 => outputs.swap_remove(0),
+            _ => Tensor::cat(outputs, 2),
+        }
     }
 
     fn audio_channels(&self) -> AudioChannels {

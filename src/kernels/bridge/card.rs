@@ -17,7 +17,7 @@ use burn::backend::fusion::custom::{
 use burn::backend::fusion::{ExecutionError, FusionRuntime};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, Backend, Cube, Dispatch, DispatchTensor, TensorMetadata, backend_extension,
+    Autodiff, AutodiffBackend, Backend, Cube, Dispatch, DispatchTensor, TensorMetadata, backend_extension,
 };
 use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::CubeBackend;
@@ -26,7 +26,6 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::backend::MOST_INPUTS;
 use super::list::Tensors;
 
 /// An operator of kernels on a card with a hand-written gradient. Every tensor it is given is f32,
@@ -48,6 +47,9 @@ pub(crate) trait CardOperator: fmt::Debug + Send + Sync + 'static {
     fn backward(&self, pass: &CardPass<'_>, gradients: &[Option<CubeTensor>]);
 }
 
+/// The most inputs of an operator.
+pub(crate) const MOST_PARTS: usize = 160;
+
 /// What a backward pass finds.
 pub(crate) struct CardPass<'a> {
     /// As in the forward pass.
@@ -62,7 +64,7 @@ pub(crate) struct CardPass<'a> {
 /// leaves beside it.
 ///
 /// # Panics
-/// A tensor is elsewhere, or there are more than [`MOST_INPUTS`].
+/// A tensor is elsewhere, or there are more than [`MOST_PARTS`].
 pub(crate) fn run_on_card(
     operator: impl CardOperator,
     inputs: Vec<DispatchTensor>,
@@ -179,8 +181,17 @@ impl<C: CheckpointStrategy> CardOperators for Autodiff<Cube, C> {
             5 => tracked::<C, 5>(inputs, operator),
             6 => tracked::<C, 6>(inputs, operator),
             7 => tracked::<C, 7>(inputs, operator),
-            MOST_INPUTS => tracked::<C, MOST_INPUTS>(inputs, operator),
-            n => panic!("{operator:?} has {n} inputs, at most {MOST_INPUTS} are foreseen"),
+            8 => tracked::<C, 8>(inputs, operator),
+            n if n <= MOST_PARTS => {
+                // burn wants the number of inputs as a constant: it is filled up with such as want
+                // no gradient.
+                let mut inputs = inputs;
+                let filler = inputs.0[0].primitive().clone();
+                let filler = <Autodiff<Cube, C> as AutodiffBackend>::from_inner(filler);
+                inputs.0.resize(MOST_PARTS, filler);
+                tracked::<C, MOST_PARTS>(inputs, operator)
+            }
+            n => panic!("{operator:?} has {n} inputs, at most {MOST_PARTS} are foreseen"),
         }
     }
 }
@@ -270,6 +281,6 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
         }
     };
     let beside = outputs.into_iter().skip(1);
-    let beside = beside.map(<Autodiff<Cube, C> as burn::backend::AutodiffBackend>::from_inner);
+    let beside = beside.map(<Autodiff<Cube, C> as AutodiffBackend>::from_inner);
     Tensors(std::iter::once(first).chain(beside).collect())
 }

@@ -5,6 +5,7 @@
 //! shared by all. Results are the same from run to run: no sum depends on which thread came first.
 
 pub(super) mod convolution;
+pub(super) mod join;
 mod launch;
 mod math;
 pub(super) mod recurrent;
