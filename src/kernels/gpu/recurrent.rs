@@ -27,7 +27,7 @@ pub(in crate::kernels) const MOST_UNITS: usize = 64;
 /// Steps of x that lie in shared memory at once.
 const TILE: usize = 32;
 /// Steps that a cube of the weights' gradients sums over.
-const PIECE: usize = 256;
+const PIECE: usize = 128;
 
 /// What kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -134,7 +134,6 @@ impl CardOperator for CardRecurrent {
             );
         }
         if let Some(dx) = &gradients[0] {
-            let inputs = rows - if layer.lstm { 0 } else { layer.units };
             // SAFETY: a thread per number of dx, those beyond end at once.
             unsafe {
                 input_gradient::launch_unchecked(
@@ -145,7 +144,6 @@ impl CardOperator for CardRecurrent {
                     buffer(&sums),
                     buffer(dx),
                     len,
-                    inputs,
                     layer,
                 );
             }
@@ -157,12 +155,12 @@ impl CardOperator for CardRecurrent {
         let parts = batch * pieces;
         let columns = layer.units + layer.ins + 1;
         let partial = empty(x, [parts, columns, rows]);
-        // SAFETY: a cube per item and piece, a thread per sum.
+        // SAFETY: a cube per item and piece, a thread per unit.
         unsafe {
             weight_products::launch_unchecked(
                 &x.client,
                 CubeCount::Static(batch as u32, pieces as u32, 1),
-                CubeDim::new_1d(rows as u32),
+                CubeDim::new_1d(layer.units as u32),
                 buffer(x),
                 buffer(h),
                 buffer(y),
@@ -331,14 +329,16 @@ fn pack(from: &Shared<[f32]>, to: &mut Shared<[Four]>, #[comptime] fours: usize)
     }
 }
 
-/// The sums of a thread's unit.
+/// The sums of a thread's unit; h lies in `h` from `first` on.
 #[cube]
+#[allow(clippy::too_many_arguments)]
 fn sums_of(
     weights: &Array<f32>,
     tile: &Shared<[f32]>,
     step: usize,
     hidden: &Array<f32>,
     h: &Shared<[Four]>,
+    first: usize,
     bias: &Array<f32>,
     #[comptime] layer: Layer,
 ) -> Array<f32> {
@@ -360,7 +360,7 @@ fn sums_of(
     }
     #[unroll]
     for four in 0..comptime!(layer.fours()) {
-        let before = h[four];
+        let before = h[first + four];
         #[unroll]
         for j in 0..4usize {
             let k = comptime!(four * 4 + j);
@@ -418,7 +418,7 @@ fn forward_pass(
         sync_cube();
         let count = min(TILE, len - from);
         for step in 0..count {
-            let sums = sums_of(&weights, &tile, step, &hidden, &packed, &bias, layer);
+            let sums = sums_of(&weights, &tile, step, &hidden, &packed, 0usize, &bias, layer);
             let at = state * len + from + step;
             if comptime!(layer.lstm) {
                 c += sigmoid(sums[0]) * tanh(sums[2]) - sigmoid(-sums[1]) * c;
@@ -442,7 +442,7 @@ fn forward_pass(
     last_c[state] = c;
 }
 
-/// Writes the gradients of the sums, `[item, step, sum]`.
+/// Writes the gradients of the sums, `[item, step, unit]` of fours.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 fn backward_pass(
@@ -455,12 +455,11 @@ fn backward_pass(
     y: &[f32],
     cells: &[f32],
     dy: &[f32],
-    of_sums: &mut [f32],
+    of_sums: &mut [Four],
     len: usize,
     #[comptime] layer: Layer,
 ) {
     let (ins, units, fours) = comptime!((layer.ins, layer.units, layer.fours()));
-    let rows = comptime!(SUMS * units);
     let unit = UNIT_POS as usize;
     let item = CUBE_POS_X as usize;
     let state = item * units + unit;
@@ -469,25 +468,18 @@ fn backward_pass(
     let columns = hidden_columns(u, layer);
     let bias = biases(bias, layer);
     let mut tile = Shared::<[f32]>::new_slice(comptime!(ins * TILE));
-    let mut plain_h = Shared::<[f32]>::new_slice(comptime!(fours * 4));
-    let mut h = Shared::<[Four]>::new_slice(fours);
-    let mut plain = Shared::<[f32]>::new_slice(rows);
-    let mut packed = Shared::<[Four]>::new_slice(units);
-    if unit == 0 {
-        #[unroll]
-        for beyond in units..comptime!(fours * 4) {
-            plain_h[beyond] = 0.0;
-        }
-    }
-    // h before the step, and c after it.
-    let mut own = before(first_h, y, state, len - 1, len);
+    // Two of each: a step writes one while the step before it may still be read.
+    let mut h = Shared::<[Four]>::new_slice(comptime!(2 * fours));
+    let mut parts = Shared::<[Four]>::new_slice(comptime!(2 * units));
+    // c after the step.
     let mut c = 0.0f32;
     if comptime!(layer.lstm) {
         c = cells[state * len + len - 1];
     }
-    plain_h[unit] = own;
-    sync_cube();
-    pack(&plain_h, &mut h, fours);
+    if unit < fours {
+        h[unit] = four_before(first_h, y, item, unit, len - 1, len, units);
+    }
+    let mut side = 0usize;
     // The gradients of h and c after a step that come from behind it.
     let mut behind_h = 0.0f32;
     let mut dc = 0.0f32;
@@ -500,10 +492,10 @@ fn backward_pass(
         for behind in 0..count {
             let step = count - 1 - behind;
             let t = from + step;
-            let sums = sums_of(&weights, &tile, step, &hidden, &h, &bias, layer);
+            let sums = sums_of(&weights, &tile, step, &hidden, &h, side * fours, &bias, layer);
             let dh = dy[state * len + t] + behind_h;
             let mut direct = 0.0f32;
-            let mut parts = Array::<f32>::new(SUMS);
+            let mut own = Four::empty();
             if comptime!(layer.lstm) {
                 let i = sigmoid(sums[0]);
                 let forget = sigmoid(-sums[1]);
@@ -512,49 +504,68 @@ fn backward_pass(
                 let tanh_c = tanh(c);
                 c = before(first_c, cells, state, t, len);
                 dc += dh * o * (1.0 - tanh_c * tanh_c);
-                parts[0] = dc * g * i * (1.0 - i);
-                parts[1] = dc * c * forget * (1.0 - forget);
-                parts[2] = dc * i * (1.0 - g * g);
-                parts[3] = dh * tanh_c * o * (1.0 - o);
+                own.insert(0usize, dc * g * i * (1.0 - i));
+                own.insert(1usize, dc * c * forget * (1.0 - forget));
+                own.insert(2usize, dc * i * (1.0 - g * g));
+                own.insert(3usize, dh * tanh_c * o * (1.0 - o));
                 dc -= dc * forget;
             } else {
                 let r = sigmoid(sums[0]);
                 let change = sigmoid(-sums[1]);
                 let n = tanh(sums[2] + r * sums[3]);
                 let dn = dh * change * (1.0 - n * n);
-                parts[0] = dn * sums[3] * r * (1.0 - r);
-                parts[1] = dh * (own - n) * change * (1.0 - change);
-                parts[2] = dn;
-                parts[3] = dn * r;
+                let old = before(first_h, y, state, t, len);
+                own.insert(0usize, dn * sums[3] * r * (1.0 - r));
+                own.insert(1usize, dh * (old - n) * change * (1.0 - change));
+                own.insert(2usize, dn);
+                own.insert(3usize, dn * r);
                 direct = dh - dh * change;
             }
-            #[unroll]
-            for block in 0..SUMS {
-                plain[block * units + unit] = parts[block];
-                of_sums[(item * len + t) * rows + block * units + unit] = parts[block];
+            of_sums[(item * len + t) * units + unit] = own;
+            parts[side * units + unit] = own;
+            if t > 0 && unit < fours {
+                h[(1 - side) * fours + unit] =
+                    four_before(first_h, y, item, unit, t - 1, len, units);
             }
-            if t > 0 {
-                own = before(first_h, y, state, t - 1, len);
-            }
-            plain_h[unit] = own;
-            sync_cube();
-            pack(&plain_h, &mut h, fours);
-            pack(&plain, &mut packed, units);
             sync_cube();
             behind_h = direct;
             #[unroll]
-            for four in 0..units {
-                let values = packed[four];
+            for k in 0..units {
+                let values = parts[side * units + k];
                 #[unroll]
-                for j in 0..4usize {
-                    let k = comptime!(four * 4 + j);
-                    if comptime!(layer.hears_h(k / units)) {
-                        behind_h += columns[k] * values.extract(j);
+                for block in 0..SUMS {
+                    if comptime!(layer.hears_h(block)) {
+                        behind_h += columns[block * units + k] * values.extract(block);
                     }
                 }
             }
+            side = 1 - side;
         }
     }
+}
+
+/// Four neighbouring units of h before step `t`, 0 beyond the last.
+#[cube]
+fn four_before(
+    first_h: &[f32],
+    y: &[f32],
+    item: usize,
+    four: usize,
+    t: usize,
+    len: usize,
+    #[comptime] units: usize,
+) -> Four {
+    let mut values = Four::empty();
+    #[unroll]
+    for j in 0..4usize {
+        let k = four * 4 + j;
+        let mut value = 0.0f32;
+        if k < units {
+            value = before(first_h, y, item * units + k, t, len);
+        }
+        values.insert(j, value);
+    }
+    values
 }
 
 /// A state before step `t` of what `all` holds after every step.
@@ -570,73 +581,69 @@ fn before(first: &[f32], all: &[f32], state: usize, t: usize, len: usize) -> f32
 #[cube(launch_unchecked)]
 fn input_gradient(
     w: &[f32],
-    sums: &[f32],
+    sums: &[Four],
     dx: &mut [f32],
     len: usize,
-    inputs: usize,
     #[comptime] layer: Layer,
 ) {
-    let (ins, rows) = comptime!((layer.ins, SUMS * layer.units));
+    let (ins, units) = comptime!((layer.ins, layer.units));
     let at = ABSOLUTE_POS;
     if at < dx.len() {
         let (channel, t) = (at / len % ins, at % len);
         let item = at / (len * ins);
         let mut sum = 0.0f32;
-        for row in 0..inputs {
-            sum += w[row * ins + channel] * sums[(item * len + t) * rows + row];
+        for unit in 0..units {
+            let parts = sums[(item * len + t) * units + unit];
+            #[unroll]
+            for block in 0..SUMS {
+                if comptime!(layer.hears_x(block)) {
+                    sum += w[(block * units + unit) * ins + channel] * parts.extract(block);
+                }
+            }
         }
         dx[at] = sum;
     }
 }
 
 /// Of each sum the products of its gradients with h, x and 1, summed over a piece of the steps:
-/// `[item, piece, column, sum]`.
+/// `[item, piece, column, unit]` of fours.
 #[cube(launch_unchecked)]
 fn weight_products(
     x: &[f32],
     first_h: &[f32],
     y: &[f32],
-    sums: &[f32],
-    partial: &mut [f32],
+    sums: &[Four],
+    partial: &mut [Four],
     len: usize,
     #[comptime] layer: Layer,
 ) {
-    let (ins, units) = comptime!((layer.ins, layer.units));
-    let rows = comptime!(SUMS * units);
+    let (ins, units, fours) = comptime!((layer.ins, layer.units, layer.fours()));
     let columns = comptime!(units + ins + 1);
-    let row = UNIT_POS as usize;
+    let unit = UNIT_POS as usize;
     let item = CUBE_POS_X as usize;
-    let fours = comptime!(layer.fours());
     let mut tile = Shared::<[f32]>::new_slice(comptime!(ins * TILE));
     let mut h = Shared::<[Four]>::new_slice(comptime!(layer.fours() * TILE));
-    let mut of_h = Array::<f32>::new(units);
-    let mut of_x = Array::<f32>::new(ins);
-    let mut of_bias = 0.0f32;
+    let mut products = Array::<Four>::new(columns);
+    #[unroll]
+    for column in 0..columns {
+        products[column] = Four::new(0.0f32);
+    }
     let mut from = CUBE_POS_Y as usize * PIECE;
     let end = min(from + PIECE, len);
     while from < end {
-        load_input(x, &mut tile, from, len, ins, rows);
-        let mut at = row;
+        load_input(x, &mut tile, from, len, ins, units);
+        let mut at = unit;
         while at < comptime!(fours * TILE) {
             let t = from + at % TILE;
-            let mut four = Four::empty();
-            #[unroll]
-            for j in 0..4usize {
-                let k = at / TILE * 4 + j;
-                if k < units && t < end {
-                    four.insert(j, before(first_h, y, item * units + k, t, len));
-                } else {
-                    four.insert(j, 0.0f32);
-                }
+            if t < end {
+                h[at] = four_before(first_h, y, item, at / TILE, t, len, units);
             }
-            h[at] = four;
-            at += rows;
+            at += units;
         }
         sync_cube();
         let count = min(TILE, end - from);
         for step in 0..count {
-            let d = sums[(item * len + from + step) * rows + row];
-            of_bias += d;
+            let d = sums[(item * len + from + step) * units + unit];
             #[unroll]
             for four in 0..fours {
                 let values = h[four * TILE + step];
@@ -644,28 +651,24 @@ fn weight_products(
                 for j in 0..4usize {
                     let k = comptime!(four * 4 + j);
                     if comptime!(k < units) {
-                        of_h[k] += d * values.extract(j);
+                        products[k] += d * Four::new(values.extract(j));
                     }
                 }
             }
             #[unroll]
             for i in 0..ins {
-                of_x[i] += d * tile[i * TILE + step];
+                products[units + i] += d * Four::new(tile[i * TILE + step]);
             }
+            products[units + ins] += d;
         }
         sync_cube();
         from += TILE;
     }
     let part = (item * CUBE_COUNT_Y as usize + CUBE_POS_Y as usize) * columns;
     #[unroll]
-    for k in 0..units {
-        partial[(part + k) * rows + row] = of_h[k];
+    for column in 0..columns {
+        partial[(part + column) * units + unit] = products[column];
     }
-    #[unroll]
-    for i in 0..ins {
-        partial[(part + units + i) * rows + row] = of_x[i];
-    }
-    partial[(part + units + ins) * rows + row] = of_bias;
 }
 
 /// Sums the pieces, in their order, into the gradients of W, U and the biases.
@@ -679,7 +682,6 @@ fn weight_gradients(
     #[comptime] layer: Layer,
 ) {
     let (ins, units) = comptime!((layer.ins, layer.units));
-    let rows = comptime!(SUMS * units);
     let columns = comptime!(units + ins + 1);
     let inputs = dw.len();
     let both = inputs + du.len();
@@ -711,7 +713,7 @@ fn weight_gradients(
         }
         let mut sum = 0.0f32;
         for part in 0..parts {
-            sum += partial[(part * columns + column) * rows + row];
+            sum += partial[((part * columns + column) * units + row % units) * SUMS + row / units];
         }
         if is_input {
             dw[at] = sum;
