@@ -2,8 +2,11 @@
 //!
 //! Knows nothing of what is computed there.
 
+use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType};
 use serde::Serialize;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
 /// What was asked for.
@@ -194,6 +197,43 @@ fn cuda() -> Result<Vec<Device>, DeviceError> {
     Err(DeviceError::NoCuda)
 }
 
+/// Whether tensors on this device lie on a card (a processor posing as one counts as one).
+pub fn is_card(device: &Device) -> bool {
+    let device = device.clone().inner();
+    matches!(device.as_dispatch(), DispatchDevice::Cube(_))
+}
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `work` on a device. A card can go away in the midst of it, by a reset of its driver or for
+/// want of memory, and the tensor library's answer is a panic: here that is an error, which says what
+/// the driver said. On the processor a panic stays one.
+///
+/// # Errors
+/// The card failed.
+pub fn watched<R>(device: &Device, work: impl FnOnce() -> R) -> Result<R, String> {
+    if !is_card(device) {
+        return Ok(work());
+    }
+    let before = WATCHED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    WATCHED.set(before);
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("no reason given").replace('\n', " ");
+        let reason = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        reason.chars().take(200).collect()
+    })
+}
+
+/// Whether a panic of this thread will be told as an error of [`watched`] work.
+pub fn is_watched() -> bool {
+    WATCHED.get()
+}
+
 /// burn reports no physical card behind a software rasteriser.
 fn is_hardware(device: &Device) -> bool {
     device.identity().is_some_and(|id| id.physical.is_some())
@@ -208,6 +248,23 @@ fn name_of(device: &Device) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// On the processor a panic is a fault, and stays one.
+    #[test]
+    fn a_card_that_fails_is_an_error() {
+        let flex = flex().device;
+        let panics = catch_unwind(|| watched(&flex, || -> u32 { panic!("a fault") }));
+        assert!(panics.is_err() && !is_watched());
+        let Some(card) = gpus().into_iter().next() else {
+            eprintln!("skipped: no Vulkan driver here (Debian: mesa-vulkan-drivers)");
+            return;
+        };
+        let card = card.autodiff();
+        let lost = watched(&card, || -> u32 { panic!("device {}\n  lost", 7) });
+        assert_eq!(lost, Err("device 7 lost".to_string()));
+        assert_eq!(watched(&card, is_watched), Ok(true));
+        assert!(!is_watched());
+    }
 
     #[test]
     fn names_are_read_and_nonsense_is_refused() {

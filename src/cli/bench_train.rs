@@ -92,6 +92,13 @@ fn prose(outcome: &Outcome) -> String {
         figure(outcome.peak_after.all_cores_gflops),
         outcome.counting,
     );
+    if let (Some(bandwidth), Some(gflops)) = (outcome.card_bandwidth, outcome.card_gflops) {
+        text += &format!(
+            "the card: {} GB/s, {} GFLOP/s of multiply-adds\n",
+            figure(bandwidth),
+            figure(gflops)
+        );
+    }
     for row in &outcome.rows {
         if let Some(launches) = row.launches {
             text += &format!(

@@ -6,6 +6,7 @@
 use super::screen::{self, Screen};
 use super::told::{self, Teller};
 use super::{interrupts, plain};
+use crate::device;
 use crate::progress::{Event, Observer};
 use crate::report::verdict::Grade;
 use effigy_studio::Told;
@@ -260,9 +261,12 @@ impl Observer for Ui {
     }
 }
 
-/// Turns a panic, which only a fault in effigy can cause, into one line.
+/// Turns a panic, which only a fault in effigy can cause, or a card that failed, into one line.
 pub fn report_panics_in_one_line() {
     std::panic::set_hook(Box::new(|info| {
+        if device::is_watched() {
+            return;
+        }
         let what = info.to_string().replace('\n', " ");
         screen::say(&format!(
             "error: internal fault ({what}); please report it with the command you ran"

@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::data::load::DataError;
 use crate::data::pair::Span;
 use crate::data::windows::Windows;
+use crate::device;
 use crate::kernels;
 use crate::models::EffectModel;
 use crate::models::predict::to_host;
@@ -74,6 +75,16 @@ pub enum TrainingError {
         epoch: usize,
         /// At its end.
         rate: f64,
+    },
+    /// The card went away.
+    #[error("epoch {epoch}: the card failed ({reason}); {kept}; `--device` names another")]
+    CardLost {
+        /// The epoch that was cut short, from 1.
+        epoch: usize,
+        /// What its driver said.
+        reason: String,
+        /// What there is and how to go on.
+        kept: String,
     },
     /// Ctrl-C.
     #[error("stopped in epoch {epoch}; {kept}")]
@@ -153,25 +164,42 @@ pub fn train(
     let training = &session.config.training;
     let task = Task::begin(observer, "training", Some(training.epochs as u64));
     task.advance(state.progress.history.len() as u64);
-    let mut saver = Saver::new(run, session.save_every);
+    // What lies on a card goes with it.
+    let save_every = match device::is_card(session.device) {
+        true => Duration::ZERO,
+        false => session.save_every,
+    };
+    let mut saver = Saver::new(run, save_every);
     while state.progress.history.len() < training.epochs
         && !out_of_patience(&state.progress, training.patience)
     {
         let started = Instant::now();
         let epoch = state.progress.history.len() + 1;
         let best = state.progress.best;
-        let trained;
-        (state, trained) = match train_epoch(session, state, observer) {
-            Ok(trained) => trained,
-            Err(error) => {
+        let whole_epoch = || {
+            let (state, trained) = train_epoch(session, state, observer)?;
+            let (model, figures) = validate(session, &state);
+            Ok((state, trained, model, figures))
+        };
+        let (trained, model, figures);
+        (state, trained, model, figures) = match device::watched(session.device, whole_epoch) {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => {
                 saver.keep_best()?;
                 return Err(match error {
                     TrainingError::Interrupted { epoch, .. } => interrupted(run, epoch, best),
                     other => other,
                 });
             }
+            Err(reason) => {
+                let kept = kept(run, best);
+                return Err(TrainingError::CardLost {
+                    epoch,
+                    reason,
+                    kept,
+                });
+            }
         };
-        let (model, figures) = validate(session, &state);
         if figures.own_delay != 0 {
             observer.event(Event::Warning(&format!(
                 "epoch {epoch}: the network lags by {} samples of its own on the validation spans; its \
@@ -438,14 +466,19 @@ fn diverged(loss: f32, epoch: usize, rate: f64) -> TrainingError {
 }
 
 fn interrupted(run: &RunDir, epoch: usize, best: Option<BestEpoch>) -> TrainingError {
+    let kept = kept(run, best);
+    TrainingError::Interrupted { epoch, kept }
+}
+
+/// What a run that ends early leaves, and how to go on.
+fn kept(run: &RunDir, best: Option<BestEpoch>) -> String {
     let path = run.path().display();
-    let kept = match best {
+    match best {
         Some(best) => format!(
             "the best weights (epoch {}, validation ESR {:.4}) are in {path}; continue with \
              `effigy train --run {path} --resume`",
             best.epoch, best.esr
         ),
         None => format!("no epoch was completed, so {path} holds no weights yet"),
-    };
-    TrainingError::Interrupted { epoch, kept }
+    }
 }

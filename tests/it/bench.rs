@@ -1,6 +1,6 @@
 //! `effigy bench train`: what it counts, what it prints, what it refuses. Never how fast.
 
-use crate::support::Place;
+use crate::support::{Place, skipped};
 use serde_json::Value;
 
 fn rows(arguments: &[&str]) -> Vec<Value> {
@@ -31,6 +31,52 @@ fn rows(arguments: &[&str]) -> Vec<Value> {
         }
     }
     rows
+}
+
+/// A card's step is a few launches, however long the window; on the processor there are none to count.
+#[test]
+fn launches_are_counted() {
+    let devices = Place::new().effigy(&["devices", "--json"]).json();
+    let listed = devices["devices"].as_array().unwrap();
+    if !listed.iter().any(|d| d["id"] == "wgpu:0") {
+        skipped("no Vulkan driver here (Debian: mesa-vulkan-drivers)");
+        return;
+    }
+    let launches = |arguments: &[&str]| {
+        let mut all = vec!["bench", "train", "--steps", "1", "--json", "--batch", "1"];
+        all.extend(arguments);
+        let outcome = Place::new().effigy(&all).json();
+        let row = outcome["rows"][0].clone();
+        let count = |launches: &Value, kind: &str| launches[kind].as_u64().unwrap_or_default();
+        let all = |l: &Value| count(l, "fused") + count(l, "composed");
+        (
+            all(&row["launches"]),
+            count(&row["launches"], "fused_bytes"),
+            all(&row["composed"]["launches"]),
+        )
+    };
+    let short = ["--preset", "lstm-32", "--window", "8", "--device", "wgpu:0"];
+    let longer = [
+        "--preset", "lstm-32", "--window", "70", "--device", "wgpu:0",
+    ];
+    let (few, bytes, composed) = launches(&[&short[..], &["--composed"]].concat());
+    assert!(few <= 24, "{few}");
+    // A composed step takes dozens of launches per sample.
+    assert!(composed > 8 * 30, "{composed}");
+    let (as_few, more_bytes, _) = launches(&longer);
+    assert_eq!(as_few, few);
+    assert!(more_bytes > bytes && bytes > 0);
+    let (few, _, _) = launches(&[
+        "--preset",
+        "a1-standard",
+        "--window",
+        "8",
+        "--device",
+        "wgpu:0",
+    ]);
+    assert!(few <= 120, "{few}");
+    let (none, bytes, _) = launches(&["--preset", "lstm-32", "--window", "8"]);
+    assert_eq!((none, bytes), (0, 0));
 }
 
 /// Multiply-adds written out by hand: forward, weights' gradients, signals' gradients but the

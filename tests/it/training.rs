@@ -32,6 +32,10 @@ const NETWORKS: &[(&str, &str)] = &[
     ),
 ];
 
+const GRU: &str = "kind = \"gru\"\nhidden_size = 6\nwarm_up = 20";
+const WAVENET: &str =
+    "kind = \"wavenet\"\narrays = [{ channels = 4, dilations = [1, 4, 9], kernel_size = 3 }]";
+
 const CONV: &str = "kind = \"conv\"\nchannels = 4\nkernel_size = 8";
 
 fn figure(row: &Value, name: &str) -> f64 {
@@ -466,7 +470,7 @@ fn an_interrupt_ends_cleanly_and_can_be_resumed() {
 /// Ten steps of one batch each, as logged: the same weights and data on another backend may
 /// differ by rounding alone.
 fn agrees_with_flex(device: &str) {
-    for model in [CONV, NETWORKS[1].1] {
+    for model in [CONV, NETWORKS[1].1, LSTM, GRU, WAVENET] {
         let place = Place::new();
         let dry = noise(8 * 64 + 120, 1);
         place.wav("wet.wav", vec![through_effect(&dry)]);

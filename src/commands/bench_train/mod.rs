@@ -12,7 +12,7 @@ pub use timing::{StepSeconds, Trainer, median};
 use crate::config::LossConfig;
 use crate::device::{self, Selected};
 use crate::kernels;
-use crate::kernels::gpu::{Launches, counted};
+use crate::kernels::gpu::{self, Launches, counted};
 use crate::models::Work;
 use crate::progress::{Observer, Task};
 use crate::simd::peak::{self, FmaPeak};
@@ -50,9 +50,15 @@ pub struct Request {
     /// Steps to measure, after two that warm up; the figures are medians.
     #[arg(long, default_value_t = 9)]
     pub steps: usize,
+    /// Add the multi-resolution STFT loss.
+    #[arg(long)]
+    pub stft: bool,
     /// Also time the same step composed of the tensor library's own operators (slow).
     #[arg(long)]
     pub composed: bool,
+    /// Also measure what the card's memory and arithmetic can do.
+    #[arg(long)]
+    pub roofline: bool,
     /// Vary batch size, window length and channels, one at a time.
     #[arg(long)]
     pub sweep: bool,
@@ -84,6 +90,11 @@ pub struct Outcome {
     pub peak: FmaPeak,
     /// The peak again after the last row: a machine that was disturbed shows here.
     pub peak_after: FmaPeak,
+    /// Of the card's memory, GB/s, measured in this run; absent where it does not train on one or
+    /// has no timer.
+    pub card_bandwidth: Option<f64>,
+    /// Multiply-adds of the card, GFLOP/s.
+    pub card_gflops: Option<f64>,
     /// How the arithmetic was counted.
     pub counting: &'static str,
     /// One per network.
@@ -181,12 +192,18 @@ pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome
         task.advance(1);
     }
     drop(task);
+    let (card_bandwidth, card_gflops) = request
+        .roofline
+        .then(|| gpu::roofline(&selected.device))
+        .unwrap_or_default();
     Ok(Outcome {
         processor: simd::processor(),
         device: selected.id,
         isa: isa.to_string(),
         peak,
         peak_after: peak::measure(isa),
+        card_bandwidth,
+        card_gflops,
         counting: COUNTING,
         rows,
     })
@@ -215,6 +232,10 @@ fn subjects(request: &Request) -> Result<Vec<Subject>> {
         }
         if let Some(window) = request.window {
             subject = subject.with_window(window);
+        }
+        if request.stft {
+            subject.loss.multi_resolution_stft = 1.0;
+            subject.name += " + stft";
         }
         subject
     });

@@ -8,7 +8,6 @@ use crate::device::{self, DeviceChoice, Selected};
 use crate::progress::{Event, Observer};
 use anyhow::{Result, bail};
 use serde::Serialize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// Steps that are not counted: kernels are compiled, buffers are found.
@@ -132,9 +131,9 @@ fn clock(subject: &Subject, on: &Selected) -> Result<f64> {
         }
         Ok(median(times))
     };
-    match catch_unwind(AssertUnwindSafe(steps)) {
+    match device::watched(&on.device, steps) {
         Ok(seconds) => seconds,
-        Err(_) => bail!("its driver failed in a training step"),
+        Err(why) => bail!("its driver failed in a training step ({why})"),
     }
 }
 

@@ -17,7 +17,8 @@ use burn::backend::fusion::custom::{
 use burn::backend::fusion::{ExecutionError, FusionRuntime};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, AutodiffBackend, Backend, Cube, Dispatch, DispatchTensor, TensorMetadata, backend_extension,
+    Autodiff, AutodiffBackend, Backend, Cube, Dispatch, DispatchTensor, TensorMetadata,
+    backend_extension,
 };
 use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::CubeBackend;

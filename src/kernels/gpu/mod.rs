@@ -9,7 +9,9 @@ pub(super) mod join;
 mod launch;
 mod math;
 pub(super) mod recurrent;
+mod roofline;
 mod sums;
 pub(super) mod wavenet;
 
 pub use launch::{Launches, counted};
+pub use roofline::roofline;

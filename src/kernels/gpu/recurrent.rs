@@ -418,7 +418,9 @@ fn forward_pass(
         sync_cube();
         let count = min(TILE, len - from);
         for step in 0..count {
-            let sums = sums_of(&weights, &tile, step, &hidden, &packed, 0usize, &bias, layer);
+            let sums = sums_of(
+                &weights, &tile, step, &hidden, &packed, 0usize, &bias, layer,
+            );
             let at = state * len + from + step;
             if comptime!(layer.lstm) {
                 c += sigmoid(sums[0]) * tanh(sums[2]) - sigmoid(-sums[1]) * c;
@@ -492,7 +494,16 @@ fn backward_pass(
         for behind in 0..count {
             let step = count - 1 - behind;
             let t = from + step;
-            let sums = sums_of(&weights, &tile, step, &hidden, &h, side * fours, &bias, layer);
+            let sums = sums_of(
+                &weights,
+                &tile,
+                step,
+                &hidden,
+                &h,
+                side * fours,
+                &bias,
+                layer,
+            );
             let dh = dy[state * len + t] + behind_h;
             let mut direct = 0.0f32;
             let mut own = Four::empty();
@@ -579,13 +590,7 @@ fn before(first: &[f32], all: &[f32], state: usize, t: usize, len: usize) -> f32
 }
 
 #[cube(launch_unchecked)]
-fn input_gradient(
-    w: &[f32],
-    sums: &[Four],
-    dx: &mut [f32],
-    len: usize,
-    #[comptime] layer: Layer,
-) {
+fn input_gradient(w: &[f32], sums: &[Four], dx: &mut [f32], len: usize, #[comptime] layer: Layer) {
     let (ins, units) = comptime!((layer.ins, layer.units));
     let at = ABSOLUTE_POS;
     if at < dx.len() {

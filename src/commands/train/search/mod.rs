@@ -276,6 +276,7 @@ impl Racing<'_> {
             TrainingError::Interrupted { .. } => {
                 bail!("stopped during the search; the same command with --resume goes on with it")
             }
+            lost @ TrainingError::CardLost { .. } => Err(lost.into()),
             TrainingError::Run(error) => Err(error.into()),
             TrainingError::Data(error) => Err(error.into()),
             diverged @ (TrainingError::Diverged { .. } | TrainingError::Overflowed { .. }) => {
