@@ -1,5 +1,6 @@
 //! The operators composed of burn's own: the path of every backend without a fused form, and the
-//! oracle the fused forms are held to, gradients included.
+//! oracle the fused forms are held to, gradients included. On a card, convolutions inside them are
+//! those of its kernels, unless [`only`] is in force.
 
 use burn::signal::{StftOptions, hann_window, stft};
 use burn::tensor::Tensor;
@@ -9,6 +10,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
 use super::activation::Activation;
 pub use super::bridge::composed_only as only;
+use super::bridge::is_on_card;
 use super::encoder_decoder::{Filters, ScaleShift};
 use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
 use super::residual::ResidualWeights;
@@ -24,6 +26,9 @@ pub fn conv1d(
     [left, right]: [usize; 2],
     dilation: usize,
 ) -> Tensor<3> {
+    if is_on_card(&x) {
+        return super::conv1d(x, weight, bias, [left, right], dilation);
+    }
     let options = ConvOptions::new_with_padding([1], [(left, right)], [dilation], 1);
     module::conv1d(x, weight, bias, options)
 }
@@ -36,6 +41,10 @@ pub fn conv_transpose1d(
     [crop_left, crop_right]: [usize; 2],
     dilation: usize,
 ) -> Tensor<3> {
+    if is_on_card(&x) {
+        let crop = [crop_left, crop_right];
+        return super::conv_transpose1d(x, weight, bias, crop, dilation);
+    }
     let options = ConvTransposeOptions::new([1], [0], [0], [dilation], 1);
     let full = module::conv_transpose1d(x, weight, bias, options);
     let len = full.dims()[2] - crop_left - crop_right;

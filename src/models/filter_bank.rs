@@ -152,7 +152,7 @@ impl FilterBank {
                 }
             }
         };
-        let (y, state) = match kernels::is_fused(&x) {
+        let (y, state) = match kernels::is_scan_fused(&x, states) {
             true => self.scan(x, state),
             false => self.in_blocks(x, state),
         };

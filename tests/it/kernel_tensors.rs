@@ -518,7 +518,7 @@ fn scan_equals_the_composed_form() {
         let (two, state) = layer(x.narrow(2, 20, len - 20), weights, state);
         Tensor::cat(vec![one, two, state.re, state.im], 2)
     };
-    compare_on_hosts(
+    compare(
         "scan",
         &inputs,
         &|p| in_pieces(&|x, w, s| kernels::scan(x, w, s), p),
@@ -757,7 +757,8 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
             let state = ScanState::zeros([batch, channels, states], &x.device());
             bank(x, weights, state).0
         };
-        compare_on_hosts(
+        compare_case(
+            case,
             &format!("scan {batch}×{channels}×{states}, {len} steps"),
             &inputs,
             &|p| run(&|x, w, s| kernels::scan(x, w, s), p),

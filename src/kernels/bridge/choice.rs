@@ -60,6 +60,11 @@ pub(crate) fn form_of<const D: usize>(
     }
 }
 
+/// Whether an operator with kernels for cards takes them.
+pub(crate) fn is_on_card<const D: usize>(tensor: &Tensor<D>) -> bool {
+    form_of(tensor, "", Ok(())) == Form::Card
+}
+
 /// Whether an operator without kernels for cards takes its form for host memory.
 pub(crate) fn is_on_host<const D: usize>(tensor: &Tensor<D>, operator: &str) -> bool {
     form_of(tensor, operator, Err(String::new())) == Form::Host

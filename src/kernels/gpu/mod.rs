@@ -10,6 +10,7 @@ mod launch;
 mod math;
 pub(super) mod recurrent;
 mod roofline;
+pub(super) mod scan;
 mod sums;
 pub(super) mod wavenet;
 

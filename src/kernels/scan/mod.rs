@@ -15,6 +15,6 @@ mod operator;
 mod shape;
 mod tensors;
 
-pub use operator::scan;
+pub use operator::{is_scan_fused, scan};
 pub use shape::{PlainScanState, Scan, ScanGradients, ScanSlices};
 pub use tensors::{ScanState, ScanWeights};

@@ -7,9 +7,11 @@ use burn::tensor::{Tensor, TensorData};
 use super::shape::{PlainScanState, Scan, ScanSlices};
 use super::tensors::{ScanState, ScanWeights};
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, host_values, is_on_host, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, host_values, is_fused,
+    is_on_card, run, run_on_card,
 };
 use crate::kernels::composed;
+use crate::kernels::gpu::scan::{CardScan, MOST_STATES};
 
 /// A diagonal linear state space (for its formula see the [room](super)) over a sequence x `[batch,
 /// channels, time]` from `state` on: y, shaped like x, and the state after the last step. No
@@ -32,10 +34,54 @@ pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>,
         [state_shape; 2],
         "scan: shape of the state"
     );
-    if !is_on_host(&x, "scan") {
-        return composed::scan(x, weights, state);
+    match form_of(&x, "scan", fits_a_card(states)) {
+        Form::Host => on_host(x, weights, state),
+        Form::Card => on_card(x, weights, state),
+        Form::Composed => composed::scan(x, weights, state),
     }
+}
+
+/// Whether there are kernels for so many states on a card.
+fn fits_a_card(states: usize) -> Result<(), String> {
+    match states <= MOST_STATES {
+        true => Ok(()),
+        false => Err(format!(
+            " of {states} states (kernels go up to {MOST_STATES})"
+        )),
+    }
+}
+
+/// Whether a scan of x with so many states per channel takes a fused form: where not, networks have
+/// a better way than step by step.
+pub fn is_scan_fused(x: &Tensor<3>, states: usize) -> bool {
+    is_fused(x) || is_on_card(x) && fits_a_card(states).is_ok()
+}
+
+fn on_card(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
+    let states = weights.a_re.dims()[1];
+    let ScanState { re, im } = state.detach();
+    let inputs = vec![
+        x.into_dispatch(),
+        weights.a_re.into_dispatch(),
+        weights.a_im.into_dispatch(),
+        weights.c_re.into_dispatch(),
+        weights.c_im.into_dispatch(),
+        weights.d.into_dispatch(),
+        re.into_dispatch(),
+        im.into_dispatch(),
+    ];
+    let mut outputs = run_on_card(CardScan { states }, inputs);
+    let im = Tensor::from_dispatch(outputs.swap_remove(2));
+    let re = Tensor::from_dispatch(outputs.swap_remove(1));
+    let y = Tensor::from_dispatch(outputs.swap_remove(0));
+    (y, ScanState { re, im })
+}
+
+fn on_host(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
     let device = x.device();
+    let [batch, channels, _] = x.dims();
+    let states = weights.a_re.dims()[1];
+    let state_shape = [batch, channels, states];
     let state = Arc::new(Mutex::new(PlainScanState {
         re: host_values(state.re),
         im: host_values(state.im),
