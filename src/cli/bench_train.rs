@@ -99,15 +99,15 @@ fn prose(outcome: &Outcome) -> String {
             figure(gflops)
         );
     }
+    for operator in &outcome.without_kernels {
+        text += &format!("no kernels for {operator}: composed of the tensor library's operators\n");
+    }
     for row in &outcome.rows {
         if let Some(launches) = row.launches {
             text += &format!(
                 "{}: {} launches of fused kernels, {} of the tensor library's\n",
                 row.name, launches.fused, launches.composed
             );
-        }
-        for operator in &row.without_kernels {
-            text += &format!("{}: no kernels for {operator}: composed\n", row.name);
         }
         for other in [&row.composed, &row.against].into_iter().flatten() {
             text += &format!("{}: {}, {} steps", row.name, other.trainer, other.steps);

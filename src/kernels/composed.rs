@@ -11,7 +11,9 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use super::activation::Activation;
 pub use super::bridge::composed_only as only;
 use super::bridge::is_on_card;
+use super::convolution::Conv1d;
 use super::encoder_decoder::{Filters, ScaleShift};
+use super::gpu::convolution as on_card;
 use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
 use super::residual::ResidualWeights;
 use super::scan::{ScanState, ScanWeights};
@@ -27,7 +29,16 @@ pub fn conv1d(
     dilation: usize,
 ) -> Tensor<3> {
     if is_on_card(&x) {
-        return super::conv1d(x, weight, bias, [left, right], dilation);
+        let [out_channels, in_channels, kernel_size] = weight.dims();
+        let conv = Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size,
+            dilation,
+            left,
+            right,
+        };
+        return on_card::conv1d(conv, x, weight, bias);
     }
     let options = ConvOptions::new_with_padding([1], [(left, right)], [dilation], 1);
     module::conv1d(x, weight, bias, options)
@@ -42,8 +53,17 @@ pub fn conv_transpose1d(
     dilation: usize,
 ) -> Tensor<3> {
     if is_on_card(&x) {
-        let crop = [crop_left, crop_right];
-        return super::conv_transpose1d(x, weight, bias, crop, dilation);
+        let [out_channels, in_channels, kernel_size] = weight.dims();
+        let conv = Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size,
+            dilation,
+            left: crop_left,
+            right: crop_right,
+        };
+        let len = x.dims()[2] + conv.context() - crop_left - crop_right;
+        return on_card::conv_transpose1d(conv, len, x, weight, bias);
     }
     let options = ConvTransposeOptions::new([1], [0], [0], [dilation], 1);
     let full = module::conv_transpose1d(x, weight, bias, options);

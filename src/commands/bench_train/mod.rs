@@ -95,6 +95,8 @@ pub struct Outcome {
     pub card_bandwidth: Option<f64>,
     /// Multiply-adds of the card, GFLOP/s.
     pub card_gflops: Option<f64>,
+    /// What was composed of the tensor library's operators for want of kernels.
+    pub without_kernels: Vec<String>,
     /// How the arithmetic was counted.
     pub counting: &'static str,
     /// One per network.
@@ -140,8 +142,6 @@ pub struct Row {
     pub peak_resident_bytes: Option<u64>,
     /// What a step launches; absent where it runs on the processor.
     pub launches: Option<Launches>,
-    /// What a step composes of the tensor library's operators for want of kernels.
-    pub without_kernels: Vec<String>,
     /// The same step composed of the tensor library's operators.
     pub composed: Option<Other>,
     /// The same network in another trainer.
@@ -192,10 +192,10 @@ pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome
         task.advance(1);
     }
     drop(task);
-    let (card_bandwidth, card_gflops) = request
-        .roofline
-        .then(|| gpu::roofline(&selected.device))
-        .unwrap_or_default();
+    let (card_bandwidth, card_gflops) = match request.roofline {
+        true => gpu::roofline(&selected.device),
+        false => (None, None),
+    };
     Ok(Outcome {
         processor: simd::processor(),
         device: selected.id,
@@ -204,6 +204,7 @@ pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome
         peak_after: peak::measure(isa),
         card_bandwidth,
         card_gflops,
+        without_kernels: kernels::composed_on_cards(),
         counting: COUNTING,
         rows,
     })
@@ -315,7 +316,6 @@ fn measure(
     let launches = (!on_processor)
         .then(|| launches(&mut trainer))
         .transpose()?;
-    let without_kernels = kernels::composed_on_cards();
     let compose = || composed(&mut trainer, own, task);
     let composed = request.composed.then(compose).transpose()?;
     let batch = subject.training.batch_size;
@@ -337,7 +337,6 @@ fn measure(
         fraction_of_peak: on_processor.then(|| gflops / peak.all_cores_gflops),
         peak_resident_bytes,
         launches,
-        without_kernels,
         composed,
         against: rival.map(|rival| compared(rival, rival_times, own)),
     })

@@ -2,7 +2,7 @@
 //! a card that the operator has kernels for, or the composed one.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use burn::backend::DispatchDevice;
@@ -53,7 +53,7 @@ pub(crate) fn form_of<const D: usize>(
         (DispatchDevice::Cube(_), Ok(())) => Form::Card,
         (DispatchDevice::Cube(_), Err(why)) => {
             let mut composed = COMPOSED.lock().unwrap_or_else(PoisonError::into_inner);
-            composed.insert(format!("{operator}{why}"));
+            composed.entry(format!("{operator}{why}")).or_default();
             Form::Composed
         }
         _ => Form::Composed,
@@ -70,14 +70,19 @@ pub(crate) fn is_on_host<const D: usize>(tensor: &Tensor<D>, operator: &str) -> 
     form_of(tensor, operator, Err(String::new())) == Form::Host
 }
 
-/// What was composed on a card for want of kernels.
-static COMPOSED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// What was composed on a card for want of kernels, and whether that was told.
+static COMPOSED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
 
-/// The operators that this process has composed of the tensor library's on a card since this was
-/// last asked, and why where it is not all of them: such a step takes many more launches.
+/// The operators that this process has composed of the tensor library's on a card and that were not
+/// told yet, and why where it is not all of them: such a step takes many more launches.
 pub fn composed_on_cards() -> Vec<String> {
     let mut composed = COMPOSED.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::take(&mut *composed).into_iter().collect()
+    let untold = composed.iter_mut().filter(|(_, told)| !**told);
+    let tell = untold.map(|(operator, told)| {
+        *told = true;
+        operator.clone()
+    });
+    tell.collect()
 }
 
 /// Whether operators on this tensor take their form for host memory: its values lie there as f32,

@@ -4,10 +4,10 @@ use burn::tensor::Tensor;
 
 use super::conv1d::{Conv1d, channel_sums};
 use crate::kernels::bridge::{
-    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, list, output_on_card, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, list, run,
 };
 use crate::kernels::composed;
-use crate::kernels::gpu::convolution::{CardConv1d, CardConvTranspose1d};
+use crate::kernels::gpu::convolution as on_card;
 
 /// Convolution, stride 1: x `[batch, in, time]`, weight `[out, in, kernel]` (tap 0 the oldest),
 /// bias `[out]`; `padding` zeros before and after x. Gives `[batch, out, time + left + right −
@@ -42,7 +42,7 @@ pub fn conv1d(
     );
     match form_of(&x, "conv1d", Ok(())) {
         Form::Host => run(Conv1dOperator(shape), list([x, weight], [bias])),
-        Form::Card => output_on_card(CardConv1d(shape), list([x, weight], [bias])),
+        Form::Card => on_card::conv1d(shape, x, weight, bias),
         Form::Composed => composed::conv1d(x, weight, bias, padding, dilation),
     }
 }
@@ -82,8 +82,8 @@ pub fn conv_transpose1d(
     match form_of(&x, "conv_transpose1d", Ok(())) {
         Form::Host => run(operator, list([x, weight], [bias])),
         Form::Card => {
-            let operator = CardConvTranspose1d(operator.0, operator.output_len(len));
-            output_on_card(operator, list([x, weight], [bias]))
+            let len = operator.output_len(len);
+            on_card::conv_transpose1d(operator.0, len, x, weight, bias)
         }
         Form::Composed => composed::conv_transpose1d(x, weight, bias, crop, dilation),
     }

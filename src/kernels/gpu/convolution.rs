@@ -4,26 +4,47 @@
 //! A thread makes a few output channels of one sample, so that what it reads of x serves all of
 //! them. The gradient of a weight is a sum over time, cut into pieces that are added in order.
 
-use burn::tensor::Shape;
+use burn::tensor::{Shape, Tensor};
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::launch::{THREADS, buffer, cube};
 use super::sums::add_parts;
-use crate::kernels::bridge::{CardOperator, CardPass, empty};
+use crate::kernels::bridge::{CardOperator, CardPass, empty, list, output_on_card};
 use crate::kernels::convolution::Conv1d;
 
 /// Output channels of a thread.
 const CHANNELS: usize = 8;
 
-/// A convolution on a card; inputs x, weight and, where there are three, bias.
-#[derive(Debug)]
-pub(in crate::kernels) struct CardConv1d(pub Conv1d);
+/// The convolution of tensors on a card.
+pub(in crate::kernels) fn conv1d(
+    conv: Conv1d,
+    x: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<3> {
+    output_on_card(CardConv1d(conv), list([x, weight], [bias]))
+}
 
-/// The transposed convolution that is the input gradient of this one; inputs likewise.
+/// The transposed convolution that is the input gradient of `conv`, to `len` samples.
+pub(in crate::kernels) fn conv_transpose1d(
+    conv: Conv1d,
+    len: usize,
+    x: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<3> {
+    output_on_card(CardConvTranspose1d(conv, len), list([x, weight], [bias]))
+}
+
+/// Inputs x, weight and, where there are three, bias.
 #[derive(Debug)]
-pub(in crate::kernels) struct CardConvTranspose1d(pub Conv1d, pub usize);
+struct CardConv1d(Conv1d);
+
+/// The input gradient of a convolution, and the samples it gives; inputs likewise.
+#[derive(Debug)]
+struct CardConvTranspose1d(Conv1d, usize);
 
 /// y[m, t] = b[m] + Σ w[n, m, k]·x[n, t + first + k·step], zeros around x.
 struct Sum<'a> {

@@ -868,7 +868,7 @@ fn layer_kernel(
                 let gate = sigmoid(z[channels + m]);
                 signals[a + (item * rows + channels + m) * len + t] = heard;
                 signals[a + (item * rows + 2 * channels + m) * len + t] = gate;
-                heard = heard * gate;
+                heard *= gate;
             }
             z[m] = heard;
             signals[a + (item * rows + m) * len + t] = heard;
