@@ -1,8 +1,9 @@
 //! Fused operators that carry the load of training, behind one face for every backend.
 //!
 //! On flex and ndarray tensors of f32 the functions below run hand-written vector code with
-//! hand-written gradients; on every other backend they are the same composition of burn's
-//! operators that [`composed`] keeps as their oracle.
+//! hand-written gradients, on a graphics card kernels of our own where there are such ([`gpu`]);
+//! elsewhere they are the same composition of burn's operators that [`composed`] keeps as their
+//! oracle.
 //!
 //! One folder per operator, each with its formula on the first page: [`convolution`],
 //! [`encoder_decoder`](mod@encoder_decoder), [`long_filter`](mod@long_filter),
@@ -10,7 +11,8 @@
 //! [`spectral`] for the distance of spectra, and `pointwise` for activations. In each, the slice
 //! form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
-//! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`.
+//! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`; and [`join()`] and
+//! [`mean()`], which only a card takes another way.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -23,6 +25,7 @@ pub mod encoder_decoder;
 pub mod gpu;
 mod join;
 pub mod long_filter;
+mod mean;
 pub mod memory;
 mod partition;
 mod pointwise;
@@ -38,6 +41,7 @@ pub use convolution::{conv_transpose1d, conv1d};
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
 pub use join::join;
 pub use long_filter::long_filter;
+pub use mean::mean;
 pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};

@@ -4,7 +4,7 @@
 
 use crate::config::LossConfig;
 use crate::kernels::composed::emphasised;
-use crate::kernels::spectral_distance;
+use crate::kernels::{mean, spectral_distance};
 use burn::prelude::*;
 use burn::tensor::activation::softplus;
 
@@ -57,11 +57,6 @@ pub fn of_sizes(config: &LossConfig, wet: Tensor<3>, predicted: Vec<Tensor<3>>) 
 
 fn mse([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
     mean((wet - predicted).square())
-}
-
-/// Of all numbers, as one row: a card sums one axis per launch.
-fn mean(of: Tensor<3>) -> Tensor<1> {
-    of.flatten::<1>(0, 2).mean()
 }
 
 fn esr([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {

@@ -1,13 +1,14 @@
 //! The fused operators on a graphics card: one source in CubeCL for Vulkan, Metal, DX12, CUDA and
 //! ROCm, one file per operator, each held to its composed form.
 //!
-//! The kernels know neither autodiff nor devices: the [door](super::bridge) to burn's tensors is
-//! shared by all. Results are the same from run to run: no sum depends on which thread came first.
+//! The kernels know neither autodiff nor devices: the door to burn's tensors, `bridge`, is shared by
+//! all. Results are the same from run to run: no sum depends on which thread came first.
 
 pub(super) mod convolution;
 pub(super) mod join;
 mod launch;
 mod math;
+pub(super) mod mean;
 pub(super) mod recurrent;
 mod roofline;
 pub(super) mod scan;
