@@ -9,6 +9,9 @@ use burn_cubecl::tensor::CubeTensor;
 use super::launch::{THREADS, buffer, cube, cubes};
 use crate::kernels::bridge::{CardOperator, CardPass};
 
+/// From all of a cube's sums to one.
+const HALVINGS: usize = THREADS.trailing_zeros() as usize;
+
 /// Input x, output its mean `[1]`.
 #[derive(Debug)]
 pub(in crate::kernels) struct CardMean;
@@ -63,13 +66,14 @@ fn mean_kernel(x: &[f32], mean: &mut [f32], numbers: usize) {
     }
     sums[unit] = sum;
     sync_cube();
-    let mut half = THREADS / 2;
-    while half > 0 {
+    #[unroll]
+    for step in 0..HALVINGS {
+        let half = comptime!(THREADS >> (step + 1));
         if unit < half {
-            sums[unit] += sums[unit + half];
+            let both = sums[unit] + sums[unit + half];
+            sums[unit] = both;
         }
         sync_cube();
-        half /= 2;
     }
     if unit == 0 {
         mean[0] = sums[0] / f32::cast_from(numbers);
