@@ -58,7 +58,43 @@ struct Sum<'a> {
     step: i64,
 }
 
-impl Sum<'_> {
+impl<'a> Sum<'a> {
+    /// The convolution itself.
+    fn forward(
+        conv: &Conv1d,
+        (x, weight): (&'a CubeTensor, &'a CubeTensor),
+        bias: Option<&'a CubeTensor>,
+        y: &'a CubeTensor,
+    ) -> Self {
+        Self {
+            x,
+            weight,
+            bias,
+            y,
+            strides: [conv.in_channels * conv.kernel_size, conv.kernel_size],
+            first: -(conv.left as i64),
+            step: conv.dilation as i64,
+        }
+    }
+
+    /// The gradient of its input, which is the transposed convolution.
+    fn back(
+        conv: &Conv1d,
+        (x, weight): (&'a CubeTensor, &'a CubeTensor),
+        bias: Option<&'a CubeTensor>,
+        y: &'a CubeTensor,
+    ) -> Self {
+        Self {
+            x,
+            weight,
+            bias,
+            y,
+            strides: [conv.kernel_size, conv.in_channels * conv.kernel_size],
+            first: conv.left as i64,
+            step: -(conv.dilation as i64),
+        }
+    }
+
     fn launch(&self) {
         let [batch, from, len] = self.x.meta.shape().dims();
         let [_, to, out_len] = self.y.meta.shape().dims();
@@ -162,32 +198,19 @@ impl CardOperator for CardConv1d {
     }
 
     fn forward(&self, inputs: &[CubeTensor], outputs: &[CubeTensor]) {
-        let conv = &self.0;
-        Sum {
-            x: &inputs[0],
-            weight: &inputs[1],
-            bias: inputs.get(2),
-            y: &outputs[0],
-            strides: [conv.in_channels * conv.kernel_size, conv.kernel_size],
-            first: -(conv.left as i64),
-            step: conv.dilation as i64,
-        }
+        Sum::forward(
+            &self.0,
+            (&inputs[0], &inputs[1]),
+            inputs.get(2),
+            &outputs[0],
+        )
         .launch();
     }
 
     fn backward(&self, pass: &CardPass<'_>, gradients: &[Option<CubeTensor>]) {
         let conv = &self.0;
         if let Some(dx) = &gradients[0] {
-            Sum {
-                x: pass.dy,
-                weight: &pass.inputs[1],
-                bias: None,
-                y: dx,
-                strides: [conv.kernel_size, conv.in_channels * conv.kernel_size],
-                first: conv.left as i64,
-                step: -(conv.dilation as i64),
-            }
-            .launch();
+            Sum::back(conv, (pass.dy, &pass.inputs[1]), None, dx).launch();
         }
         let [dw, db] = [1, 2].map(|at| gradients.get(at).and_then(Option::as_ref));
         if dw.is_some() || db.is_some() {
@@ -209,32 +232,19 @@ impl CardOperator for CardConvTranspose1d {
     }
 
     fn forward(&self, inputs: &[CubeTensor], outputs: &[CubeTensor]) {
-        let conv = &self.0;
-        Sum {
-            x: &inputs[0],
-            weight: &inputs[1],
-            bias: inputs.get(2),
-            y: &outputs[0],
-            strides: [conv.kernel_size, conv.in_channels * conv.kernel_size],
-            first: conv.left as i64,
-            step: -(conv.dilation as i64),
-        }
+        Sum::back(
+            &self.0,
+            (&inputs[0], &inputs[1]),
+            inputs.get(2),
+            &outputs[0],
+        )
         .launch();
     }
 
     fn backward(&self, pass: &CardPass<'_>, gradients: &[Option<CubeTensor>]) {
         let conv = &self.0;
         if let Some(dx) = &gradients[0] {
-            Sum {
-                x: pass.dy,
-                weight: &pass.inputs[1],
-                bias: None,
-                y: dx,
-                strides: [conv.in_channels * conv.kernel_size, conv.kernel_size],
-                first: -(conv.left as i64),
-                step: conv.dilation as i64,
-            }
-            .launch();
+            Sum::forward(conv, (pass.dy, &pass.inputs[1]), None, dx).launch();
         }
         if let Some(dw) = &gradients[1] {
             Products {
