@@ -89,11 +89,5 @@ pub fn composed_on_cards() -> Vec<String> {
 /// where operators can read them, and [`composed_only`] is not in force. For networks that have a
 /// better way than the composed form elsewhere.
 pub fn is_fused<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let device = tensor.device().inner();
-    !COMPOSED_ONLY.get()
-        && tensor.dtype() == DType::F32
-        && matches!(
-            device.as_dispatch(),
-            DispatchDevice::Flex(_) | DispatchDevice::NdArray(_)
-        )
+    form_of(tensor, "", Ok(())) == Form::Host
 }
