@@ -6,6 +6,7 @@ mod line;
 mod motion;
 mod operator;
 
+pub(crate) use motion::WIDEST;
 pub use motion::{
     LONGEST_SECONDS, MOST_FEEDBACK, Modulation, Motion, Oscillator, Part, Phases, SIDEBANDS,
     SWAYED, Second,

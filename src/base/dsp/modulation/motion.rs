@@ -93,7 +93,7 @@ pub const LONGEST_SECONDS: f64 = 0.06;
 
 /// A value beyond these (logarithms of seconds or hertz, in units of samples too) is cut to them: no
 /// number of a model leads to infinity.
-const WIDEST: f64 = 30.0;
+pub(crate) const WIDEST: f64 = 30.0;
 
 impl Oscillator {
     /// Its value where `angle` says.

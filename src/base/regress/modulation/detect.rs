@@ -7,7 +7,7 @@ use super::equations::Whole;
 use super::oscillator;
 use super::track::{Track, tracks};
 use super::{COARSE, COARSE_LEADS, COARSE_TAPS};
-use crate::dsp::modulation::{Motion, Part};
+use crate::dsp::modulation::{Motion, Part, WIDEST};
 use serde::Serialize;
 
 /// The moving hypothesis leaves less than this share of what the other leaves: most effects that move
@@ -21,9 +21,6 @@ const SLIGHTLY_BETTER: f64 = 0.8;
 
 /// Oscillators leave less than this share of the track.
 const PERIODIC: f64 = 0.6;
-
-/// Share of the track's weight that may lie beyond either end.
-const OUTSIDE: f64 = 0.01;
 
 /// The hypotheses are compared with about so many samples a second, after so many steps of the
 /// second.
@@ -129,11 +126,14 @@ impl Heard {
         let tried = found
             .into_iter()
             .filter_map(|found| self.tried(found, steps[0]));
-        let (mut whole, _) = tried.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let mut whole = oscillator::meant(tried.collect(), |tried| {
+            (tried.1, tried.0.motion.oscillator.rate_hz)
+        })?
+        .0;
         (whole.taps, whole.lead) = (TAPS, LEAD);
         let clips = std::slice::from_ref(&self.clip);
         let (_, moving) = whole.refine(clips, self.hz, steps[1], &|| true)?;
-        let [from, to] = ends(track);
+        let [from, to] = ends(&whole.motion);
         let rate_hz = whole.motion.oscillator.rate_hz;
         Some(Moving {
             part: track.part,
@@ -170,29 +170,11 @@ impl Heard {
     }
 }
 
-/// Where the track turns, in seconds or hertz: what lies below and above it counts for next to
-/// nothing.
-fn ends(track: &Track) -> [f64; 2] {
-    let mut values: Vec<(f64, f64)> = Vec::new();
-    values.extend(
-        track
-            .values
-            .iter()
-            .copied()
-            .zip(track.weights.iter().copied()),
-    );
-    values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let all: f64 = values.iter().map(|(_, weight)| weight).sum();
-    let at = |share: f64| {
-        let mut below = 0.0;
-        let found = values.iter().find(|(_, weight)| {
-            below += weight;
-            below >= share * all
-        });
-        found.map_or(0.0, |(value, _)| match track.part {
-            Part::Gain => *value,
-            _ => value.exp(),
-        })
-    };
-    [at(OUTSIDE), at(1.0 - OUTSIDE)]
+/// Between what a motion goes to and fro, in seconds or hertz.
+fn ends(motion: &Motion) -> [f64; 2] {
+    let [high, low] = motion.range();
+    [low, high].map(|value| match motion.part {
+        Part::Gain => motion.centre + value,
+        _ => (motion.centre + value).clamp(-WIDEST, WIDEST).exp(),
+    })
 }

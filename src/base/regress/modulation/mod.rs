@@ -11,6 +11,7 @@
 mod clip;
 mod detect;
 mod equations;
+mod fold;
 mod normal;
 mod oscillator;
 mod refine;
@@ -380,8 +381,15 @@ fn chosen(
     });
     let mut plain: Vec<_> = plain.collect();
     plain.sort_by(|a, b| a.2.left.total_cmp(&b.2.left));
+    let part = plain.first()?.2.whole.motion.part;
+    let alike = (0..plain.len()).filter(|at| plain[*at].2.whole.motion.part == part);
+    let meant = oscillator::meant(alike.collect(), |at| {
+        let tried = &plain[*at].2;
+        (tried.left, tried.whole.motion.oscillator.rate_hz)
+    });
+    plain.swap(0, meant?);
     let (tracks, found, best) = plain.first()?;
-    let (left, part) = (best.left, best.whole.motion.part);
+    let left = best.left;
     let mut finalists = match left > EXPLAINED {
         true => slower(tracks, found, &own, go_on),
         false => Vec::new(),

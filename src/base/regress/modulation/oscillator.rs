@@ -2,8 +2,9 @@
 //! least of all tracks; or the slower one's of which that is a harmonic. Knows
 //! nothing of sound.
 
+use super::fold::{self, Map};
 use super::normal::Normal;
-use super::track::Track;
+use super::track::{Track, grid};
 use crate::dsp::modulation::{Motion, Oscillator, Part, Phases, SIDEBANDS, SWAYED, Second};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -22,6 +23,18 @@ const MOST: usize = 1200;
 /// A rate's multiples fit as well, and its fractions: the highest that leaves hardly more than the
 /// best is meant.
 pub(super) const AS_GOOD: f64 = 1.25;
+
+/// Less than this share of the sound (ESR) is hardly more.
+const HARDLY: f64 = 1e-3;
+
+/// Of fits that leave so much (ESR) at such rates the one that is meant: the fastest that leaves hardly more than the
+/// best.
+pub(super) fn meant<T>(tried: Vec<T>, left_at: impl Fn(&T) -> (f64, f64)) -> Option<T> {
+    let left = tried.iter().map(|tried| left_at(tried).0);
+    let good = AS_GOOD * left.fold(f64::INFINITY, f64::min) + HARDLY;
+    let good = tried.into_iter().filter(|tried| left_at(tried).0 <= good);
+    good.max_by(|a, b| left_at(a).1.total_cmp(&left_at(b).1))
+}
 
 /// A wave that a slower one carries is this harmonic of it at most.
 const FASTEST: usize = 24;
@@ -156,7 +169,8 @@ fn rates(tracks: &[Track]) -> Vec<f64> {
         .collect()
 }
 
-/// The plain oscillators that may be behind `tracks`, which are of one part; none where nothing returns.
+/// The plain oscillators that may be behind `tracks`, which are of one part: behind their values, and the sines
+/// along which most is explained. None where nothing returns.
 pub(super) fn plain(tracks: &[Track]) -> Vec<Found> {
     let Some(first) = tracks.first() else {
         return Vec::new();
@@ -164,7 +178,20 @@ pub(super) fn plain(tracks: &[Track]) -> Vec<Found> {
     let harmonics: Vec<usize> = (1..=FIRST).collect();
     let found = rates(tracks).into_iter();
     let found = found.filter_map(|rate| fitted(first.part, tracks, rate, &harmonics));
-    found.collect()
+    found.chain(sines(tracks)).collect()
+}
+
+/// So many sines are tried that tracks led astray do not show.
+const SINES: usize = 2;
+
+fn sines(tracks: &[Track]) -> Vec<Found> {
+    let maps: Option<Vec<&Map>> = tracks.iter().map(|track| track.map.as_ref()).collect();
+    match (tracks.first(), maps) {
+        (Some(first), Some(maps)) => {
+            fold::sines(first.part, &grid(first.part), &maps, RATES, SINES)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Slower oscillators that may have the plain one among their harmonics, those first that explain the

@@ -3,6 +3,7 @@
 //! after another without great leaps, are the track. Knows nothing of oscillators.
 
 use super::clip::Clip;
+use super::fold::Map;
 use crate::dsp::modulation::{Motion, Operator, Part};
 use rayon::prelude::*;
 
@@ -39,6 +40,8 @@ pub(super) struct Track {
     pub(super) free: f64,
     /// The value that explains most for all moments.
     pub(super) still_value: f64,
+    /// What each value tried explains; none of a gain.
+    pub(super) map: Option<Map>,
 }
 
 /// How much high frequencies are raised. With 0.9, what is left of strings lies so high that a delay
@@ -48,8 +51,8 @@ const EMPHASIS: f64 = 0.5;
 /// Moments in a second.
 const MOMENTS: f64 = 100.0;
 
-/// The values tried.
-fn grid(part: Part) -> Vec<f64> {
+/// The values tried, which ascend.
+pub(super) fn grid(part: Part) -> Vec<f64> {
     if part != Part::Delay {
         return (0..45).map(|i| (50.0 * 1.12_f64.powi(i)).ln()).collect();
     }
@@ -121,10 +124,15 @@ pub(super) fn tracks(part: Part, clip: &Clip, hz: f64) -> Vec<Track> {
         (beside, alone)
     });
     let (beside, alone): (Vec<Vec<f64>>, Vec<Vec<f64>>) = explained.unzip();
-    let way = |explained: &[Vec<f64>]| Track {
-        start,
-        moment,
-        ..along(part, &grid, explained, &yy)
+    let way = |explained: &[Vec<f64>]| {
+        let track = along(part, &grid, explained, &yy);
+        let map = Some(map((start, moment), explained, &yy));
+        Track {
+            start,
+            moment,
+            map,
+            ..track
+        }
     };
     let mut tracks = vec![way(&beside)];
     if part == Part::Delay {
@@ -134,15 +142,37 @@ pub(super) fn tracks(part: Part, clip: &Clip, hz: f64) -> Vec<Track> {
     tracks
 }
 
+/// What the rows explain, moment by moment, louder moments than the loud ones counted as those.
+fn map((start, moment): (f64, f64), explained: &[Vec<f64>], yy: &[f64]) -> Map {
+    let loud = loud(yy);
+    let of = |t: usize| {
+        let share = 1.0 / yy[t].max(loud);
+        explained
+            .iter()
+            .map(|row| (share * row[t]) as f32)
+            .collect()
+    };
+    Map {
+        start,
+        moment,
+        explained: (0..yy.len()).map(of).collect(),
+    }
+}
+
+/// The energy of a loud moment.
+fn loud(energies: &[f64]) -> f64 {
+    let mut sorted = energies.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted[(LOUD * sorted.len() as f64) as usize].max(1e-30)
+}
+
 /// The track along what each value of the grid explains of each moment.
 fn along(part: Part, grid: &[f64], explained: &[Vec<f64>], yy: &[f64]) -> Track {
     let moments = yy.len();
     let all = yy.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
     let best = |i: usize| most(&mut explained.iter().map(|row| row[i]));
-    let mut sorted = yy.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let loud = sorted[(LOUD * moments as f64) as usize].max(1e-30);
+    let loud = loud(yy);
     let sure = |i: usize| {
         let mut column: Vec<f64> = explained.iter().map(|row| row[i]).collect();
         column.sort_unstable_by(f64::total_cmp);
@@ -159,15 +189,14 @@ fn along(part: Part, grid: &[f64], explained: &[Vec<f64>], yy: &[f64]) -> Track 
         weights: (0..moments).map(sure).collect(),
         free: (0..moments).map(best).sum::<f64>() / all,
         still_value: grid[still.unwrap_or(0)],
+        map: None,
     }
 }
 
 /// The track of a gain, moment by moment: what is no gain at all is of no weight.
 fn gain(xx: &[f64], xy: &[f64], yy: &[f64]) -> Track {
     let all = |sums: &[f64]| sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-    let mut sorted = xx.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let loud = sorted[(LOUD * xx.len() as f64) as usize].max(1e-30);
+    let loud = loud(xx);
     let explained = |i: usize| xy[i] * xy[i] / xx[i].max(1e-30);
     let moments = 0..xx.len();
     Track {
@@ -181,6 +210,7 @@ fn gain(xx: &[f64], xy: &[f64], yy: &[f64]) -> Track {
             .collect(),
         free: moments.map(explained).sum::<f64>() / all(yy),
         still_value: xy.iter().sum::<f64>() / all(xx),
+        map: None,
     }
 }
 
