@@ -11,7 +11,8 @@
 //! [`spectral`] for the distance of spectra, and `pointwise` for activations. In each, the slice
 //! form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
-//! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`.
+//! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`; and [`join()`] and
+//! [`mean()`], which only a card takes another way.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -22,7 +23,9 @@ pub mod convolution;
 mod crew;
 pub mod encoder_decoder;
 pub mod gpu;
+mod join;
 pub mod long_filter;
+mod mean;
 pub mod memory;
 mod partition;
 mod pointwise;
@@ -36,7 +39,9 @@ pub mod wavenet;
 pub use bridge::{composed_on_cards, is_fused};
 pub use convolution::{conv_transpose1d, conv1d};
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
+pub use join::join;
 pub use long_filter::long_filter;
+pub use mean::mean;
 pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};

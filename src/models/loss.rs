@@ -4,7 +4,7 @@
 
 use crate::config::LossConfig;
 use crate::kernels::composed::emphasised;
-use crate::kernels::spectral_distance;
+use crate::kernels::{mean, spectral_distance};
 use burn::prelude::*;
 use burn::tensor::activation::softplus;
 
@@ -27,11 +27,11 @@ pub fn loss(config: &LossConfig, wet: Tensor<3>, predicted: Tensor<3>) -> Tensor
     let total = terms.map(|(name, weight)| {
         let term = match name {
             "mse" => mse(plain()),
-            "mae" => (wet.clone() - predicted.clone()).abs().mean(),
+            "mae" => mean((wet.clone() - predicted.clone()).abs()),
             "esr" => esr(plain()),
             "dc" => {
-                let offset = (wet.clone() - predicted.clone()).mean();
-                offset.square() / (wet.clone().square().mean() + SILENCE)
+                let offset = mean(wet.clone() - predicted.clone());
+                offset.square() / (mean(wet.clone().square()) + SILENCE)
             }
             "log_cosh" => log_cosh(wet.clone() - predicted.clone()),
             "pre_emphasised_mse" => mse(both_emphasised()),
@@ -56,16 +56,16 @@ pub fn of_sizes(config: &LossConfig, wet: Tensor<3>, predicted: Vec<Tensor<3>>) 
 }
 
 fn mse([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
-    (wet - predicted).square().mean()
+    mean((wet - predicted).square())
 }
 
 fn esr([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
-    let power = wet.clone().square().mean() + SILENCE;
+    let power = mean(wet.clone().square()) + SILENCE;
     mse([wet, predicted]) / power
 }
 
 /// mean(log cosh e) = mean(|e| + softplus(−2|e|)) − log 2, which does not overflow.
 fn log_cosh(error: Tensor<3>) -> Tensor<1> {
     let size = error.abs();
-    (size.clone() + softplus(size * -2.0, 1.0)).mean() - std::f64::consts::LN_2
+    mean(size.clone() + softplus(size * -2.0, 1.0)) - std::f64::consts::LN_2
 }

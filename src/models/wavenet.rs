@@ -157,7 +157,7 @@ impl EffectNetwork for WaveNet {
         match self.shape() {
             Some(shape) if self.is_fused() => {
                 let parts = self.arrays.iter().flat_map(Array::flat).collect();
-                kernels::wavenet(input, Tensor::cat(parts, 0), &shape)
+                kernels::wavenet(input, kernels::join(parts), &shape)
             }
             _ => self.forward_composed(input),
         }

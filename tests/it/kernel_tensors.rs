@@ -860,6 +860,29 @@ fn activations_equal_the_composed_form() {
     }
 }
 
+#[test]
+fn means_and_joined_lists_equal_the_tensor_librarys() {
+    let mut noise = Noise::new(80);
+    for shape in [[1, 1, 1], [3, 2, 511], [2, 1, 40_003]] {
+        compare(
+            &format!("mean of {shape:?}"),
+            &[noise.data(shape, 1.0)],
+            &|p| kernels::mean(p[0].three()).reshape([1, 1, 1]),
+            &|p| p[0].three().mean().reshape([1, 1, 1]),
+        );
+    }
+    for count in [1, 8, 9, 70] {
+        let inputs: Vec<TensorData> = (0..count).map(|n| noise.data([1 + n % 7], 1.0)).collect();
+        let all = |p: &[Parameter]| p.iter().map(Parameter::one).collect::<Vec<_>>();
+        compare(
+            &format!("{count} lists"),
+            &inputs,
+            &|p| kernels::join(all(p)).reshape([1, 1, -1]),
+            &|p| Tensor::cat(all(p), 0).reshape([1, 1, -1]),
+        );
+    }
+}
+
 /// The same network both ways, in one process: what `bench train --composed` compares.
 #[test]
 fn the_composed_form_can_be_asked_for() {

@@ -27,7 +27,6 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::backend::MOST_INPUTS;
 use super::list::Tensors;
 
 /// An operator of kernels on a card with a hand-written gradient. Every tensor it is given is f32,
@@ -49,6 +48,9 @@ pub(crate) trait CardOperator: fmt::Debug + Send + Sync + 'static {
     fn backward(&self, pass: &CardPass<'_>, gradients: &[Option<CubeTensor>]);
 }
 
+/// The most inputs of an operator.
+pub(crate) const MOST_PARTS: usize = 160;
+
 /// What a backward pass finds.
 pub(crate) struct CardPass<'a> {
     /// As in the forward pass.
@@ -63,7 +65,7 @@ pub(crate) struct CardPass<'a> {
 /// leaves beside it.
 ///
 /// # Panics
-/// A tensor is elsewhere, or there are more than [`MOST_INPUTS`].
+/// A tensor is elsewhere, or there are more than [`MOST_PARTS`].
 pub(crate) fn run_on_card(
     operator: impl CardOperator,
     inputs: Vec<DispatchTensor>,
@@ -180,8 +182,17 @@ impl<C: CheckpointStrategy> CardOperators for Autodiff<Cube, C> {
             5 => tracked::<C, 5>(inputs, operator),
             6 => tracked::<C, 6>(inputs, operator),
             7 => tracked::<C, 7>(inputs, operator),
-            MOST_INPUTS => tracked::<C, MOST_INPUTS>(inputs, operator),
-            n => panic!("{operator:?} has {n} inputs, at most {MOST_INPUTS} are foreseen"),
+            8 => tracked::<C, 8>(inputs, operator),
+            n if n <= MOST_PARTS => {
+                // burn wants the number of inputs as a constant: it is filled up with such as want
+                // no gradient.
+                let mut inputs = inputs;
+                let filler = inputs.0[0].primitive().clone();
+                let filler = <Autodiff<Cube, C> as AutodiffBackend>::from_inner(filler);
+                inputs.0.resize(MOST_PARTS, filler);
+                tracked::<C, MOST_PARTS>(inputs, operator)
+            }
+            n => panic!("{operator:?} has {n} inputs, at most {MOST_PARTS} are foreseen"),
         }
     }
 }

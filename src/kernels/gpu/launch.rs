@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
-use burn_cubecl::cubecl::prelude::{BufferArg, CubeCount, CubeDim};
+use burn_cubecl::cubecl::prelude::{BufferArg, CubeCount, CubeDim, TensorArg};
 use burn_cubecl::tensor::CubeTensor;
 use serde::Serialize;
 
@@ -21,6 +21,12 @@ pub(super) fn buffer(tensor: &CubeTensor) -> BufferArg {
 pub(super) fn part(tensor: &CubeTensor, numbers: usize) -> BufferArg {
     count(numbers);
     tensor.clone().into_buffer_arg()
+}
+
+/// The tensor as a member of a sequence of a kernel's arguments.
+pub(super) fn tensor(tensor: &CubeTensor) -> TensorArg {
+    count(tensor.meta.shape().iter().product());
+    tensor.clone().into_tensor_arg()
 }
 
 fn count(numbers: usize) {
