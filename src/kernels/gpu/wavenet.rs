@@ -138,8 +138,8 @@ impl Plan {
         }
     }
 
-    /// Of every weight the number of its block, then the blocks.
-    fn table(&self, net: &WaveNet) -> Vec<u32> {
+    /// How many tiles of weights there are; of every tile the number of its block, then the blocks.
+    fn table(&self, net: &WaveNet) -> (usize, Vec<u32>) {
         let mut blocks = Vec::new();
         for (at, array) in net.arrays.iter().enumerate() {
             let (offsets, signals) = (&self.offsets[at], &self.signals[at]);
@@ -193,12 +193,15 @@ impl Plan {
             blocks.push(block(offsets.head, array.head_kernel_size, head));
             blocks.extend(offsets.head_bias.map(|at| block(at, 1, Signal::One)));
         }
-        let mut table = Vec::with_capacity(self.weights + blocks.len() * FIELDS);
+        let mut table = Vec::new();
+        let mut fields = Vec::new();
         for (number, block) in blocks.iter().enumerate() {
-            table.resize(table.len() + block.weights(), number as u32);
+            fields.extend(block.fields(table.len()));
+            table.resize(table.len() + block.tiles(), number as u32);
         }
-        table.extend(blocks.iter().flat_map(Block::fields));
-        table
+        let tiles = table.len();
+        table.extend(fields);
+        (tiles, table)
     }
 
     fn condition(&self, net: &WaveNet) -> Signal {
@@ -248,7 +251,9 @@ struct Block {
 }
 
 /// Numbers of a block in the table.
-const FIELDS: usize = 14;
+const FIELDS: usize = 15;
+/// Rows and columns of weights that a thread works on at once: what it reads serves all of them.
+const TILE: usize = 4;
 
 impl Block {
     fn columns(&self) -> usize {
@@ -259,11 +264,11 @@ impl Block {
         }
     }
 
-    fn weights(&self) -> usize {
-        self.gradient.rows * self.columns() * self.taps
+    fn tiles(&self) -> usize {
+        self.gradient.rows.div_ceil(TILE) * self.columns().div_ceil(TILE) * self.taps
     }
 
-    fn fields(&self) -> [u32; FIELDS] {
+    fn fields(&self, first_tile: usize) -> [u32; FIELDS] {
         let (kind, signal) = match self.signal {
             Signal::Kept(rows, _) => (0, rows),
             Signal::Condition(rows) => (1, rows),
@@ -285,6 +290,7 @@ impl Block {
             signal.len,
             signal.len.saturating_sub(self.count + reach),
             self.count,
+            first_tile,
         ];
         fields.map(|field| field as u32)
     }
@@ -670,7 +676,7 @@ impl Backward<'_> {
 
     fn weights(&self, dw: &CubeTensor) {
         let (plan, client) = (&self.plan, &self.x.client);
-        let table = plan.table(self.net);
+        let (tiles, table) = plan.table(self.net);
         let bytes: Vec<u8> = table.iter().flat_map(|field| field.to_ne_bytes()).collect();
         let shape = Shape::new([table.len()]);
         let handle = client.create_from_slice(&bytes);
@@ -680,13 +686,13 @@ impl Backward<'_> {
         let (device, parts) = (self.x.device.clone(), plan.batch * pieces);
         let shape = Shape::new([parts, plan.weights]);
         let partial = empty_device_contiguous_dtype(client.clone(), device, shape, DType::F32);
-        // SAFETY: a thread per weight, those beyond end at once; the table's rows lie within the
+        // SAFETY: a thread per tile, those beyond end at once; the table's rows lie within the
         // buffers.
         unsafe {
             product_kernel::launch_unchecked(
                 client,
                 CubeCount::Static(
-                    plan.weights.div_ceil(THREADS) as u32,
+                    tiles.div_ceil(THREADS) as u32,
                     pieces as u32,
                     plan.batch as u32,
                 ),
@@ -696,6 +702,7 @@ impl Backward<'_> {
                 buffer(self.x),
                 buffer(&table),
                 buffer(&partial),
+                tiles,
                 plan.weights,
             );
         }
@@ -1000,47 +1007,67 @@ fn product_kernel(
     condition: &[f32],
     table: &[u32],
     partial: &mut [f32],
+    tiles: usize,
     weights: usize,
 ) {
     let at = CUBE_POS_X as usize * THREADS + UNIT_POS as usize;
-    if at < weights {
-        let block = weights + table[at] as usize * FIELDS;
-        let within = at - table[block] as usize;
+    if at < tiles {
+        let block = tiles + table[at] as usize * FIELDS;
+        let within = at - table[block + 14] as usize;
         let columns = table[block + 1] as usize;
         let taps = table[block + 2] as usize;
-        let dilation = table[block + 3] as usize;
-        let row = within / (columns * taps);
-        let column = within / taps % columns;
+        let rows = table[block + 5] as usize;
+        let across = columns.div_ceil(TILE);
+        let tap = within % taps;
+        let column = within / taps % across * TILE;
+        let row = within / (taps * across) * TILE;
         let item = CUBE_POS_Z as usize;
-        let gradient = table[block + 4] as usize
-            + (item * table[block + 5] as usize + row) * table[block + 6] as usize
+        let row_len = table[block + 6] as usize;
+        let gradient = table[block + 4] as usize + item * rows * row_len
             + table[block + 7] as usize;
         let kind = table[block + 8];
+        let signal_len = table[block + 11] as usize;
         let signal = table[block + 9] as usize
-            + (item * table[block + 10] as usize + column) * table[block + 11] as usize
+            + item * table[block + 10] as usize * signal_len
             + table[block + 12] as usize
-            + within % taps * dilation;
+            + tap * table[block + 3] as usize;
         let begin = CUBE_POS_Y as usize * PIECE;
         let end = min(begin + PIECE, table[block + 13] as usize);
-        let mut sum = 0.0f32;
+        let mut sums = Array::<f32>::new(comptime!(TILE * TILE));
         let mut t = begin;
-        if kind == 0 {
-            while t < end {
-                sum += gradients[gradient + t] * signals[signal + t];
-                t += 1;
+        while t < end {
+            let mut of_row = Array::<f32>::new(TILE);
+            #[unroll]
+            for m in 0..TILE {
+                // Beyond the last row the last: its sum is not written.
+                of_row[m] = gradients[gradient + min(row + m, rows - 1) * row_len + t];
             }
-        } else if kind == 1 {
-            while t < end {
-                sum += gradients[gradient + t] * condition[signal + t];
-                t += 1;
+            #[unroll]
+            for n in 0..TILE {
+                let mut value = 1.0f32;
+                if kind == 0 {
+                    value = signals[signal + min(column + n, columns - 1) * signal_len + t];
+                } else if kind == 1 {
+                    value = condition[signal + min(column + n, columns - 1) * signal_len + t];
+                }
+                #[unroll]
+                for m in 0..TILE {
+                    sums[m * TILE + n] += of_row[m] * value;
+                }
             }
-        } else {
-            while t < end {
-                sum += gradients[gradient + t];
-                t += 1;
-            }
+            t += 1;
         }
         let part = item * CUBE_COUNT_Y as usize + CUBE_POS_Y as usize;
-        partial[part * weights + at] = sum;
+        let first = part * weights + table[block] as usize;
+        #[unroll]
+        for m in 0..TILE {
+            #[unroll]
+            for n in 0..TILE {
+                if row + m < rows && column + n < columns {
+                    partial[first + ((row + m) * columns + column + n) * taps + tap] =
+                        sums[m * TILE + n];
+                }
+            }
+        }
     }
 }
