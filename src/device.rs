@@ -223,10 +223,19 @@ pub fn watched<R>(device: &Device, work: impl FnOnce() -> R) -> Result<R, String
     result.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied());
-        let text = text.unwrap_or("no reason given").replace('\n', " ");
-        let reason = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        reason.chars().take(200).collect()
+        reason(text.unwrap_or("no reason given"))
     })
+}
+
+/// The innermost of the causes that a driver's text lists, in one line.
+pub(crate) fn reason(text: &str) -> String {
+    let cause = text.rsplit("Caused by:").next().unwrap_or(text);
+    let cause = cause
+        .split("No backtrace available")
+        .next()
+        .unwrap_or(cause);
+    let line = cause.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(200).collect()
 }
 
 /// Whether a panic of this thread will be told as an error of [`watched`] work.
@@ -262,6 +271,9 @@ mod tests {
         let card = card.autodiff();
         let lost = watched(&card, || -> u32 { panic!("device {}\n  lost", 7) });
         assert_eq!(lost, Err("device 7 lost".to_string()));
+        let deep =
+            "failed\nCaused by:\n  several\nCaused by:\n  can't allocate 7\nNo backtrace available";
+        assert_eq!(reason(deep), "can't allocate 7");
         assert_eq!(watched(&card, is_watched), Ok(true));
         assert!(!is_watched());
     }

@@ -12,7 +12,7 @@
 //! form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
 //! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`; and [`join()`] and
-//! [`mean()`], which only a card takes another way.
+//! [`mean()`], which only a card takes another way, and an optimiser's [`descent`] there.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -21,6 +21,7 @@ mod bridge;
 pub mod composed;
 pub mod convolution;
 mod crew;
+pub mod descent;
 pub mod encoder_decoder;
 pub mod gpu;
 mod join;

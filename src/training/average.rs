@@ -1,6 +1,7 @@
 //! An exponential moving average of a network's weights (Polyak & Juditsky 1992): it lies
 //! where the newest weights only jitter around, and so is usually the better network.
 
+use crate::kernels::descent::{Descent, Way, Weight, can_descend, descend};
 use crate::models::EffectModel;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
@@ -35,40 +36,64 @@ impl Average {
     pub fn follow(&mut self, model: &EffectModel, steps: usize) {
         let steps = steps as f64;
         let decay = self.decay.min((1.0 + steps) / (10.0 + steps));
-        let mut newest = Flatten::default();
-        model.visit(&mut newest);
-        let mut blend = Blend {
-            newest: newest.0,
-            decay,
+        let (newest, average) = (flat(model), flat(&self.model));
+        let blended = match average.first().is_some_and(can_descend) {
+            true => blended_on_card(newest, average, decay),
+            false => blended(newest, average, decay),
         };
-        self.model = self.model.clone().map(&mut blend);
+        self.model = self.model.clone().map(&mut Replace(blended.into()));
     }
+}
+
+fn blended(newest: Vec<Tensor<1>>, average: Vec<Tensor<1>>, decay: f64) -> Vec<Tensor<1>> {
+    let pairs = newest.into_iter().zip(average);
+    let blend =
+        |(newest, average): (Tensor<1>, Tensor<1>)| average * decay + newest * (1.0 - decay);
+    pairs.map(blend).collect()
+}
+
+/// The same as one step: the average goes (1 − decay) of the way to the newest.
+fn blended_on_card(newest: Vec<Tensor<1>>, average: Vec<Tensor<1>>, decay: f64) -> Vec<Tensor<1>> {
+    let step = Descent {
+        rate: -(1.0 - decay) as f32,
+        way: Way::Plain,
+        largest: None,
+    };
+    let unused = || Tensor::empty([1], &newest[0].device());
+    let unused = [unused(), unused()];
+    let pairs = newest.into_iter().zip(average);
+    let weights = pairs.map(|(newest, average)| Weight {
+        len: average.dims()[0],
+        weights: average.into_dispatch(),
+        gradient: newest.into_dispatch(),
+        decay: -1.0,
+    });
+    let blended = descend(step, weights.collect(), unused).weights;
+    blended.into_iter().map(Tensor::from_dispatch).collect()
 }
 
 /// All parameters in order, flat.
-#[derive(Default)]
-struct Flatten(VecDeque<Tensor<1>>);
-
-impl ModuleVisitor for Flatten {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.push_back(param.val().flatten(0, D - 1));
+fn flat(model: &EffectModel) -> Vec<Tensor<1>> {
+    struct Flatten(Vec<Tensor<1>>);
+    impl ModuleVisitor for Flatten {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().flatten(0, D - 1));
+        }
     }
+    let mut flatten = Flatten(Vec::new());
+    model.visit(&mut flatten);
+    flatten.0
 }
 
-/// Moves parameters, visited in the same order, towards the newest.
-struct Blend {
-    newest: VecDeque<Tensor<1>>,
-    decay: f64,
-}
+/// Gives parameters, visited in the same order, new values.
+struct Replace(VecDeque<Tensor<1>>);
 
-impl ModuleMapper for Blend {
+impl ModuleMapper for Replace {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(newest) = self.newest.pop_front() else {
-            return param;
-        };
-        let shape = param.dims();
-        let share = newest.reshape(shape) * (1.0 - self.decay);
-        param.map(|average| average * self.decay + share)
+        match self.0.pop_front() {
+            Some(new) => param.map(|old| new.reshape(old.dims())),
+            None => param,
+        }
     }
 }
 
@@ -76,22 +101,26 @@ impl ModuleMapper for Blend {
 mod tests {
     use super::*;
     use crate::config::{ModelConfig, WindowConfig};
+    use crate::device::{DeviceChoice, select};
     use crate::models;
 
     fn weights(model: &EffectModel) -> Vec<f32> {
-        let mut flat = Flatten::default();
-        model.visit(&mut flat);
-        let all = Tensor::cat(flat.0.into(), 0);
+        let all = Tensor::cat(flat(model), 0);
         all.into_data().try_to_vec().unwrap()
     }
 
     #[test]
     fn the_average_is_its_recursion() {
+        is_its_recursion(&Device::flex());
+        match select(DeviceChoice::Wgpu(0)) {
+            Ok(card) => is_its_recursion(&card.device),
+            Err(_) => eprintln!("skipped: no Vulkan driver here (Debian: mesa-vulkan-drivers)"),
+        }
+    }
+
+    fn is_its_recursion(device: &Device) {
         let config: ModelConfig = toml::from_str("kind = \"tcn\"\nlayers = 2").unwrap();
-        let model = |seed| {
-            let device = Device::flex();
-            models::build(&config, &WindowConfig::default(), 1, seed, &device)
-        };
+        let model = |seed| models::build(&config, &WindowConfig::default(), 1, seed, device);
         let mut average = Average::new(0.5, model(0));
         let mut expected = weights(&model(0));
         for step in 1..=20 {

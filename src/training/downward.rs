@@ -8,7 +8,7 @@
 //!
 //! Knows nothing of the network that is taught, nor of folders.
 
-use super::optimiser;
+use super::optimiser::Optimiser;
 use super::step::{self, Recipe};
 use super::truncated::TruncatedBatch;
 use super::{batcher, schedule};
@@ -195,11 +195,10 @@ fn fit(
     let config = ModelConfig::WienerHammerstein(CHAIN);
     let model = models::build(&config, &WindowConfig::default(), knobs, seed, device);
     let mut model = model.train();
-    let mut optimiser = optimiser::build(training, &model);
+    let mut optimiser = Optimiser::new(training, &model);
     let loss = LossConfig::default();
     let recipe = Recipe {
         loss: &loss,
-        training,
         target_gain: 1.0,
     };
     let autodiff = device.clone().autodiff();

@@ -36,6 +36,7 @@ use crate::report::metrics::{ErrorSums, Metrics};
 use burn::module::Module;
 use burn::prelude::*;
 use history::{BestEpoch, EpochRow};
+use optimiser::Overflow;
 use run_dir::{Progress, RunDir, RunError, State};
 use saver::Saver;
 use settled::Settled;
@@ -313,7 +314,6 @@ fn train_epoch(
     let device = session.device.clone().autodiff();
     let recipe = Recipe {
         loss: &session.config.loss,
-        training,
         target_gain: session.target_gain,
     };
     let epoch = state.progress.history.len();
@@ -332,7 +332,7 @@ fn train_epoch(
     let steps = order.len().div_ceil(training.batch_size) * per_window;
     let mut log = StepLog::default();
     let mut number = epoch * steps;
-    let (mut rate, mut overflowed) = (0.0, 0);
+    let mut rate = 0.0;
     let name = format!("epoch {}/{}", epoch + 1, training.epochs);
     let task = Task::begin(observer, &name, Some(steps as u64));
     let mut settled = Settled::find(&state.model, session.windows, &device);
@@ -342,7 +342,10 @@ fn train_epoch(
         let start = settled.of_batch(batch.size, &batch.controls);
         let tensors = batcher::tensors(batch, &device);
         let mut batch = TruncatedBatch::begin(&state.model, tensors, training.step_len, start);
-        let (mut predicted, mut losses) = (Vec::new(), Vec::new());
+        let mut waiting = Waiting {
+            wet: wet_samples,
+            ..Waiting::default()
+        };
         while let Some(sides) = batch.advance(&state.model) {
             task.go_on().map_err(|_| TrainingError::Interrupted {
                 epoch: epoch + 1,
@@ -353,12 +356,12 @@ fn train_epoch(
             let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
             state.model = stepped.model;
             number += 1;
-            overflowed += usize::from(stepped.overflowed);
             if let Some(average) = &mut state.average {
                 average.follow(&state.model.valid(), number);
             }
-            predicted.push(stepped.predicted);
-            losses.push(stepped.loss);
+            waiting.predicted.push(stepped.predicted);
+            waiting.losses.push(stepped.loss);
+            waiting.overflows.push(stepped.overflowed);
             task.advance(1);
         }
         settled.follow(&state.model);
@@ -369,11 +372,13 @@ fn train_epoch(
             );
             observer.event(Event::Warning(&text));
         }
-        log.push(wet_samples, predicted, losses);
+        log.push(waiting);
         if let Some(loss) = log.drain_when_full() {
             return Err(diverged(loss, epoch, rate));
         }
     }
+    let broken = log.drain();
+    let overflowed = log.overflowed;
     if overflowed == steps && steps > 0 {
         let epoch = epoch + 1;
         return Err(TrainingError::Overflowed { epoch, rate });
@@ -385,7 +390,7 @@ fn train_epoch(
         );
         observer.event(Event::Warning(&text));
     }
-    match log.drain() {
+    match broken {
         Some(loss) => Err(diverged(loss, epoch, rate)),
         None => {
             session.follow_with_tail(&mut state, observer)?;
@@ -426,18 +431,26 @@ fn follow_motion(
 #[derive(Default)]
 struct StepLog {
     sums: ErrorSums,
-    waiting: Vec<(Vec<f32>, Tensor<3>, Tensor<1>)>,
+    overflowed: usize,
+    waiting: Vec<Waiting>,
     steps: usize,
+}
+
+/// The steps of one batch: of each the prediction of a piece of its windows, and more.
+#[derive(Default)]
+struct Waiting {
+    wet: Vec<f32>,
+    predicted: Vec<Tensor<3>>,
+    losses: Vec<Tensor<1>>,
+    overflows: Vec<Overflow>,
 }
 
 impl StepLog {
     const CAPACITY: usize = 8;
 
-    /// The steps of one batch: predictions of one piece of its windows each.
-    fn push(&mut self, wet: Vec<f32>, predicted: Vec<Tensor<3>>, losses: Vec<Tensor<1>>) {
-        self.steps += losses.len();
-        let both = (Tensor::cat(predicted, 2), Tensor::cat(losses, 0));
-        self.waiting.push((wet, both.0, both.1));
+    fn push(&mut self, batch: Waiting) {
+        self.steps += batch.losses.len();
+        self.waiting.push(batch);
     }
 
     fn drain_when_full(&mut self) -> Option<f32> {
@@ -448,10 +461,15 @@ impl StepLog {
     fn drain(&mut self) -> Option<f32> {
         self.steps = 0;
         let mut broken = None;
-        for (wet, predicted, losses) in self.waiting.drain(..) {
-            self.sums.add(&wet, &to_host(predicted));
-            let losses = to_host(losses.reshape([1, 1, -1]));
+        for batch in self.waiting.drain(..) {
+            let predicted = to_host(Tensor::cat(batch.predicted, 2));
+            self.sums.add(&batch.wet, &predicted);
+            let losses = to_host(Tensor::cat(batch.losses, 0).reshape([1, 1, -1]));
             broken = broken.or(losses.into_iter().find(|loss| !loss.is_finite()));
+            let overflows = batch.overflows.into_iter();
+            self.overflowed += overflows
+                .filter_map(|one| one.happened().then_some(()))
+                .count();
         }
         broken
     }

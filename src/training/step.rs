@@ -2,10 +2,10 @@
 //!
 //! Knows nothing of epochs, logs or where the batch came from.
 
-use super::optimiser;
-use crate::config::{LossConfig, TrainingConfig};
+use super::optimiser::{Optimiser, Overflow};
+use crate::config::LossConfig;
 use crate::models::{EffectModel, loss};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::prelude::*;
 
 /// The parts of a step, in their order.
@@ -31,16 +31,14 @@ pub struct Stepped {
     /// Whether the gradients, which were to be clipped, were beyond 32 bits, and the weights are the old
     /// ones: a memory that is at the edge of chaos multiplies them from sample to sample, and such a
     /// step would make NaN of all that was learned.
-    pub overflowed: bool,
+    pub overflowed: Overflow,
 }
 
-/// What turns a prediction into new weights.
+/// What a prediction is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe<'a> {
     /// What is minimised.
     pub loss: &'a LossConfig,
-    /// How gradients are clipped.
-    pub training: &'a TrainingConfig,
     /// Factor on both sides before the loss.
     pub target_gain: f32,
 }
@@ -48,16 +46,15 @@ pub struct Recipe<'a> {
 /// Trains `model` on dry `[batch, dry + controls, input]` and wet `[batch, wet, window]`, both on an
 /// autodiff device. `after` hears of every part that was asked for; on a GPU it may still run.
 pub fn step(
-    (loss, training): (&LossConfig, &TrainingConfig),
+    loss: &LossConfig,
     model: EffectModel,
-    optimiser: &mut ModuleOptimizer,
+    optimiser: &mut Optimiser,
     (dry, wet): (Tensor<3>, Tensor<3>),
     rate: f64,
     after: impl FnMut(Phase),
 ) -> Stepped {
     let recipe = Recipe {
         loss,
-        training,
         target_gain: 1.0,
     };
     let predicted = model.forward_sizes(dry);
@@ -68,7 +65,7 @@ pub fn step(
 pub fn update(
     recipe: Recipe<'_>,
     model: EffectModel,
-    optimiser: &mut ModuleOptimizer,
+    optimiser: &mut Optimiser,
     (wet, predicted): (Tensor<3>, Vec<Tensor<3>>),
     rate: f64,
     mut after: impl FnMut(Phase),
@@ -91,15 +88,7 @@ pub fn update(
     after(Phase::Forward);
     let grads = GradientsParams::from_grads(loss.backward(), &model);
     after(Phase::Backward);
-    let grads = match recipe.training.clip_norm {
-        Some(largest) => optimiser::clip_global_norm(grads, &model, largest),
-        None => Some(grads),
-    };
-    let overflowed = grads.is_none();
-    let model = match grads {
-        Some(grads) => optimiser.step(rate, model, grads),
-        None => model,
-    };
+    let (model, overflowed) = optimiser.step(rate, model, grads);
     after(Phase::Optimiser);
     Stepped {
         model,

@@ -17,7 +17,7 @@ use crate::models::Work;
 use crate::progress::{Observer, Task};
 use crate::simd::peak::{self, FmaPeak};
 use crate::simd::{self, Isa};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use burn::module::Module;
 use rival::{Rival, Started};
 use serde::Serialize;
@@ -188,7 +188,12 @@ pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome
     let mut rows = Vec::new();
     for subject in &subjects {
         task.status(&subject.name);
-        rows.push(measure(request, subject, &selected, &peak, &task)?);
+        let row = || measure(request, subject, &selected, &peak, &task);
+        let row = device::watched(&selected.device, row).map_err(|reason| {
+            let (name, id) = (&subject.name, &selected.id);
+            anyhow!("{name} on {id}: the card failed ({reason})")
+        })?;
+        rows.push(row?);
         task.advance(1);
     }
     drop(task);

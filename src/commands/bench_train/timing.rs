@@ -6,14 +6,15 @@ use crate::audio::SampleRate;
 use crate::config::WindowConfig;
 use crate::data::pair::{DryWetPair, Span};
 use crate::data::windows::Windows;
+use crate::device;
 use crate::models::{self, EffectModel};
 use crate::random::Noise;
 use crate::training::batcher;
+use crate::training::evaluate;
+use crate::training::optimiser::Optimiser;
 use crate::training::step::{self, Phase};
-use crate::training::{evaluate, optimiser};
 use anyhow::bail;
 use burn::module::Module;
-use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use serde::Serialize;
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub struct Trainer<'a> {
     windows: Windows,
     /// `None` only while a step runs.
     model: Option<EffectModel>,
-    optimiser: ModuleOptimizer,
+    optimiser: Optimiser,
     steps: usize,
 }
 
@@ -93,11 +94,14 @@ impl<'a> Trainer<'a> {
         let len = reach.context + reach.lookahead + training.batch_size * window_len;
         let span = sound(len, subject);
         let model = model.train();
+        let mut cut = Windows::cut(vec![span], window_len, window_len, reach);
+        // What lies before the first sample is silence, and those windows count as well.
+        cut.keep_spread(training.batch_size);
         Self {
             subject,
             device: device.clone(),
-            windows: Windows::cut(vec![span], window_len, window_len, reach),
-            optimiser: optimiser::build(training, &model),
+            windows: cut,
+            optimiser: Optimiser::new(training, &model),
             model: Some(model),
             steps: 0,
         }
@@ -143,14 +147,7 @@ impl<'a> Trainer<'a> {
             last = now;
         };
         let rate = training.learning_rate;
-        let stepped = step::step(
-            (loss, training),
-            model,
-            &mut self.optimiser,
-            tensors,
-            rate,
-            after,
-        );
+        let stepped = step::step(loss, model, &mut self.optimiser, tensors, rate, after);
         waited?;
         // Handed over as the loop's log does it.
         let loss: f32 = stepped.loss.into_scalar();
@@ -178,7 +175,7 @@ impl<'a> Trainer<'a> {
 fn wait(device: &Device) -> anyhow::Result<()> {
     match device.sync() {
         Ok(()) => Ok(()),
-        Err(error) => bail!("the device failed: {error:?}"),
+        Err(error) => bail!("the device failed: {}", device::reason(&error.to_string())),
     }
 }
 

@@ -65,6 +65,31 @@ pub(crate) fn is_on_card<const D: usize>(tensor: &Tensor<D>) -> bool {
     form_of(tensor, "", Ok(())) == Form::Card
 }
 
+/// Bytes of the largest buffer that the tensor's card has room for in one piece.
+fn largest_buffer<const D: usize>(tensor: &Tensor<D>) -> usize {
+    match tensor.device().inner().as_dispatch() {
+        DispatchDevice::Cube(card) => card.client().properties().memory.max_page_size as usize,
+        _ => usize::MAX,
+    }
+}
+
+/// Calls `work` with x, or with parts of its batch where the buffers of all of it, so many bytes an
+/// item, are more than its card has in one piece.
+pub(crate) fn in_fitting_parts(
+    x: Tensor<3>,
+    bytes_per_item: usize,
+    work: impl Fn(Tensor<3>) -> Tensor<3>,
+) -> Tensor<3> {
+    let batch = x.dims()[0];
+    let most = largest_buffer(&x) / bytes_per_item.max(1);
+    let parts = batch.div_ceil(most.clamp(1, batch.max(1)));
+    if parts <= 1 {
+        return work(x);
+    }
+    let parts = x.split(batch.div_ceil(parts), 0).into_iter();
+    Tensor::cat(parts.map(work).collect(), 0)
+}
+
 /// Whether an operator without kernels for cards takes its form for host memory.
 pub(crate) fn is_on_host<const D: usize>(tensor: &Tensor<D>, operator: &str) -> bool {
     form_of(tensor, operator, Err(String::new())) == Form::Host

@@ -7,10 +7,8 @@ use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::launch::{THREADS, buffer, cube, cubes};
+use super::sums::sum_of_cube;
 use crate::kernels::bridge::{CardOperator, CardPass};
-
-/// From all of a cube's sums to one.
-const HALVINGS: usize = THREADS.trailing_zeros() as usize;
 
 /// Input x, output its mean `[1]`.
 #[derive(Debug)]
@@ -57,26 +55,15 @@ impl CardOperator for CardMean {
 #[cube(launch_unchecked)]
 fn mean_kernel(x: &[f32], mean: &mut [f32], numbers: usize) {
     let unit = UNIT_POS as usize;
-    let mut sums = Shared::<[f32]>::new_slice(THREADS);
     let mut sum = 0.0f32;
     let mut at = unit;
     while at < numbers {
         sum += x[at];
         at += THREADS;
     }
-    sums[unit] = sum;
-    sync_cube();
-    #[unroll]
-    for step in 0..HALVINGS {
-        let half = comptime!(THREADS >> (step + 1));
-        if unit < half {
-            let both = sums[unit] + sums[unit + half];
-            sums[unit] = both;
-        }
-        sync_cube();
-    }
+    let total = sum_of_cube(sum);
     if unit == 0 {
-        mean[0] = sums[0] / f32::cast_from(numbers);
+        mean[0] = total / f32::cast_from(numbers);
     }
 }
 

@@ -5,10 +5,12 @@
 //! all. Results are the same from run to run: no sum depends on which thread came first.
 
 pub(super) mod convolution;
+pub(super) mod descent;
 pub(super) mod join;
 mod launch;
 mod math;
 pub(super) mod mean;
+mod parts;
 pub(super) mod recurrent;
 mod roofline;
 pub(super) mod scan;

@@ -1,11 +1,33 @@
-//! Sums over time that were cut into pieces, added up: in the pieces' order, so that they are the
-//! same from run to run. Knows no operator.
+//! Sums over a cube's threads, and over time that was cut into pieces: always in the same order, so
+//! that they are the same from run to run. Knows no operator.
 
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{buffer, cube, cubes};
+use super::launch::{THREADS, buffer, cube, cubes};
+
+/// From all of a cube's sums to one.
+const HALVINGS: usize = THREADS.trailing_zeros() as usize;
+
+/// The sum of the numbers of a cube's [`THREADS`] threads, which the first of them may use.
+#[cube]
+pub(super) fn sum_of_cube(number: f32) -> f32 {
+    let unit = UNIT_POS as usize;
+    let mut sums = Shared::<[f32]>::new_slice(THREADS);
+    sums[unit] = number;
+    sync_cube();
+    #[unroll]
+    for step in 0..HALVINGS {
+        let half = comptime!(THREADS >> (step + 1));
+        if unit < half {
+            let both = sums[unit] + sums[unit + half];
+            sums[unit] = both;
+        }
+        sync_cube();
+    }
+    sums[0]
+}
 
 /// Adds up `partial` `[parts, numbers]`: the first numbers into `first`, as many as it says, the
 /// others into `second`.

@@ -52,6 +52,12 @@ struct ArrayRows {
     head: Rows,
 }
 
+/// Bytes of the largest buffer that an item of `len` samples needs.
+pub(in crate::kernels) fn kept_bytes(net: &WaveNet, len: usize) -> usize {
+    let plan = Plan::new(net, 1, len);
+    plan.signal_numbers.max(plan.gradient_numbers) * size_of::<f32>()
+}
+
 /// Where everything lies.
 struct Plan {
     batch: usize,
@@ -1023,8 +1029,8 @@ fn product_kernel(
         let row = within / (taps * across) * TILE;
         let item = CUBE_POS_Z as usize;
         let row_len = table[block + 6] as usize;
-        let gradient = table[block + 4] as usize + item * rows * row_len
-            + table[block + 7] as usize;
+        let gradient =
+            table[block + 4] as usize + item * rows * row_len + table[block + 7] as usize;
         let kind = table[block + 8];
         let signal_len = table[block + 11] as usize;
         let signal = table[block + 9] as usize

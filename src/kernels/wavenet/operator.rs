@@ -4,10 +4,11 @@ use burn::tensor::Tensor;
 
 use super::shape::WaveNet;
 use crate::kernels::bridge::{
-    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, output_on_card, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, in_fitting_parts,
+    output_on_card, run,
 };
 use crate::kernels::composed;
-use crate::kernels::gpu::wavenet::{CardWaveNet, MOST_CHANNELS};
+use crate::kernels::gpu::wavenet::{CardWaveNet, MOST_CHANNELS, kept_bytes};
 
 /// A whole WaveNet: x `[batch, in_channels, time]` and its flat list of weights (for their order
 /// see [`WaveNet::weights`]) give `[batch, out_channels, time − receptive_field + 1]`.
@@ -37,10 +38,12 @@ pub fn wavenet(x: Tensor<3>, weights: Tensor<1>, net: &WaveNet) -> Tensor<3> {
     if form == Form::Composed {
         return composed::wavenet(x, weights, net);
     }
-    let inputs = vec![x.into_dispatch(), weights.into_dispatch()];
+    let inputs = |x: Tensor<3>| vec![x.into_dispatch(), weights.clone().into_dispatch()];
     match form {
-        Form::Host => run(WaveNetOperator(net.clone()), inputs),
-        _ => output_on_card(CardWaveNet(net.clone()), inputs),
+        Form::Host => run(WaveNetOperator(net.clone()), inputs(x)),
+        _ => in_fitting_parts(x, kept_bytes(net, len), |x| {
+            output_on_card(CardWaveNet(net.clone()), inputs(x))
+        }),
     }
 }
 

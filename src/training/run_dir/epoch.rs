@@ -9,9 +9,8 @@ use crate::files::{self, system};
 use crate::models::EffectModel;
 use crate::training::average::Average;
 use crate::training::history::{BestEpoch, EpochRow};
-use crate::training::optimiser;
+use crate::training::optimiser::Optimiser;
 use burn::module::Module;
-use burn::optim::ModuleOptimizer;
 use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -56,7 +55,7 @@ pub(super) fn save(state: &State, folder: &Path) -> Result<(), RunError> {
         log_checksum: progress.log_checksum,
         history: Vec::new(),
     };
-    let moments = state.optimiser.into_bytes();
+    let moments = state.optimiser.to_bytes(&state.model);
     let moments = moments.map_err(|e| damaged(&folder.join(OPTIMISER), e))?;
     let text = serde_json::to_vec(&saved).map_err(|e| damaged(&folder.join(STATE), e))?;
     let newest = weights::to_bytes(&state.model, &folder.join(WEIGHTS))?;
@@ -112,7 +111,7 @@ impl SavedEpoch {
         self,
         model: EffectModel,
         training: &TrainingConfig,
-    ) -> Result<(EffectModel, ModuleOptimizer, Option<Average>), RunError> {
+    ) -> Result<(EffectModel, Optimiser, Option<Average>), RunError> {
         let average = match training.average.zip(self.average) {
             Some((decay, bytes)) => {
                 let path = self.folder.join(AVERAGE);
@@ -122,7 +121,7 @@ impl SavedEpoch {
             None => None,
         };
         let model = weights::load(model, self.weights, &self.folder.join(WEIGHTS))?;
-        let optimiser = optimiser::build(training, &model)
+        let optimiser = Optimiser::new(training, &model)
             .from_bytes(Bytes::from_bytes_vec(self.optimiser))
             .map_err(|e| damaged(&self.folder.join(OPTIMISER), e))?;
         Ok((model, optimiser, average))

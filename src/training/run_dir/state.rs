@@ -4,9 +4,8 @@ use crate::config::TrainingConfig;
 use crate::models::EffectModel;
 use crate::training::average::Average;
 use crate::training::history::{BestEpoch, EpochRow};
-use crate::training::optimiser;
+use crate::training::optimiser::Optimiser;
 use burn::module::Module;
-use burn::optim::ModuleOptimizer;
 use std::fmt;
 
 /// What is not in the weights: the rest of a resumable state.
@@ -25,7 +24,7 @@ pub struct State {
     /// With its newest weights, where gradients can reach them.
     pub model: EffectModel,
     /// With its moments.
-    pub optimiser: ModuleOptimizer,
+    pub optimiser: Optimiser,
     /// Of the weights, where `training.average` asks for it.
     pub average: Option<Average>,
     /// What is logged so far.
@@ -47,7 +46,7 @@ impl State {
     pub fn begun(model: EffectModel, training: &TrainingConfig) -> Self {
         let average = training.average;
         Self {
-            optimiser: optimiser::build(training, &model),
+            optimiser: Optimiser::new(training, &model),
             average: average.map(|decay| Average::new(decay, model.valid())),
             progress: Progress::default(),
             model,

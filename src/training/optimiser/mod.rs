@@ -1,7 +1,10 @@
-//! From a config to burn's optimiser: which weights decay, which are frozen, and the clipping
-//! of all gradients by one norm.
+//! The optimiser of a config: which weights decay, which are frozen, and the clipping of all
+//! gradients by one norm. On the processor it is burn's; on a card all weights move in
+//! [few launches](on_card). Saved it is burn's in both cases, so that a run goes on wherever it likes.
 
-use crate::config::{Optimiser, TrainingConfig};
+mod on_card;
+
+use crate::config::{self, TrainingConfig};
 use crate::models::parameters;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
@@ -9,13 +12,129 @@ use burn::optim::{
     AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer, SgdConfig,
 };
 use burn::prelude::*;
+use burn::store::RecordError;
+use burn::tensor::Bytes;
+use on_card::OnCard;
 
 /// Kingma & Ba's ε; burn's own default is 1e-5, which quiet recordings would feel.
 const ADAM_EPSILON: f32 = 1e-8;
 
-/// The optimiser of `config` for `model`. Weight decay falls on kernels only: parameters of
-/// two or more axes.
-pub fn build<M: Module>(config: &TrainingConfig, model: &M) -> ModuleOptimizer {
+/// An optimiser with its moments.
+pub struct Optimiser {
+    config: TrainingConfig,
+    /// Without moments while they lie on a card.
+    library: ModuleOptimizer,
+    on_card: Option<OnCard>,
+}
+
+/// Whether a step's gradients, which were to be clipped, were beyond 32 bits: then nothing moved.
+#[derive(Debug)]
+pub enum Overflow {
+    /// It is known.
+    Known(bool),
+    /// A card's sums of squares tell, which it need not be waited for.
+    Squares(Tensor<1>),
+}
+
+impl Overflow {
+    /// Whether they were.
+    pub fn happened(self) -> bool {
+        match self {
+            Self::Known(known) => known,
+            Self::Squares(sums) => !sums.sum().into_scalar::<f32>().is_finite(),
+        }
+    }
+}
+
+impl Optimiser {
+    /// For `model`, at its first step. Weight decay falls on kernels only: parameters of two or more
+    /// axes.
+    pub fn new<M: Module>(config: &TrainingConfig, model: &M) -> Self {
+        Self {
+            library: library(config, model),
+            config: config.clone(),
+            on_card: None,
+        }
+    }
+
+    /// Moves the weights by their gradients, which [`TrainingConfig::clip_norm`] may shorten.
+    pub fn step<M: Module>(
+        &mut self,
+        rate: f64,
+        model: M,
+        grads: GradientsParams,
+    ) -> (M, Overflow) {
+        if on_card::takes(&model) {
+            return self.step_on_card(rate, model, grads);
+        }
+        self.bring_back(&model);
+        let grads = match self.config.clip_norm {
+            Some(largest) => clip_global_norm(grads, &model, largest),
+            None => Some(grads),
+        };
+        match grads {
+            Some(grads) => (
+                self.library.step(rate, model, grads),
+                Overflow::Known(false),
+            ),
+            None => (model, Overflow::Known(true)),
+        }
+    }
+
+    /// The moments, as burn saves them; `model` is the one they belong to.
+    ///
+    /// # Errors
+    /// burn's.
+    pub fn to_bytes<M: Module>(&self, model: &M) -> Result<Bytes, RecordError> {
+        match &self.on_card {
+            Some(state) => state.planted(&self.config, model).into_bytes(),
+            None => self.library.into_bytes(),
+        }
+    }
+
+    /// With saved moments.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn from_bytes(self, bytes: Bytes) -> Result<Self, RecordError> {
+        Ok(Self {
+            library: self.library.from_bytes(bytes)?,
+            on_card: None,
+            ..self
+        })
+    }
+
+    /// Moments that lie on a card become burn's again.
+    fn bring_back<M: Module>(&mut self, model: &M) {
+        if let Some(state) = self.on_card.take() {
+            self.library = state.planted(&self.config, model);
+        }
+    }
+
+    fn step_on_card<M: Module>(
+        &mut self,
+        rate: f64,
+        model: M,
+        grads: GradientsParams,
+    ) -> (M, Overflow) {
+        let list = on_card::list(&model, &grads, self.config.weight_decay as f32);
+        let mut state = match self.on_card.take() {
+            Some(state) if state.fits(&list) => state,
+            other => {
+                // The first step, or other weights than before.
+                self.on_card = other;
+                self.bring_back(&model);
+                OnCard::taken(&self.library, &model, &list)
+            }
+        };
+        let stepped = state.step(&self.config, rate as f32, model, list, grads);
+        self.on_card = Some(state);
+        stepped
+    }
+}
+
+/// burn's optimiser of `config` for `model`.
+fn library<M: Module>(config: &TrainingConfig, model: &M) -> ModuleOptimizer {
     let kernels = parameters(model)
         .into_iter()
         .filter(|p| p.shape.len() >= 2)
@@ -24,17 +143,17 @@ pub fn build<M: Module>(config: &TrainingConfig, model: &M) -> ModuleOptimizer {
     let decay = config.weight_decay as f32;
     let l2 = Some(WeightDecayConfig::new(decay));
     match config.optimiser {
-        Optimiser::Adam => {
+        config::Optimiser::Adam => {
             let adam = AdamConfig::new().with_epsilon(ADAM_EPSILON);
             let decayed = adam.clone().with_weight_decay(l2);
             grouped(adam.build(), decayed.build(), kernels)
         }
-        Optimiser::AdamW => {
+        config::Optimiser::AdamW => {
             let adam = AdamWConfig::new().with_epsilon(ADAM_EPSILON);
             let free = adam.clone().with_weight_decay(0.0);
             grouped(free.build(), adam.with_weight_decay(decay).build(), kernels)
         }
-        Optimiser::Sgd => {
+        config::Optimiser::Sgd => {
             let decayed = SgdConfig::new().with_weight_decay(l2);
             grouped(SgdConfig::new().build(), decayed.build(), kernels)
         }
@@ -47,7 +166,7 @@ fn grouped<O: Optimizer>(free: O, decayed: O, kernels: Vec<ParamId>) -> ModuleOp
 
 /// Scales all gradients so that their common L2 norm is at most `largest`; `None` where that norm is no
 /// finite number, so that they have no direction to go in.
-pub fn clip_global_norm<M: Module>(
+fn clip_global_norm<M: Module>(
     grads: GradientsParams,
     model: &M,
     largest: f64,
