@@ -42,7 +42,7 @@ pub use convolution::{conv_transpose1d, conv1d};
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
 pub use join::join;
 pub use long_filter::long_filter;
-pub use mean::mean;
+pub use mean::{mean, mean_square, mean_square_difference};
 pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};

@@ -4,7 +4,7 @@
 
 use crate::config::LossConfig;
 use crate::kernels::composed::emphasised;
-use crate::kernels::{mean, spectral_distance};
+use crate::kernels::{mean, mean_square, mean_square_difference, spectral_distance};
 use burn::prelude::*;
 use burn::tensor::activation::softplus;
 
@@ -31,7 +31,7 @@ pub fn loss(config: &LossConfig, wet: Tensor<3>, predicted: Tensor<3>) -> Tensor
             "esr" => esr(plain()),
             "dc" => {
                 let offset = mean(wet.clone() - predicted.clone());
-                offset.square() / (mean(wet.clone().square()) + SILENCE)
+                offset.square() / (mean_square(wet.clone()) + SILENCE)
             }
             "log_cosh" => log_cosh(wet.clone() - predicted.clone()),
             "pre_emphasised_mse" => mse(both_emphasised()),
@@ -39,7 +39,10 @@ pub fn loss(config: &LossConfig, wet: Tensor<3>, predicted: Tensor<3>) -> Tensor
             "multi_resolution_stft" => spectral_distance(wet.clone(), predicted.clone(), None),
             _ => spectral_distance(wet.clone(), predicted.clone(), Some(config.pre_emphasis)),
         };
-        term * weight
+        match weight {
+            1.0 => term,
+            weight => term * weight,
+        }
     });
     total
         .reduce(|sum, term| sum + term)
@@ -56,11 +59,11 @@ pub fn of_sizes(config: &LossConfig, wet: Tensor<3>, predicted: Vec<Tensor<3>>) 
 }
 
 fn mse([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
-    mean((wet - predicted).square())
+    mean_square_difference(wet, predicted)
 }
 
 fn esr([wet, predicted]: [Tensor<3>; 2]) -> Tensor<1> {
-    let power = mean(wet.clone().square()) + SILENCE;
+    let power = mean_square(wet.clone()) + SILENCE;
     mse([wet, predicted]) / power
 }
 

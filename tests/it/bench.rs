@@ -60,7 +60,7 @@ fn launches_are_counted() {
         "--preset", "lstm-32", "--window", "70", "--device", "wgpu:0",
     ];
     let (few, bytes, composed) = launches(&[&short[..], &["--composed"]].concat());
-    assert!(few <= 27, "{few}");
+    assert!(few <= 24, "{few}");
     // A composed step takes dozens of launches per sample.
     assert!(composed > 8 * 30, "{composed}");
     let (as_few, more_bytes, _) = launches(&longer);
@@ -68,6 +68,16 @@ fn launches_are_counted() {
     assert!(more_bytes > bytes && bytes > 0);
     let (none, bytes, _) = launches(&["--preset", "lstm-32", "--window", "8"]);
     assert_eq!((none, bytes), (0, 0));
+    for (preset, most) in [("a1-standard", 90), ("conv", 20), ("tcn", 60), ("s4d", 60)] {
+        let asked = ["--preset", preset, "--window", "8", "--device", "wgpu:0"];
+        let (all, _, _) = launches(&asked);
+        assert!(all <= most, "{preset}: {all}");
+    }
+    let plain = [
+        "--preset", "lstm-32", "--window", "2049", "--device", "wgpu:0",
+    ];
+    let (with, _, _) = launches(&[&plain[..], &["--stft"]].concat());
+    assert!(with <= few + 12, "{with} with STFT, {few} without");
 }
 
 /// Multiply-adds written out by hand: forward, weights' gradients, signals' gradients but the

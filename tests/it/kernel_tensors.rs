@@ -325,13 +325,13 @@ fn encoder_decoder_equals_the_composed_form() {
                 decoder_bias: Some(p[rest + 3].one()),
             }
         };
-        compare_on_hosts(
+        compare(
             &format!("encoder_decoder case {case}"),
             &inputs,
             &|p| kernels::encoder_decoder(p[0].three(), filters(p), [3, 3], [3, 3]),
             &|p| composed::encoder_decoder(p[0].three(), filters(p), [3, 3], [3, 3]),
         );
-        compare_on_hosts(
+        compare(
             &format!("plain encoder_decoder case {case}"),
             &inputs[..2],
             &|p| kernels::encoder_decoder(p[0].three(), plain(p), [0, 0], [6, 6]),
@@ -634,7 +634,8 @@ fn encoder_decoders_of_random_shapes_equal_the_composed_form() {
             }),
             decoder_bias: Some(p[6].one()),
         };
-        compare_on_hosts(
+        compare_case(
+            case,
             &format!(
                 "{batch}×{channels}, {encoder} and {decoder} taps, {len} {padding:?} {crop:?}"
             ),
@@ -770,8 +771,14 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
 #[test]
 fn residual_layers_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
-        let (batch, ins, outs) = (draw.between(1, 3), draw.between(1, 9), draw.between(1, 17));
-        let (kernel, dilation) = (draw.between(1, 6), draw.between(1, 90));
+        let (mut batch, ins, mut outs) =
+            (draw.between(1, 3), draw.between(1, 9), draw.between(1, 17));
+        let (mut kernel, mut dilation) = (draw.between(1, 6), draw.between(1, 90));
+        match case {
+            0 => (batch, outs, kernel) = (1, 64, 1),
+            1 => (kernel, dilation) = (3, 512),
+            _ => {}
+        }
         let len = (kernel - 1) * dilation + draw.between(1, 700);
         let mut noise = Noise::new(case);
         let size = 1.0 / ((ins * kernel) as f32).sqrt();
@@ -793,7 +800,8 @@ fn residual_layers_of_random_shapes_equal_the_composed_form() {
                 slopes: p.get(4).map(Parameter::one),
             };
             let activation = function.unwrap_or(Activation::PRelu);
-            compare_on_hosts(
+            compare_case(
+                case,
                 &format!(
                     "{batch}×{ins}→{outs}, {kernel} taps of {dilation}, {len}, {activation:?}"
                 ),
@@ -816,8 +824,12 @@ fn spectral_distances_of_random_shapes_equal_the_composed_form() {
         let inputs = [noise.data([batch, 1, len], 0.5)];
         let wet = noise.data([batch, 1, len], 1.0);
         let wet = |like: &Tensor<3>| Tensor::<3>::from_data(wet.clone(), &like.device());
+        let devices = match case < 2 {
+            true => devices(),
+            false => hosts().to_vec(),
+        };
         compare_within(
-            &hosts(),
+            &devices,
             10.0 * GRADIENT,
             &format!("spectral distance {batch}×{len} {emphasis:?}"),
             &inputs,
@@ -869,6 +881,21 @@ fn means_and_joined_lists_equal_the_tensor_librarys() {
             &[noise.data(shape, 1.0)],
             &|p| kernels::mean(p[0].three()).reshape([1, 1, 1]),
             &|p| p[0].three().mean().reshape([1, 1, 1]),
+        );
+        compare(
+            &format!("mean square of {shape:?}"),
+            &[noise.data(shape, 1.0)],
+            &|p| kernels::mean_square(p[0].three()).reshape([1, 1, 1]),
+            &|p| p[0].three().square().mean().reshape([1, 1, 1]),
+        );
+        compare(
+            &format!("mean square difference of {shape:?}"),
+            &[noise.data(shape, 1.0), noise.data(shape, 1.0)],
+            &|p| kernels::mean_square_difference(p[0].three(), p[1].three()).reshape([1, 1, 1]),
+            &|p| {
+                let apart = p[0].three() - p[1].three();
+                apart.square().mean().reshape([1, 1, 1])
+            },
         );
     }
     for count in [1, 8, 9, 70] {

@@ -73,6 +73,14 @@ fn largest_buffer<const D: usize>(tensor: &Tensor<D>) -> usize {
     }
 }
 
+/// Bytes that the threads of a cube can share on the tensor's card.
+pub(crate) fn shared_memory<const D: usize>(tensor: &Tensor<D>) -> usize {
+    match tensor.device().inner().as_dispatch() {
+        DispatchDevice::Cube(card) => card.client().properties().hardware.max_shared_memory_size,
+        _ => usize::MAX,
+    }
+}
+
 /// Calls `work` with x, or with parts of its batch where the buffers of all of it, so many bytes an
 /// item, are more than its card has in one piece.
 pub(crate) fn in_fitting_parts(
@@ -115,4 +123,40 @@ pub fn composed_on_cards() -> Vec<String> {
 /// better way than the composed form elsewhere.
 pub fn is_fused<const D: usize>(tensor: &Tensor<D>) -> bool {
     form_of(tensor, "", Ok(())) == Form::Host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, DeviceType, TensorData};
+
+    #[test]
+    fn a_batch_that_does_not_fit_goes_in_parts() {
+        let Some(card) = Device::enumerate(DeviceType::Wgpu)
+            .into_vec()
+            .into_iter()
+            .next()
+        else {
+            eprintln!("skipped: no Vulkan driver here (Debian: mesa-vulkan-drivers)");
+            return;
+        };
+        let values: Vec<f32> = (0..10).map(|n| n as f32).collect();
+        let x = Tensor::<3>::from_data(TensorData::new(values.clone(), [5, 1, 2]), &card);
+        let room = largest_buffer(&x);
+        for (bytes, expected) in [
+            (0, vec![5]),
+            (room / 2, vec![2, 2, 1]),
+            (2 * room, vec![1; 5]),
+        ] {
+            let batches = Mutex::new(Vec::new());
+            let y = in_fitting_parts(x.clone(), bytes, |x| {
+                batches.lock().unwrap().push(x.dims()[0]);
+                x + 1.0
+            });
+            assert_eq!(*batches.lock().unwrap(), expected);
+            let got = y.into_data().try_into_vec::<f32>().unwrap();
+            let wanted: Vec<f32> = values.iter().map(|value| value + 1.0).collect();
+            assert_eq!(got, wanted);
+        }
+    }
 }

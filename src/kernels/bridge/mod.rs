@@ -10,6 +10,6 @@ mod operator;
 
 pub(crate) use backend::{host_values, list, run};
 pub(crate) use card::{CardOperator, CardPass, MOST_PARTS, empty, output_on_card, run_on_card};
-pub(crate) use choice::{Form, form_of, in_fitting_parts, is_on_card, is_on_host};
+pub(crate) use choice::{Form, form_of, in_fitting_parts, is_on_card, is_on_host, shared_memory};
 pub use choice::{composed_on_cards, composed_only, is_fused};
 pub(crate) use operator::{BackwardPass, Gradient, Inputs, Operator, Output};

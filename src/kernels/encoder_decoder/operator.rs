@@ -5,9 +5,10 @@ use burn::tensor::Tensor;
 use super::filters::Filters;
 use super::shape::{EncoderDecoder, FilterSlices, Middle};
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, list, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, list, run,
 };
 use crate::kernels::composed;
+use crate::kernels::gpu::encoder_decoder as on_card;
 
 /// Convolution 1 → channels, ReLU, the middle stage, transposed convolution channels → 1, on x
 /// `[batch, 1, time]`, in one pass that never holds the channels of more than a block of time.
@@ -48,9 +49,14 @@ pub fn encoder_decoder(
         shape.output_len(len) > 0,
         "encoder_decoder: nothing is left of {len} samples with padding {padding:?}, crop {crop:?}"
     );
-    if !is_on_host(&x, "encoder_decoder") {
-        return composed::encoder_decoder(x, filters, padding, crop);
+    match form_of(&x, "encoder_decoder", Ok(())) {
+        Form::Composed => composed::encoder_decoder(x, filters, padding, crop),
+        Form::Card => on_card::encoder_decoder(shape, x, filters),
+        Form::Host => on_host(shape, x, filters),
     }
+}
+
+fn on_host(shape: EncoderDecoder, x: Tensor<3>, filters: Filters) -> Tensor<3> {
     let operator = EncoderDecoderOperator {
         shape,
         encoder_bias: filters.encoder_bias.is_some(),

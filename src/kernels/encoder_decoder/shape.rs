@@ -1,7 +1,7 @@
 //! The shape of an encoder–decoder, and its weights and gradients as slices.
 
 /// What happens to the hidden signal r = relu(convolution) of channel c before the decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Middle {
     /// Nothing: h = r.
     Plain,

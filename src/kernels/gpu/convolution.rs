@@ -10,7 +10,7 @@ use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::launch::{THREADS, buffer, cube};
-use super::sums::add_parts;
+use super::sums::{Pieces, add_parts};
 use crate::kernels::bridge::{CardOperator, CardPass, empty, list, output_on_card};
 use crate::kernels::convolution::Conv1d;
 
@@ -143,9 +143,6 @@ struct Products<'a> {
 
 impl Products<'_> {
     fn launch(&self) {
-        /// Threads that fill a card; with more of them there is more to add up behind.
-        const ENOUGH: usize = 1 << 16;
-        const SHORTEST: usize = 64;
         let Conv1d {
             in_channels,
             out_channels,
@@ -156,17 +153,15 @@ impl Products<'_> {
         let [_, _, out_len] = self.dy.meta.shape().dims();
         let weights = out_channels * in_channels * kernel_size;
         let numbers = weights + out_channels;
-        let steps = batch * out_len;
-        let piece = (steps * numbers).div_ceil(ENOUGH).max(SHORTEST);
-        let parts = steps.div_ceil(piece);
+        let pieces = Pieces::of(batch * out_len, numbers);
         let x = self.x;
-        let partial = empty(x, [parts, numbers]);
+        let partial = empty(x, [pieces.count, numbers]);
         // SAFETY: a thread per number and piece, those beyond end at once; what lies outside of x
         // is guarded.
         unsafe {
             product_kernel::launch_unchecked(
                 &x.client,
-                CubeCount::Static(numbers.div_ceil(THREADS) as u32, parts as u32, 1),
+                CubeCount::Static(numbers.div_ceil(THREADS) as u32, pieces.count as u32, 1),
                 cube(),
                 buffer(x),
                 buffer(self.dy),
@@ -176,18 +171,13 @@ impl Products<'_> {
                 kernel_size,
                 len as i32,
                 out_len,
-                steps,
-                piece,
+                pieces.steps,
+                pieces.len,
                 self.conv.left as i32,
                 self.conv.dilation as i32,
             );
         }
-        let room = |given: Option<&CubeTensor>, len: usize| match given {
-            Some(given) => given.clone(),
-            None => empty(x, [len.max(1)]),
-        };
-        let (dw, db) = (room(self.dw, weights), room(self.db, out_channels));
-        add_parts(&partial, (&dw, weights), Some((&db, out_channels)));
+        add_parts(&partial, &[(self.dw, weights), (self.db, out_channels)]);
     }
 }
 

@@ -6,14 +6,17 @@
 
 pub(super) mod convolution;
 pub(super) mod descent;
+pub(super) mod encoder_decoder;
 pub(super) mod join;
 mod launch;
 mod math;
 pub(super) mod mean;
 mod parts;
 pub(super) mod recurrent;
+pub(super) mod residual;
 mod roofline;
 pub(super) mod scan;
+pub(super) mod spectral;
 mod sums;
 pub(super) mod wavenet;
 

@@ -5,7 +5,9 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{THREADS, buffer, cube, cubes};
+use super::launch::{THREADS, cube, cubes, part};
+use super::parts::{groups, sequence};
+use crate::kernels::bridge::empty;
 
 /// From all of a cube's sums to one.
 const HALVINGS: usize = THREADS.trailing_zeros() as usize;
@@ -29,51 +31,82 @@ pub(super) fn sum_of_cube(number: f32) -> f32 {
     sums[0]
 }
 
-/// Adds up `partial` `[parts, numbers]`: the first numbers into `first`, as many as it says, the
-/// others into `second`.
-pub(super) fn add_parts(
-    partial: &CubeTensor,
-    first: (&CubeTensor, usize),
-    second: Option<(&CubeTensor, usize)>,
-) {
-    let parts = partial.meta.shape()[0];
-    let (other, others) = second.unwrap_or((first.0, 0));
-    // SAFETY: a thread per number, those beyond end at once; an absent `second` has no numbers.
-    unsafe {
-        add_kernel::launch_unchecked(
-            &partial.client,
-            cubes(first.1 + others),
-            cube(),
-            buffer(partial),
-            buffer(first.0),
-            buffer(other),
-            first.1,
-            others,
-            parts,
-        );
+/// How a sum over time is cut, so that there is a thread for every number of every piece.
+pub(super) struct Pieces {
+    /// Steps of all items.
+    pub steps: usize,
+    /// Steps of a piece.
+    pub len: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Pieces {
+    /// For `numbers` sums over `steps` steps.
+    pub fn of(steps: usize, numbers: usize) -> Self {
+        /// Threads that fill a card; with more of them there is more to add up behind.
+        const ENOUGH: usize = 1 << 16;
+        const SHORTEST: usize = 64;
+        let len = (steps * numbers).div_ceil(ENOUGH).max(SHORTEST);
+        Self {
+            steps,
+            len,
+            count: steps.div_ceil(len),
+        }
+    }
+}
+
+/// Adds up `partial` `[parts, numbers]` and cuts the sums among `to`, as many as it says to each;
+/// nobody asked for what has no tensor.
+pub(super) fn add_parts(partial: &CubeTensor, to: &[(Option<&CubeTensor>, usize)]) {
+    let [parts, numbers] = partial.meta.shape().dims();
+    let lens: Vec<usize> = to.iter().map(|(_, len)| *len).collect();
+    let room = |(tensor, len): &(Option<&CubeTensor>, usize)| match tensor {
+        Some(tensor) => (*tensor).clone(),
+        None => empty(partial, [*len]),
+    };
+    let rooms: Vec<CubeTensor> = to.iter().map(room).collect();
+    for group in groups(partial, &lens, 1, 1) {
+        // SAFETY: a thread per number of the group, those beyond end at once.
+        unsafe {
+            add_kernel::launch_unchecked(
+                &partial.client,
+                cubes(group.numbers()),
+                cube(),
+                part(partial, parts * group.numbers()),
+                sequence(&rooms[group.range.clone()]),
+                group.places(),
+                group.first,
+                numbers,
+                parts,
+                group.parts(),
+            );
+        }
     }
 }
 
 #[cube(launch_unchecked)]
 fn add_kernel(
     partial: &[f32],
-    first: &mut [f32],
-    second: &mut [f32],
-    firsts: usize,
-    others: usize,
+    to: &mut Sequence<OwnedTensor<f32>>,
+    starts: Sequence<usize>,
+    first: usize,
+    numbers: usize,
     parts: usize,
+    #[comptime] count: usize,
 ) {
-    let numbers = firsts + others;
     let at = ABSOLUTE_POS;
-    if at < numbers {
+    if at < starts[count] {
         let mut sum = 0.0f32;
         for part in 0..parts {
-            sum += partial[part * numbers + at];
+            sum += partial[part * numbers + first + at];
         }
-        if at < firsts {
-            first[at] = sum;
-        } else {
-            second[at - firsts] = sum;
+        #[unroll]
+        for n in 0..count {
+            if at >= starts[n] && at < starts[n + 1] {
+                let out = to.index_mut(n);
+                out[at - starts[n]] = sum;
+            }
         }
     }
 }

@@ -712,7 +712,7 @@ impl Backward<'_> {
                 plan.weights,
             );
         }
-        add_parts(&partial, (dw, plan.weights), None);
+        add_parts(&partial, &[(Some(dw), plan.weights)]);
     }
 }
 

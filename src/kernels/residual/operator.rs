@@ -6,9 +6,10 @@ use super::shape::{Curve, ResidualLayer, ResidualSlices};
 use super::tensors::ResidualWeights;
 use crate::kernels::activation::Activation;
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, list, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, list, run,
 };
 use crate::kernels::composed;
+use crate::kernels::gpu::residual as on_card;
 
 /// y `[batch, out, time − (kernel − 1)·dilation]` of x `[batch, in, time]`; for the formula see the
 /// [room](super). `activation` is φ where the weights have no slopes.
@@ -46,15 +47,18 @@ pub fn residual_layer(
         len > shape.context(),
         "residual_layer: {kernel_size} taps of dilation {dilation} do not fit {len} samples"
     );
-    let has_form = weights.slopes.is_some() || activation.is_fused();
-    if !has_form || !is_on_host(&x, "residual_layer") {
+    if weights.slopes.is_none() && !activation.is_fused() {
         return composed::residual_layer(x, weights, dilation, activation);
     }
-    let optional = [Some(weights.bias), weights.slopes];
-    run(
-        ResidualOperator(shape),
-        list([x, weights.conv, weights.shortcut], optional),
-    )
+    match form_of(&x, "residual_layer", Ok(())) {
+        Form::Composed => composed::residual_layer(x, weights, dilation, activation),
+        Form::Card => on_card::residual_layer(shape, x, weights),
+        Form::Host => {
+            let optional = [Some(weights.bias), weights.slopes];
+            let inputs = list([x, weights.conv, weights.shortcut], optional);
+            run(ResidualOperator(shape), inputs)
+        }
+    }
 }
 
 /// Inputs x, w, s, b and, where there are any, slopes.

@@ -4,9 +4,10 @@ use burn::tensor::Tensor;
 
 use super::shape::SpectralDistance;
 use crate::kernels::bridge::{
-    BackwardPass, Gradient, Inputs, Operator, Output, is_on_host, list, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, list, run, shared_memory,
 };
 use crate::kernels::composed;
+use crate::kernels::gpu::spectral as on_card;
 
 /// The distance of wet and predicted `[batch, channel, time]` in short-time magnitudes, `[1]`; for
 /// its formula see the [room](super). No gradient passes to the wet side.
@@ -24,13 +25,22 @@ pub fn spectral_distance(
         predicted.dims(),
         "spectral_distance: shapes of wet and predicted"
     );
-    if !is_on_host(&predicted, "spectral_distance") {
-        return composed::spectral_distance(wet, predicted, pre_emphasis);
-    }
-    let operator = SpectralOperator(SpectralDistance {
+    let distance = SpectralDistance {
         pre_emphasis: pre_emphasis.map(|coefficient| coefficient as f32),
-    });
-    run::<3>(operator, list([predicted, wet.detach()], [])).reshape([1])
+    };
+    let wet = wet.detach();
+    match form_of(&predicted, "spectral_distance", fits_a_card(&predicted)) {
+        Form::Composed => composed::spectral_distance(wet, predicted, pre_emphasis),
+        Form::Card => on_card::spectral_distance(distance, wet, predicted),
+        Form::Host => run::<3>(SpectralOperator(distance), list([predicted, wet], [])).reshape([1]),
+    }
+}
+
+fn fits_a_card(side: &Tensor<3>) -> Result<(), String> {
+    match shared_memory(side) {
+        enough if enough >= on_card::SHARED_MEMORY => Ok(()),
+        less => Err(format!(" in {less} bytes of shared memory")),
+    }
 }
 
 /// Inputs predicted, wet.

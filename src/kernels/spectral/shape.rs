@@ -72,7 +72,7 @@ impl Stretch {
 
 impl SpectralDistance {
     /// Samples of a row of `len` after the pre-emphasis.
-    pub(super) fn emphasised_len(&self, len: usize) -> usize {
+    pub(crate) fn emphasised_len(&self, len: usize) -> usize {
         len - usize::from(self.pre_emphasis.is_some())
     }
 
