@@ -202,6 +202,8 @@ fn a_run_on_a_card_killed_in_its_second_epoch_goes_on_to_the_same_bits() {
         let mut command = place.command();
         command.args(["-q", "train", "-c", "t.toml", "--run", run]);
         command.args(["--device", "wgpu:0"]).args(more);
+        let quiet = std::process::Stdio::null;
+        command.stdout(quiet()).stderr(quiet());
         command
     };
     assert!(train("whole", &[]).status().unwrap().success());
