@@ -440,7 +440,11 @@ fn distance_kernel(
 }
 
 #[cube(launch_unchecked)]
-#[allow(clippy::too_many_arguments)]
+#[allow(
+    clippy::too_many_arguments,
+    clippy::collapsible_if,
+    reason = "the outer of two is decided when the kernel is compiled"
+)]
 fn back_kernel(
     predicted: &[f32],
     wet: &[f32],
@@ -568,7 +572,11 @@ fn at_sample(
 }
 
 #[cube(launch_unchecked)]
-#[allow(clippy::too_many_arguments)]
+#[allow(
+    clippy::too_many_arguments,
+    clippy::collapsible_if,
+    reason = "the outer of two is decided when the kernel is compiled"
+)]
 fn fold_kernel(
     first: &[f32],
     second: &[f32],

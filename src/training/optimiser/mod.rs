@@ -33,7 +33,7 @@ pub enum Overflow {
     /// It is known.
     Known(bool),
     /// A card's sums of squares tell, which it need not be waited for.
-    Squares(Tensor<1>),
+    Squares(Box<Tensor<1>>),
 }
 
 impl Overflow {

@@ -146,7 +146,7 @@ impl OnCard {
         let giver = Giver(Arc::new(Mutex::new(weights.into())));
         let model = ModuleOptimizer::from(giver).step(0.0, model, grads);
         let overflow = match config.clip_norm {
-            Some(_) => Overflow::Squares(squares),
+            Some(_) => Overflow::Squares(Box::new(squares)),
             None => Overflow::Known(false),
         };
         (model, overflow)
@@ -320,10 +320,10 @@ mod tests {
                 let mut layer = LinearConfig::new(2 + n % 3, 7 + n).init(&device);
                 layer.weight = layer
                     .weight
-                    .map(|old| values(old.dims(), n as u64, &device));
+                    .map(|old| values(old.dims(), n as u32, &device));
                 layer.bias = layer
                     .bias
-                    .map(|b| b.map(|old| values(old.dims(), 90 + n as u64, &device)));
+                    .map(|b| b.map(|old| values(old.dims(), 90 + n as u32, &device)));
                 layer
             };
             (0..12).map(layer).collect()
@@ -331,15 +331,15 @@ mod tests {
         Some([on(Device::flex()), on(card.device)])
     }
 
-    fn values<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    fn values<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
         let count = shape.iter().product();
         let noise: Vec<f32> = Noise::new(seed).take(count).collect();
         Tensor::from_data(TensorData::new(noise, shape), device)
     }
 
     /// Gradients that are the same on every device.
-    fn gradients(model: &Vec<Linear>, seed: u64, size: f32) -> GradientsParams {
-        struct Fill(GradientsParams, u64, f32);
+    fn gradients(model: &Vec<Linear>, seed: u32, size: f32) -> GradientsParams {
+        struct Fill(GradientsParams, u32, f32);
         impl ModuleVisitor for Fill {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
                 self.1 += 1;
