@@ -376,7 +376,7 @@ mod tests {
     fn steps_on_a_card_are_burns_and_can_be_moved() {
         let recipes = [
             "optimiser = \"adam\"\nweight_decay = 0.01",
-            "optimiser = \"adamw\"\nweight_decay = 0.1\nclip_norm = 0.5",
+            "optimiser = \"adam-w\"\nweight_decay = 0.1\nclip_norm = 0.5",
             "optimiser = \"sgd\"\nweight_decay = 0.1\nclip_norm = 1e6",
         ];
         for recipe in recipes {
