@@ -1,15 +1,14 @@
 //! Looks at a dry and a wet recording as training would, and says whether they are fit for it and
 //! what kind of effect lies between them.
 
-use crate::audio::Audio;
-use crate::audio::decode::{self, NotFinite};
+use crate::audio::decode::Stored;
 use crate::audio::range::LevelRange;
+use crate::audio::{Tracks, level};
 use crate::data::channels;
 use crate::progress::Observer;
 use crate::survey::{Survey, survey};
 use anyhow::{Result, anyhow};
 use serde::Serialize;
-use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -95,21 +94,31 @@ impl Deref for Outcome {
 /// error but an outcome.
 pub fn check(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
-    // What is not finite is a finding below.
-    let dry = decode::read_as(&request.dry, NotFinite::Keep)?.audio;
-    let wet = decode::read_as(&request.wet, NotFinite::Keep)?.audio;
+    let (dry, wet) = rayon::join(|| Stored::open(&request.dry), || Stored::open(&request.wet));
+    let (dry, wet) = (dry?, wet?);
+    let looked = look(request, &dry.tracks(), &wet.tracks(), started, observer);
+    // What could not be read is no finding.
+    dry.check()?;
+    wet.check()?;
+    looked
+}
+
+fn look<'a>(
+    request: &Request,
+    dry: &Tracks<'a>,
+    wet: &Tracks<'a>,
+    started: Instant,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
     let channel = request.channel.map(|n| usize::from(n).wrapping_sub(1));
-    let looked_at = |file: &Path, audio| match channel {
-        Some(channel) => channels::picked(audio, &[channel])
+    let looked_at = |file: &Path, side: &Tracks<'a>| match channel {
+        Some(channel) => channels::picked(side, &[channel])
             .map_err(|reason| anyhow!("{}: {reason}; count from 1", file.display())),
-        None => Ok(Cow::Borrowed(audio)),
+        None => Ok(side.clone()),
     };
-    let sides = (
-        looked_at(&request.dry, &dry)?,
-        looked_at(&request.wet, &wet)?,
-    );
+    let sides = (looked_at(&request.dry, dry)?, looked_at(&request.wet, wet)?);
     Ok(Outcome {
-        survey: survey(&dry, &wet, channel, request.latency_samples, observer)?,
+        survey: survey(dry, wet, channel, request.latency_samples, observer)?,
         dry: side(&request.dry, &sides.0, dry.channels().len()),
         wet: side(&request.wet, &sides.1, wet.channels().len()),
         channel: request.channel,
@@ -117,21 +126,22 @@ pub fn check(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     })
 }
 
-/// Figures of `audio`, which is all that is looked at of a file of `channels` channels.
-fn side(file: &Path, audio: &Audio, channels: usize) -> Side {
-    let samples = || audio.channels().iter().flatten().map(|v| f64::from(*v));
-    let peak = samples().fold(0.0, |m, v| v.abs().max(m));
-    let count = (audio.len() * audio.channels().len()).max(1) as f64;
-    let rms = (samples().map(|v| v * v).sum::<f64>() / count).sqrt();
+/// Figures of `sound`, which is all that is looked at of a file of `channels` channels.
+fn side(file: &Path, sound: &Tracks<'_>, channels: usize) -> Side {
+    let each = sound.channels();
+    let peak = each.iter().map(|x| level::peak(*x)).fold(0.0, f64::max);
+    let energy: f64 = each.iter().map(|x| level::energy(*x)).sum();
+    let count = (sound.len() * each.len()).max(1) as f64;
+    let rms = (energy / count).sqrt();
     let dbfs = |level: f64| (level > 0.0 && level.is_finite()).then(|| 20.0 * level.log10());
     Side {
         file: file.to_path_buf(),
-        sample_rate_hz: audio.sample_rate().hz(),
+        sample_rate_hz: sound.sample_rate().hz(),
         channels,
-        samples: audio.len(),
-        seconds: audio.seconds(),
+        samples: sound.len(),
+        seconds: sound.seconds(),
         peak_dbfs: dbfs(peak),
         rms_dbfs: dbfs(rms),
-        levels: LevelRange::of(audio.channels().iter().map(Vec::as_slice)),
+        levels: LevelRange::of(each.iter().copied()),
     }
 }

@@ -42,7 +42,7 @@ fn idle_of(spans: &[Span], side: usize) -> f64 {
         let (dry, wet) = (&dry[span.samples()], &wet[span.samples()]);
         let bound = SOFT * power(dry);
         let moments = dry.chunks(MOMENT).zip(wet.chunks(MOMENT));
-        let soft = moments.filter(|(dry, _)| power(dry) < bound);
+        let soft = moments.filter(|(dry, _)| power(*dry) < bound);
         means.extend(soft.map(|(_, wet)| mean_and_rms(wet).0));
     }
     match means.len() {

@@ -557,7 +557,7 @@ fn pedals_share_one_latency() {
     let pairs = names.map(|name| shared_pair(&data, &format!("pedals/{name}-")));
     let slices: Vec<_> = pairs
         .iter()
-        .map(|(dry, wet)| (dry.as_slice(), wet.as_slice()))
+        .map(|(dry, wet)| (dry.into(), wet.into()))
         .collect();
     let found = estimate_joint(&slices, &excerpt()).unwrap();
     println!("{}", describe("pedals together", "100..=119", &found));

@@ -11,7 +11,7 @@ use effigy::survey::{Survey, survey};
 
 fn surveyed(dry: Vec<f32>, wet: Vec<f32>, rate: SampleRate) -> Survey {
     let [dry, wet] = [dry, wet].map(|side| Audio::mono(rate, side));
-    survey(&dry, &wet, None, Some(0), &Silent).unwrap()
+    survey(&dry.tracks(), &wet.tracks(), None, Some(0), &Silent).unwrap()
 }
 
 fn through(effect: &Effect) -> Survey {

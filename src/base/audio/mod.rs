@@ -10,9 +10,11 @@ mod error;
 pub mod level;
 pub mod range;
 mod riff;
+pub mod track;
 
 pub use channels::AudioChannels;
 pub use error::AudioError;
+pub use track::{Track, Tracks};
 
 use std::fmt;
 
@@ -124,6 +126,14 @@ impl Audio {
     /// All channels, each of [`Audio::len`] samples.
     pub fn channels(&self) -> &[Vec<f32>] {
         &self.channels
+    }
+
+    /// All channels, to be read in stretches.
+    pub fn tracks(&self) -> Tracks<'_> {
+        Tracks::new(
+            self.sample_rate,
+            self.channels.iter().map(Track::from).collect(),
+        )
     }
 
     /// Gives the channels away.

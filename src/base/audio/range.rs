@@ -2,7 +2,7 @@
 //! Knows no file and no effect.
 
 use super::level::decibels;
-use rayon::prelude::*;
+use super::track::Track;
 use serde::{Deserialize, Serialize};
 
 /// Samples over which a level is taken.
@@ -62,7 +62,7 @@ impl LevelMeter {
 
 impl LevelRange {
     /// Of these sounds together.
-    pub fn of<'a>(sounds: impl IntoIterator<Item = &'a [f32]>) -> Option<Self> {
+    pub fn of<'a>(sounds: impl IntoIterator<Item = impl Into<Track<'a>>>) -> Option<Self> {
         // Moments are of one sound each.
         let power = |moment: &[f32]| -> f64 {
             let mut meter = LevelMeter::default();
@@ -71,8 +71,8 @@ impl LevelRange {
         };
         let mut meter = LevelMeter::default();
         for sound in sounds {
-            let moments = sound.par_chunks_exact(MOMENT).map(power);
-            meter.powers.par_extend(moments);
+            let mut moments = sound.into().in_wholes_of(MOMENT).each(MOMENT, power);
+            meter.powers.append(&mut moments);
         }
         meter.range()
     }

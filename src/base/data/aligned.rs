@@ -4,7 +4,7 @@
 //! Knows one channel of each side, not files. Never changes a sample and never decides.
 
 use super::finding::{Fact, Finding, Severity};
-use crate::audio::{SampleRate, level};
+use crate::audio::{SampleRate, Track, level};
 use crate::dsp::align::{self, Drift, TimeVariation, Tremolo};
 
 /// What was measured, found or not.
@@ -22,8 +22,8 @@ impl Motion {
     /// Measures one channel of each side; positive latency: wet lags. A drift that is known has
     /// been undone already.
     pub fn measure(
-        dry: &[f32],
-        wet: &[f32],
+        dry: Track<'_>,
+        wet: Track<'_>,
         latency_samples: i64,
         known_drift: Option<Drift>,
     ) -> Self {
@@ -68,7 +68,7 @@ impl Motion {
 }
 
 /// How much louder wet is than dry, by RMS; `None` when one of them is silent.
-pub fn gain_db(dry: &[f32], wet: &[f32]) -> Option<f64> {
+pub fn gain_db<'a>(dry: impl Into<Track<'a>>, wet: impl Into<Track<'a>>) -> Option<f64> {
     let (dry, wet) = (power(dry), power(wet));
     (dry > 0.0 && wet > 0.0).then(|| 10.0 * (wet / dry).log10())
 }
@@ -80,30 +80,36 @@ pub(super) const MOMENT: usize = 2048;
 pub(super) const SILENT: f64 = 1e-6;
 
 /// Mean square; 0 of nothing.
-fn power(x: &[f32]) -> f64 {
+fn power<'a>(x: impl Into<Track<'a>>) -> f64 {
+    let x = x.into();
     level::energy(x) / x.len().max(1) as f64
 }
 
 /// Mean square around the mean, for an offset is no sound; 0 of nothing.
-pub(super) fn sound_power(x: &[f32]) -> f64 {
+pub(super) fn sound_power<'a>(x: impl Into<Track<'a>>) -> f64 {
     level::mean_and_power(x).1
 }
 
 /// Power of wet in the moments of 50 ms when dry is silent (and has been for 0.2 s), relative to its
 /// mean power; −∞ where it is digitally silent then, `None` when dry is never silent for a quarter
 /// of a second. A long echo counts as noise.
-pub fn noise_db(dry: &[f32], wet: &[f32], rate: SampleRate) -> Option<f64> {
+pub fn noise_db<'a>(
+    dry: impl Into<Track<'a>>,
+    wet: impl Into<Track<'a>>,
+    rate: SampleRate,
+) -> Option<f64> {
+    let (dry, wet) = (dry.into(), wet.into());
     let moment = (rate.hz() as usize / 20).max(1);
-    let silent: Vec<bool> = {
-        let least = SILENT * power(dry);
-        dry.chunks_exact(moment)
-            .map(|m| power(m) <= least)
-            .collect()
-    };
-    let moments = wet.chunks_exact(moment).skip(4).zip(silent.windows(5));
+    let powers = |x: Track<'_>| x.in_wholes_of(moment).each(moment, |x| power(x));
+    let least = SILENT * power(dry);
+    let silent: Vec<bool> = powers(dry).iter().map(|power| *power <= least).collect();
+    if !silent.windows(5).any(|moments| moments.iter().all(|s| *s)) {
+        return None;
+    }
+    let moments = powers(wet).into_iter().skip(4).zip(silent.windows(5));
     let quiet: Vec<f64> = moments
         .filter(|(_, before)| before.iter().all(|silent| *silent))
-        .map(|(moment, _)| power(moment))
+        .map(|(power, _)| power)
         .collect();
     let mean = quiet.iter().sum::<f64>() / quiet.len() as f64;
     let wet_power = power(wet);
@@ -115,7 +121,7 @@ const PLAIN_DELAY: f64 = 0.99;
 
 /// The latency of the longest pair to a fraction of a sample, near a known one, if wet is hardly
 /// more than dry later wherever the two go together.
-pub fn exact_latency(pairs: &[(&[f32], &[f32])], latency_samples: i64) -> Option<f64> {
+pub fn exact_latency(pairs: &[(Track<'_>, Track<'_>)], latency_samples: i64) -> Option<f64> {
     let longest = pairs.iter().max_by_key(|(dry, _)| dry.len())?;
     let delay = align::band_delay(longest.0, longest.1, latency_samples)?;
     let near = (delay.samples - latency_samples as f64).abs() <= 1.5;

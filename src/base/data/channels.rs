@@ -2,36 +2,38 @@
 //! and a mono side with all. Knows neither files nor what the channels hold.
 
 use super::finding::{Fact, Finding};
-use crate::audio::Audio;
-use std::borrow::Cow;
+use crate::audio::{Track, Tracks};
 
 /// The channel that stands at `channel` (from 0): itself, or the only one of a mono recording.
-pub fn serving(audio: &Audio, channel: usize) -> Option<&[f32]> {
-    let channels = audio.channels();
+pub fn serving<'a>(sound: &Tracks<'a>, channel: usize) -> Option<Track<'a>> {
+    let channels = sound.channels();
     let index = if channels.len() == 1 { 0 } else { channel };
-    channels.get(index).map(Vec::as_slice)
+    channels.get(index).copied()
 }
 
 /// The recording with these channels alone; a mono one as it is.
 ///
 /// # Errors
 /// Names the first channel that it has not, for people (from 1), and how many it has.
-pub fn picked<'a>(audio: &'a Audio, channels: &[usize]) -> Result<Cow<'a, Audio>, String> {
-    let count = audio.channels().len();
-    if count == 1 || channels.iter().copied().eq(0..count) {
-        return Ok(Cow::Borrowed(audio));
+pub fn picked<'a>(sound: &Tracks<'a>, channels: &[usize]) -> Result<Tracks<'a>, String> {
+    let count = sound.channels().len();
+    if count == 1 {
+        return Ok(sound.clone());
     }
-    let one = |channel: &usize| {
-        let found = audio.channels().get(*channel).cloned();
-        found.ok_or_else(|| format!("channel {} of {count} is asked for", channel + 1))
-    };
-    let kept = channels.iter().map(one).collect::<Result<Vec<_>, _>>()?;
-    let picked = Audio::new(audio.sample_rate(), kept);
-    picked.map(Cow::Owned).map_err(|e| e.to_string())
+    let missing = channels.iter().find(|channel| **channel >= count);
+    sound.picked(channels).ok_or_else(|| match missing {
+        Some(channel) => format!("channel {} of {count} is asked for", channel + 1),
+        None => format!("none of {count} channels is asked for"),
+    })
 }
 
 /// What was found in the [`picked`] channels of `dry` and `wet`, told of the channels as recorded.
-pub fn as_recorded(mut finding: Finding, channels: &[usize], dry: &Audio, wet: &Audio) -> Finding {
+pub fn as_recorded(
+    mut finding: Finding,
+    channels: &[usize],
+    dry: &Tracks<'_>,
+    wet: &Tracks<'_>,
+) -> Finding {
     let Some(place) = &mut finding.place else {
         return finding;
     };
@@ -51,7 +53,7 @@ pub fn as_recorded(mut finding: Finding, channels: &[usize], dry: &Audio, wet: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::SampleRate;
+    use crate::audio::{Audio, SampleRate};
     use crate::data::check::{Expectations, check_recording};
 
     #[test]
@@ -60,11 +62,15 @@ mod tests {
         let sound: Vec<f32> = (0..100).map(|n| (n as f32).sin()).collect();
         let stereo = Audio::new(rate, vec![sound.clone(), vec![0.0; 100]]).unwrap();
         let mono = Audio::mono(rate, sound.clone());
-        assert_eq!(serving(&mono, 5), Some(sound.as_slice()));
-        assert_eq!(serving(&stereo, 2), None);
-        assert_eq!(picked(&mono, &[3]).as_deref(), Ok(&mono));
+        let (stereo, mono) = (stereo.tracks(), mono.tracks());
+        assert_eq!(*serving(&mono, 5).unwrap().whole(), sound[..]);
+        assert!(serving(&stereo, 2).is_none());
         assert_eq!(
-            picked(&stereo, &[2]).unwrap_err(),
+            *picked(&mono, &[3]).unwrap().channels()[0].whole(),
+            sound[..]
+        );
+        assert_eq!(
+            picked(&stereo, &[2]).err().unwrap(),
             "channel 3 of 2 is asked for"
         );
         let second = picked(&stereo, &[1]).unwrap();

@@ -6,10 +6,10 @@
 //! [`Severity::Error`], tells of the rest.
 
 pub use super::finding::{Fact, Finding, LOW_PEAK_DBFS, OFFSET_FRACTION, Place, Severity};
-use super::level::{FULL_SCALE, Level, Runs};
-use crate::audio::Audio;
+use super::level::{FULL_SCALE, Level};
 use crate::audio::level::{decibels, first_not_finite};
-use rayon::prelude::*;
+use crate::audio::track::PIECE;
+use crate::audio::{Track, Tracks};
 
 /// What the caller needs of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Expectations {
 }
 
 /// Facts about one recording, called `which` in messages; worst first.
-pub fn check_recording(which: &str, audio: &Audio, needs: Expectations) -> Vec<Finding> {
+pub fn check_recording(which: &str, sound: &Tracks<'_>, needs: Expectations) -> Vec<Finding> {
     let finding = |channel, severity, fact| Finding {
         severity,
         place: Some(Place {
@@ -28,7 +28,7 @@ pub fn check_recording(which: &str, audio: &Audio, needs: Expectations) -> Vec<F
         }),
         fact,
     };
-    let (samples, needed) = (audio.len(), needs.window_len);
+    let (samples, needed) = (sound.len(), needs.window_len);
     if samples == 0 {
         return vec![finding(None, Severity::Error, Fact::Empty)];
     }
@@ -37,20 +37,20 @@ pub fn check_recording(which: &str, audio: &Audio, needs: Expectations) -> Vec<F
         let fact = Fact::TooShort { samples, needed };
         found.push(finding(None, Severity::Error, fact));
     }
-    if let Some(fact) = not_finite(audio) {
+    if let Some(fact) = not_finite(sound) {
         // Levels of such a sound would mean nothing.
         found.push(finding(None, Severity::Error, fact));
         return found;
     }
-    for (channel, x) in audio.channels().iter().enumerate() {
-        let facts = check_channel(x).into_iter();
+    for (channel, x) in sound.channels().iter().enumerate() {
+        let facts = check_channel(*x).into_iter();
         found.extend(facts.map(|(severity, fact)| finding(Some(channel), severity, fact)));
     }
     worst_first(found)
 }
 
 /// Facts about both recordings of a pair and about how they fit; worst first.
-pub fn check_pair(dry: &Audio, wet: &Audio, needs: Expectations) -> Vec<Finding> {
+pub fn check_pair(dry: &Tracks<'_>, wet: &Tracks<'_>, needs: Expectations) -> Vec<Finding> {
     let (mut found, others) = rayon::join(
         || check_recording("dry", dry, needs),
         || check_recording("wet", wet, needs),
@@ -93,12 +93,13 @@ fn warning_if(grave: bool) -> Severity {
 }
 
 /// Facts about one channel of finite samples.
-fn check_channel(x: &[f32]) -> Vec<(Severity, Fact)> {
+fn check_channel(x: Track<'_>) -> Vec<(Severity, Fact)> {
     let Level {
         mean,
         rms,
         peak,
         above,
+        runs,
     } = Level::of(x);
     if rms == 0.0 {
         return vec![(Severity::Error, Fact::Silent)];
@@ -115,7 +116,7 @@ fn check_channel(x: &[f32]) -> Vec<(Severity, Fact)> {
         };
         found.push((Severity::Warning, fact));
     }
-    if let Some(runs) = Runs::of(x) {
+    if let Some(runs) = runs {
         let fact = Fact::Clipped {
             runs: runs.runs,
             samples: runs.samples,
@@ -133,74 +134,99 @@ fn check_channel(x: &[f32]) -> Vec<(Severity, Fact)> {
 }
 
 /// Counts the samples that are not finite and finds the earliest.
-fn not_finite(audio: &Audio) -> Option<Fact> {
-    let bad = |x: &[f32]| x.iter().filter(|v| !v.is_finite()).count();
-    let firsts = audio.channels().iter().enumerate();
-    let firsts = firsts.filter_map(|(c, x)| Some((first_not_finite(x)?, c)));
+fn not_finite(sound: &Tracks<'_>) -> Option<Fact> {
+    let firsts = sound.channels().iter().enumerate();
+    let firsts = firsts.filter_map(|(c, x)| Some((first_not_finite(*x)?, c)));
     let (position, channel) = firsts.min()?;
+    let bad = |x: &[f32]| x.iter().filter(|v| !v.is_finite()).count();
+    let bad = sound.channels().iter().flat_map(|x| x.each(PIECE, bad));
     Some(Fact::NotFinite {
-        count: audio.channels().iter().map(|x| bad(x)).sum(),
+        count: bad.sum(),
         channel,
         position,
     })
 }
 
 /// Whether wet is dry, or dry times one gain, over what both cover.
-fn sameness(dry: &Audio, wet: &Audio) -> Option<Fact> {
+fn sameness(dry: &Tracks<'_>, wet: &Tracks<'_>) -> Option<Fact> {
     let len = dry.len().min(wet.len());
     let sides = || dry.channels().iter().zip(wet.channels());
-    let all = |same: fn(f32, f32) -> bool| {
-        sides().all(|(d, w)| {
-            let pairs = d[..len].par_iter().zip(&w[..len]).with_min_len(PIECE);
-            pairs.all(|(d, w)| same(*d, *w))
-        })
-    };
-    let finite =
-        || sides().all(|(d, w)| [d, w].iter().all(|x| first_not_finite(&x[..len]).is_none()));
-    if len == 0 || !finite() {
+    let finite = |x: &Track<'_>| first_not_finite(x.part(0..len)).is_none();
+    if len == 0 || !sides().all(|(d, w)| finite(d) && finite(w)) {
         return None;
     }
-    let sum = |of: &(dyn Fn(f64, f64) -> f64 + Sync)| -> f64 {
-        sides()
-            .map(|(d, w)| sum_of_both(&d[..len], &w[..len], of))
-            .sum()
-    };
-    let (dd, dw, ww) = (sum(&|d, _| d * d), sum(&|d, w| d * w), sum(&|_, w| w * w));
-    if dd == 0.0 || ww == 0.0 {
+    let products = sides().map(|(d, w)| Products::of(*d, *w));
+    let all = products.reduce(Products::and)?;
+    if all.dd == 0.0 || all.ww == 0.0 {
         return None;
     }
-    if all(|d, w| d == w) {
+    if all.equal {
         return Some(Fact::Identical);
     }
-    let gain = dw / dd;
-    let unexplained = sum(&|d, w| (w - gain * d).powi(2));
+    let gain = all.dw / all.dd;
+    let unexplained: f64 = sides()
+        .map(|(d, w)| sum_of_both(*d, *w, |d, w| (w - gain * d).powi(2)))
+        .sum();
     // Rounding to 16 bits leaves 1/12 of a squared step per sample on either side.
     let rounding = (1.0 + gain * gain) * (2 * len * dry.channels().len()) as f64
         / (12.0 * 32_768.0_f64.powi(2));
-    (unexplained <= rounding.max(1e-10 * ww)).then(|| Fact::OnlyGain {
+    (unexplained <= rounding.max(1e-10 * all.ww)).then(|| Fact::OnlyGain {
         gain_db: decibels(gain.abs()),
         inverted: gain < 0.0,
     })
 }
 
-/// Samples that one core looks at in one piece.
-const PIECE: usize = 1 << 16;
+/// Sums over both sides, and whether they are the same.
+#[derive(Clone, Copy)]
+struct Products {
+    dd: f64,
+    dw: f64,
+    ww: f64,
+    equal: bool,
+}
+
+impl Products {
+    fn of(dry: Track<'_>, wet: Track<'_>) -> Self {
+        let sums = dry.each_with(wet, PIECE, |dry, wet| Self {
+            dd: piece_of_both(dry, wet, |d, _| d * d),
+            dw: piece_of_both(dry, wet, |d, w| d * w),
+            ww: piece_of_both(dry, wet, |_, w| w * w),
+            equal: dry == wet,
+        });
+        let none = Self {
+            dd: 0.0,
+            dw: 0.0,
+            ww: 0.0,
+            equal: true,
+        };
+        sums.into_iter().fold(none, Self::and)
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            dd: self.dd + other.dd,
+            dw: self.dw + other.dw,
+            ww: self.ww + other.ww,
+            equal: self.equal && other.equal,
+        }
+    }
+}
 
 /// The sum of `of` both sides, in pieces on all cores, always in the same order.
-fn sum_of_both(dry: &[f32], wet: &[f32], of: &(dyn Fn(f64, f64) -> f64 + Sync)) -> f64 {
-    let pieces = dry.par_chunks(PIECE).zip(wet.par_chunks(PIECE));
-    let piece = |(dry, wet): (&[f32], &[f32])| -> f64 {
-        let both = dry.iter().zip(wet);
-        both.map(|(d, w)| of(f64::from(*d), f64::from(*w))).sum()
-    };
-    let sums: Vec<f64> = pieces.map(piece).collect();
+fn sum_of_both(dry: Track<'_>, wet: Track<'_>, of: impl Fn(f64, f64) -> f64 + Sync) -> f64 {
+    let sums = dry.each_with(wet, PIECE, |dry, wet| piece_of_both(dry, wet, &of));
     sums.iter().sum()
+}
+
+fn piece_of_both(dry: &[f32], wet: &[f32], of: impl Fn(f64, f64) -> f64) -> f64 {
+    let both = dry.iter().zip(wet);
+    both.map(|(d, w)| of(f64::from(*d), f64::from(*w))).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::SampleRate;
+    use crate::audio::{Audio, SampleRate};
 
     const RATE: u32 = 44_100;
 
@@ -215,7 +241,7 @@ mod tests {
     }
 
     fn facts(x: Vec<f32>) -> Vec<Finding> {
-        check_recording("dry", &mono(x), Expectations::default())
+        check_recording("dry", &mono(x).tracks(), Expectations::default())
     }
 
     #[test]
@@ -300,7 +326,7 @@ mod tests {
         assert!(matches!(facts(vec![])[0].fact, Fact::Empty));
         let short = check_recording(
             "wet",
-            &mono(sine(99, 900.0, 0.5)),
+            &mono(sine(99, 900.0, 0.5)).tracks(),
             Expectations { window_len: 100 },
         );
         assert!(
@@ -311,7 +337,7 @@ mod tests {
     }
 
     fn pair_facts(dry: &Audio, wet: &Audio) -> Vec<Finding> {
-        check_pair(dry, wet, Expectations::default())
+        check_pair(&dry.tracks(), &wet.tracks(), Expectations::default())
     }
 
     #[test]

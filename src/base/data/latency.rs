@@ -6,6 +6,7 @@ use super::aligned;
 use super::error::DataError;
 use super::recordings::LatencyReport;
 use super::source::Source;
+use crate::audio::Track;
 use crate::dsp::align::{self, AlignOptions};
 
 /// What loading calls a pair by.
@@ -57,7 +58,7 @@ pub(super) fn measure(
     label: &str,
     sources: &[&Source],
 ) -> Result<(LatencyReport, bool), DataError> {
-    let pairs: Vec<(&[f32], &[f32])> = sources.iter().flat_map(|s| s.tracks()).collect();
+    let pairs: Vec<(Track<'_>, Track<'_>)> = sources.iter().flat_map(|s| s.tracks()).collect();
     let measured = align::estimate_joint(&pairs, &AlignOptions::default());
     let found = measured.map_err(|source| DataError::Align {
         label: label.to_string(),

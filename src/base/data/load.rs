@@ -180,8 +180,9 @@ impl Library<'_> {
         key: &Key,
     ) -> Result<(Audio, Audio, Vec<usize>), DataError> {
         // What is not finite is a finding below.
-        let dry = decode::read_as(dry, NotFinite::Keep)?.audio;
-        let wet = decode::read_as(wet, NotFinite::Keep)?.audio;
+        let read = |path| decode::read_as(path, NotFinite::Keep);
+        let (dry, wet) = rayon::join(|| read(dry), || read(wet));
+        let (dry, wet) = (dry?.audio, wet?.audio);
         let rate = *self.rate.get_or_insert(dry.sample_rate());
         if dry.sample_rate() == wet.sample_rate() && dry.sample_rate() != rate {
             return Err(DataError::Unfit(format!(
@@ -192,14 +193,15 @@ impl Library<'_> {
         }
         let used = self.channels(key, &dry, &wet, label)?;
         let unfit = |reason| DataError::Unfit(format!("{label}: {reason}"));
-        let picked_dry = channels::picked(&dry, &used).map_err(unfit)?;
-        let picked_wet = channels::picked(&wet, &used).map_err(unfit)?;
+        let sides = (dry.tracks(), wet.tracks());
+        let picked_dry = channels::picked(&sides.0, &used).map_err(unfit)?;
+        let picked_wet = channels::picked(&sides.1, &used).map_err(unfit)?;
         for finding in check::check_pair(&picked_dry, &picked_wet, Expectations::default()) {
             let is_joint = self.config.stereo == Stereo::Joint;
             if is_joint && matches!(finding.fact, Fact::ChannelsDiffer { .. }) {
                 continue;
             }
-            let finding = channels::as_recorded(finding, &used, &dry, &wet);
+            let finding = channels::as_recorded(finding, &used, &sides.0, &sides.1);
             let text = format!("{label}: {}", finding.message());
             match finding.severity {
                 Severity::Error => return Err(DataError::Unfit(text)),

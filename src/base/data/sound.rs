@@ -1,9 +1,9 @@
 //! Where a pair of channels sounds, and where its last tenths of sound begin.
 //!
-//! Knows plain slices, not files or spans; judges no level but that of silence.
+//! Knows channels of samples, not files or spans; judges no level but that of silence.
 
 use super::aligned::{MOMENT, SILENT, sound_power};
-use rayon::prelude::*;
+use crate::audio::Track;
 
 /// Wet counts as silent from this far below its mean power on: −80 dB, about the last bit of a
 /// 16-bit recording.
@@ -26,16 +26,16 @@ pub struct Sounding {
 
 impl Sounding {
     /// Looks at one channel of each side: what is not silent.
-    pub fn of(dry: &[f32], wet: &[f32]) -> Self {
-        Self::from(dry, wet, WET_SILENT)
+    pub fn of<'a>(dry: impl Into<Track<'a>>, wet: impl Into<Track<'a>>) -> Self {
+        Self::from(dry.into(), wet.into(), WET_SILENT)
     }
 
     /// The same, but only what is loud enough to be judged by: the end of a dying note is not.
-    pub fn played(dry: &[f32], wet: &[f32]) -> Self {
-        Self::from(dry, wet, WET_PLAYED)
+    pub fn played<'a>(dry: impl Into<Track<'a>>, wet: impl Into<Track<'a>>) -> Self {
+        Self::from(dry.into(), wet.into(), WET_PLAYED)
     }
 
-    fn from(dry: &[f32], wet: &[f32], wet_floor: f64) -> Self {
+    fn from(dry: Track<'_>, wet: Track<'_>, wet_floor: f64) -> Self {
         let len = dry.len().min(wet.len());
         let mut since = usize::MAX;
         let dry = loud_moments(dry, SILENT).into_iter().map(|loud| {
@@ -118,10 +118,9 @@ pub struct Tenths {
 }
 
 /// Whether the power of each moment exceeds `silent` times that of the whole.
-fn loud_moments(x: &[f32], silent: f64) -> Vec<bool> {
+fn loud_moments(x: Track<'_>, silent: f64) -> Vec<bool> {
     let least = silent * sound_power(x);
-    let moments = x.par_chunks(MOMENT);
-    moments.map(|m| sound_power(m) > least).collect()
+    x.each(MOMENT, |moment| sound_power(moment) > least)
 }
 
 #[cfg(test)]

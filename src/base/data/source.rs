@@ -5,7 +5,7 @@ use super::channels;
 use super::pair::DryWetPair;
 use super::recordings::PairReport;
 use super::sound::Sounding;
-use crate::audio::Audio;
+use crate::audio::{Audio, Track};
 use crate::config::Latency;
 use crate::dsp::shift;
 use std::sync::Arc;
@@ -39,17 +39,18 @@ impl Source {
         };
         if let Some(pair) = self.pairs.first() {
             report.gain_db = aligned::gain_db(pair.dry(), pair.wet());
-            report.findings =
-                Motion::measure(pair.dry(), pair.wet(), 0, None).findings(pair.sample_rate());
+            report.findings = Motion::measure(pair.dry().into(), pair.wet().into(), 0, None)
+                .findings(pair.sample_rate());
         }
         report
     }
 
     /// Both sides of every channel in use.
-    pub(super) fn tracks(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
-        let sides = |channel: &usize| {
-            let of = |audio| channels::serving(audio, *channel);
-            of(&self.dry).zip(of(&self.wet))
+    pub(super) fn tracks(&self) -> impl Iterator<Item = (Track<'_>, Track<'_>)> {
+        let (dry, wet) = (self.dry.tracks(), self.wet.tracks());
+        let sides = move |channel: &usize| {
+            let of = |sound| channels::serving(sound, *channel);
+            of(&dry).zip(of(&wet))
         };
         self.used.iter().filter_map(sides)
     }

@@ -6,7 +6,8 @@
 use super::bond::Bond;
 use super::moving;
 use super::stereo::{self, Both, Sides};
-use crate::audio::{Audio, SampleRate};
+use crate::audio::track::Samples;
+use crate::audio::{SampleRate, Track, Tracks};
 use crate::data::aligned::{self, Motion};
 use crate::data::check::{Fact, Finding};
 use crate::data::sound::Sounding;
@@ -111,18 +112,16 @@ impl Look {
     /// # Errors
     /// Ctrl-C.
     pub(super) fn at(
-        dry: &Audio,
-        wet: &Audio,
+        dry: &Tracks<'_>,
+        wet: &Tracks<'_>,
         given: Option<i64>,
         observer: &dyn Observer,
     ) -> Result<Self, RegressError> {
         let rate = dry.sample_rate();
         let channels = dry.channels();
-        let beside = |channel: usize| channels[channel.min(channels.len() - 1)].as_slice();
+        let beside = |channel: usize| channels[channel.min(channels.len() - 1)];
         let wet = wet.channels().iter().enumerate();
-        let pairs: Vec<(&[f32], &[f32])> = wet
-            .map(|(index, wet)| (beside(index), wet.as_slice()))
-            .collect();
+        let pairs: Vec<Channel<'_>> = wet.map(|(index, wet)| (beside(index), *wet)).collect();
         let task = Task::begin(observer, "measuring latency", None);
         let measured = align::estimate_joint(&pairs, &AlignOptions::default());
         drop(task);
@@ -174,18 +173,24 @@ impl Look {
         }
         let still = |wet| align::without_drift(wet, latency.drift(), LEAD);
         let wets = [still(left.1), still(right.1)];
-        let [left, right] = [(left.0, &*wets[0]), (right.0, &*wets[1])];
+        let wet = [or(&wets[0], left.1), or(&wets[1], right.1)];
+        let excerpt = stereo::excerpt(wet[0].len(), rate);
+        let parts = [left.0, right.0, wet[0], wet[1]].map(|x| x.read(excerpt.clone()));
+        let [left_dry, right_dry, left_wet, right_wet] = &parts;
         let both = Both {
-            dry: [left.0, right.0].into_iter().take(heard).collect(),
-            wet: [left.1, right.1],
+            dry: [&**left_dry, &**right_dry]
+                .into_iter()
+                .take(heard)
+                .collect(),
+            wet: [left_wet, right_wet],
             rate,
         };
         let sides = stereo::look(&both, self.moving.as_ref(), observer);
         let mut look = Self { sides, ..self };
         if heard > 1 && look.sides.as_ref().is_some_and(|sides| sides.joint) {
             // Wet is silent where both are.
-            let both = left.0.iter().zip(right.0).map(|(l, r)| l.abs() + r.abs());
-            look.noise_db = aligned::noise_db(&both.collect::<Vec<f32>>(), left.1, rate);
+            let both = Louder(left.0, right.0);
+            look.noise_db = aligned::noise_db(Track::of(&both), wet[0], rate);
         }
         let Some(sides) = look.sides.as_ref().filter(|sides| sides.is_linear()) else {
             return look;
@@ -207,7 +212,7 @@ impl Look {
     /// undone.
     fn along(
         self,
-        (dry, wet): (&[f32], &[f32]),
+        (dry, wet): Channel<'_>,
         rate: SampleRate,
         observer: &dyn Observer,
     ) -> Result<Self, RegressError> {
@@ -229,7 +234,8 @@ impl Look {
         }
         let task = Task::begin(observer, "looking for drift and modulation", None);
         let drift = latency.drift();
-        let wet = &*align::without_drift(wet, drift, LEAD);
+        let still = align::without_drift(wet, drift, LEAD);
+        let wet = or(&still, wet);
         let motion = Motion::measure(dry, wet, LEAD, drift);
         let likeness = align::level_likeness(dry, wet, LEAD);
         // Without a waveform that follows, the place may be anywhere.
@@ -240,14 +246,9 @@ impl Look {
         let mut diagnosis = diagnosis::diagnose(dry, wet, rate, sways, observer)?;
         let bond = Bond::new(measured, diagnosis.as_ref(), likeness);
         // What does not move must stand at lag 0, or a delay that stands still is found there.
-        let ahead = &wet[wet.len().min(LEAD as usize)..];
-        let moving = moving::look(
-            &dry[..ahead.len()],
-            ahead,
-            rate,
-            diagnosis.as_ref(),
-            observer,
-        );
+        let ahead = wet.skip(LEAD as usize);
+        let beside = dry.part(0..ahead.len());
+        let moving = moving::look(beside, ahead, rate, diagnosis.as_ref(), observer);
         let moves = moving.as_ref().is_some_and(Moving::detected);
         if let Some(diagnosis) = diagnosis
             .as_mut()
@@ -293,17 +294,37 @@ impl Look {
 }
 
 /// Dry and wet of one channel.
-type Channel<'a> = (&'a [f32], &'a [f32]);
+type Channel<'a> = (Track<'a>, Track<'a>);
 
 /// What both sides cover once wet is moved to an earlier place by `lag`.
-fn shared<'a>(dry: &'a [f32], wet: &'a [f32], lag: i64) -> (&'a [f32], &'a [f32]) {
-    let skip = |x: &'a [f32], by: i64| {
-        let by = usize::try_from(by.max(0)).unwrap_or(usize::MAX);
-        x.get(by.min(x.len())..).unwrap_or(&[])
-    };
-    let (dry, wet) = (skip(dry, -lag), skip(wet, lag));
+fn shared<'a>(dry: Track<'a>, wet: Track<'a>, lag: i64) -> Channel<'a> {
+    let by = |lag: i64| usize::try_from(lag.max(0)).unwrap_or(usize::MAX);
+    let (dry, wet) = (dry.skip(by(-lag)), wet.skip(by(lag)));
     let len = dry.len().min(wet.len());
-    (&dry[..len], &wet[..len])
+    (dry.part(0..len), wet.part(0..len))
+}
+
+/// What was made of a track, where something was.
+fn or<'a>(made: &'a Option<Vec<f32>>, track: Track<'a>) -> Track<'a> {
+    made.as_ref().map_or(track, Track::from)
+}
+
+/// Two channels of one length as one that is silent where both are.
+struct Louder<'a>(Track<'a>, Track<'a>);
+
+impl Samples for Louder<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read(&self, from: usize, out: &mut [f32]) {
+        let range = from..from + out.len();
+        let (left, right) = (self.0.read(range.clone()), self.1.read(range));
+        let both = left.iter().zip(&*right);
+        for (out, (l, r)) in out.iter_mut().zip(both) {
+            *out = l.abs() + r.abs();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -313,10 +334,10 @@ mod tests {
     #[test]
     fn the_shared_stretch_follows_the_lag() {
         let x: Vec<f32> = (0..10).map(|n| n as f32).collect();
-        let (dry, wet) = shared(&x, &x, 3);
-        assert_eq!((dry[0], wet[0], dry.len(), wet.len()), (0.0, 3.0, 7, 7));
-        let (dry, wet) = shared(&x, &x[..6], -3);
-        assert_eq!((dry[0], wet[0], dry.len(), wet.len()), (3.0, 0.0, 6, 6));
-        assert!(shared(&x, &x, 99).0.is_empty());
+        let heard = |(dry, wet): Channel<'_>| [dry, wet].map(|x| x.whole().into_owned());
+        let all = Track::from(&x);
+        assert_eq!(heard(shared(all, all, 3)), [&x[..7], &x[3..]]);
+        assert_eq!(heard(shared(all, all.part(0..6), -3)), [&x[3..9], &x[..6]]);
+        assert!(shared(all, all, 99).0.is_empty());
     }
 }

@@ -13,7 +13,7 @@ pub use bond::Bond;
 pub use look::{LatencyFacts, SoundingFacts};
 pub use stereo::Sides;
 
-use crate::audio::Audio;
+use crate::audio::Tracks;
 use crate::data::channels;
 use crate::data::check::{self, Expectations, Finding, Severity};
 use crate::dsp::align::{Drift, TimeVariation, Tremolo};
@@ -24,7 +24,6 @@ use crate::regress::diagnosis::{Diagnosis, Kind};
 use crate::regress::modulation::Moving;
 use look::Look;
 use serde::Serialize;
-use std::borrow::Cow;
 
 /// All that was found out about a pair.
 #[derive(Clone, Debug, Serialize)]
@@ -98,8 +97,8 @@ impl Survey {
 /// # Errors
 /// A stop asked for by `observer`. Unfit recordings are no error but an outcome.
 pub fn survey(
-    dry: &Audio,
-    wet: &Audio,
+    dry: &Tracks<'_>,
+    wet: &Tracks<'_>,
     channel: Option<usize>,
     given_latency: Option<i64>,
     observer: &dyn Observer,
@@ -109,13 +108,12 @@ pub fn survey(
         None => (0..dry.channels().len().max(wet.channels().len())).collect(),
     };
     // Whoever names a channel that is not there is told of all that are.
-    let looked_at = |audio| channels::picked(audio, &chosen).unwrap_or(Cow::Borrowed(audio));
-    let sides = (looked_at(dry), looked_at(wet));
-    let findings = check::check_pair(&sides.0, &sides.1, Expectations::default());
+    let sides = [dry, wet].map(|side| channels::picked(side, &chosen).unwrap_or(side.clone()));
+    let findings = check::check_pair(&sides[0], &sides[1], Expectations::default());
     let findings = findings.into_iter();
     let findings = findings.map(|f| channels::as_recorded(f, &chosen, dry, wet));
     let mut findings: Vec<Finding> = findings.collect();
-    let (dry, wet): (&Audio, &Audio) = (&sides.0, &sides.1);
+    let [dry, wet] = &sides;
     let look = if findings.iter().any(|f| f.severity == Severity::Error) {
         Look::default()
     } else {

@@ -1,6 +1,6 @@
 //! Whether the effect moves by a clock of its own, asked where no static model says what it does.
 
-use crate::audio::SampleRate;
+use crate::audio::{SampleRate, Track};
 use crate::progress::{Observer, Task};
 use crate::regress::diagnosis::{Diagnosis, Leaves};
 use crate::regress::modulation::{self, Moving, PARTS, Part};
@@ -15,8 +15,8 @@ const LATER: f64 = 0.015;
 /// Fits both hypotheses to an aligned pair, where the static ones of the quick models of `diagnosis` leave
 /// something to explain. Where a gain of every moment's own explains it, nothing but a gain is tried.
 pub(super) fn look(
-    dry: &[f32],
-    wet: &[f32],
+    dry: Track<'_>,
+    wet: Track<'_>,
     rate: SampleRate,
     diagnosis: Option<&Diagnosis>,
     observer: &dyn Observer,
@@ -30,7 +30,7 @@ pub(super) fn look(
     let parts: &[Part] = if only_gain { &[Part::Gain] } else { &PARTS };
     let _task = Task::begin(observer, "asking whether the effect moves", None);
     // Standing still, the effect is what the better of all static models makes of it.
-    let fitted = |dry: &[f32], wet: &[f32], parts: &[Part]| {
+    let fitted = |wet: Track<'_>, parts: &[Part]| {
         let moving = modulation::detect(dry, wet, f64::from(rate.hz()), parts)?;
         Some(Moving {
             still: moving.still.min(still),
@@ -44,16 +44,13 @@ pub(super) fn look(
     } else {
         f64::INFINITY
     };
-    let aligned = fitted(dry, wet, parts).filter(|found| found.moving < any_gain);
+    let aligned = fitted(wet, parts).filter(|found| found.moving < any_gain);
     let found = aligned.as_ref().is_some_and(Moving::detected);
     if found || only_gain || observer.stop_requested() {
         return aligned;
     }
     let later = (LATER * f64::from(rate.hz())) as usize;
-    let mut late = vec![0.0; later];
-    late.extend_from_slice(&wet[..wet.len().saturating_sub(later)]);
-    let wet = &late[..wet.len().min(late.len())];
-    let moved = fitted(&dry[..wet.len()], wet, &[Part::Delay]);
+    let moved = fitted(wet.delayed(later), &[Part::Delay]);
     match moved.filter(Moving::detected) {
         Some(moved) => Some(Moving {
             from: moved.from - LATER,

@@ -12,6 +12,7 @@ use crate::regress::modulation::{Fitted, Moving, Recording, Size};
 use crate::regress::tail::{self, Passage};
 use serde::Serialize;
 use std::f64::consts::TAU;
+use std::ops::Range;
 
 /// Channel by channel may leave so much (ESR) for nothing to be said against it: sides that differ in
 /// level by a decibel.
@@ -62,7 +63,14 @@ impl Sides {
     }
 }
 
-/// Both sides, aligned: dry channels, one or two, and the two wet ones.
+/// What is looked at of so many samples: the stretch around the middle, where there are more than needed.
+pub(super) fn excerpt(len: usize, rate: SampleRate) -> Range<usize> {
+    let most = (MOST_SECONDS * f64::from(rate.hz())) as usize;
+    let from = len.saturating_sub(most) / 2;
+    from..len.min(from + most)
+}
+
+/// An [`excerpt`] of both sides, aligned: dry channels, one or two, and the two wet ones.
 pub(super) struct Both<'a> {
     pub(super) dry: Vec<&'a [f32]>,
     pub(super) wet: [&'a [f32]; 2],
@@ -78,7 +86,6 @@ pub(super) fn look(
 ) -> Option<Sides> {
     let task = Task::begin(observer, "comparing the two sides", None);
     let go_on = || task.go_on().is_ok();
-    let both = both.excerpt();
     let short = both.compare(SHORT.min(both.len() / 16), &go_on)?;
     let moving = moving.filter(|moving| moving.detected());
     // A mono dry has no other side: what one wet is, the other is, or is not.
@@ -116,18 +123,6 @@ impl<'a> Both<'a> {
     /// The dry channel of a side.
     fn own(&self, side: usize) -> &'a [f32] {
         self.dry[side.min(self.dry.len() - 1)]
-    }
-
-    /// The stretch around the middle, where it is longer than needed.
-    fn excerpt(&self) -> Self {
-        let most = (MOST_SECONDS * f64::from(self.rate.hz())) as usize;
-        let from = self.len().saturating_sub(most) / 2;
-        let part = |x: &&'a [f32]| &x[from..self.len().min(from + most)];
-        Self {
-            dry: self.dry.iter().map(part).collect(),
-            wet: [part(&self.wet[0]), part(&self.wet[1])],
-            rate: self.rate,
-        }
     }
 
     /// What any one sound for both sides leaves of them.

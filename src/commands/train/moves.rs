@@ -1,6 +1,6 @@
 //! Says which recordings are of an effect that moves by itself, where the network to be trained has no clock.
 
-use crate::audio::Audio;
+use crate::audio::Tracks;
 use crate::config::{Config, ModelConfig};
 use crate::data::load::{PairReport, Recordings};
 use crate::data::pair::DryWetPair;
@@ -31,7 +31,7 @@ pub(super) fn warn(
         let Some(pair) = pair(recordings, &report.label) else {
             continue;
         };
-        let side = |sound: &[f32]| Audio::mono(pair.sample_rate(), sound.to_vec());
+        let side = |sound| Tracks::mono(pair.sample_rate(), sound);
         let (dry, wet) = (side(pair.dry()), side(pair.wet()));
         let found = survey::survey(&dry, &wet, None, Some(0), observer)?;
         if let Some(words) = found.motion_words() {

@@ -8,8 +8,12 @@
 //! ([`NotFinite`]).
 
 mod compressed;
+mod pcm;
 mod properties;
+mod stored;
 mod wav;
+
+pub use stored::Stored;
 
 use std::fmt;
 use std::io::{Read, Seek};

@@ -6,15 +6,16 @@
 //!
 //! Layout: IBM and Microsoft, *Multimedia Programming Interface and Data Specifications 1.0*
 //! (1991); `WAVE_FORMAT_EXTENSIBLE`: Microsoft's `mmreg.h`; RF64: EBU Tech 3306. The bytes of
-//! single samples are hound's subject.
+//! single samples stand in `pcm.rs`.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use hound::Sample;
-
+use super::pcm::Coding;
 use super::properties::{Properties, shown};
+use super::stored::WavSound;
 use crate::audio::riff::{CODEC_EXTENSIBLE, CODEC_FLOAT, CODEC_PCM, REGISTERED_CODEC};
 use crate::audio::{AudioError, SampleFormat, SampleRate};
 
@@ -30,16 +31,6 @@ pub(super) struct WavSource {
     frames_left: u64,
     /// The undecoded block, kept to save allocations.
     bytes: Vec<u8>,
-}
-
-/// How one sample is laid out.
-#[derive(Clone, Copy, Debug)]
-struct Coding {
-    float: bool,
-    /// Bytes a sample occupies.
-    bytes: usize,
-    /// Bits that decide the scale: `8 · bytes`, but 24 for 24 bits in the low end of 4 bytes.
-    bits: u16,
 }
 
 /// The `fmt ` chunk, checked.
@@ -94,104 +85,31 @@ impl WavSource {
                 source,
             })?;
         self.frames_left -= frames as u64;
-        self.coding
-            .decode(&self.bytes, block)
-            .map_err(|e| AudioError::Damaged {
-                path: self.path.clone(),
-                what: format!("samples cannot be decoded ({e})"),
-            })?;
+        let count = block.len();
+        for (number, channel) in block.iter_mut().enumerate() {
+            let before = channel.len();
+            channel.resize(before + frames, 0.0);
+            let out = &mut channel[before..];
+            self.coding.decode(&self.bytes, (number, count), out);
+        }
         Ok(frames)
     }
-}
 
-impl Coding {
-    /// The coding of samples of `bits` bits in `bytes` bytes, and what to call it; `None`
-    /// for one that is not decoded here.
-    fn find(codec: u16, bytes: usize, bits: u16, valid_bits: u16) -> Option<(Self, SampleFormat)> {
-        let float = codec == CODEC_FLOAT;
-        let (bits, told) = match (float, bytes, bits) {
-            (true, 4, 32) | (true, 8, 64) => (bits, SampleFormat::Float(bits)),
-            // Fewer valid bits than the slot has sit at its upper end: same scale.
-            (false, 1..=4, _) if usize::from(bits.div_ceil(8)) == bytes => {
-                let told = 8 * valid_bits.clamp(1, bits).div_ceil(8);
-                (8 * bytes as u16, SampleFormat::Int(told))
-            }
-            (false, 4, 24) => (24, SampleFormat::Int(24)),
-            _ => return None,
-        };
-        Some((Self { float, bytes, bits }, told))
-    }
-
-    /// Decodes interleaved samples and appends them to their channels.
-    fn decode(self, bytes: &[u8], channels: &mut [Vec<f32>]) -> hound::Result<()> {
-        match (self.float, self.bytes) {
-            (true, 8) => deinterleave(bytes, channels, 8, |sample| {
-                let mut word = [0; 8];
-                word.copy_from_slice(sample);
-                Ok(f64::from_le_bytes(word) as f32)
-            }),
-            (true, _) => deinterleave(bytes, channels, 4, |mut sample| {
-                f32::read(&mut sample, hound::SampleFormat::Float, 4, 32)
-            }),
-            (false, 2) if self.bits == 16 => {
-                deinterleave_exact(bytes, channels, |[a, b]| {
-                    f32::from(i16::from_le_bytes([a, b])) / 32_768.0
-                });
-                Ok(())
-            }
-            (false, 3) if self.bits == 24 => {
-                deinterleave_exact(bytes, channels, |[a, b, c]| {
-                    (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 / 8_388_608.0
-                });
-                Ok(())
-            }
-            (false, width) => {
-                let full_scale = 2f32.powi(i32::from(self.bits) - 1);
-                deinterleave(bytes, channels, width, |mut sample| {
-                    i32::read(
-                        &mut sample,
-                        hound::SampleFormat::Int,
-                        width as u16,
-                        self.bits,
-                    )
-                    // Exact up to 24 bits; beyond, the conversion rounds to nearest and the
-                    // division by a power of two adds nothing to that.
-                    .map(|i| i as f32 / full_scale)
-                })
-            }
-        }
-    }
-}
-
-fn deinterleave(
-    bytes: &[u8],
-    channels: &mut [Vec<f32>],
-    width: usize,
-    decode: impl Fn(&[u8]) -> hound::Result<f32>,
-) -> hound::Result<()> {
-    for frame in bytes.chunks_exact(width * channels.len()) {
-        for (sample, channel) in frame.chunks_exact(width).zip(channels.iter_mut()) {
-            channel.push(decode(sample)?);
-        }
-    }
-    Ok(())
-}
-
-/// The same for the usual samples, of which none can fail: channel by channel.
-fn deinterleave_exact<const W: usize>(
-    bytes: &[u8],
-    channels: &mut [Vec<f32>],
-    decode: impl Fn([u8; W]) -> f32,
-) {
-    let (samples, count) = (bytes.as_chunks::<W>().0, channels.len());
-    for (c, channel) in channels.iter_mut().enumerate() {
-        match count {
-            1 => channel.extend(samples.iter().map(|sample| decode(*sample))),
-            _ => {
-                let samples = samples.get(c..).unwrap_or(&[]).iter().step_by(count);
-                channel.extend(samples.map(|sample| decode(*sample)));
-            }
-        }
+    /// What it takes to read any of the sound of so many channels again, before any of it was read.
+    pub(super) fn stored(mut self, channels: usize) -> Result<WavSound, AudioError> {
+        let start = self.file.stream_position();
+        let start = start.map_err(|source| AudioError::Io {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(WavSound {
+            file: Mutex::new(self.file.into_inner()),
+            start,
+            frames: usize::try_from(self.frames_left).unwrap_or(usize::MAX),
+            channels,
+            coding: self.coding,
+            failed: Mutex::new(None),
+        })
     }
 }
 

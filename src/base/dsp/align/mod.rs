@@ -1,8 +1,8 @@
 //! How late a wet recording is against its dry one: latency, polarity, drift, and whether the
 //! effect changes over time.
 //!
-//! Works on plain slices of one channel; knows no files, no networks and no sample rates (all
-//! times are in samples).
+//! Works on samples of one channel; knows no files, no networks and no sample rates (all times
+//! are in samples).
 //!
 //! The latency is the **onset** of the response from dry to wet, never its largest peak: a
 //! causal network can learn a delay that is left in, but cannot see the future that a shift too
@@ -37,13 +37,11 @@ mod tremolo;
 mod variation;
 mod whiten;
 
-use crate::audio::level;
+use crate::audio::{Track, level};
 use confidence::Evidence;
 use place::Place;
-use rayon::prelude::*;
 use response::{Reading, SIGNIFICANT, Whitened};
 use serde::Serialize;
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use transfer::{Start, Transfer};
 use whiten::Whitener;
@@ -206,8 +204,12 @@ impl Alignment {
 ///
 /// # Errors
 /// See [`AlignError`].
-pub fn estimate(dry: &[f32], wet: &[f32], options: &AlignOptions) -> Result<Alignment, AlignError> {
-    estimate_joint(&[(dry, wet)], options)
+pub fn estimate<'a>(
+    dry: impl Into<Track<'a>>,
+    wet: impl Into<Track<'a>>,
+    options: &AlignOptions,
+) -> Result<Alignment, AlignError> {
+    estimate_joint(&[(dry.into(), wet.into())], options)
 }
 
 /// The one latency of several pairs recorded through the same chain: their responses are
@@ -216,12 +218,12 @@ pub fn estimate(dry: &[f32], wet: &[f32], options: &AlignOptions) -> Result<Alig
 /// # Errors
 /// See [`AlignError`]; one unusable pair makes the whole unusable.
 pub fn estimate_joint(
-    pairs: &[(&[f32], &[f32])],
+    pairs: &[(Track<'_>, Track<'_>)],
     options: &AlignOptions,
 ) -> Result<Alignment, AlignError> {
     let mut pairs: Vec<_> = pairs
         .iter()
-        .map(|(dry, wet)| Ok(faded(prepare(dry, wet, options)?)))
+        .map(|(dry, wet)| Ok(faded(prepare(*dry, *wet, options)?)))
         .collect::<Result<_, AlignError>>()?;
     let place = place::find(&pairs, &options.lags, options.beyond).ok_or(AlignError::NoPair)?;
     let line = place.line;
@@ -274,12 +276,16 @@ pub fn estimate_joint(
 ///
 /// Meaningful as a latency only when [`BandDelay::purity`] is near 1: a filter delays every
 /// frequency differently.
-pub fn band_delay(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<BandDelay> {
+pub fn band_delay<'a>(
+    dry: impl Into<Track<'a>>,
+    wet: impl Into<Track<'a>>,
+    latency_samples: i64,
+) -> Option<BandDelay> {
     let options = AlignOptions {
         lags: latency_samples..=latency_samples,
         ..Default::default()
     };
-    let (dry, wet) = prepare(dry, wet, &options).ok()?;
+    let (dry, wet) = prepare(dry.into(), wet.into(), &options).ok()?;
     let mut transfer = Transfer::new(latency_samples);
     transfer.add(&dry, &wet);
     transfer.band_delay(4.0)
@@ -287,8 +293,13 @@ pub fn band_delay(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Band
 
 /// Clock drift between `dry` and `wet` near a known latency; `None` for an unusable pair or one
 /// shorter than four pieces of 32768 samples.
-pub fn drift(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Drift> {
-    drift::drift(&whitened(dry, wet)?.levelled(), latency_samples, None)
+pub fn drift<'a>(
+    dry: impl Into<Track<'a>>,
+    wet: impl Into<Track<'a>>,
+    latency_samples: i64,
+) -> Option<Drift> {
+    let pair = whitened(dry.into(), wet.into())?;
+    drift::drift(&pair.levelled(), latency_samples, None)
 }
 
 /// The response from dry to wet around lag zero, `reach` lags to either side (positive: wet
@@ -302,7 +313,7 @@ pub fn cross_response(dry: &[f32], wet: &[f32], reach: usize) -> Option<Vec<f64>
         max_samples: 1 << 17,
         beyond: false,
     };
-    let (dry, wet) = faded(prepare(dry, wet, &options).ok()?);
+    let (dry, wet) = faded(prepare(dry.into(), wet.into(), &options).ok()?);
     let views = response::responses(&dry, &wet, &options.lags);
     let sharpness = |g: &Vec<f64>| response::read(g, g.len() / 2).map_or(0.0, |r| r.sharpness());
     let best = views
@@ -314,46 +325,55 @@ pub fn cross_response(dry: &[f32], wet: &[f32], reach: usize) -> Option<Vec<f64>
 /// Periodic change of the effect over time (chorus, flanger, phaser, vibrato) near a known
 /// latency; `None` for an unusable pair, one shorter than 7.5 s at 44.1 kHz, or a dry sound whose
 /// moments have too few frequencies in common (sweeps, moving waves).
-pub fn time_variation(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<TimeVariation> {
-    variation::time_variation(&whitened(dry, wet)?, latency_samples)
+pub fn time_variation<'a>(
+    dry: impl Into<Track<'a>>,
+    wet: impl Into<Track<'a>>,
+    latency_samples: i64,
+) -> Option<TimeVariation> {
+    variation::time_variation(&whitened(dry.into(), wet.into())?, latency_samples)
 }
 
 /// Periodic change of the gain over time (tremolo) at a known latency; `None` for an unusable
 /// pair or one with less than 2.3 s of sound at 44.1 kHz.
-pub fn tremolo(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<Tremolo> {
-    let late = usize::try_from(latency_samples.max(0)).ok()?;
-    let early = usize::try_from((-latency_samples).max(0)).ok()?;
+pub fn tremolo<'a>(
+    dry: impl Into<Track<'a>>,
+    wet: impl Into<Track<'a>>,
+    latency_samples: i64,
+) -> Option<Tremolo> {
+    let (dry, wet) = aligned(dry.into(), wet.into(), latency_samples);
     let options = AlignOptions {
         lags: 0..=0,
         ..Default::default()
     };
-    let (dry, wet) = prepare(dry.get(early..)?, wet.get(late..)?, &options).ok()?;
+    let (dry, wet) = prepare(dry, wet, &options).ok()?;
     tremolo::tremolo(&dry, &wet)
 }
 
-/// `wet` read at dry's speed, where the two clocks are known to differ; its lag is `latency` where it
-/// begins.
-pub fn without_drift(wet: &[f32], drift: Option<Drift>, latency: i64) -> Cow<'_, [f32]> {
-    match drift {
-        Some(drift) if drift.is_sure() => {
-            let wide: Vec<f64> = wet.iter().map(|v| f64::from(*v)).collect();
-            let read = place::without_slide(&wide, 1e-6 * drift.ppm, latency);
-            Cow::Owned(read.into_iter().map(|v| v as f32).collect())
-        }
-        _ => Cow::Borrowed(wet),
-    }
+/// Both from where they go together on.
+fn aligned<'a>(dry: Track<'a>, wet: Track<'a>, latency_samples: i64) -> (Track<'a>, Track<'a>) {
+    let by = |samples: i64| usize::try_from(samples.max(0)).unwrap_or(usize::MAX);
+    (
+        dry.skip(by(-latency_samples)),
+        wet.skip(by(latency_samples)),
+    )
+}
+
+/// `wet` read at dry's speed, where the two clocks are known to differ, all of it in memory; its lag is
+/// `latency` where it begins. `None` where they do not.
+pub fn without_drift(wet: Track<'_>, drift: Option<Drift>, latency: i64) -> Option<Vec<f32>> {
+    let drift = drift.filter(Drift::is_sure)?;
+    Some(place::track_without_slide(wet, 1e-6 * drift.ppm, latency))
 }
 
 /// Correlation of the courses of the two levels, in decibels, frame by frame, near a known latency:
 /// 1 when wet is loud whenever dry is. `None` with less than a second of sound.
-pub fn level_likeness(dry: &[f32], wet: &[f32], latency_samples: i64) -> Option<f64> {
-    let late = usize::try_from(latency_samples.max(0)).ok()?;
-    let early = usize::try_from((-latency_samples).max(0)).ok()?;
-    tremolo::level_likeness(dry.get(early..)?, wet.get(late..)?)
+pub fn level_likeness(dry: Track<'_>, wet: Track<'_>, latency_samples: i64) -> Option<f64> {
+    let (dry, wet) = aligned(dry, wet, latency_samples);
+    tremolo::level_likeness(dry, wet)
 }
 
 /// The view for what happens along a recording: short filters.
-fn whitened(dry: &[f32], wet: &[f32]) -> Option<Whitened> {
+fn whitened(dry: Track<'_>, wet: Track<'_>) -> Option<Whitened> {
     let options = AlignOptions {
         lags: 0..=0,
         ..Default::default()
@@ -450,8 +470,8 @@ fn is_unconfirmed(moved: i64, response: &Evidence, start: Option<Start>) -> bool
 
 /// Checks a pair, takes the stretch to look at and removes its mean.
 fn prepare(
-    dry: &[f32],
-    wet: &[f32],
+    dry: Track<'_>,
+    wet: Track<'_>,
     options: &AlignOptions,
 ) -> Result<(Vec<f64>, Vec<f64>), AlignError> {
     let (first, last) = (*options.lags.start(), *options.lags.end());
@@ -470,7 +490,7 @@ fn prepare(
             });
         }
         if let Some(position) = level::first_not_finite(samples) {
-            let value = samples[position];
+            let value = samples.read(position..position + 1)[0];
             return Err(AlignError::NotFinite {
                 which,
                 position,
@@ -480,10 +500,10 @@ fn prepare(
     }
     let length = options.max_samples.max(needed);
     // The same stretch of both, or the latency would change.
-    let start = loudest_stretch(&dry[..dry.len().min(wet.len())], length);
-    let cut = |which, x: &[f32]| {
-        let x = &x[start..x.len().min(start + length)];
-        let mean = level::sum(x, |v| v) / x.len() as f64;
+    let start = level::loudest(dry.part(0..wet.len()), length);
+    let cut = |which, x: Track<'_>| {
+        let x = x.part(start..start + length).whole();
+        let mean = level::sum(&*x, |v| v) / x.len() as f64;
         if x.iter().all(|v| *v == x[0]) {
             return Err(AlignError::Silent { which });
         }
@@ -506,25 +526,6 @@ fn faded((mut dry, mut wet): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
         }
     }
     (dry, wet)
-}
-
-/// Where the `length` samples of most energy begin (searched in steps of an eighth of them).
-fn loudest_stretch(x: &[f32], length: usize) -> usize {
-    if x.len() <= length {
-        return 0;
-    }
-    let step = (length / 8).max(1);
-    let steps: Vec<f64> = x.par_chunks(step).map(level::energy).collect();
-    let rest = length % step;
-    let energy = |first: usize| -> f64 {
-        let end = first + length / step;
-        let rest = &x[end * step..end * step + rest];
-        steps[first..end].iter().sum::<f64>() + level::energy(rest)
-    };
-    let energies = (0..=(x.len() - length) / step).map(|first| (first, energy(first)));
-    energies
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(0, |(first, _)| first * step)
 }
 
 /// The largest autocorrelation of the sound beyond its own first decline, over the lags

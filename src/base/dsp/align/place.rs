@@ -6,6 +6,8 @@ use super::drift::{self, Drift};
 use super::response::Whitened;
 use super::search::{self, Likeness, Line};
 use super::whiten::Whitener;
+use crate::audio::Track;
+use crate::audio::track::PIECE;
 use rayon::prelude::*;
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
@@ -146,6 +148,27 @@ pub(super) fn without_slide(wet: &[f64], slope: f64, start: i64) -> Vec<f64> {
         .collect()
 }
 
+/// The same of a whole track, stretch by stretch.
+pub(super) fn track_without_slide(wet: Track<'_>, slope: f64, start: i64) -> Vec<f32> {
+    let place = |n: usize| n as f64 + slope * (n as f64 - start as f64);
+    let stretch = |from: usize, to: usize| {
+        let ends = [place(from), place(to)];
+        let first = (ends[0].min(ends[1]) as i64 - REACH - 1).max(0) as usize;
+        let end = (ends[0].max(ends[1]) as i64 + REACH + 1).max(0) as usize;
+        let heard = wet.part(first..end).whole();
+        let heard: Vec<f64> = heard.iter().map(|v| f64::from(*v)).collect();
+        let made = (from..to).map(move |n| read(&heard, place(n) - first as f64) as f32);
+        made.collect::<Vec<f32>>()
+    };
+    let mut read = vec![0.0; wet.len()];
+    let pieces = read.par_chunks_mut(PIECE).enumerate();
+    pieces.for_each(|(n, out)| {
+        let from = n * PIECE;
+        out.copy_from_slice(&stretch(from, from + out.len()));
+    });
+    read
+}
+
 /// Samples on either side of which one between two samples is made.
 const REACH: i64 = 16;
 
@@ -207,6 +230,20 @@ mod tests {
         let back = without_slide(&slid, 0.002, 7);
         for (n, v) in back.iter().enumerate().take(4900).skip(100) {
             assert!((v - sine(n as f64 - 7.0)).abs() < 1e-3, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_track_is_read_as_the_whole_is() {
+        let wet: Vec<f32> = (0..2 * PIECE + 99)
+            .map(|n| (0.1 * n as f32).sin())
+            .collect();
+        let wide: Vec<f64> = wet.iter().map(|v| f64::from(*v)).collect();
+        for (slope, start) in [(3e-4, 40), (-3e-4, -17), (0.02, 0)] {
+            let whole = without_slide(&wide, slope, start);
+            let stretches = track_without_slide((&wet).into(), slope, start);
+            let whole: Vec<f32> = whole.iter().map(|v| *v as f32).collect();
+            assert_eq!(stretches, whole, "{slope}");
         }
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! Works on sounds as they are, neither whitened nor levelled.
 
+use crate::audio::Track;
 use crate::audio::level::energy;
-use rayon::prelude::*;
 use serde::Serialize;
 use std::f64::consts::TAU;
 
@@ -169,9 +169,9 @@ const BESIDE: std::ops::RangeInclusive<i64> = -4..=8;
 
 /// Correlation of the courses of the two levels in decibels, the largest of those a few frames
 /// apart; `None` with fewer than 80 frames, or where one of them does not change.
-pub fn level_likeness(dry: &[f32], wet: &[f32]) -> Option<f64> {
-    let course = |x: &[f32]| -> Vec<f64> {
-        let powers: Vec<f64> = x.par_chunks_exact(FRAME).map(energy).collect();
+pub fn level_likeness(dry: Track<'_>, wet: Track<'_>) -> Option<f64> {
+    let course = |x: Track<'_>| -> Vec<f64> {
+        let powers = x.in_wholes_of(FRAME).each(FRAME, |x| energy(x));
         let loudest = powers.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         powers
             .iter()

@@ -13,12 +13,11 @@ pub use echo::Echo;
 
 use super::RegressError;
 use super::baseline::{Baseline, BaselineConfig, Segment};
-use crate::audio::SampleRate;
+use crate::audio::{SampleRate, Track, level};
 use crate::progress::{Event, Observer, Task};
 use curves::{Curve, with_moving_gain};
 use serde::Serialize;
 use std::fmt;
-use std::ops::Range;
 
 /// Taps of the short filters, 5 ms at 48 kHz: tone controls and cabinets, not rooms.
 pub const FILTER_TAPS: usize = 256;
@@ -178,8 +177,8 @@ pub struct Diagnosis {
 /// # Errors
 /// A silent or broken recording, or a stop asked for by `observer`.
 pub fn diagnose(
-    dry: &[f32],
-    wet: &[f32],
+    dry: Track<'_>,
+    wet: Track<'_>,
     rate: SampleRate,
     moves: bool,
     observer: &dyn Observer,
@@ -203,8 +202,8 @@ impl Observer for Quiet<'_> {
 }
 
 fn quietly(
-    dry: &[f32],
-    wet: &[f32],
+    dry: Track<'_>,
+    wet: Track<'_>,
     rate: SampleRate,
     moves: bool,
     observer: &dyn Observer,
@@ -212,8 +211,13 @@ fn quietly(
     let observer = &Quiet(observer);
     let wanted = (LONG_SECONDS * f64::from(rate.hz())) as usize;
     let taps = wanted.min(dry.len() / 10);
-    let span = loudest(dry, MOST_SAMPLES - taps);
-    let material = Material::new(&dry[span.clone()], &wet[span]);
+    let most = MOST_SAMPLES - taps;
+    let start = level::loudest(dry, most);
+    let (dry, wet) = (
+        dry.part(start..start + most).whole(),
+        wet.part(start..start + most).whole(),
+    );
+    let material = Material::new(&dry, &wet);
     let (mut leaves, models) = material.short_models(observer)?;
     let mut echo = None;
     if taps > 4 * FILTER_TAPS && leaves.least() > SHORT_ENOUGH {
@@ -271,19 +275,6 @@ fn decide(leaves: &Leaves, echo: bool, moves: bool) -> Kind {
     } else {
         Kind::DynamicNonlinear
     }
-}
-
-/// The stretch of most energy, `length` samples at most.
-fn loudest(dry: &[f32], length: usize) -> Range<usize> {
-    let length = length.min(dry.len());
-    let energy = |from: usize| -> f64 {
-        let samples = &dry[from..from + length];
-        samples.iter().map(|x| f64::from(x * x)).sum()
-    };
-    let starts = (0..=dry.len() - length).step_by((length / 8).max(1));
-    let start = starts.max_by(|&a, &b| energy(a).total_cmp(&energy(b)));
-    let start = start.unwrap_or(0);
-    start..start + length
 }
 
 /// The first taps and those blocks whose energy stands out.

@@ -1,6 +1,7 @@
 //! The stretches of recordings that an effect is fitted on, at one rate or at a lower one. Knows
 //! nothing of effects.
 
+use crate::audio::{Track, level};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -161,6 +162,21 @@ pub(super) fn loudest(recording: &Recording<'_>, at: usize) -> Clip {
         }
     }
     clip
+}
+
+/// The stretch of most energy of a recording all of which may be learned from.
+pub(super) fn loudest_of_all(dry: Track<'_>, wet: Track<'_>) -> Clip {
+    let start = level::loudest(wet, MOST_SAMPLES);
+    let end = (start + MOST_SAMPLES).min(wet.len());
+    let from = start.saturating_sub(BEFORE);
+    Clip {
+        dry: doubles(&dry.read(from..end)),
+        wet: doubles(&wet.read(from..end)),
+        start: from as u64,
+        skip: start - from,
+        recording: 0,
+        ahead: 0.0,
+    }
 }
 
 /// All of them at a lower rate.

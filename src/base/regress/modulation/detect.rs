@@ -2,11 +2,12 @@
 //! hypotheses that are both fitted: filters around a part that stands still where that is best, and
 //! the same around the part moved by oscillators. Knows nothing of what is told of it.
 
-use super::clip::{self, Clip, Recording};
+use super::clip::{self, Clip};
 use super::equations::Whole;
 use super::oscillator;
 use super::track::{Track, tracks};
 use super::{COARSE, COARSE_LEADS, COARSE_TAPS};
+use crate::audio;
 use crate::dsp::modulation::{Motion, Part, WIDEST};
 use serde::Serialize;
 
@@ -74,8 +75,15 @@ impl Moving {
 
 /// Fits both hypotheses with these parts, of the all-pass chains with the best, and gives what leaves least in
 /// motion; `None` for recordings of less than a second, or where nothing returns.
-pub fn detect(dry: &[f32], wet: &[f32], hz: f64, parts: &[Part]) -> Option<Moving> {
-    let clip = clip::loudest(&Recording::whole(dry, wet), 0);
+pub fn detect<'a>(
+    dry: impl Into<audio::Track<'a>>,
+    wet: impl Into<audio::Track<'a>>,
+    hz: f64,
+    parts: &[Part],
+) -> Option<Moving> {
+    let (dry, wet) = (dry.into(), wet.into());
+    let len = dry.len().min(wet.len());
+    let clip = clip::loudest_of_all(dry.part(0..len), wet.part(0..len));
     // From its own first sample on.
     let clip = Clip { start: 0, ..clip };
     let tracked = parts.iter().flat_map(|&part| tracks(part, &clip, hz));
