@@ -122,18 +122,42 @@ class Recurrent(nn.Module):
         return y + latest(sound, y.shape[2]) if self.skip else y
 
 
-class Conv(nn.Module):
-    def __init__(self, model, inputs):
+class ConvBranch(nn.Module):
+    def __init__(self, channels, kernel, kind):
         super().__init__()
-        channels, kernel = model["channels"], model["kernel_size"]
-        self.encoder = nn.Conv1d(inputs, channels, kernel)
-        self.decoder = nn.ConvTranspose1d(channels, 1, kernel, padding=kernel - 1)
-        self.scale = nn.Parameter(torch.ones(channels, 1))
-        self.shift = nn.Parameter(torch.zeros(channels, 1))
+        self.tied = kind == "conv-tied"
+        self.encoder = nn.Conv1d(1, channels, kernel, bias=not self.tied)
+        if not self.tied:
+            self.decoder = nn.ConvTranspose1d(channels, 1, kernel, padding=kernel - 1)
+        self.dense = nn.Conv1d(channels, channels, 1) if kind == "conv-dense-middle" else None
+        self.scaled = kind not in ("conv-no-middle", "conv-dense-middle")
+        if self.scaled:
+            self.scale = nn.Parameter(torch.ones(channels, 1))
+            self.shift = nn.Parameter(torch.zeros(channels, 1))
 
     def forward(self, x):
         hidden = F.relu(self.encoder(x))
-        return self.decoder(F.relu(hidden * self.scale + self.shift))
+        if self.dense is not None:
+            hidden = F.relu(self.dense(hidden))
+        elif self.scaled:
+            hidden = F.relu(hidden * self.scale + self.shift)
+        if self.tied:
+            taps = self.encoder.weight
+            return F.conv_transpose1d(hidden, taps, padding=taps.shape[2] - 1)
+        return self.decoder(hidden)
+
+
+class Conv(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        self.kernels = model.get("kernel_sizes") or [model["kernel_size"]]
+        branches = (ConvBranch(model["channels"], kernel, model["kind"]) for kernel in self.kernels)
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        length = x.shape[2] - 2 * (max(self.kernels) - 1)
+        each = zip(self.branches, self.kernels)
+        return sum(branch(latest(x, length + 2 * (kernel - 1))) for branch, kernel in each)
 
 
 class Tcn(nn.Module):
@@ -158,43 +182,111 @@ class Tcn(nn.Module):
         return self.head(x)
 
 
-class S4dLayer(nn.Module):
-    """The convolution form of S4D: the kernel from the poles, applied by FFT."""
+def by_fft(x, kernel):
+    """`x` through filters as long as itself, each channel its own or all the same."""
+    size = 2 * x.shape[2]
+    y = torch.fft.irfft(torch.fft.rfft(x, n=size) * torch.fft.rfft(kernel, n=size), n=size)
+    return y[:, :, : x.shape[2]]
 
-    def __init__(self, model):
+
+class FilterBank(nn.Module):
+    """Filters with learned poles in convolution form: the kernel from the poles, applied by FFT."""
+
+    def __init__(self, channels, states):
         super().__init__()
-        channels, states = model["channels"], model["states"]
         self.log_step = nn.Parameter(torch.rand(channels) * 4.6 - 6.9)
         self.decay = nn.Parameter(torch.full((channels, states), -0.43))
         self.frequency = nn.Parameter(torch.pi * torch.arange(states).float().repeat(channels, 1))
         self.output = nn.Parameter(torch.randn(channels, states, 2) * 0.5)
         self.direct = nn.Parameter(torch.randn(channels))
-        self.mix = nn.Conv1d(channels, channels, 1)
-        self.act = activation(model["activation"], channels)
 
-    def forward(self, x):
-        length = x.shape[2]
+    def kernel(self, length):
         a = torch.complex(-F.softplus(self.decay), self.frequency)
         step = a * self.log_step.exp()[:, None]
         c = 2 * torch.view_as_complex(self.output) * (step.exp() - 1) / a
-        powers = (step[:, :, None] * torch.arange(length, device=x.device)).exp()
-        kernel = (c[:, :, None] * powers).sum(1).real
-        size = 2 * length
-        y = torch.fft.irfft(torch.fft.rfft(x, n=size) * torch.fft.rfft(kernel, n=size), n=size)
-        y = y[:, :, :length] + x * self.direct[:, None]
-        return self.act(self.mix(y)) + x
+        powers = (step[:, :, None] * torch.arange(length, device=step.device)).exp()
+        return (c[:, :, None] * powers).sum(1).real
+
+    def forward(self, x):
+        return by_fft(x, self.kernel(x.shape[2])) + x * self.direct[:, None]
+
+
+class S4dLayer(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.filters = FilterBank(model["channels"], model["states"])
+        self.mix = nn.Conv1d(model["channels"], model["channels"], 1)
+        self.act = activation(model["activation"], model["channels"])
+
+    def forward(self, x):
+        return self.act(self.mix(self.filters(x))) + x
+
+
+class S4TfLayer(S4dLayer):
+    """The same, modulated by what an LSTM makes of the peaks of the blocks before."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        channels, self.block = model["channels"], model["block_size"]
+        self.memory = nn.LSTM(channels, model["hidden_size"], batch_first=True)
+        self.project = nn.Linear(model["hidden_size"], 2 * channels)
+
+    def forward(self, x):
+        y = self.mix(self.filters(x))
+        length = y.shape[2]
+        peaks = F.max_pool1d(y.abs(), self.block).transpose(1, 2)
+        heard = F.pad(self.memory(peaks)[0], (0, 0, 1, 0))
+        held = self.project(heard).transpose(1, 2).repeat_interleave(self.block, 2)[:, :, :length]
+        scale, shift = held.chunk(2, 1)
+        return self.act(y * (1 + scale) + shift) + x
 
 
 class S4d(nn.Module):
     def __init__(self, model, inputs):
         super().__init__()
         self.input = nn.Conv1d(inputs, model["channels"], 1)
-        self.layers = nn.Sequential(*(S4dLayer(model) for _ in range(model["layers"])))
+        layer = S4TfLayer if model["kind"] == "s4-tf" else S4dLayer
+        self.layers = nn.Sequential(*(layer(model) for _ in range(model["layers"])))
         self.head = nn.Conv1d(model["channels"], 1, 1)
         self.warm_up = model["warm_up"]
 
     def forward(self, x):
         return self.head(self.layers(self.input(x)))[:, :, self.warm_up :]
+
+
+class WienerHammerstein(nn.Module):
+    """Filters in convolution form, their poles summed into one kernel, and clippers between them."""
+
+    def __init__(self, model, inputs):
+        super().__init__()
+        stages = model["clippers"] + 1
+        self.banks = nn.ModuleList(FilterBank(model["poles"], 1) for _ in range(stages))
+        self.gains = nn.Parameter(torch.zeros(stages))
+        self.offsets = nn.Parameter(torch.full((model["clippers"],), 0.1))
+        self.warm_up = model["warm_up"]
+
+    def forward(self, x):
+        for number, bank in enumerate(self.banks):
+            y = by_fft(x, bank.kernel(x.shape[2]).sum(0)) + x * bank.direct.sum()
+            x = y * self.gains[number].exp()
+            if number < len(self.offsets):
+                offset = self.offsets[number]
+                x = torch.tanh(x + offset) - torch.tanh(offset)
+        return x[:, :, self.warm_up :]
+
+
+class Fir(nn.Module):
+    def __init__(self, model, inputs):
+        super().__init__()
+        self.taps = nn.Parameter(torch.randn(1, 1, model["taps"]) / model["taps"])
+
+    def forward(self, x):
+        length = self.taps.shape[2]
+        if length < 2048:
+            return F.conv1d(x, self.taps)
+        size = x.shape[2] + length - 1
+        y = torch.fft.irfft(torch.fft.rfft(x, n=size) * torch.fft.rfft(self.taps, n=size), n=size)
+        return y[:, :, length - 1 : x.shape[2]]
 
 
 class Dense(nn.Module):
@@ -263,8 +355,15 @@ NETWORKS = {
     "lstm": Recurrent,
     "gru": Recurrent,
     "conv": Conv,
+    "conv-tied": Conv,
+    "conv-no-middle": Conv,
+    "conv-dense-middle": Conv,
+    "conv-multiscale": Conv,
     "tcn": Tcn,
     "s4d": S4d,
+    "s4-tf": S4d,
+    "wiener-hammerstein": WienerHammerstein,
+    "fir": Fir,
 }
 
 

@@ -32,13 +32,13 @@ use std::time::Instant;
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Request {
-    /// Presets; `all` stands for every one. Empty: the config, or every preset without one.
+    /// Presets; `all` stands for every one. Empty: the configs, or every preset without any.
     #[arg(long, value_delimiter = ',', help = preset_help())]
     pub preset: Vec<String>,
-    /// Measure this config's network, windows, batch size and loss.
-    #[arg(long)]
-    pub config: Option<PathBuf>,
-    /// Change a value of the config, such as model.hidden_size=16.
+    /// Configs, separated by commas, whose networks, windows, batch sizes and losses are measured.
+    #[arg(long, value_delimiter = ',')]
+    pub config: Vec<PathBuf>,
+    /// Change a value of every config, such as model.hidden_size=16.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Windows per step, instead of the preset's or config's.
@@ -72,7 +72,7 @@ pub struct Request {
 
 fn preset_help() -> String {
     format!(
-        "Networks, separated by commas: all, {} [default: all, or the config's alone]",
+        "Networks, separated by commas: all, {} [default: all, or the configs' alone]",
         preset_names()
     )
 }
@@ -217,12 +217,13 @@ pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome
 
 fn subjects(request: &Request) -> Result<Vec<Subject>> {
     let mut subjects = Vec::new();
-    if let Some(path) = &request.config {
+    for path in &request.config {
         subjects.push(subject::from_config(path, &request.overrides)?);
-    } else if !request.overrides.is_empty() {
+    }
+    if request.config.is_empty() && !request.overrides.is_empty() {
         bail!("--set changes a config; give one with --config FILE");
     }
-    let everything = request.config.is_none() && request.preset.is_empty();
+    let everything = request.config.is_empty() && request.preset.is_empty();
     if everything || request.preset.iter().any(|name| name == "all") {
         for (name, _) in subject::presets() {
             subjects.push(preset(name)?);
