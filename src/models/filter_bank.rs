@@ -103,8 +103,7 @@ impl FilterBank {
         self.decay.dims()[1]
     }
 
-    /// ln a and c, each `[channels, states]`.
-    fn poles(&self) -> (Complex<2>, Complex<2>) {
+    fn poles(&self) -> Poles {
         let step = self.log_step.val().exp().reshape([-1, 1]);
         let a = Complex {
             re: -softplus(self.decay.val(), 1.0),
@@ -128,14 +127,71 @@ impl FilterBank {
             re: self.output_re.val() * 2.0,
             im: self.output_im.val() * 2.0,
         };
-        (log_pole, output.times(over_a))
+        Poles {
+            log: log_pole,
+            output: output.times(over_a),
+            direct: self.direct.val(),
+        }
     }
 
     /// `[batch, channels, time]` → the same; the state `[batch, channels · states · 2]` is taken
     /// from `before` (zeros where it is empty) and appended to `after`.
     pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
+        self.poles().forward(x, before, after)
+    }
+
+    /// The sum of what all channels make of the same sound `[batch, 1, time]`; states as of
+    /// [`forward`](Self::forward), never to be mixed with its.
+    pub fn forward_summed(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
+        self.poles().of_one_channel().forward(x, before, after)
+    }
+
+    pub fn describe(&self) -> network::S4d {
+        let Poles { log, output, .. } = self.poles();
+        let pole = power(log, 1.0);
+        let list = |tensor: Tensor<2>| {
+            let data = tensor.into_data().convert::<f32>();
+            data.try_to_vec().unwrap_or_default()
+        };
+        network::S4d {
+            channels: self.channels(),
+            states: self.states(),
+            a_re: list(pole.re),
+            a_im: list(pole.im),
+            c_re: list(output.re),
+            c_im: list(output.im),
+            d: numbers(&self.direct),
+        }
+    }
+}
+
+/// What a bank comes to for all of a pass.
+struct Poles {
+    /// ln a: `[channels, states]`
+    log: Complex<2>,
+    /// c: `[channels, states]`
+    output: Complex<2>,
+    /// d: `[channels]`
+    direct: Tensor<1>,
+}
+
+impl Poles {
+    /// The sum of all channels, where they hear the same: one channel of all states.
+    fn of_one_channel(self) -> Self {
+        let row = |x: Complex<2>| Complex {
+            re: x.re.reshape([1, -1]),
+            im: x.im.reshape([1, -1]),
+        };
+        Self {
+            log: row(self.log),
+            output: row(self.output),
+            direct: self.direct.sum(),
+        }
+    }
+
+    fn forward(self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
         let [batch, channels, _] = x.dims();
-        let states = self.states();
+        let [_, states] = self.log.re.dims();
         let state = match before.take() {
             Some(state) => {
                 let state = state.reshape([batch, channels, 2 * states]);
@@ -162,15 +218,14 @@ impl FilterBank {
     }
 
     /// Step by step, in the fused operator. Nothing flows back through `state`.
-    fn scan(&self, x: Tensor<3>, state: Complex<3>) -> (Tensor<3>, Complex<3>) {
-        let (log_pole, output) = self.poles();
-        let pole = power(log_pole, 1.0);
+    fn scan(self, x: Tensor<3>, state: Complex<3>) -> (Tensor<3>, Complex<3>) {
+        let pole = power(self.log, 1.0);
         let weights = ScanWeights {
             a_re: pole.re,
             a_im: pole.im,
-            c_re: output.re,
-            c_im: output.im,
-            d: self.direct.val(),
+            c_re: self.output.re,
+            c_im: self.output.im,
+            d: self.direct,
         };
         let state = ScanState {
             re: state.re,
@@ -181,39 +236,20 @@ impl FilterBank {
     }
 
     /// Block by block, in products of matrices.
-    fn in_blocks(&self, x: Tensor<3>, mut state: Complex<3>) -> (Tensor<3>, Complex<3>) {
+    fn in_blocks(self, x: Tensor<3>, mut state: Complex<3>) -> (Tensor<3>, Complex<3>) {
         let len = x.dims()[2];
-        let (log_pole, output) = self.poles();
         let mut pieces = Vec::new();
         let whole = len / BLOCK * BLOCK;
         for (from, count, block) in [(0, whole, BLOCK), (whole, len - whole, len - whole)] {
             if count > 0 {
                 let piece = x.clone().narrow(2, from, count);
-                let (y, end) = blocks(piece, block, &log_pole, &output, state);
+                let (y, end) = blocks(piece, block, &self.log, &self.output, state);
                 pieces.push(y);
                 state = end;
             }
         }
-        let y = Tensor::cat(pieces, 2) + x * self.direct.val().reshape([1, -1, 1]);
+        let y = Tensor::cat(pieces, 2) + x * self.direct.reshape([1, -1, 1]);
         (y, state)
-    }
-
-    pub fn describe(&self) -> network::S4d {
-        let (log_pole, output) = self.poles();
-        let pole = power(log_pole, 1.0);
-        let list = |tensor: Tensor<2>| {
-            let data = tensor.into_data().convert::<f32>();
-            data.try_to_vec().unwrap_or_default()
-        };
-        network::S4d {
-            channels: self.channels(),
-            states: self.states(),
-            a_re: list(pole.re),
-            a_im: list(pole.im),
-            c_re: list(output.re),
-            c_im: list(output.im),
-            d: numbers(&self.direct),
-        }
     }
 }
 

@@ -75,9 +75,8 @@ impl GainedFilter {
         before: &mut State,
         after: &mut State,
     ) -> Tensor<3> {
-        let poles = self.bank.channels();
-        let filtered = self.bank.forward(x.repeat_dim(1, poles), before, after);
-        let y = filtered.sum_dim(1) * self.log_gain.val().exp().reshape([1, 1, 1]);
+        let filtered = self.bank.forward_summed(x, before, after);
+        let y = filtered * self.log_gain.val().exp().reshape([1, 1, 1]);
         match (&self.knobs, knobs) {
             (Some(shares), Some(knobs)) => {
                 let shares = shares.val().reshape([1, -1, 1]);

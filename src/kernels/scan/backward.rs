@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::lanes::{BLOCK, LANES, Lanes, STATES, advance, gather, read, scatter, write};
+use super::lanes::{BLOCK, Lanes, STATES, advance, gather, read, scatter, width, write};
 use super::shape::{Scan, ScanGradients, ScanSlices};
 use crate::kernels::memory::scratch;
 use crate::simd::{Isa, Kernel, Simd};
@@ -30,27 +30,28 @@ impl Scan {
         let sequences = batch * self.channels;
         let len = x.len() / sequences.max(1);
         assert_eq!((x.len(), dy.len()), (sequences * len, sequences * len));
-        let groups = sequences.div_ceil(LANES);
-        let size = self.states_len() * Self::blocks(len);
+        let width = width(isa);
+        let groups = sequences.div_ceil(width);
+        let size = self.states_len(width) * Self::blocks(len);
         assert_eq!(kept.len(), groups * size);
         let mut dx = vec![0.0; x.len()];
         let parts: Vec<Vec<f32>> = dx
-            .par_chunks_mut((LANES * len).max(1))
+            .par_chunks_mut((width * len).max(1))
             .enumerate()
             .map(|(group, dx)| {
-                let lanes = Lanes::new(self, weights, group, sequences);
-                let from = group * LANES * len;
+                let lanes = Lanes::new(self, weights, (group, width), sequences);
+                let from = group * width * len;
                 let kept = &kept[group * size..][..size];
                 lanes.backward(isa, len, &x[from..], kept, &dy[from..], dx)
             })
             .collect();
-        self.gradients(&parts, sequences, want_x.then_some(dx))
+        self.gradients((&parts, width), sequences, want_x.then_some(dx))
     }
 
     /// Adds the groups' sums `[quantity][state][lane]`, and d's `[lane]`, up over the batch.
     fn gradients(
         &self,
-        parts: &[Vec<f32>],
+        (parts, width): (&[Vec<f32>], usize),
         sequences: usize,
         x: Option<Vec<f32>>,
     ) -> ScanGradients {
@@ -58,16 +59,16 @@ impl Scan {
         let mut totals = vec![0.0f64; 4 * self.channels * self.states];
         let mut d = vec![0.0f64; self.channels];
         for sequence in 0..sequences {
-            let (part, lane) = (&parts[sequence / LANES], sequence % LANES);
+            let (part, lane) = (&parts[sequence / width], sequence % width);
             let channel = sequence % self.channels;
             for quantity in 0..4 {
                 for state in 0..self.states {
                     let to = (quantity * self.channels + channel) * self.states + state;
-                    let from = (quantity * states + state) * LANES + lane;
+                    let from = (quantity * states + state) * width + lane;
                     totals[to] += f64::from(part[from]);
                 }
             }
-            d[channel] += f64::from(part[4 * states * LANES + lane]);
+            d[channel] += f64::from(part[4 * states * width + lane]);
         }
         let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
         let size = self.channels * self.states;
@@ -94,30 +95,31 @@ impl Lanes {
         dy: &[f32],
         dx: &mut [f32],
     ) -> Vec<f32> {
-        let size = 2 * self.states * LANES;
-        let mut sums = vec![0.0; 4 * self.states * LANES + LANES];
+        let width = width(isa);
+        let size = 2 * self.states * width;
+        let mut sums = vec![0.0; 4 * self.states * width + width];
         let mut carried = vec![0.0; size];
-        scratch::with((3 * BLOCK + 2 * STATES * (BLOCK + 1)) * LANES, |work| {
-            let (x_block, work) = work.split_at_mut(BLOCK * LANES);
-            let (dy_block, work) = work.split_at_mut(BLOCK * LANES);
-            let (dx_block, history) = work.split_at_mut(BLOCK * LANES);
+        scratch::with((3 * BLOCK + 2 * STATES * (BLOCK + 1)) * width, |work| {
+            // What no sequence fills stays silent.
+            work.fill(0.0);
+            let (x_block, work) = work.split_at_mut(BLOCK * width);
+            let (dy_block, work) = work.split_at_mut(BLOCK * width);
+            let (dx_block, history) = work.split_at_mut(BLOCK * width);
             for block in (0..len.div_ceil(BLOCK)).rev() {
                 let from = block * BLOCK;
-                let count = BLOCK.min(len - from);
-                gather(x, len, self.sequences, from, count, x_block);
-                gather(dy, len, self.sequences, from, count, dy_block);
                 isa.run(BackwardBlock {
                     lanes: self,
                     first: &kept[block * size..][..size],
                     carried: &mut carried,
-                    count,
+                    steps: (from, BLOCK.min(len - from)),
+                    rows: (x, dy, dx),
+                    len,
                     x: x_block,
                     dy: dy_block,
                     dx: dx_block,
                     history,
                     sums: &mut sums,
                 });
-                scatter(dx_block, len, self.sequences, from, count, dx);
             }
         });
         sums
@@ -131,9 +133,15 @@ struct BackwardBlock<'a> {
     first: &'a [f32],
     /// The gradient of the states after the block, then of those before it.
     carried: &'a mut [f32],
-    count: usize,
-    x: &'a [f32],
-    dy: &'a [f32],
+    /// The first, and how many.
+    steps: (usize, usize),
+    /// The group's sequences of x, dy and dx.
+    rows: (&'a [f32], &'a [f32], &'a mut [f32]),
+    /// Of a sequence.
+    len: usize,
+    /// The block of each, `[step][lane]`.
+    x: &'a mut [f32],
+    dy: &'a mut [f32],
     dx: &'a mut [f32],
     /// The block's states of one set of registers `[step][re, im][state][lane]`.
     history: &'a mut [f32],
@@ -146,40 +154,42 @@ impl Kernel for BackwardBlock<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let lanes = self.lanes;
-        let size = lanes.states * LANES;
-        for lane in (0..LANES).step_by(S::LANES) {
-            let d = s.load(&lanes.d[lane..]);
-            let mut sum = s.load(&self.sums[4 * size + lane..]);
-            for t in 0..self.count {
-                let at = t * LANES + lane;
-                let dy = s.load(&self.dy[at..]);
-                sum = s.fma(dy, s.load(&self.x[at..]), sum);
-                s.store(&mut self.dx[at..], s.mul(d, dy));
-            }
-            s.store(&mut self.sums[4 * size + lane..], sum);
-            for state in (0..lanes.states).step_by(STATES) {
-                self.again(s, state, lane);
-                self.back(s, state, lane);
-            }
+        let (lanes, len) = (self.lanes, self.len);
+        let size = lanes.states * S::LANES;
+        gather(s, (self.rows.0, len), lanes.sequences, self.steps, self.x);
+        gather(s, (self.rows.1, len), lanes.sequences, self.steps, self.dy);
+        let d = s.load(&lanes.d);
+        let mut sum = s.load(&self.sums[4 * size..]);
+        for t in 0..self.steps.1 {
+            let at = t * S::LANES;
+            let dy = s.load(&self.dy[at..]);
+            sum = s.fma(dy, s.load(&self.x[at..]), sum);
+            s.store(&mut self.dx[at..], s.mul(d, dy));
         }
+        s.store(&mut self.sums[4 * size..], sum);
+        for state in (0..lanes.states).step_by(STATES) {
+            self.again(s, state);
+            self.back(s, state);
+        }
+        let rows = (self.rows.2, len);
+        scatter(s, self.dx, lanes.sequences, self.steps, rows);
     }
 }
 
 impl BackwardBlock<'_> {
     /// The block's states once more, into the history: entry t is the state before step t.
     #[inline(always)]
-    fn again<S: Simd>(&mut self, s: S, state: usize, lane: usize) {
-        let size = self.lanes.states * LANES;
-        let a_re = read(s, &self.lanes.a_re, state, lane);
-        let a_im = read(s, &self.lanes.a_im, state, lane);
-        let mut re = read(s, &self.first[..size], state, lane);
-        let mut im = read(s, &self.first[size..], state, lane);
-        for t in 0..=self.count {
-            write(s, self.history, 2 * t * STATES, lane, re);
-            write(s, self.history, (2 * t + 1) * STATES, lane, im);
-            if t < self.count {
-                let x = s.load(&self.x[t * LANES + lane..]);
+    fn again<S: Simd>(&mut self, s: S, state: usize) {
+        let (size, count) = (self.lanes.states * S::LANES, self.steps.1);
+        let a_re = read(s, &self.lanes.a_re, state);
+        let a_im = read(s, &self.lanes.a_im, state);
+        let mut re = read(s, &self.first[..size], state);
+        let mut im = read(s, &self.first[size..], state);
+        for t in 0..=count {
+            write(s, self.history, 2 * t * STATES, re);
+            write(s, self.history, (2 * t + 1) * STATES, im);
+            if t < count {
+                let x = s.load(&self.x[t * S::LANES..]);
                 advance(s, (&a_re, &a_im), (&mut re, &mut im), x);
             }
         }
@@ -188,31 +198,31 @@ impl BackwardBlock<'_> {
     /// Their gradients, last step first. With g the gradient of (Re s, Im s) after a step:
     /// g ← c̄·dy + ā·g of the step behind, which adds Re g to dx and g·s̄ of the step before to a.
     #[inline(always)]
-    fn back<S: Simd>(&mut self, s: S, state: usize, lane: usize) {
-        let size = self.lanes.states * LANES;
+    fn back<S: Simd>(&mut self, s: S, state: usize) {
+        let size = self.lanes.states * S::LANES;
         let (carried_re, carried_im) = self.carried.split_at_mut(size);
-        let a_re = read(s, &self.lanes.a_re, state, lane);
-        let a_im = read(s, &self.lanes.a_im, state, lane);
-        let c_re = read(s, &self.lanes.c_re, state, lane);
-        let c_im = read(s, &self.lanes.c_im, state, lane);
+        let a_re = read(s, &self.lanes.a_re, state);
+        let a_im = read(s, &self.lanes.a_im, state);
+        let c_re = read(s, &self.lanes.c_re, state);
+        let c_im = read(s, &self.lanes.c_im, state);
         // ā·g, what the step behind sends back.
-        let mut re = read(s, carried_re, state, lane);
-        let mut im = read(s, carried_im, state, lane);
+        let mut re = read(s, carried_re, state);
+        let mut im = read(s, carried_im, state);
         let mut sums: [[S::V; STATES]; 4] = [[s.zero(); STATES]; 4];
         for (quantity, sums) in sums.iter_mut().enumerate() {
-            *sums = read(s, &self.sums[quantity * size..], state, lane);
+            *sums = read(s, &self.sums[quantity * size..], state);
         }
-        for t in (0..self.count).rev() {
-            let at = t * LANES + lane;
+        for t in (0..self.steps.1).rev() {
+            let at = t * S::LANES;
             let dy = s.load(&self.dy[at..]);
             let mut dx = s.load(&self.dx[at..]);
             let before = (
-                read(s, self.history, 2 * t * STATES, lane),
-                read(s, self.history, (2 * t + 1) * STATES, lane),
+                read(s, self.history, 2 * t * STATES),
+                read(s, self.history, (2 * t + 1) * STATES),
             );
             let after = (
-                read(s, self.history, 2 * (t + 1) * STATES, lane),
-                read(s, self.history, (2 * t + 3) * STATES, lane),
+                read(s, self.history, 2 * (t + 1) * STATES),
+                read(s, self.history, (2 * t + 3) * STATES),
             );
             for n in 0..STATES {
                 let g_re = s.fma(c_re[n], dy, re[n]);
@@ -227,10 +237,10 @@ impl BackwardBlock<'_> {
             }
             s.store(&mut self.dx[at..], dx);
         }
-        write(s, carried_re, state, lane, re);
-        write(s, carried_im, state, lane, im);
+        write(s, carried_re, state, re);
+        write(s, carried_im, state, im);
         for (quantity, sums) in sums.into_iter().enumerate() {
-            write(s, &mut self.sums[quantity * size..], state, lane, sums);
+            write(s, &mut self.sums[quantity * size..], state, sums);
         }
     }
 }

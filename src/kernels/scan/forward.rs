@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::lanes::{BLOCK, LANES, Lanes, STATES, advance, gather, read, scatter, write};
+use super::lanes::{BLOCK, Lanes, STATES, advance, gather, read, scatter, width, write};
 use super::shape::{PlainScanState, Scan, ScanSlices};
 use crate::kernels::memory::{Buffer, scratch};
 use crate::simd::{Isa, Kernel, Simd};
@@ -32,18 +32,19 @@ impl Scan {
         assert_eq!((x.len(), y.len()), (sequences * len, sequences * len));
         assert_eq!(state.re.len(), sequences * self.states);
         assert_eq!(state.im.len(), sequences * self.states);
-        let groups = sequences.div_ceil(LANES);
-        let size = self.states_len() * Self::blocks(len);
+        let width = width(isa);
+        let groups = sequences.div_ceil(width);
+        let size = self.states_len(width) * Self::blocks(len);
         let mut kept = Buffer::new(if keep { groups * size } else { 0 });
         // Without keeping every group gets an empty piece.
         let pieces: Vec<&mut [f32]> = match keep && size > 0 {
             true => kept.chunks_exact_mut(size).collect(),
             false => (0..groups).map(|_| Default::default()).collect(),
         };
-        let per_group = LANES * self.states;
+        let per_group = width * self.states;
         let mut tasks: Vec<_> = pieces
             .into_iter()
-            .zip(y.chunks_mut((LANES * len).max(1)))
+            .zip(y.chunks_mut((width * len).max(1)))
             .zip(state.re.chunks_mut(per_group))
             .zip(state.im.chunks_mut(per_group))
             .enumerate()
@@ -51,28 +52,27 @@ impl Scan {
         tasks
             .par_iter_mut()
             .for_each(|(group, (((kept, y), re), im))| {
-                let lanes = Lanes::new(self, weights, *group, sequences);
-                let mut states = self.interleave(re, im);
-                scratch::with(2 * BLOCK * LANES, |work| {
-                    let (x_block, y_block) = work.split_at_mut(BLOCK * LANES);
+                let lanes = Lanes::new(self, weights, (*group, width), sequences);
+                let mut states = self.interleave(width, re, im);
+                scratch::with(2 * BLOCK * width, |work| {
+                    // What no sequence fills stays silent.
+                    work.fill(0.0);
+                    let (x_block, y_block) = work.split_at_mut(BLOCK * width);
                     for (number, from) in (0..len).step_by(BLOCK).enumerate() {
-                        let count = BLOCK.min(len - from);
                         if !kept.is_empty() {
                             kept[number * states.len()..][..states.len()].copy_from_slice(&states);
                         }
-                        let x = &x[*group * LANES * len..];
-                        gather(x, len, lanes.sequences, from, count, x_block);
                         isa.run(ForwardBlock {
                             lanes: &lanes,
                             states: &mut states,
-                            count,
-                            x: x_block,
-                            y: y_block,
+                            steps: (from, BLOCK.min(len - from)),
+                            x: (&x[*group * width * len..], x_block),
+                            y: (y, y_block),
+                            len,
                         });
-                        scatter(y_block, len, lanes.sequences, from, count, y);
                     }
                 });
-                self.separate(&states, re, im);
+                self.separate(width, &states, re, im);
             });
         kept
     }
@@ -83,9 +83,13 @@ struct ForwardBlock<'a> {
     lanes: &'a Lanes,
     /// Before the block, then after it.
     states: &'a mut [f32],
-    count: usize,
-    x: &'a [f32],
-    y: &'a mut [f32],
+    /// The first, and how many.
+    steps: (usize, usize),
+    /// The group's sequences, and the block of them `[step][lane]`.
+    x: (&'a [f32], &'a mut [f32]),
+    y: (&'a mut [f32], &'a mut [f32]),
+    /// Of a sequence.
+    len: usize,
 }
 
 impl Kernel for ForwardBlock<'_> {
@@ -93,35 +97,35 @@ impl Kernel for ForwardBlock<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let lanes = self.lanes;
-        let (state_re, state_im) = self.states.split_at_mut(lanes.states * LANES);
-        for lane in (0..LANES).step_by(S::LANES) {
-            let d = s.load(&lanes.d[lane..]);
-            for t in 0..self.count {
-                let at = t * LANES + lane;
-                let dx = s.mul(d, s.load(&self.x[at..]));
-                s.store(&mut self.y[at..], dx);
-            }
-            for state in (0..lanes.states).step_by(STATES) {
-                let a_re = read(s, &lanes.a_re, state, lane);
-                let a_im = read(s, &lanes.a_im, state, lane);
-                let c_re = read(s, &lanes.c_re, state, lane);
-                let c_im = read(s, &lanes.c_im, state, lane);
-                let mut re = read(s, state_re, state, lane);
-                let mut im = read(s, state_im, state, lane);
-                for t in 0..self.count {
-                    let at = t * LANES + lane;
-                    let x = s.load(&self.x[at..]);
-                    advance(s, (&a_re, &a_im), (&mut re, &mut im), x);
-                    let mut y = s.load(&self.y[at..]);
-                    for n in 0..STATES {
-                        y = s.fma(c_re[n], re[n], s.fnma(c_im[n], im[n], y));
-                    }
-                    s.store(&mut self.y[at..], y);
-                }
-                write(s, state_re, state, lane, re);
-                write(s, state_im, state, lane, im);
-            }
+        let (lanes, count) = (self.lanes, self.steps.1);
+        let ((rows, x), (y_rows, y)) = (self.x, self.y);
+        gather(s, (rows, self.len), lanes.sequences, self.steps, x);
+        let (state_re, state_im) = self.states.split_at_mut(lanes.states * S::LANES);
+        let d = s.load(&lanes.d);
+        for t in 0..count {
+            let at = t * S::LANES;
+            s.store(&mut y[at..], s.mul(d, s.load(&x[at..])));
         }
+        for state in (0..lanes.states).step_by(STATES) {
+            let a_re = read(s, &lanes.a_re, state);
+            let a_im = read(s, &lanes.a_im, state);
+            let c_re = read(s, &lanes.c_re, state);
+            let c_im = read(s, &lanes.c_im, state);
+            let mut re = read(s, state_re, state);
+            let mut im = read(s, state_im, state);
+            for t in 0..count {
+                let at = t * S::LANES;
+                let x = s.load(&x[at..]);
+                advance(s, (&a_re, &a_im), (&mut re, &mut im), x);
+                let mut sum = s.load(&y[at..]);
+                for n in 0..STATES {
+                    sum = s.fma(c_re[n], re[n], s.fnma(c_im[n], im[n], sum));
+                }
+                s.store(&mut y[at..], sum);
+            }
+            write(s, state_re, state, re);
+            write(s, state_im, state, im);
+        }
+        scatter(s, y, lanes.sequences, self.steps, (y_rows, self.len));
     }
 }

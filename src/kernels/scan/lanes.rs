@@ -1,10 +1,26 @@
 //! Sequences side by side in the lanes of vectors, and the way into and out of that order.
 
 use super::shape::{Scan, ScanSlices};
-use crate::simd::Simd;
+use crate::kernels::products::transpose::transpose;
+use crate::simd::{Isa, Kernel, Simd};
 
-/// Sequences that are worked on together: a multiple of every instruction set's lanes.
-pub(super) const LANES: usize = 16;
+/// Sequences that are worked on together: as many as a vector holds, so that few of them are work for
+/// several cores.
+pub(super) fn width(isa: Isa) -> usize {
+    struct Width;
+
+    impl Kernel for Width {
+        type Output = usize;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> usize {
+            S::LANES
+        }
+    }
+
+    isa.run(Width)
+}
+
 /// States kept in registers at a time.
 pub(super) const STATES: usize = 4;
 /// Steps per block.
@@ -16,8 +32,8 @@ impl Scan {
     }
 
     /// Floats of the states of a group of sequences: real, then imaginary `[state][lane]`.
-    pub(super) fn states_len(&self) -> usize {
-        2 * self.padded_states() * LANES
+    pub(super) fn states_len(&self, width: usize) -> usize {
+        2 * self.padded_states() * width
     }
 
     /// Blocks of `len` steps.
@@ -26,58 +42,72 @@ impl Scan {
     }
 
     /// States `[sequence][state]` of a group as `[re, im][state][lane]`.
-    pub(super) fn interleave(&self, re: &[f32], im: &[f32]) -> Vec<f32> {
-        let mut lanes = vec![0.0; self.states_len()];
-        let (to_re, to_im) = lanes.split_at_mut(self.padded_states() * LANES);
+    pub(super) fn interleave(&self, width: usize, re: &[f32], im: &[f32]) -> Vec<f32> {
+        let mut lanes = vec![0.0; self.states_len(width)];
+        let (to_re, to_im) = lanes.split_at_mut(self.padded_states() * width);
         for (from, to) in [(re, to_re), (im, to_im)] {
             for (at, &value) in from.iter().enumerate() {
-                to[at % self.states * LANES + at / self.states] = value;
+                to[at % self.states * width + at / self.states] = value;
             }
         }
         lanes
     }
 
     /// The way back.
-    pub(super) fn separate(&self, lanes: &[f32], re: &mut [f32], im: &mut [f32]) {
-        let (from_re, from_im) = lanes.split_at(self.padded_states() * LANES);
+    pub(super) fn separate(&self, width: usize, lanes: &[f32], re: &mut [f32], im: &mut [f32]) {
+        let (from_re, from_im) = lanes.split_at(self.padded_states() * width);
         for (from, to) in [(from_re, re), (from_im, im)] {
             for (at, value) in to.iter_mut().enumerate() {
-                *value = from[at % self.states * LANES + at / self.states];
+                *value = from[at % self.states * width + at / self.states];
             }
         }
     }
 }
 
-/// Steps from..from + count of each sequence as `[step][lane]`; lanes without a sequence get 0.
-pub(super) fn gather(
-    rows: &[f32],
-    len: usize,
+/// Steps from..from + count of each sequence as `[step][lane]`; lanes without a sequence keep what they
+/// hold.
+#[inline(always)]
+pub(super) fn gather<S: Simd>(
+    s: S,
+    (rows, len): (&[f32], usize),
     sequences: usize,
-    from: usize,
-    count: usize,
+    (from, count): (usize, usize),
     block: &mut [f32],
 ) {
-    block[..count * LANES].fill(0.0);
-    for lane in 0..sequences {
-        for (step, &value) in rows[lane * len + from..][..count].iter().enumerate() {
-            block[step * LANES + lane] = value;
-        }
+    assert!(sequences <= S::LANES && from + count <= len);
+    assert!(rows.len() >= sequences * len && block.len() >= count * S::LANES);
+    let rows = rows[from..].as_ptr();
+    // SAFETY: both are as long as asserted, and one is borrowed alone.
+    unsafe {
+        transpose(
+            s,
+            (sequences, count),
+            (rows, len),
+            (block.as_mut_ptr(), S::LANES),
+        );
     }
 }
 
 /// The way back.
-pub(super) fn scatter(
+#[inline(always)]
+pub(super) fn scatter<S: Simd>(
+    s: S,
     block: &[f32],
-    len: usize,
     sequences: usize,
-    from: usize,
-    count: usize,
-    rows: &mut [f32],
+    (from, count): (usize, usize),
+    (rows, len): (&mut [f32], usize),
 ) {
-    for lane in 0..sequences {
-        for (step, value) in rows[lane * len + from..][..count].iter_mut().enumerate() {
-            *value = block[step * LANES + lane];
-        }
+    assert!(sequences <= S::LANES && from + count <= len);
+    assert!(rows.len() >= sequences * len && block.len() >= count * S::LANES);
+    let rows = rows[from..].as_mut_ptr();
+    // SAFETY: both are as long as asserted, and one is borrowed alone.
+    unsafe {
+        transpose(
+            s,
+            (count, sequences),
+            (block.as_ptr(), S::LANES),
+            (rows, len),
+        );
     }
 }
 
@@ -96,17 +126,22 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Those of group `group` of the `sequences`.
-    pub fn new(scan: &Scan, weights: &ScanSlices<'_>, group: usize, sequences: usize) -> Lanes {
-        let first = group * LANES;
-        let here = LANES.min(sequences - first);
+    pub fn new(
+        scan: &Scan,
+        weights: &ScanSlices<'_>,
+        (group, width): (usize, usize),
+        sequences: usize,
+    ) -> Lanes {
+        let first = group * width;
+        let here = width.min(sequences - first);
         let states = scan.padded_states();
         let spread = |values: &[f32]| {
             assert_eq!(values.len(), scan.channels * scan.states);
-            let mut lanes = vec![0.0; states * LANES];
+            let mut lanes = vec![0.0; states * width];
             for lane in 0..here {
                 let channel = (first + lane) % scan.channels;
                 for state in 0..scan.states {
-                    lanes[state * LANES + lane] = values[channel * scan.states + state];
+                    lanes[state * width + lane] = values[channel * scan.states + state];
                 }
             }
             lanes
@@ -119,7 +154,7 @@ impl Lanes {
             a_im: spread(weights.a_im),
             c_re: spread(weights.c_re),
             c_im: spread(weights.c_im),
-            d: (0..LANES)
+            d: (0..width)
                 .map(|lane| match lane < here {
                     true => weights.d[(first + lane) % scan.channels],
                     false => 0.0,
@@ -129,27 +164,21 @@ impl Lanes {
     }
 }
 
-/// `STATES` registers from `[state][lane]` values, states from `state` on, lanes from `lane` on.
+/// `STATES` registers from `[state][lane]` values, states from `state` on.
 #[inline(always)]
-pub(super) fn read<S: Simd>(s: S, values: &[f32], state: usize, lane: usize) -> [S::V; STATES] {
+pub(super) fn read<S: Simd>(s: S, values: &[f32], state: usize) -> [S::V; STATES] {
     let mut registers = [s.zero(); STATES];
     for (n, register) in registers.iter_mut().enumerate() {
-        *register = s.load(&values[(state + n) * LANES + lane..]);
+        *register = s.load(&values[(state + n) * S::LANES..]);
     }
     registers
 }
 
 /// Writes them back.
 #[inline(always)]
-pub(super) fn write<S: Simd>(
-    s: S,
-    values: &mut [f32],
-    state: usize,
-    lane: usize,
-    registers: [S::V; STATES],
-) {
+pub(super) fn write<S: Simd>(s: S, values: &mut [f32], state: usize, registers: [S::V; STATES]) {
     for (n, register) in registers.into_iter().enumerate() {
-        s.store(&mut values[(state + n) * LANES + lane..], register);
+        s.store(&mut values[(state + n) * S::LANES..], register);
     }
 }
 

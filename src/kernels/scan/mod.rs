@@ -3,9 +3,9 @@
 //! Per channel h with N complex states: sₜ[n] = a[h, n]·sₜ₋₁[n] + xₜ, yₜ = Σ_n Re(c[h, n]·sₜ[n]) +
 //! d[h]·xₜ. (The usual input factor b is part of c, the usual factor 2 of conjugate pairs too.)
 //!
-//! Every (item, channel) is a sequence of its own, so vectors run over 16 sequences, and 4 states
-//! at a time stay in registers for a block of time: a state's next value waits for two
-//! multiply-adds, and eight such waits side by side keep the unit busy. The backward pass keeps
+//! Every (item, channel) is a sequence of its own, so vectors run over as many sequences as they have
+//! lanes, and 4 states at a time stay in registers for a block of time: a state's next value waits for
+//! two multiply-adds, and eight such waits side by side keep the unit busy. The backward pass keeps
 //! the states at the beginning of each block and computes those inside it again.
 
 mod backward;
