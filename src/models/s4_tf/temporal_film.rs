@@ -36,6 +36,30 @@ struct Heard {
     samples: usize,
 }
 
+/// x `[batch, channels, n]`, a whole number of blocks, by scales and shifts `[batch, 2 · channels, blocks
+/// or more]`.
+fn in_whole_blocks(x: Tensor<3>, values: Tensor<3>, block: usize) -> Tensor<3> {
+    let [batch, channels, len] = x.dims();
+    let count = len / block;
+    let part = |first: usize| {
+        let part = values.clone().narrow(1, first, channels);
+        part.narrow(2, 0, count).unsqueeze_dim::<4>(3)
+    };
+    let blocks = x.reshape([batch, channels, count, block]);
+    let y = blocks * (part(0) + 1.0) + part(channels);
+    y.reshape([batch, channels, len])
+}
+
+/// The same where x begins `from` samples into a block: each value held over its block first.
+fn held(x: Tensor<3>, values: Tensor<3>, (from, block): (usize, usize)) -> Tensor<3> {
+    let [batch, channels, len] = x.dims();
+    let count = values.dims()[2];
+    let held = values.unsqueeze_dim::<4>(3).repeat_dim(3, block);
+    let held = held.reshape([batch, 2 * channels, count * block]);
+    let held = held.narrow(2, from, len);
+    x * (held.clone().narrow(1, 0, channels) + 1.0) + held.narrow(1, channels, channels)
+}
+
 impl TemporalFilm {
     /// For `channels`, with `hidden` units.
     pub fn new(channels: usize, hidden: usize, block_size: usize, init: &mut WeightInit) -> Self {
@@ -88,12 +112,11 @@ impl TemporalFilm {
                 samples,
             },
         );
-        // One value per block and channel, held over the block.
-        let values = self.projection.forward(hidden).unsqueeze_dim::<4>(3);
-        let held = values.repeat_dim(3, block);
-        let held = held.reshape([batch, 2 * channels, (whole + 1) * block]);
-        let held = held.narrow(2, from, len);
-        x * (held.clone().narrow(1, 0, channels) + 1.0) + held.narrow(1, channels, channels)
+        let values = self.projection.forward(hidden);
+        match (from, samples) {
+            (0, 0) => in_whole_blocks(x, values, block),
+            _ => held(x, values, (from, block)),
+        }
     }
 
     /// Magnitudes from where the block under way began: what was heard of it stands for as many
