@@ -35,7 +35,7 @@ struct Called {
 /// Surveys a pair, its latency measured, and says how it was called.
 fn call(name: &str, [dry, wet]: [&Audio; 2], moves: bool, rate_hz: Option<f64>) -> Called {
     let begun = Instant::now();
-    let found = survey(dry, wet, None, None, &Silent).unwrap();
+    let found = survey(&dry.tracks(), &wet.tracks(), None, None, &Silent).unwrap();
     let moving = found.motion_words().is_some();
     let named = found.moving.as_ref().map_or(0.0, |moving| moving.rate_hz);
     let right = moving && rate_hz.is_none_or(|rate| (named / rate - 1.0).abs() < NEAR);

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 fn look(case: &Case) -> Survey {
     let dry = Audio::mono(case.rate, case.dry.clone());
     let wet = Audio::mono(case.rate, case.wet.clone());
-    survey(&dry, &wet, None, None, &Silent).unwrap()
+    survey(&dry.tracks(), &wet.tracks(), None, None, &Silent).unwrap()
 }
 
 fn main() {
@@ -210,7 +210,8 @@ fn files(names: &[String]) {
     names.par_chunks_exact(2).for_each(|pair| {
         let read = |name: &String| effigy_base::audio::decode::read(name.as_ref()).unwrap().audio;
         let started = std::time::Instant::now();
-        let found = survey(&read(&pair[0]), &read(&pair[1]), None, None, &Silent).unwrap();
+        let (dry, wet) = (read(&pair[0]), read(&pair[1]));
+        let found = survey(&dry.tracks(), &wet.tracks(), None, None, &Silent).unwrap();
         let latency = found.latency.as_ref();
         let measured = latency.and_then(|l| l.measured.as_ref());
         let name = |path: &String| path.rsplit('/').take(2).collect::<Vec<_>>().join("/");
