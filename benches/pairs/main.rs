@@ -11,6 +11,7 @@ mod shared;
 
 use cases::{Case, apart, belonging};
 use effigy_base::audio::Audio;
+use effigy_base::audio::decode::Stored;
 use effigy_base::dsp::align::{self, AlignOptions};
 use effigy_base::progress::Silent;
 use effigy_base::survey::{Survey, survey};
@@ -208,9 +209,9 @@ fn feature(case: &Case) -> (f64, bool) {
 /// Surveys of pairs of files: dry wet dry wet …
 fn files(names: &[String]) {
     names.par_chunks_exact(2).for_each(|pair| {
-        let read = |name: &String| effigy_base::audio::decode::read(name.as_ref()).unwrap().audio;
+        let open = |name: &String| Stored::open(name.as_ref()).unwrap();
         let started = std::time::Instant::now();
-        let (dry, wet) = (read(&pair[0]), read(&pair[1]));
+        let (dry, wet) = (open(&pair[0]), open(&pair[1]));
         let found = survey(&dry.tracks(), &wet.tracks(), None, None, &Silent).unwrap();
         let latency = found.latency.as_ref();
         let measured = latency.and_then(|l| l.measured.as_ref());
