@@ -1,12 +1,10 @@
 //! A sound that stays in its file: whatever is asked for is read again, so that its length does not
 //! matter. Of the formats only WAV can be read from anywhere; a sound of another is decoded once and held.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::pcm::Coding;
+use super::wav::WavSound;
 use super::{AudioReader, NotFinite, Source};
 use crate::audio::track::{Samples, Track, Tracks};
 use crate::audio::{Audio, AudioError, SampleRate};
@@ -66,7 +64,7 @@ impl Stored {
     /// The first stretch that could not: the file was cut off meanwhile, a disk is gone.
     pub fn check(&self) -> Result<(), AudioError> {
         let failed = match &self.kept {
-            Kept::File(channels) => channels.iter().find_map(|c| locked(&c.wav.failed).take()),
+            Kept::File(channels) => channels.iter().find_map(|c| c.wav.failed()),
             Kept::Held(_) => None,
         };
         failed.map_or(Ok(()), |source| {
@@ -78,65 +76,30 @@ impl Stored {
     }
 }
 
-/// The sound of a WAV file, to be read from anywhere.
-pub(super) struct WavSound {
-    pub(super) file: Mutex<File>,
-    /// Where its first sample stands.
-    pub(super) start: u64,
-    pub(super) frames: usize,
-    pub(super) channels: usize,
-    pub(super) coding: Coding,
-    /// Why a stretch could not be read.
-    pub(super) failed: Mutex<Option<io::Error>>,
-}
-
 struct Channel {
     wav: Arc<WavSound>,
     number: usize,
 }
 
-impl WavSound {
-    /// The bytes of so many frames.
-    fn read(&self, from: usize, frames: usize) -> io::Result<Vec<u8>> {
-        let frame = self.channels * self.coding.bytes;
-        let mut bytes = vec![0; frames * frame];
-        let mut file = locked(&self.file);
-        file.seek(SeekFrom::Start(self.start + (from * frame) as u64))?;
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
-}
-
 impl Samples for Channel {
     fn count(&self) -> usize {
-        self.wav.frames
+        self.wav.frames()
     }
 
     fn read(&self, from: usize, out: &mut [f32]) {
-        let wav = &self.wav;
-        match wav.read(from, out.len()) {
-            Ok(bytes) => wav.coding.decode(&bytes, (self.number, wav.channels), out),
-            Err(error) => {
-                out.fill(0.0);
-                locked(&wav.failed).get_or_insert(error);
-            }
-        }
+        self.wav.read(self.number, from, out);
     }
 
     fn are_finite(&self) -> bool {
-        !self.wav.coding.is_float()
+        self.wav.is_finite()
     }
-}
-
-/// What is under the lock, whoever panicked while he held it: nothing there is ever half done.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::audio::decode;
+    use std::fs::File;
 
     /// A WAV file of two channels, samples of `bytes` bytes in format `codec`.
     fn write(path: &Path, codec: u16, bytes: u16, sound: &[u8]) {

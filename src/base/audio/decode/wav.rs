@@ -9,13 +9,12 @@
 //! single samples stand in `pcm.rs`.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::pcm::Coding;
 use super::properties::{Properties, shown};
-use super::stored::WavSound;
 use crate::audio::riff::{CODEC_EXTENSIBLE, CODEC_FLOAT, CODEC_PCM, REGISTERED_CODEC};
 use crate::audio::{AudioError, SampleFormat, SampleRate};
 
@@ -111,6 +110,61 @@ impl WavSource {
             failed: Mutex::new(None),
         })
     }
+}
+
+/// The sound of a WAV file, to be read from anywhere.
+pub(super) struct WavSound {
+    file: Mutex<File>,
+    /// Where its first sample stands.
+    start: u64,
+    frames: usize,
+    channels: usize,
+    coding: Coding,
+    /// Why a stretch could not be read.
+    failed: Mutex<Option<io::Error>>,
+}
+
+impl WavSound {
+    /// Samples of a channel.
+    pub(super) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Whether no sample can be infinite or not a number.
+    pub(super) fn is_finite(&self) -> bool {
+        !self.coding.is_float()
+    }
+
+    /// Why a stretch could not be read, the first of them since this was asked last.
+    pub(super) fn failed(&self) -> Option<io::Error> {
+        locked(&self.failed).take()
+    }
+
+    /// Fills `out` with a channel's samples from `from` on; with silence where they cannot be read.
+    pub(super) fn read(&self, channel: usize, from: usize, out: &mut [f32]) {
+        match self.bytes(from, out.len()) {
+            Ok(bytes) => self.coding.decode(&bytes, (channel, self.channels), out),
+            Err(error) => {
+                out.fill(0.0);
+                locked(&self.failed).get_or_insert(error);
+            }
+        }
+    }
+
+    /// Those of so many frames.
+    fn bytes(&self, from: usize, frames: usize) -> io::Result<Vec<u8>> {
+        let frame = self.channels * self.coding.bytes;
+        let mut bytes = vec![0; frames * frame];
+        let mut file = locked(&self.file);
+        file.seek(SeekFrom::Start(self.start + (from * frame) as u64))?;
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// What is under the lock, whoever panicked while he held it: nothing there is ever half done.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A RIFF file seen as a row of chunks.
