@@ -3,7 +3,6 @@
 //! note's own period leads it astray, as it does a track that goes on from moment to moment. Knows nothing of
 //! tracks or of sound.
 
-use super::oscillator::Found;
 use crate::dsp::modulation::{Motion, Oscillator, Part};
 use rayon::prelude::*;
 use std::f64::consts::TAU;
@@ -33,6 +32,16 @@ const CHAIN_SWINGS: [f64; 6] = [0.3, 0.5, 0.75, 1.0, 1.3, 1.6];
 
 /// Harmonics of the curve that a sine of seconds is in logarithms.
 const HARMONICS: usize = 6;
+
+/// A sine of one rate, with its phase at the beginning of each clip.
+#[derive(Clone, Debug)]
+pub(super) struct Wave {
+    pub(super) motion: Motion,
+    /// By clip, in radians.
+    pub(super) phases: Vec<f64>,
+    /// Share that it leaves of what a motion of any kind explains beyond standing still.
+    pub(super) left: f64,
+}
 
 /// What each value of the grid explains of each moment of one clip.
 #[derive(Clone, Debug)]
@@ -164,7 +173,7 @@ pub(super) fn sines(
     maps: &[&Map],
     rates: [f64; 2],
     most: usize,
-) -> Vec<Found> {
+) -> Vec<Wave> {
     let longest = maps.iter().map(|map| map.seconds()).fold(0.0, f64::max);
     let sines = Sine::all(part, grid);
     if longest <= 0.0 || sines.is_empty() {
@@ -191,7 +200,7 @@ pub(super) fn sines(
     let found = peaks.into_iter().take(most).filter_map(nearer);
     let left = Left::of(maps);
     found
-        .map(|best| found_of(part, &sines[best.sine], &best, &left))
+        .map(|best| wave(part, &sines[best.sine], &best, &left))
         .collect()
 }
 
@@ -215,7 +224,7 @@ impl Left {
     }
 }
 
-fn found_of(part: Part, sine: &Sine, best: &Best, left: &Left) -> Found {
+fn wave(part: Part, sine: &Sine, best: &Best, left: &Left) -> Wave {
     let of = |angle: f64| at(part, sine.middle, sine.swing, angle);
     let angles = || (0..BINS).map(|i| TAU * i as f64 / BINS as f64);
     let mean = |f: &dyn Fn(f64) -> f64| angles().map(|a| f(a)).sum::<f64>() / BINS as f64;
@@ -226,8 +235,8 @@ fn found_of(part: Part, sine: &Sine, best: &Best, left: &Left) -> Found {
             2.0 * mean(&|a| of(a) * (k * a).sin()),
         ]
     };
-    let phase = |ahead: &usize| [TAU * *ahead as f64 / BINS as f64, 0.0];
-    Found {
+    let phase = |ahead: &usize| TAU * *ahead as f64 / BINS as f64;
+    Wave {
         motion: Motion {
             oscillator: Oscillator {
                 rate_hz: best.rate,
@@ -236,7 +245,6 @@ fn found_of(part: Part, sine: &Sine, best: &Best, left: &Left) -> Found {
             ..Motion::still(part, mean(&of))
         },
         phases: best.ahead.iter().map(phase).collect(),
-        rates: vec![best.rate; best.ahead.len()],
         left: f64::from(
             (left.free - best.explained) / (left.free - left.still).max(f32::MIN_POSITIVE),
         ),
@@ -245,17 +253,21 @@ fn found_of(part: Part, sine: &Sine, best: &Best, left: &Left) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::track::grid;
     use super::*;
     use crate::random::Noise;
 
     const PART: Part = Part::Delay;
     const RATE: f64 = 3.66;
 
+    /// Delays of 0.1 to 25 ms.
+    fn grid() -> Vec<f64> {
+        (1..=250).map(|i| (1e-4 * f64::from(i)).ln()).collect()
+    }
+
     /// Six seconds where a delay of 10.9 ms sways by .9 ms; at each moment another value explains as much, which
     /// wanders to and fro and goes on with the right one.
     fn led_astray(phase: f64) -> Map {
-        let grid = grid(PART);
+        let grid = grid();
         let mut noise = Noise::new(5);
         let mut decoy = grid.len() / 2;
         let explained = (0..600).map(|i| {
@@ -280,8 +292,8 @@ mod tests {
     fn a_sine_is_found_beside_what_leads_tracks_astray() {
         let phases = [0.0, 2.0];
         let maps = phases.map(led_astray);
-        let found = sines(PART, &grid(PART), &[&maps[0], &maps[1]], [0.1, 14.0], 1);
-        let Found { motion, phases, .. } = &found[0];
+        let found = sines(PART, &grid(), &[&maps[0], &maps[1]], [0.1, 14.0], 1);
+        let Wave { motion, phases, .. } = &found[0];
         // A rate is tried every sixteenth of a turn of the six seconds.
         let step = 1.0 / (16.0 * 6.0);
         assert!(
@@ -295,14 +307,14 @@ mod tests {
             "{low} to {high}"
         );
         // A sine begins at every sixteenth of a period.
-        let apart = phases[1][0] - phases[0][0];
+        let apart = phases[1] - phases[0];
         assert!((apart - 2.0).abs() <= TAU / 16.0, "{phases:?}");
     }
 
     #[test]
     fn folded_or_moment_by_moment_a_sine_explains_the_same() {
         let map = led_astray(1.0);
-        let grid = grid(PART);
+        let grid = grid();
         let sine = Sine::new(PART, &grid, 0.0109, 9e-4);
         let folded = sine.along(&map.folded(RATE), grid.len());
         let bin = |i: usize| (RATE * (i as f64 + 0.5) * 0.01).fract() * BINS as f64;

@@ -186,12 +186,17 @@ const SINES: usize = 2;
 
 fn sines(tracks: &[Track]) -> Vec<Found> {
     let maps: Option<Vec<&Map>> = tracks.iter().map(|track| track.map.as_ref()).collect();
-    match (tracks.first(), maps) {
-        (Some(first), Some(maps)) => {
-            fold::sines(first.part, &grid(first.part), &maps, RATES, SINES)
-        }
-        _ => Vec::new(),
-    }
+    let (Some(Track { part, .. }), Some(maps)) = (tracks.first(), maps) else {
+        return Vec::new();
+    };
+    let waves = fold::sines(*part, &grid(*part), &maps, RATES, SINES).into_iter();
+    let found = waves.map(|wave| Found {
+        rates: vec![wave.motion.oscillator.rate_hz; tracks.len()],
+        phases: wave.phases.into_iter().map(|phase| [phase, 0.0]).collect(),
+        motion: wave.motion,
+        left: wave.left,
+    });
+    found.collect()
 }
 
 /// Slower oscillators that may have the plain one among their harmonics, those first that explain the
