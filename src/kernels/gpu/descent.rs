@@ -11,7 +11,7 @@ use super::launch::{THREADS, buffer, cube, cubes, part};
 use super::parts::{Group, groups, sequence};
 use super::sums::sum_of_cube;
 use crate::kernels::bridge::{CardOperator, CardPass};
-use crate::kernels::descent::{Descent, Way};
+use crate::kernels::descent::step::{Descent, Way};
 
 /// Inputs: the weights, their gradients, the two moments. Outputs: the weights, the moments, and a
 /// sum of squares of gradients per launch, 0 behind them; it is written where steps are clipped.
@@ -95,7 +95,7 @@ impl CardDescent {
                 scales.factor,
                 scales.epsilon,
                 group.parts(),
-                step.way.kind(),
+                Kind::of(step.way),
                 step.largest.is_some(),
             );
         }
@@ -128,10 +128,22 @@ fn squares(
 
 /// What the update kernel is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::kernels) enum Kind {
+enum Kind {
     Plain,
     Adam,
     AdamW,
+}
+
+impl Kind {
+    fn of(way: Way) -> Self {
+        match way {
+            Way::Plain => Self::Plain,
+            Way::Adam {
+                decoupled: false, ..
+            } => Self::Adam,
+            Way::Adam { .. } => Self::AdamW,
+        }
+    }
 }
 
 #[cube(launch_unchecked)]

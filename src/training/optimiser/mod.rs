@@ -2,22 +2,21 @@
 //! gradients by one norm. On the processor it is burn's; on a card all weights move in
 //! [few launches](on_card). Saved it is burn's in both cases, so that a run goes on wherever it likes.
 
+mod library;
 mod on_card;
+mod overflow;
 
-use crate::config::{self, TrainingConfig};
+pub use overflow::Overflow;
+
+use crate::config::TrainingConfig;
 use crate::models::parameters;
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{
-    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer, SgdConfig,
-};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use burn::store::RecordError;
 use burn::tensor::Bytes;
+use library::library;
 use on_card::OnCard;
-
-/// Kingma & Ba's ε; burn's own default is 1e-5, which quiet recordings would feel.
-const ADAM_EPSILON: f32 = 1e-8;
 
 /// An optimiser with its moments.
 pub struct Optimiser {
@@ -25,25 +24,6 @@ pub struct Optimiser {
     /// Without moments while they lie on a card.
     library: ModuleOptimizer,
     on_card: Option<OnCard>,
-}
-
-/// Whether a step's gradients, which were to be clipped, were beyond 32 bits: then nothing moved.
-#[derive(Debug)]
-pub enum Overflow {
-    /// It is known.
-    Known(bool),
-    /// A card's sums of squares tell, which it need not be waited for.
-    Squares(Box<Tensor<1>>),
-}
-
-impl Overflow {
-    /// Whether they were.
-    pub fn happened(self) -> bool {
-        match self {
-            Self::Known(known) => known,
-            Self::Squares(sums) => !sums.sum().into_scalar::<f32>().is_finite(),
-        }
-    }
 }
 
 impl Optimiser {
@@ -131,37 +111,6 @@ impl Optimiser {
         self.on_card = Some(state);
         stepped
     }
-}
-
-/// burn's optimiser of `config` for `model`.
-fn library<M: Module>(config: &TrainingConfig, model: &M) -> ModuleOptimizer {
-    let kernels = parameters(model)
-        .into_iter()
-        .filter(|p| p.shape.len() >= 2)
-        .map(|p| p.id)
-        .collect();
-    let decay = config.weight_decay as f32;
-    let l2 = Some(WeightDecayConfig::new(decay));
-    match config.optimiser {
-        config::Optimiser::Adam => {
-            let adam = AdamConfig::new().with_epsilon(ADAM_EPSILON);
-            let decayed = adam.clone().with_weight_decay(l2);
-            grouped(adam.build(), decayed.build(), kernels)
-        }
-        config::Optimiser::AdamW => {
-            let adam = AdamWConfig::new().with_epsilon(ADAM_EPSILON);
-            let free = adam.clone().with_weight_decay(0.0);
-            grouped(free.build(), adam.with_weight_decay(decay).build(), kernels)
-        }
-        config::Optimiser::Sgd => {
-            let decayed = SgdConfig::new().with_weight_decay(l2);
-            grouped(SgdConfig::new().build(), decayed.build(), kernels)
-        }
-    }
-}
-
-fn grouped<O: Optimizer>(free: O, decayed: O, kernels: Vec<ParamId>) -> ModuleOptimizer {
-    ModuleOptimizer::from(free).with_group(ParamGroup::from_ids(kernels), decayed, None)
 }
 
 /// Scales all gradients so that their common L2 norm is at most `largest`; `None` where that norm is no

@@ -2,7 +2,8 @@
 //! back: burn lets nobody into it, but hands every tensor's part to its optimiser, and keeps what
 //! that gives back.
 
-use super::{ADAM_EPSILON, Overflow, library};
+use super::library::{ADAM_EPSILON, library};
+use super::overflow::Overflow;
 use crate::config::{Optimiser, TrainingConfig};
 use crate::kernels::descent::{Descended, Descent, Way, Weight, can_descend, descend};
 use burn::backend::DispatchTensor;

@@ -227,7 +227,7 @@ impl Left {
 fn wave(part: Part, sine: &Sine, best: &Best, left: &Left) -> Wave {
     let of = |angle: f64| at(part, sine.middle, sine.swing, angle);
     let angles = || (0..BINS).map(|i| TAU * i as f64 / BINS as f64);
-    let mean = |f: &dyn Fn(f64) -> f64| angles().map(|a| f(a)).sum::<f64>() / BINS as f64;
+    let mean = |f: &dyn Fn(f64) -> f64| angles().map(f).sum::<f64>() / BINS as f64;
     let pair = |k: usize| {
         let k = k as f64;
         [
