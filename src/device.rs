@@ -45,6 +45,16 @@ pub enum DeviceError {
     /// Left out of this build.
     #[error("this build has no CUDA; build with `cargo build --release --features cuda`")]
     NoCuda,
+    /// It went away, or had no room, in the midst of work.
+    #[error("{work} on {id}: the card failed ({reason}); `--device` names another")]
+    Failed {
+        /// What it was at.
+        work: String,
+        /// Its name.
+        id: String,
+        /// What the driver said.
+        reason: String,
+    },
 }
 
 impl FromStr for DeviceChoice {

@@ -10,14 +10,14 @@ pub use subject::{Subject, preset, preset_names};
 pub use timing::{StepSeconds, Trainer, median};
 
 use crate::config::LossConfig;
-use crate::device::{self, Selected};
+use crate::device::{self, DeviceError, Selected};
 use crate::kernels;
 use crate::kernels::gpu::{self, Launches, counted};
 use crate::models::Work;
 use crate::progress::{Observer, Task};
 use crate::simd::peak::{self, FmaPeak};
 use crate::simd::{self, Isa};
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use burn::module::Module;
 use rival::{Rival, Started};
 use serde::Serialize;
@@ -189,9 +189,10 @@ pub fn bench_train(request: &Request, observer: &dyn Observer) -> Result<Outcome
     for subject in &subjects {
         task.status(&subject.name);
         let row = || measure(request, subject, &selected, &peak, &task);
-        let row = device::watched(&selected.device, row).map_err(|reason| {
-            let (name, id) = (&subject.name, &selected.id);
-            anyhow!("{name} on {id}: the card failed ({reason})")
+        let row = device::watched(&selected.device, row).map_err(|reason| DeviceError::Failed {
+            work: subject.name.clone(),
+            id: selected.id.clone(),
+            reason,
         })?;
         rows.push(row?);
         task.advance(1);
