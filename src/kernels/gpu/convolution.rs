@@ -9,13 +9,10 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{THREADS, buffer, cube};
+use super::launch::{CHANNELS, THREADS, blocks, buffer, cube};
 use super::sums::{Pieces, add_parts};
 use crate::kernels::bridge::{CardOperator, CardPass, empty, list, output_on_card};
 use crate::kernels::convolution::Conv1d;
-
-/// Output channels of a thread.
-const CHANNELS: usize = 8;
 
 /// The convolution of tensors on a card.
 pub(in crate::kernels) fn conv1d(
@@ -99,18 +96,13 @@ impl<'a> Sum<'a> {
         let [batch, from, len] = self.x.meta.shape().dims();
         let [_, to, out_len] = self.y.meta.shape().dims();
         let [_, _, taps] = self.weight.meta.shape().dims();
-        let blocks = to.div_ceil(CHANNELS);
         let bias = self.bias.unwrap_or(self.weight);
         // SAFETY: a thread per sample of a block of channels; the kernel guards what lies beyond
         // the last sample, the last channel, and both ends of x.
         unsafe {
             sum_kernel::launch_unchecked(
                 &self.x.client,
-                CubeCount::Static(
-                    out_len.div_ceil(THREADS) as u32,
-                    blocks as u32,
-                    batch as u32,
-                ),
+                blocks(out_len, to, batch),
                 cube(),
                 buffer(self.x),
                 buffer(self.weight),
@@ -161,7 +153,7 @@ impl Products<'_> {
         unsafe {
             product_kernel::launch_unchecked(
                 &x.client,
-                CubeCount::Static(numbers.div_ceil(THREADS) as u32, pieces.count as u32, 1),
+                pieces.cubes(numbers),
                 cube(),
                 buffer(x),
                 buffer(self.dy),

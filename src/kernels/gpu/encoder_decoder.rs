@@ -7,13 +7,10 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{THREADS, buffer, cube};
+use super::launch::{CHANNELS, THREADS, blocks, buffer, cube};
 use super::sums::{Pieces, add_parts};
 use crate::kernels::bridge::{CardOperator, CardPass, empty, list, output_on_card};
 use crate::kernels::encoder_decoder::{EncoderDecoder, Filters, Middle};
-
-/// Channels of a thread.
-const CHANNELS: usize = 8;
 
 /// The network of tensors on a card.
 pub(in crate::kernels) fn encoder_decoder(
@@ -237,7 +234,7 @@ impl CardEncoderDecoder {
         unsafe {
             weights_kernel::launch_unchecked(
                 &x.client,
-                CubeCount::Static(numbers.div_ceil(THREADS) as u32, pieces.count as u32, 1),
+                pieces.cubes(numbers),
                 cube(),
                 buffer(x),
                 buffer(pass.dy),
@@ -266,15 +263,6 @@ impl CardEncoderDecoder {
             to.iter().map(|(to, len)| (to.as_ref(), *len)).collect();
         add_parts(&partial, &to);
     }
-}
-
-/// The cubes for a thread per sample and block of channels of every item.
-fn blocks(len: usize, channels: usize, batch: usize) -> CubeCount {
-    CubeCount::Static(
-        len.div_ceil(THREADS) as u32,
-        channels.div_ceil(CHANNELS) as u32,
-        batch as u32,
-    )
 }
 
 /// What the decoder hears where z enters the first rectifier.

@@ -48,6 +48,18 @@ pub(super) fn cube() -> CubeDim {
     CubeDim::new_1d(THREADS as u32)
 }
 
+/// Channels of a thread that works on a sample of several.
+pub(super) const CHANNELS: usize = 8;
+
+/// Cubes for a thread per sample and [`CHANNELS`] channels of every item.
+pub(super) fn blocks(len: usize, channels: usize, batch: usize) -> CubeCount {
+    CubeCount::Static(
+        len.div_ceil(THREADS) as u32,
+        channels.div_ceil(CHANNELS) as u32,
+        batch as u32,
+    )
+}
+
 /// What was launched on cards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Launches {

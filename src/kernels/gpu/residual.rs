@@ -6,14 +6,11 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{THREADS, buffer, cube};
+use super::launch::{CHANNELS, THREADS, blocks, buffer, cube};
 use super::math::{Curve, curve, slope, value};
 use super::sums::{Pieces, add_parts};
 use crate::kernels::bridge::{CardOperator, CardPass, empty, list, output_on_card};
 use crate::kernels::residual::{self, ResidualLayer, ResidualWeights};
-
-/// Channels of a thread.
-const CHANNELS: usize = 8;
 
 /// The layer of tensors on a card.
 pub(in crate::kernels) fn residual_layer(
@@ -163,7 +160,7 @@ impl CardResidual {
         unsafe {
             weights_kernel::launch_unchecked(
                 &x.client,
-                CubeCount::Static(numbers.div_ceil(THREADS) as u32, pieces.count as u32, 1),
+                pieces.cubes(numbers),
                 cube(),
                 buffer(x),
                 buffer(pass.dy),
@@ -187,15 +184,6 @@ impl CardResidual {
             gradients.iter().map(Option::as_ref).zip(lens).collect();
         add_parts(&partial, &to);
     }
-}
-
-/// The cubes for a thread per sample and block of channels of every item.
-fn blocks(len: usize, channels: usize, batch: usize) -> CubeCount {
-    CubeCount::Static(
-        len.div_ceil(THREADS) as u32,
-        channels.div_ceil(CHANNELS) as u32,
-        batch as u32,
-    )
 }
 
 /// The activation's slope where z enters it.

@@ -54,6 +54,11 @@ impl Pieces {
             count: steps.div_ceil(len),
         }
     }
+
+    /// Cubes with a thread for each of `numbers` sums of every piece.
+    pub fn cubes(&self, numbers: usize) -> CubeCount {
+        CubeCount::Static(numbers.div_ceil(THREADS) as u32, self.count as u32, 1)
+    }
 }
 
 /// Adds up `partial` `[parts, numbers]` and cuts the sums among `to`, as many as it says to each;
