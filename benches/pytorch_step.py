@@ -4,6 +4,8 @@
 Not a dependency of effigy: it needs a Python with torch of your own. The protocol is described
 in src/commands/bench_train/rival.rs. Networks are written the way PyTorch users write them, from
 torch.nn's own layers; the loss is the config's, the optimiser Adam in its fastest form there (`fused`).
+With --bytes the trainer's name also says how many bytes its operators read and write in a step: each
+operator's tensors once, views of others not at all.
 """
 
 import json
@@ -13,6 +15,8 @@ import time
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 
 def activation(spec, channels):
@@ -371,6 +375,36 @@ def say(answer):
     print(json.dumps(answer), flush=True)
 
 
+class Bytes(TorchDispatchMode):
+    """Sums up what operators read and write."""
+
+    total = 0
+
+    def __torch_dispatch__(self, operator, types, arguments=(), named=None):
+        made = operator(*arguments, **(named or {}))
+        views = any(one.alias_info is not None and not one.alias_info.is_write for one in operator._schema.returns)
+        if not views:
+            # What is written in place is read, too.
+            for one in tree_leaves([arguments, named, made]):
+                if isinstance(one, torch.Tensor):
+                    self.total += one.numel() * one.element_size()
+        return made
+
+
+def step(model, loss_of, optimiser, dry, wet):
+    loss = loss_of(wet, model(dry))
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+def counted(*work):
+    with Bytes() as seen:
+        step(*work)
+    return f"; its operators read and write {seen.total / 1e9:.2f} GB a step"
+
+
 def main():
     task = json.loads(sys.stdin.readline())
     kind = task["model"]["kind"]
@@ -388,17 +422,14 @@ def main():
     dry = 0.5 * torch.randn(task["batch_size"], task["input_channels"], task["input_len"], device=device)
     wet = torch.tanh(3 * dry[:, :1, task["input_len"] - task["window_len"] :])
     where = torch.cuda.get_device_name() if on_gpu else f"{task['threads']} threads"
-    say({"trainer": f"PyTorch {torch.__version__} on {where}"})
+    work = (model, loss_of, optimiser, dry, wet)
+    moved = counted(*work) if "--bytes" in sys.argv else ""
+    say({"trainer": f"PyTorch {torch.__version__} on {where}{moved}"})
     for line in sys.stdin:
         if line.strip() != "step":
             raise SystemExit(f"{line!r} instead of step")
         start = time.perf_counter()
-        predicted = model(dry)
-        loss = loss_of(wet, predicted)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        loss.item()
+        step(*work)
         if on_gpu:
             torch.cuda.synchronize()
         say({"step_seconds": time.perf_counter() - start})

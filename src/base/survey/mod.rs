@@ -78,11 +78,6 @@ impl Survey {
         placed.then_some((latency.latency_samples, measured.confidence))
     }
 
-    /// Whether both sides are to be learned as one effect.
-    pub fn is_joint(&self) -> bool {
-        self.sides.as_ref().is_some_and(|sides| sides.joint)
-    }
-
     /// What moves by a clock of its own, in words, where something does.
     pub fn motion_words(&self) -> Option<String> {
         let moving = self.moving.as_ref().filter(|moving| moving.detected());

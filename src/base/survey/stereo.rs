@@ -18,8 +18,11 @@ use std::ops::Range;
 /// level by a decibel.
 const ALIKE: f64 = 4e-3;
 
-/// The sides together must leave less than this share of what channel by channel leaves.
+/// The sides together must leave less than this share of what channel by channel leaves, where filters are
+/// nearly all of the effect, and where they are not: then more filters are more ways to come near what none
+/// of them does, the more so in a narrow sound whose channels are nearly one.
 const BETTER: f64 = 0.9;
+const BETTER_BENT: f64 = 0.8;
 
 /// Oscillators that stand further apart than this, radians, are not one.
 const APART: f64 = 0.1;
@@ -45,8 +48,12 @@ const BEYOND: f64 = 1e-4;
 pub struct Sides {
     /// Whether they are to be learned together; otherwise channel by channel does as well.
     pub joint: bool,
+    /// Whether filters alone told that.
+    pub told_by_filters: bool,
     /// What one filter for both channels, each by itself, leaves of wet (ESR).
     pub apart: f64,
+    /// What a filter for each side leaves, each from its own dry channel.
+    pub own: f64,
     /// What a filter from every dry channel to each side leaves.
     pub together: f64,
     /// Samples of these filters that matter.
@@ -61,6 +68,32 @@ impl Sides {
     pub fn is_linear(&self) -> bool {
         self.joint && self.together < EXPLAINED
     }
+
+    /// Whether recordings of one effect say that its sides are to be learned together. What filters leave is
+    /// judged over all of them: of several, a narrow one alone may seem to say so.
+    pub fn are_joint<'a>(all: impl Iterator<Item = &'a Sides>) -> bool {
+        let (filters, others): (Vec<_>, Vec<_>) = all.partition(|sides| sides.told_by_filters);
+        let sum = |of: fn(&Sides) -> f64| filters.iter().map(|sides| of(sides)).sum::<f64>();
+        let count = filters.len().max(1) as f64;
+        let left = [
+            |s: &Sides| s.apart,
+            |s: &Sides| s.own,
+            |s: &Sides| s.together,
+        ]
+        .map(|of| sum(of) / count);
+        others.iter().any(|sides| sides.joint) || is_better(left)
+    }
+}
+
+/// Whether a filter for each side, or filters across both, leave clearly less than one for all, and than
+/// filters that stay on their side.
+fn is_better([apart, own, together]: [f64; 3]) -> bool {
+    let share = match together < EXPLAINED {
+        true => BETTER,
+        false => BETTER_BENT,
+    };
+    let better = |than: f64, it: f64| than - it > ALIKE && it < share * than;
+    better(apart, own) || better(own, together)
 }
 
 /// What is looked at of so many samples: the stretch around the middle, where there are more than needed.
@@ -102,7 +135,11 @@ pub(super) fn look(
     if both.dry.len() == 1 {
         // One dry and two wets: no effect of one channel makes both.
         let joint = both.differ() > ALIKE;
-        return Some(Sides { joint, ..found });
+        return Some(Sides {
+            joint,
+            told_by_filters: false,
+            ..found
+        });
     }
     let Some(moving) = moving else {
         return Some(found);
@@ -110,6 +147,7 @@ pub(super) fn look(
     let ahead = both.ahead(moving, &go_on)?;
     Some(Sides {
         joint: ahead.abs() > APART,
+        told_by_filters: false,
         ahead: Some(ahead),
         ..found
     })
@@ -176,10 +214,11 @@ impl<'a> Both<'a> {
             true => alike,
             false => alike_but_for_gain,
         };
-        let better = |than: f64, it: f64| than - it > ALIKE && it < BETTER * than;
         Some(Sides {
-            joint: better(apart, own) || better(own, together),
+            joint: is_better([apart, own, together]),
+            told_by_filters: true,
             apart,
+            own,
             together,
             reach,
             ahead: None,
@@ -350,6 +389,42 @@ mod tests {
         // Nothing but a gain on the right: an effect that differs between the sides.
         let found = sides(&stereo, [left.clone(), softer(right)]);
         assert!(found.joint && found.is_linear(), "{found:?}");
+    }
+
+    #[test]
+    fn recordings_of_one_effect_are_judged_together() {
+        let by_filters = |apart, own, together| Sides {
+            joint: is_better([apart, own, together]),
+            told_by_filters: true,
+            apart,
+            own,
+            together,
+            reach: 512,
+            ahead: None,
+        };
+        let joint = |all: &[Sides]| Sides::are_joint(all.iter());
+        // Waves through a distortion, which filters do not explain: two say no, one narrow one nearly yes.
+        let (saw, sine) = (
+            by_filters(0.155, 0.16, 0.164),
+            by_filters(0.961, 0.95, 0.932),
+        );
+        let square = by_filters(0.043, 0.043, 0.033);
+        assert!(square.joint && !saw.joint && !sine.joint);
+        assert!(!joint(&[saw, sine, square.clone()]) && joint(&[square]));
+        // Repeats that change sides, and two sounds that are the same on both.
+        let (ping, mono) = (by_filters(0.4, 0.4, 0.001), by_filters(0.001, 0.001, 0.001));
+        assert!(
+            joint(&[ping.clone(), mono.clone(), mono.clone()])
+                && !joint(&[mono.clone(), mono.clone()])
+        );
+        // Two oscillators that stand apart say it by themselves.
+        let moved = Sides {
+            joint: true,
+            told_by_filters: false,
+            ahead: Some(1.5),
+            ..mono.clone()
+        };
+        assert!(joint(&[mono, moved]) && !joint(&[]));
     }
 
     #[test]

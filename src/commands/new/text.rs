@@ -10,6 +10,7 @@ use crate::commands::recipes::{self, Extent, Recipe};
 use crate::config::{Budget, Family, ModelConfig};
 use crate::dsp::align::TRUSTED_CONFIDENCE;
 use crate::regress::diagnosis::Kind;
+use crate::survey::Sides;
 use anyhow::Result;
 use std::fmt::Write;
 use std::path::Path;
@@ -77,9 +78,13 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether left and right of any pair are sides of one effect.
+    /// Whether left and right are sides of one effect.
     pub(super) fn is_joint(&self) -> bool {
-        self.request.channel.is_none() && self.looked.iter().any(|(_, check)| check.is_joint())
+        let sides = self
+            .looked
+            .iter()
+            .filter_map(|(_, check)| check.sides.as_ref());
+        self.request.channel.is_none() && Sides::are_joint(sides)
     }
 
     /// A wet of one channel among pairs of which others have sides of one effect.
