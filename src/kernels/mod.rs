@@ -47,6 +47,6 @@ pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};
 pub use residual::{ResidualWeights, residual_layer};
-pub use scan::{ScanState, ScanWeights, is_scan_fused, scan};
+pub use scan::{ScanWeights, is_scan_fused, scan};
 pub use spectral::spectral_distance;
 pub use wavenet::wavenet;
