@@ -4,9 +4,9 @@ use crate::data::windows::Batch;
 use crate::network::AudioChannels;
 use burn::prelude::*;
 
-/// Dry `[batch, dry + controls, input]`, the knobs standing still beside the sound, and wet
-/// `[batch, wet, window]` on `device`.
-pub fn tensors(batch: Batch, device: &Device) -> (Tensor<3>, Tensor<3>) {
+/// Dry `[batch, dry + controls, input]`, the knobs standing still beside the sound, on `device`, and
+/// wet `[batch, wet, window]` on `wet_device`.
+pub fn tensors(batch: Batch, device: &Device, wet_device: &Device) -> (Tensor<3>, Tensor<3>) {
     let size = batch.size.max(1);
     let AudioChannels {
         dry: heard,
@@ -35,6 +35,6 @@ pub fn tensors(batch: Batch, device: &Device) -> (Tensor<3>, Tensor<3>) {
     let wet = TensorData::new(batch.wet, [batch.size, made, window]);
     (
         Tensor::from_data(dry, device),
-        Tensor::from_data(wet, device),
+        Tensor::from_data(wet, wet_device),
     )
 }

@@ -6,12 +6,14 @@ pub mod average;
 pub mod batcher;
 pub mod downward;
 pub mod evaluate;
+mod flat;
 pub mod history;
 pub mod level;
 pub mod modulation;
 pub mod optimiser;
 pub mod provenance;
 pub mod recordings;
+mod replicas;
 pub mod run_dir;
 pub mod run_report;
 mod saver;
@@ -37,12 +39,12 @@ use burn::module::Module;
 use burn::prelude::*;
 use history::{BestEpoch, EpochRow};
 use optimiser::Overflow;
+use replicas::Replicas;
 use run_dir::{Progress, RunDir, RunError, State};
 use saver::Saver;
 use settled::Settled;
 use std::time::{Duration, Instant};
 use step::Recipe;
-use truncated::TruncatedBatch;
 
 /// Why training did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +106,9 @@ pub struct Session<'a> {
     pub config: &'a Config,
     /// Without autodiff; training adds it.
     pub device: &'a Device,
+    /// Further ones, no more than a batch has windows beside the first: they take their share of every
+    /// batch.
+    pub others: &'a [Device],
     /// What to learn from.
     pub windows: &'a Windows,
     /// Factor on both sides of the loss: [`level::target_gain`] of the recordings.
@@ -117,6 +122,11 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// All devices, the first first.
+    fn devices(&self) -> impl Iterator<Item = &Device> {
+        std::iter::once(self.device).chain(self.others)
+    }
+
     /// The network of an epoch as it is scored, kept and played.
     pub fn finished(&self, model: EffectModel) -> EffectModel {
         // Frozen layers keep their weights, the last one's bias among them.
@@ -166,10 +176,12 @@ pub fn train(
     let task = Task::begin(observer, "training", Some(training.epochs as u64));
     task.advance(state.progress.history.len() as u64);
     // What lies on a card goes with it.
-    let save_every = match device::is_card(session.device) {
-        true => Duration::ZERO,
-        false => session.save_every,
+    let card = session.devices().find(|device| device::is_card(device));
+    let save_every = match card {
+        Some(_) => Duration::ZERO,
+        None => session.save_every,
     };
+    let card = card.unwrap_or(session.device);
     let mut saver = Saver::new(run, save_every);
     while state.progress.history.len() < training.epochs
         && !out_of_patience(&state.progress, training.patience)
@@ -183,7 +195,7 @@ pub fn train(
             Ok((state, trained, model, figures))
         };
         let (trained, model, figures);
-        (state, trained, model, figures) = match device::watched(session.device, whole_epoch) {
+        (state, trained, model, figures) = match device::watched(card, whole_epoch) {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 saver.keep_best()?;
@@ -336,25 +348,24 @@ fn train_epoch(
     let name = format!("epoch {}/{}", epoch + 1, training.epochs);
     let task = Task::begin(observer, &name, Some(steps as u64));
     let mut settled = Settled::find(&state.model, session.windows, &device);
+    let mut replicas = Replicas::of(&state.model, session.others);
     for indices in order.chunks(training.batch_size) {
-        let batch = session.windows.gather(indices);
-        let wet_samples = batch.wet.clone();
-        let start = settled.of_batch(batch.size, &batch.controls);
-        let tensors = batcher::tensors(batch, &device);
-        let mut batch = TruncatedBatch::begin(&state.model, tensors, training.step_len, start);
+        let chosen = (session.windows, indices);
+        let mut batch = replicas.begin(&state.model, chosen, training.step_len, &settled);
         let mut waiting = Waiting {
-            wet: wet_samples,
+            wet: batch.wet().to_vec(),
             ..Waiting::default()
         };
-        while let Some(sides) = batch.advance(&state.model) {
+        while let Some(sides) = batch.advance(&state.model, &replicas) {
             task.go_on().map_err(|_| TrainingError::Interrupted {
                 epoch: epoch + 1,
                 kept: String::new(),
             })?;
             rate = schedule::learning_rate(training, number, steps);
-            let (model, optimiser) = (state.model, &mut state.optimiser);
+            let (model, optimiser) = ((state.model, &replicas), &mut state.optimiser);
             let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
             state.model = stepped.model;
+            replicas.follow(&state.model);
             number += 1;
             if let Some(average) = &mut state.average {
                 average.follow(&state.model.valid(), number);

@@ -57,6 +57,11 @@ impl Settled {
         settled
     }
 
+    /// Where the state is.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Follows weights that have changed.
     pub fn follow(&mut self, model: &EffectModel) {
         if !self.state.is_empty() {

@@ -133,7 +133,7 @@ impl<'a> Trainer<'a> {
         let start = Instant::now();
         let mut laps = [0.0; 3];
         let batch = self.windows.gather(&order);
-        let tensors = batcher::tensors(batch, &autodiff);
+        let tensors = batcher::tensors(batch, &autodiff, &autodiff);
         wait(&self.device)?;
         let data_seconds = start.elapsed().as_secs_f64();
         let mut last = data_seconds;
