@@ -14,6 +14,7 @@ use super::bridge::is_on_card;
 use super::convolution::Conv1d;
 use super::encoder_decoder::{Filters, ScaleShift};
 use super::gpu::convolution as on_card;
+use super::gpu::gather::Row;
 use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
 use super::residual::ResidualWeights;
 use super::scan::ScanWeights;
@@ -267,6 +268,16 @@ pub fn scan(
     let state = Tensor::cat(vec![re, im], 2);
     let state = state.reshape([batch, rows * 2 * states]);
     (through + Tensor::cat(outputs, 2), state.detach())
+}
+
+/// As [`super::gather()`].
+pub fn gather(list: Tensor<1>, rows: &[Row], shape: [usize; 3]) -> Tensor<3> {
+    let len = shape[2];
+    let row = |row: &Row| match *row {
+        Row::From(start) => list.clone().narrow(0, start, len),
+        Row::Constant(value) => Tensor::full([len], value, &list.device()),
+    };
+    Tensor::cat(rows.iter().map(row).collect(), 0).reshape(shape)
 }
 
 /// As [`super::residual_layer`].

@@ -1,6 +1,7 @@
 //! Windows as tensors.
 
 use crate::data::windows::Batch;
+use crate::kernels::uploaded;
 use crate::network::AudioChannels;
 use burn::prelude::*;
 
@@ -33,8 +34,5 @@ pub fn tensors(batch: Batch, device: &Device, wet_device: &Device) -> (Tensor<3>
     };
     let dry = TensorData::new(dry, [batch.size, heard + controls, input]);
     let wet = TensorData::new(batch.wet, [batch.size, made, window]);
-    (
-        Tensor::from_data(dry, device),
-        Tensor::from_data(wet, wet_device),
-    )
+    (uploaded(dry, device), uploaded(wet, wet_device))
 }

@@ -7,7 +7,7 @@
 //!
 //! Nothing here outlives an epoch: a run can be resumed on other devices.
 
-use super::batcher;
+use super::feed::Feed;
 use super::flat;
 use super::settled::Settled;
 use super::truncated::TruncatedBatch;
@@ -82,23 +82,21 @@ impl Replicas {
     pub fn begin(
         &self,
         model: &EffectModel,
-        (windows, indices): (&Windows, &[usize]),
+        (feed, windows, indices): (&Feed, &Windows, &[usize]),
         step_len: Option<usize>,
         settled: &Settled,
     ) -> SharedBatch {
         let places = std::iter::once((settled.device(), model));
         let places = places.chain(self.0.iter().map(|one| (&one.device, &one.model)));
         let mut shares = Vec::new();
-        let mut wet = Vec::new();
         for ((device, model), range) in places.zip(shares_of(indices.len(), 1 + self.0.len())) {
-            let batch = windows.gather(&indices[range]);
-            wet.extend_from_slice(&batch.wet);
-            let start = settled.of_batch(batch.size, &batch.controls);
-            let tensors = batcher::tensors(batch, device, settled.device());
+            let share = &indices[range];
+            let start = settled.of_batch(share.len(), &windows.controls(share));
             let start = start.to_device(device);
+            let tensors = feed.batch((windows, share), device, settled.device());
             shares.push(TruncatedBatch::begin(model, tensors, step_len, start));
         }
-        SharedBatch { shares, wet }
+        SharedBatch(shares)
     }
 }
 
@@ -110,17 +108,9 @@ fn shares_of(count: usize, devices: usize) -> impl Iterator<Item = Range<usize>>
 
 /// A batch under way.
 #[derive(Debug)]
-pub struct SharedBatch {
-    shares: Vec<TruncatedBatch>,
-    wet: Vec<f32>,
-}
+pub struct SharedBatch(Vec<TruncatedBatch>);
 
 impl SharedBatch {
-    /// The wet samples, `[batch, wet, window]`.
-    pub fn wet(&self) -> &[f32] {
-        &self.wet
-    }
-
     /// As [`TruncatedBatch::advance`] of all shares, brought together on the first device.
     pub fn advance(
         &mut self,
@@ -129,7 +119,7 @@ impl SharedBatch {
     ) -> Option<(Tensor<3>, Vec<Tensor<3>>)> {
         let models = std::iter::once(model).chain(replicas.0.iter().map(|one| &one.model));
         // All are asked before one is waited for: that they work meanwhile is what they are for.
-        let shares = self.shares.iter_mut().zip(models);
+        let shares = self.0.iter_mut().zip(models);
         let mut sides: Vec<_> = shares
             .filter_map(|(share, model)| share.advance(model))
             .collect();
@@ -199,7 +189,8 @@ mod tests {
         let device = Device::flex().autodiff();
         let windows = windows(model);
         let settled = Settled::find(model, &windows, &device);
-        let chosen = (&windows, &[0, 3, 6, 9, 11][..]);
+        let feed = Feed::default();
+        let chosen = (&feed, &windows, &[0, 3, 6, 9, 11][..]);
         let mut batch = replicas.begin(model, chosen, None, &settled);
         let (wet, predicted) = batch.advance(model, replicas).unwrap();
         let loss = loss::of_sizes(config, wet, predicted);

@@ -48,6 +48,9 @@ fn launches_are_counted() {
         let outcome = Place::new().effigy(&all).json();
         let row = outcome["rows"][0].clone();
         let count = |launches: &Value, kind: &str| launches[kind].as_u64().unwrap_or_default();
+        // The recordings lie on the card: a batch of one window is the places of its two sides.
+        let uploaded = count(&row["launches"], "uploaded_bytes");
+        assert!(uploaded <= 2 * 16, "{uploaded} bytes");
         let all = |l: &Value| count(l, "fused") + count(l, "composed");
         (
             all(&row["launches"]),
