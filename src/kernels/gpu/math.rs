@@ -44,6 +44,7 @@ pub(super) fn cosine(x: f32) -> f32 {
 
 /// sin(x + quarters·π/2), by Taylor's series of sine and cosine within ±π/4.
 #[cube]
+#[allow(clippy::approx_constant, reason = "kernels are made of literals")]
 fn turned(x: f32, quarters: f32) -> f32 {
     let count = f32::floor(x * 0.636_619_8f32 + 0.5f32);
     // π/2 in three parts: the first two have so few bits that small multiples of them are exact.
