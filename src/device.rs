@@ -25,12 +25,46 @@ pub enum DeviceChoice {
     Cuda(usize),
 }
 
+/// What was asked for where a batch may be shared: at least one device, the first of which leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceChoices(Vec<DeviceChoice>);
+
+impl DeviceChoices {
+    /// The one that leads.
+    pub fn first(&self) -> DeviceChoice {
+        self.0[0]
+    }
+
+    /// All, in their order.
+    pub fn all(&self) -> &[DeviceChoice] {
+        &self.0
+    }
+}
+
+/// Names separated by commas.
+impl FromStr for DeviceChoices {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        let choices: Result<Vec<DeviceChoice>, DeviceError> =
+            text.split(',').map(|one| one.trim().parse()).collect();
+        let choices = choices?;
+        if choices.len() > 1 && choices.contains(&DeviceChoice::Auto) {
+            return Err(DeviceError::AutoAmongOthers(text.to_string()));
+        }
+        Ok(Self(choices))
+    }
+}
+
 /// Why a device cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// Not a device name.
     #[error("device '{0}' is unknown; allowed: auto, flex, ndarray, wgpu[:n], cuda[:n]")]
     Unknown(String),
+    /// `auto` chooses one device.
+    #[error("device '{0}': auto chooses one device by itself and stands alone")]
+    AutoAmongOthers(String),
     /// The machine has no such device.
     #[error(
         "device {wanted} is not on this machine ({found} of that kind found); \
@@ -298,6 +332,17 @@ mod tests {
         for bad in ["", "gpu", "flex:1", "wgpu:x", "wgpu:-1"] {
             let error = bad.parse::<DeviceChoice>().unwrap_err().to_string();
             assert!(error.contains("allowed: auto, flex"), "{error}");
+        }
+        let several: DeviceChoices = "wgpu:1, flex".parse().unwrap();
+        assert_eq!(several.all(), [DeviceChoice::Wgpu(1), DeviceChoice::Flex]);
+        assert_eq!(several.first(), DeviceChoice::Wgpu(1));
+        for (bad, said) in [
+            ("flex,", "''"),
+            ("flex,gpu", "'gpu'"),
+            ("auto,flex", "alone"),
+        ] {
+            let error = bad.parse::<DeviceChoices>().unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
         }
         let error = select(DeviceChoice::Wgpu(99)).unwrap_err().to_string();
         assert!(error.contains("wgpu:99 is not on this machine"), "{error}");

@@ -105,8 +105,8 @@ fn prose(outcome: &Outcome) -> String {
     for row in &outcome.rows {
         if let Some(launches) = row.launches {
             text += &format!(
-                "{}: {} launches of fused kernels, {} of the tensor library's\n",
-                row.name, launches.fused, launches.composed
+                "{}: {} launches of fused kernels, {} of the tensor library's, {} bytes uploaded\n",
+                row.name, launches.fused, launches.composed, launches.uploaded_bytes
             );
         }
         for other in [&row.composed, &row.against].into_iter().flatten() {

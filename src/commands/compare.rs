@@ -9,6 +9,7 @@ use crate::audio::AudioChannels;
 use crate::config::{self, BaselineConfig, Config, DataConfig};
 use crate::data::load::{self, Excerpt, LatencyReport, Recordings};
 use crate::data::pair::{Reach, Span};
+use crate::device::DeviceChoices;
 use crate::number;
 use crate::playing::Playable;
 use crate::playing::fitting;
@@ -182,7 +183,12 @@ impl Plan {
         let load = |path: &PathBuf| Ok((path.clone(), config::load(path, &request.overrides)?));
         let configs: Vec<(PathBuf, Config)> =
             request.config.iter().map(load).collect::<Result<_>>()?;
-        let device = request.device.as_deref().unwrap_or("auto").parse()?;
+        let device = request
+            .device
+            .as_deref()
+            .unwrap_or("auto")
+            .parse::<DeviceChoices>()?
+            .first();
         let open = |path: &PathBuf| Playable::open(path)?.on(device);
         let models: Vec<Playable> = request.model.iter().map(open).collect::<Result<_>>()?;
 
@@ -257,9 +263,9 @@ fn train_all(
         };
         train::train(&training, observer, |row, best| on_epoch(&run, row, best))
             .with_context(|| failed(path, &entries))?;
-        let device = request.device.as_ref().unwrap_or(&config.device);
+        let devices: DeviceChoices = request.device.as_ref().unwrap_or(&config.device).parse()?;
         entries.push(Entry {
-            model: Playable::open(&run)?.on(device.parse()?)?,
+            model: Playable::open(&run)?.on(devices.first())?,
             recordings: recordings.clone(),
         });
     }

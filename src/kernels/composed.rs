@@ -14,9 +14,10 @@ use super::bridge::is_on_card;
 use super::convolution::Conv1d;
 use super::encoder_decoder::{Filters, ScaleShift};
 use super::gpu::convolution as on_card;
+use super::gpu::gather::Row;
 use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
 use super::residual::ResidualWeights;
-use super::scan::{ScanState, ScanWeights};
+use super::scan::ScanWeights;
 use super::spectral::{FLOOR, HAIR, RESOLUTIONS, SILENCE};
 use super::wavenet::WaveNet;
 
@@ -238,13 +239,25 @@ pub fn recurrent(
 }
 
 /// As [`super::scan()`].
-pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
+pub fn scan(
+    x: Tensor<3>,
+    weights: ScanWeights,
+    state: Option<Tensor<2>>,
+) -> (Tensor<3>, Tensor<2>) {
+    let [batch, rows, len] = x.dims();
+    let states = weights.states();
+    let held = weights.held();
+    let pole = held.pole();
     let per_state = |values: Tensor<2>| values.unsqueeze_dim::<3>(0);
-    let (a_re, a_im) = (per_state(weights.a_re), per_state(weights.a_im));
-    let (c_re, c_im) = (per_state(weights.c_re), per_state(weights.c_im));
-    let ScanState { mut re, mut im } = state.detach();
-    let mut outputs = Vec::with_capacity(x.dims()[2]);
-    for t in 0..x.dims()[2] {
+    let (a_re, a_im) = (per_state(pole.re), per_state(pole.im));
+    let (c_re, c_im) = (per_state(held.output.re), per_state(held.output.im));
+    let silence = || Tensor::zeros([batch, rows * 2 * states], &x.device());
+    let state = state.unwrap_or_else(silence).detach();
+    let state = state.reshape([batch, rows, 2 * states]);
+    let mut re = state.clone().narrow(2, 0, states);
+    let mut im = state.narrow(2, states, states);
+    let mut outputs = Vec::with_capacity(len);
+    for t in 0..len {
         let now = x.clone().narrow(2, t, 1);
         let next = a_re.clone() * re.clone() - a_im.clone() * im.clone() + now;
         im = a_re.clone() * im + a_im.clone() * re;
@@ -252,10 +265,19 @@ pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>,
         outputs.push((c_re.clone() * re.clone() - c_im.clone() * im.clone()).sum_dim(2));
     }
     let through = x * weights.d.reshape([1, -1, 1]);
-    (
-        through + Tensor::cat(outputs, 2),
-        ScanState { re, im }.detach(),
-    )
+    let state = Tensor::cat(vec![re, im], 2);
+    let state = state.reshape([batch, rows * 2 * states]);
+    (through + Tensor::cat(outputs, 2), state.detach())
+}
+
+/// As [`super::gather()`].
+pub fn gather(list: Tensor<1>, rows: &[Row], shape: [usize; 3]) -> Tensor<3> {
+    let len = shape[2];
+    let row = |row: &Row| match *row {
+        Row::From(start) => list.clone().narrow(0, start, len),
+        Row::Constant(value) => Tensor::full([len], value, &list.device()),
+    };
+    Tensor::cat(rows.iter().map(row).collect(), 0).reshape(shape)
 }
 
 /// As [`super::residual_layer`].

@@ -12,7 +12,8 @@
 //! form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
 //! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`; and [`join()`] and
-//! [`mean()`], which only a card takes another way, and an optimiser's [`descent`] there.
+//! [`mean()`], which only a card takes another way, and an optimiser's [`descent`], the [`gather()`] of
+//! windows and the [`error_sums()`] of figures there.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -23,6 +24,8 @@ pub mod convolution;
 mod crew;
 pub mod descent;
 pub mod encoder_decoder;
+mod error_sums;
+mod gather;
 pub mod gpu;
 mod join;
 pub mod long_filter;
@@ -37,9 +40,12 @@ pub mod scan;
 pub mod spectral;
 pub mod wavenet;
 
-pub use bridge::{composed_on_cards, is_fused};
+pub use bridge::{composed_on_cards, has_room_for, is_fused, uploaded};
 pub use convolution::{conv_transpose1d, conv1d};
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
+pub use error_sums::error_sums;
+pub use gather::gather;
+pub use gpu::gather::Row;
 pub use join::join;
 pub use long_filter::long_filter;
 pub use mean::{mean, mean_square, mean_square_difference};
@@ -47,6 +53,6 @@ pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
 pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};
 pub use residual::{ResidualWeights, residual_layer};
-pub use scan::{ScanState, ScanWeights, is_scan_fused, scan};
+pub use scan::{ScanWeights, is_scan_fused, scan};
 pub use spectral::spectral_distance;
 pub use wavenet::wavenet;

@@ -8,11 +8,11 @@
 use super::init::WeightInit;
 use super::parts::numbers;
 use super::state::State;
-use crate::kernels::{self, ScanState, ScanWeights};
+use crate::kernels::scan::{Complex, Held, power};
+use crate::kernels::{self, ScanWeights};
 use crate::network;
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::softplus;
 
 /// Samples of a block: the products inside grow with it, the steps between shrink.
 const BLOCK: usize = 64;
@@ -36,22 +36,6 @@ pub(super) struct FilterBank {
 
 /// How far a nearly straight filter bends at first, as a share of its input.
 const BEND: f32 = 0.01;
-
-/// Real and imaginary part.
-#[derive(Clone)]
-struct Complex<const D: usize> {
-    re: Tensor<D>,
-    im: Tensor<D>,
-}
-
-impl<const D: usize> Complex<D> {
-    fn times(self, other: Self) -> Self {
-        Self {
-            re: self.re.clone() * other.re.clone() - self.im.clone() * other.im.clone(),
-            im: self.re * other.im + self.im * other.re,
-        }
-    }
-}
 
 impl FilterBank {
     /// A_n = −1/2 + iπn (S4D-Lin), steps spread from 1/memory to 1/10, C complex normal-sized.
@@ -103,52 +87,33 @@ impl FilterBank {
         self.decay.dims()[1]
     }
 
-    fn poles(&self) -> Poles {
-        let step = self.log_step.val().exp().reshape([-1, 1]);
-        let a = Complex {
-            re: -softplus(self.decay.val(), 1.0),
-            im: self.frequency.val(),
-        };
-        let log_pole = Complex {
-            re: a.re.clone() * step.clone(),
-            im: a.im.clone() * step,
-        };
-        let pole = power(log_pole.clone(), 1.0);
-        let size = a.re.clone().square() + a.im.clone().square();
-        let held = Complex {
-            re: pole.re - 1.0,
-            im: pole.im,
-        };
-        let over_a = held.times(Complex {
-            re: a.re / size.clone(),
-            im: -a.im / size,
-        });
-        let output = Complex {
-            re: self.output_re.val() * 2.0,
-            im: self.output_im.val() * 2.0,
-        };
-        Poles {
-            log: log_pole,
-            output: output.times(over_a),
-            direct: self.direct.val(),
+    /// With these d, one per row.
+    fn weights(&self, d: Tensor<1>) -> ScanWeights {
+        ScanWeights {
+            log_step: self.log_step.val(),
+            decay: self.decay.val(),
+            frequency: self.frequency.val(),
+            output_re: self.output_re.val(),
+            output_im: self.output_im.val(),
+            d,
         }
     }
 
     /// `[batch, channels, time]` → the same; the state `[batch, channels · states · 2]` is taken
     /// from `before` (zeros where it is empty) and appended to `after`.
     pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
-        self.poles().forward(x, before, after)
+        pass(self.weights(self.direct.val()), x, before, after)
     }
 
     /// The sum of what all channels make of the same sound `[batch, 1, time]`; states as of
     /// [`forward`](Self::forward), never to be mixed with its.
     pub fn forward_summed(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
-        self.poles().of_one_channel().forward(x, before, after)
+        pass(self.weights(self.direct.val().sum()), x, before, after)
     }
 
     pub fn describe(&self) -> network::S4d {
-        let Poles { log, output, .. } = self.poles();
-        let pole = power(log, 1.0);
+        let held = self.weights(self.direct.val()).held();
+        let pole = held.pole();
         let list = |tensor: Tensor<2>| {
             let data = tensor.into_data().convert::<f32>();
             data.try_to_vec().unwrap_or_default()
@@ -158,109 +123,52 @@ impl FilterBank {
             states: self.states(),
             a_re: list(pole.re),
             a_im: list(pole.im),
-            c_re: list(output.re),
-            c_im: list(output.im),
+            c_re: list(held.output.re),
+            c_im: list(held.output.im),
             d: numbers(&self.direct),
         }
     }
 }
 
-/// What a bank comes to for all of a pass.
-struct Poles {
-    /// ln a: `[channels, states]`
-    log: Complex<2>,
-    /// c: `[channels, states]`
-    output: Complex<2>,
-    /// d: `[channels]`
-    direct: Tensor<1>,
+fn pass(weights: ScanWeights, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
+    let state = before.take();
+    let (y, state) = match kernels::is_scan_fused(&x, weights.states()) {
+        true => kernels::scan(x, weights, state),
+        false => in_blocks(x, weights, state),
+    };
+    after.push(state);
+    y
 }
 
-impl Poles {
-    /// The sum of all channels, where they hear the same: one channel of all states.
-    fn of_one_channel(self) -> Self {
-        let row = |x: Complex<2>| Complex {
-            re: x.re.reshape([1, -1]),
-            im: x.im.reshape([1, -1]),
-        };
-        Self {
-            log: row(self.log),
-            output: row(self.output),
-            direct: self.direct.sum(),
+/// As [`kernels::scan()`], block by block, in products of matrices.
+fn in_blocks(
+    x: Tensor<3>,
+    weights: ScanWeights,
+    state: Option<Tensor<2>>,
+) -> (Tensor<3>, Tensor<2>) {
+    let [batch, channels, len] = x.dims();
+    let states = weights.states();
+    let Held { log, output } = weights.held();
+    let silence = || Tensor::zeros([batch, channels * 2 * states], &x.device());
+    let state = state.unwrap_or_else(silence);
+    let state = state.reshape([batch, channels, 2 * states]);
+    let mut state = Complex {
+        re: state.clone().narrow(2, 0, states),
+        im: state.narrow(2, states, states),
+    };
+    let mut pieces = Vec::new();
+    let whole = len / BLOCK * BLOCK;
+    for (from, count, block) in [(0, whole, BLOCK), (whole, len - whole, len - whole)] {
+        if count > 0 {
+            let piece = x.clone().narrow(2, from, count);
+            let (y, end) = blocks(piece, block, &log, &output, state);
+            pieces.push(y);
+            state = end;
         }
     }
-
-    fn forward(self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
-        let [batch, channels, _] = x.dims();
-        let [_, states] = self.log.re.dims();
-        let state = match before.take() {
-            Some(state) => {
-                let state = state.reshape([batch, channels, 2 * states]);
-                Complex {
-                    re: state.clone().narrow(2, 0, states),
-                    im: state.narrow(2, states, states),
-                }
-            }
-            None => {
-                let zeros = Tensor::zeros([batch, channels, states], &x.device());
-                Complex {
-                    re: zeros.clone(),
-                    im: zeros,
-                }
-            }
-        };
-        let (y, state) = match kernels::is_scan_fused(&x, states) {
-            true => self.scan(x, state),
-            false => self.in_blocks(x, state),
-        };
-        let state = Tensor::cat(vec![state.re, state.im], 2);
-        after.push(state.reshape([batch, channels * states * 2]));
-        y
-    }
-
-    /// Step by step, in the fused operator. Nothing flows back through `state`.
-    fn scan(self, x: Tensor<3>, state: Complex<3>) -> (Tensor<3>, Complex<3>) {
-        let pole = power(self.log, 1.0);
-        let weights = ScanWeights {
-            a_re: pole.re,
-            a_im: pole.im,
-            c_re: self.output.re,
-            c_im: self.output.im,
-            d: self.direct,
-        };
-        let state = ScanState {
-            re: state.re,
-            im: state.im,
-        };
-        let (y, ScanState { re, im }) = kernels::scan(x, weights, state);
-        (y, Complex { re, im })
-    }
-
-    /// Block by block, in products of matrices.
-    fn in_blocks(self, x: Tensor<3>, mut state: Complex<3>) -> (Tensor<3>, Complex<3>) {
-        let len = x.dims()[2];
-        let mut pieces = Vec::new();
-        let whole = len / BLOCK * BLOCK;
-        for (from, count, block) in [(0, whole, BLOCK), (whole, len - whole, len - whole)] {
-            if count > 0 {
-                let piece = x.clone().narrow(2, from, count);
-                let (y, end) = blocks(piece, block, &self.log, &self.output, state);
-                pieces.push(y);
-                state = end;
-            }
-        }
-        let y = Tensor::cat(pieces, 2) + x * self.direct.reshape([1, -1, 1]);
-        (y, state)
-    }
-}
-
-/// e^(exponent · log), element by element.
-fn power<const D: usize>(log: Complex<D>, exponent: f32) -> Complex<D> {
-    let size = (log.re * exponent).exp();
-    let angle = log.im * exponent;
-    Complex {
-        re: size.clone() * angle.clone().cos(),
-        im: size * angle.sin(),
-    }
+    let y = Tensor::cat(pieces, 2) + x * weights.d.reshape([1, -1, 1]);
+    let state = Tensor::cat(vec![state.re, state.im], 2);
+    (y, state.reshape([batch, channels * 2 * states]))
 }
 
 /// a^0 … a^(count − 1), each `[channels, states, count]`.

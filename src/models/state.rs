@@ -38,6 +38,12 @@ impl State {
         Self(self.0.iter().map(select).collect())
     }
 
+    /// The same on another device.
+    pub fn to_device(self, device: &Device) -> Self {
+        let parts = self.0.into_iter();
+        Self(parts.map(|part| part.to_device(device)).collect())
+    }
+
     /// The same values, through which no gradient flows back.
     pub fn detach(self) -> Self {
         Self(self.0.into_iter().map(Tensor::detach).collect())

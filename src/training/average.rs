@@ -1,11 +1,10 @@
 //! An exponential moving average of a network's weights (Polyak & Juditsky 1992): it lies
 //! where the newest weights only jitter around, and so is usually the better network.
 
+use super::flat;
 use crate::kernels::descent::{Descent, Way, Weight, can_descend, descend};
 use crate::models::EffectModel;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
-use std::collections::VecDeque;
 
 /// The average, on a device without gradients.
 #[derive(Clone, Debug)]
@@ -36,12 +35,12 @@ impl Average {
     pub fn follow(&mut self, model: &EffectModel, steps: usize) {
         let steps = steps as f64;
         let decay = self.decay.min((1.0 + steps) / (10.0 + steps));
-        let (newest, average) = (flat(model), flat(&self.model));
+        let (newest, average) = (flat::weights(model), flat::weights(&self.model));
         let blended = match average.first().is_some_and(can_descend) {
             true => blended_on_card(newest, average, decay),
             false => blended(newest, average, decay),
         };
-        self.model = self.model.clone().map(&mut Replace(blended.into()));
+        self.model = flat::with_weights(self.model.clone(), blended);
     }
 }
 
@@ -72,31 +71,6 @@ fn blended_on_card(newest: Vec<Tensor<1>>, average: Vec<Tensor<1>>, decay: f64) 
     blended.into_iter().map(Tensor::from_dispatch).collect()
 }
 
-/// All parameters in order, flat.
-fn flat(model: &EffectModel) -> Vec<Tensor<1>> {
-    struct Flatten(Vec<Tensor<1>>);
-    impl ModuleVisitor for Flatten {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().flatten(0, D - 1));
-        }
-    }
-    let mut flatten = Flatten(Vec::new());
-    model.visit(&mut flatten);
-    flatten.0
-}
-
-/// Gives parameters, visited in the same order, new values.
-struct Replace(VecDeque<Tensor<1>>);
-
-impl ModuleMapper for Replace {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.0.pop_front() {
-            Some(new) => param.map(|old| new.reshape(old.dims())),
-            None => param,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +79,7 @@ mod tests {
     use crate::models;
 
     fn weights(model: &EffectModel) -> Vec<f32> {
-        let all = Tensor::cat(flat(model), 0);
+        let all = Tensor::cat(flat::weights(model), 0);
         all.into_data().try_to_vec().unwrap()
     }
 

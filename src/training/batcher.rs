@@ -1,12 +1,13 @@
 //! Windows as tensors.
 
 use crate::data::windows::Batch;
+use crate::kernels::uploaded;
 use crate::network::AudioChannels;
 use burn::prelude::*;
 
-/// Dry `[batch, dry + controls, input]`, the knobs standing still beside the sound, and wet
-/// `[batch, wet, window]` on `device`.
-pub fn tensors(batch: Batch, device: &Device) -> (Tensor<3>, Tensor<3>) {
+/// Dry `[batch, dry + controls, input]`, the knobs standing still beside the sound, on `device`, and
+/// wet `[batch, wet, window]` on `wet_device`.
+pub fn tensors(batch: Batch, device: &Device, wet_device: &Device) -> (Tensor<3>, Tensor<3>) {
     let size = batch.size.max(1);
     let AudioChannels {
         dry: heard,
@@ -33,8 +34,5 @@ pub fn tensors(batch: Batch, device: &Device) -> (Tensor<3>, Tensor<3>) {
     };
     let dry = TensorData::new(dry, [batch.size, heard + controls, input]);
     let wet = TensorData::new(batch.wet, [batch.size, made, window]);
-    (
-        Tensor::from_data(dry, device),
-        Tensor::from_data(wet, device),
-    )
+    (uploaded(dry, device), uploaded(wet, wet_device))
 }

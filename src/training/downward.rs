@@ -9,6 +9,7 @@
 //! Knows nothing of the network that is taught, nor of folders.
 
 use super::optimiser::Optimiser;
+use super::replicas::Replicas;
 use super::step::{self, Recipe};
 use super::truncated::TruncatedBatch;
 use super::{batcher, schedule};
@@ -206,7 +207,7 @@ fn fit(
     let mut number = 0;
     for epoch in 0.. {
         for indices in windows.order(seed, epoch).chunks(training.batch_size) {
-            let tensors = batcher::tensors(windows.gather(indices), &autodiff);
+            let tensors = batcher::tensors(windows.gather(indices), &autodiff, &autodiff);
             // A chain answers silence with silence: it is settled from the beginning.
             let start = State::default();
             let mut batch = TruncatedBatch::begin(&model, tensors, training.step_len, start);
@@ -216,7 +217,9 @@ fn fit(
                     return Ok(Some(model.valid()));
                 }
                 let rate = schedule::learning_rate(training, number, STEPS);
-                let stepped = step::update(recipe, model, &mut optimiser, sides, rate, |_| {});
+                let alone = &Replicas::default();
+                let stepped =
+                    step::update(recipe, (model, alone), &mut optimiser, sides, rate, |_| {});
                 model = stepped.model;
                 if !stepped.loss.into_scalar::<f32>().is_finite() {
                     return Ok(None);

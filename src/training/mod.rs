@@ -6,18 +6,22 @@ pub mod average;
 pub mod batcher;
 pub mod downward;
 pub mod evaluate;
+pub mod feed;
+mod flat;
 pub mod history;
 pub mod level;
 pub mod modulation;
 pub mod optimiser;
 pub mod provenance;
 pub mod recordings;
+mod replicas;
 pub mod run_dir;
 pub mod run_report;
 mod saver;
 pub mod schedule;
 mod settled;
 pub mod step;
+mod step_log;
 pub mod stereo;
 pub mod tail;
 pub mod tare;
@@ -30,19 +34,19 @@ use crate::data::windows::Windows;
 use crate::device;
 use crate::kernels;
 use crate::models::EffectModel;
-use crate::models::predict::to_host;
 use crate::progress::{Event, Observer, Stopped, Task};
 use crate::report::metrics::{ErrorSums, Metrics};
 use burn::module::Module;
 use burn::prelude::*;
+use feed::Feed;
 use history::{BestEpoch, EpochRow};
-use optimiser::Overflow;
+use replicas::Replicas;
 use run_dir::{Progress, RunDir, RunError, State};
 use saver::Saver;
 use settled::Settled;
 use std::time::{Duration, Instant};
 use step::Recipe;
-use truncated::TruncatedBatch;
+use step_log::{StepLog, Waiting};
 
 /// Why training did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +108,9 @@ pub struct Session<'a> {
     pub config: &'a Config,
     /// Without autodiff; training adds it.
     pub device: &'a Device,
+    /// Further ones, no more than a batch has windows beside the first: they take their share of every
+    /// batch.
+    pub others: &'a [Device],
     /// What to learn from.
     pub windows: &'a Windows,
     /// Factor on both sides of the loss: [`level::target_gain`] of the recordings.
@@ -117,6 +124,16 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// All devices, the first first.
+    fn devices(&self) -> impl Iterator<Item = &Device> {
+        std::iter::once(self.device).chain(self.others)
+    }
+
+    /// What the devices are fed from.
+    fn feed(&self) -> Feed {
+        Feed::of(self.windows, self.devices())
+    }
+
     /// The network of an epoch as it is scored, kept and played.
     pub fn finished(&self, model: EffectModel) -> EffectModel {
         // Frozen layers keep their weights, the last one's bias among them.
@@ -166,10 +183,13 @@ pub fn train(
     let task = Task::begin(observer, "training", Some(training.epochs as u64));
     task.advance(state.progress.history.len() as u64);
     // What lies on a card goes with it.
-    let save_every = match device::is_card(session.device) {
-        true => Duration::ZERO,
-        false => session.save_every,
+    let card = session.devices().find(|device| device::is_card(device));
+    let save_every = match card {
+        Some(_) => Duration::ZERO,
+        None => session.save_every,
     };
+    let card = card.unwrap_or(session.device);
+    let mut feed = None;
     let mut saver = Saver::new(run, save_every);
     while state.progress.history.len() < training.epochs
         && !out_of_patience(&state.progress, training.patience)
@@ -178,12 +198,13 @@ pub fn train(
         let epoch = state.progress.history.len() + 1;
         let best = state.progress.best;
         let whole_epoch = || {
-            let (state, trained) = train_epoch(session, state, observer)?;
+            let feed = feed.get_or_insert_with(|| session.feed());
+            let (state, trained) = train_epoch(session, feed, state, observer)?;
             let (model, figures) = validate(session, &state);
             Ok((state, trained, model, figures))
         };
         let (trained, model, figures);
-        (state, trained, model, figures) = match device::watched(session.device, whole_epoch) {
+        (state, trained, model, figures) = match device::watched(card, whole_epoch) {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 saver.keep_best()?;
@@ -280,10 +301,11 @@ pub fn pace(
     state: State,
     observer: &dyn Observer,
 ) -> Result<Pace, TrainingError> {
+    let feed = session.feed();
     // The first batch fills caches.
-    let (state, _) = train_epoch(session, state, observer)?;
+    let (state, _) = train_epoch(session, &feed, state, observer)?;
     let started = Instant::now();
-    let (state, _) = train_epoch(session, state, observer)?;
+    let (state, _) = train_epoch(session, &feed, state, observer)?;
     let batch = started.elapsed().as_secs_f64();
     let started = Instant::now();
     validate(session, &state);
@@ -307,6 +329,7 @@ struct Trained {
 /// One pass over all windows.
 fn train_epoch(
     session: &Session<'_>,
+    feed: &Feed,
     mut state: State,
     observer: &dyn Observer,
 ) -> Result<(State, Trained), TrainingError> {
@@ -336,30 +359,27 @@ fn train_epoch(
     let name = format!("epoch {}/{}", epoch + 1, training.epochs);
     let task = Task::begin(observer, &name, Some(steps as u64));
     let mut settled = Settled::find(&state.model, session.windows, &device);
+    let mut replicas = Replicas::of(&state.model, session.others);
     for indices in order.chunks(training.batch_size) {
-        let batch = session.windows.gather(indices);
-        let wet_samples = batch.wet.clone();
-        let start = settled.of_batch(batch.size, &batch.controls);
-        let tensors = batcher::tensors(batch, &device);
-        let mut batch = TruncatedBatch::begin(&state.model, tensors, training.step_len, start);
-        let mut waiting = Waiting {
-            wet: wet_samples,
-            ..Waiting::default()
-        };
-        while let Some(sides) = batch.advance(&state.model) {
+        let chosen = (feed, session.windows, indices);
+        let mut batch = replicas.begin(&state.model, chosen, training.step_len, &settled);
+        let mut waiting = Waiting::default();
+        while let Some(sides) = batch.advance(&state.model, &replicas) {
             task.go_on().map_err(|_| TrainingError::Interrupted {
                 epoch: epoch + 1,
                 kept: String::new(),
             })?;
             rate = schedule::learning_rate(training, number, steps);
-            let (model, optimiser) = (state.model, &mut state.optimiser);
+            let wet = sides.0.clone().inner();
+            let (model, optimiser) = ((state.model, &replicas), &mut state.optimiser);
             let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
             state.model = stepped.model;
+            replicas.follow(&state.model);
             number += 1;
             if let Some(average) = &mut state.average {
                 average.follow(&state.model.valid(), number);
             }
-            waiting.predicted.push(stepped.predicted);
+            waiting.hold(wet, stepped.predicted);
             waiting.losses.push(stepped.loss);
             waiting.overflows.push(stepped.overflowed);
             task.advance(1);
@@ -425,54 +445,6 @@ fn follow_motion(
         }
         sums
     }))
-}
-
-/// Predictions wait here so that a GPU is not stopped after every step to hand them over.
-#[derive(Default)]
-struct StepLog {
-    sums: ErrorSums,
-    overflowed: usize,
-    waiting: Vec<Waiting>,
-    steps: usize,
-}
-
-/// The steps of one batch: of each the prediction of a piece of its windows, and more.
-#[derive(Default)]
-struct Waiting {
-    wet: Vec<f32>,
-    predicted: Vec<Tensor<3>>,
-    losses: Vec<Tensor<1>>,
-    overflows: Vec<Overflow>,
-}
-
-impl StepLog {
-    const CAPACITY: usize = 8;
-
-    fn push(&mut self, batch: Waiting) {
-        self.steps += batch.losses.len();
-        self.waiting.push(batch);
-    }
-
-    fn drain_when_full(&mut self) -> Option<f32> {
-        (self.steps >= Self::CAPACITY).then(|| self.drain())?
-    }
-
-    /// Adds what waits to the sums; returns a loss that is not finite.
-    fn drain(&mut self) -> Option<f32> {
-        self.steps = 0;
-        let mut broken = None;
-        for batch in self.waiting.drain(..) {
-            let predicted = to_host(Tensor::cat(batch.predicted, 2));
-            self.sums.add(&batch.wet, &predicted);
-            let losses = to_host(Tensor::cat(batch.losses, 0).reshape([1, 1, -1]));
-            broken = broken.or(losses.into_iter().find(|loss| !loss.is_finite()));
-            let overflows = batch.overflows.into_iter();
-            self.overflowed += overflows
-                .filter_map(|one| one.happened().then_some(()))
-                .count();
-        }
-        broken
-    }
 }
 
 fn diverged(loss: f32, epoch: usize, rate: f64) -> TrainingError {

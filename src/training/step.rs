@@ -3,9 +3,9 @@
 //! Knows nothing of epochs, logs or where the batch came from.
 
 use super::optimiser::{Optimiser, Overflow};
+use super::replicas::Replicas;
 use crate::config::LossConfig;
 use crate::models::{EffectModel, loss};
-use burn::optim::GradientsParams;
 use burn::prelude::*;
 
 /// The parts of a step, in their order.
@@ -58,13 +58,16 @@ pub fn step(
         target_gain: 1.0,
     };
     let predicted = model.forward_sizes(dry);
-    update(recipe, model, optimiser, (wet, predicted), rate, after)
+    let alone = &Replicas::default();
+    let sides = (wet, predicted);
+    update(recipe, (model, alone), optimiser, sides, rate, after)
 }
 
-/// The rest of a step, from the predictions on: of every size of the network, the full one last.
+/// The rest of a step, from the predictions on: of every size of the network, the full one last. The
+/// replicas, which had their share in them, keep their old weights.
 pub fn update(
     recipe: Recipe<'_>,
-    model: EffectModel,
+    (model, replicas): (EffectModel, &Replicas),
     optimiser: &mut Optimiser,
     (wet, predicted): (Tensor<3>, Vec<Tensor<3>>),
     rate: f64,
@@ -86,7 +89,7 @@ pub fn update(
     let sizes = predicted.into_iter().map(levelled).collect();
     let loss = loss::of_sizes(recipe.loss, levelled(wet), sizes);
     after(Phase::Forward);
-    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    let grads = replicas.gradients(loss.clone(), &model);
     after(Phase::Backward);
     let (model, overflowed) = optimiser.step(rate, model, grads);
     after(Phase::Optimiser);

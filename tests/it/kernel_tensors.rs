@@ -12,8 +12,8 @@ use effigy::kernels::activation::Activation;
 use effigy::kernels::recurrent::Cell;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::kernels::{
-    self, Filters, RecurrentState, RecurrentWeights, ResidualWeights, ScaleShift, ScanState,
-    ScanWeights, composed,
+    self, Filters, RecurrentState, RecurrentWeights, ResidualWeights, Row, ScaleShift, ScanWeights,
+    composed,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -492,38 +492,57 @@ fn recurrent_layers_equal_the_composed_form() {
 
 #[test]
 fn scan_equals_the_composed_form() {
-    let (batch, channels, states, len) = (3, 5, 6, 41);
-    let mut noise = Noise::new(60);
-    let inputs = [
-        noise.data([batch, channels, len], 1.0),
-        noise.data([1, channels, states], 0.6),
-        noise.data([1, channels, states], 0.6),
-        noise.data([1, channels, states], 0.3),
-        noise.data([1, channels, states], 0.3),
-        noise.data([channels], 1.0),
-    ];
-    type Layer<'a> = &'a dyn Fn(Tensor<3>, ScanWeights, ScanState) -> (Tensor<3>, ScanState);
-    let in_pieces = |layer: Layer<'_>, p: &[Parameter]| {
-        let matrix = |at: usize| p[at].three().squeeze_dim::<2>(0);
-        let weights = ScanWeights {
-            a_re: matrix(1),
-            a_im: matrix(2),
-            c_re: matrix(3),
-            c_im: matrix(4),
-            d: p[5].one(),
+    // The channels of the second lie in one row.
+    for (rows, channels, states) in [(5, 5, 6), (1, 3, 2)] {
+        let (batch, len) = (3, 41);
+        let inputs = scan_inputs(&mut Noise::new(60), [batch, rows, len], [channels, states]);
+        let states = channels * states / rows;
+        let in_pieces = |bank: Bank<'_>, p: &[Parameter]| {
+            let x = p[0].three();
+            let (one, state) = bank(x.clone().narrow(2, 0, 20), scan_weights(p), None);
+            let (two, state) = bank(x.narrow(2, 20, len - 20), scan_weights(p), Some(state));
+            let state = state.reshape([batch, rows, 2 * states]);
+            Tensor::cat(vec![one, two, state], 2)
         };
-        let x = p[0].three();
-        let state = ScanState::zeros([batch, channels, states], &x.device());
-        let (one, state) = layer(x.clone().narrow(2, 0, 20), weights.clone(), state);
-        let (two, state) = layer(x.narrow(2, 20, len - 20), weights, state);
-        Tensor::cat(vec![one, two, state.re, state.im], 2)
-    };
-    compare(
-        "scan",
-        &inputs,
-        &|p| in_pieces(&|x, w, s| kernels::scan(x, w, s), p),
-        &|p| in_pieces(&|x, w, s| composed::scan(x, w, s), p),
-    );
+        compare(
+            &format!("scan of {channels} channels in {rows} rows"),
+            &inputs,
+            &|p| in_pieces(&|x, w, s| kernels::scan(x, w, s), p),
+            &|p| in_pieces(&|x, w, s| composed::scan(x, w, s), p),
+        );
+    }
+}
+
+type Bank<'a> = &'a dyn Fn(Tensor<3>, ScanWeights, Option<Tensor<2>>) -> (Tensor<3>, Tensor<2>);
+
+/// x, and the weights of a bank: steps from a two-hundredth to 1, angles up to some turns. Slow poles add
+/// up many samples, and with them their rounding: quiet ones.
+fn scan_inputs(
+    noise: &mut Noise,
+    [batch, rows, len]: [usize; 3],
+    [channels, states]: [usize; 2],
+) -> [TensorData; 7] {
+    [
+        noise.data([batch, rows, len], 0.3),
+        noise.data([channels], 2.5),
+        noise.data([1, channels, states], 2.0),
+        noise.data([1, channels, states], 20.0),
+        noise.data([1, channels, states], 1.0),
+        noise.data([1, channels, states], 1.0),
+        noise.data([rows], 1.0),
+    ]
+}
+
+fn scan_weights(p: &[Parameter]) -> ScanWeights {
+    let matrix = |at: usize| p[at].three().squeeze_dim::<2>(0);
+    ScanWeights {
+        log_step: p[1].one() - 2.5,
+        decay: matrix(2),
+        frequency: matrix(3),
+        output_re: matrix(4),
+        output_im: matrix(5),
+        d: p[6].one(),
+    }
 }
 
 /// Shapes nobody chose: a draw from `low..=high`, at the low end in the first case of all.
@@ -736,28 +755,8 @@ fn sequences_of_random_shapes_equal_the_composed_form() {
         );
 
         let (channels, states) = (draw.between(1, 20), draw.between(1, 9));
-        let inputs = [
-            noise.data([batch, channels, len], 1.0),
-            noise.data([1, channels, states], 0.6),
-            noise.data([1, channels, states], 0.6),
-            noise.data([1, channels, states], 0.3),
-            noise.data([1, channels, states], 0.3),
-            noise.data([channels], 1.0),
-        ];
-        type Bank<'a> = &'a dyn Fn(Tensor<3>, ScanWeights, ScanState) -> (Tensor<3>, ScanState);
-        let run = |bank: Bank<'_>, p: &[Parameter]| {
-            let matrix = |at: usize| p[at].three().squeeze_dim::<2>(0);
-            let weights = ScanWeights {
-                a_re: matrix(1),
-                a_im: matrix(2),
-                c_re: matrix(3),
-                c_im: matrix(4),
-                d: p[5].one(),
-            };
-            let x = p[0].three();
-            let state = ScanState::zeros([batch, channels, states], &x.device());
-            bank(x, weights, state).0
-        };
+        let inputs = scan_inputs(&mut noise, [batch, channels, len], [channels, states]);
+        let run = |bank: Bank<'_>, p: &[Parameter]| bank(p[0].three(), scan_weights(p), None).0;
         compare_case(
             case,
             &format!("scan {batch}×{channels}×{states}, {len} steps"),
@@ -924,4 +923,68 @@ fn the_composed_form_can_be_asked_for() {
     });
     assert_eq!(values(asked.into_data()), values(composed_form));
     assert!(kernels::is_fused(&x));
+}
+
+/// Beyond the whole numbers that 32 bits tell apart, too.
+#[test]
+fn gathered_rows_are_those_of_the_composed_form() {
+    for device in devices() {
+        let long = (1 << 24) + 90;
+        let list: Vec<f32> = (0..long).map(|n| (n % 9973) as f32).collect();
+        let list = Tensor::<1>::from_data(TensorData::new(list, [long]), &device);
+        let rows = [0, 4095, 4097, long - 7].map(Row::From);
+        let rows = [&rows[..], &[Row::Constant(-0.25), Row::From(3)]].concat();
+        for shape in [[3, 2, 7], [6, 1, 1]] {
+            let got = kernels::gather(list.clone(), &rows, shape);
+            let expected = composed::gather(list.clone(), &rows, shape);
+            let [got, expected] = [got, expected].map(|tensor| values(tensor.into_data()));
+            assert_eq!(got, expected, "{device:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cards_error_sums_are_those_of_the_figures() {
+    let card = Device::enumerate(DeviceType::Wgpu).into_vec();
+    assert!(hosts().iter().all(|host| {
+        let x = Tensor::<3>::zeros([1, 1, 4], host);
+        kernels::error_sums(&x, &x).is_none()
+    }));
+    let Some(card) = card.into_iter().next() else {
+        skipped("no card here (Debian: mesa-vulkan-drivers)");
+        return;
+    };
+    for (batch, channels, len) in [(1, 1, 1), (3, 2, 1000), (2, 1, 5003)] {
+        let mut noise = Noise::new(len as u64);
+        let sides = [1.0, 0.7].map(|size| noise.data([batch, channels, len], size));
+        let [wet, predicted] = sides.clone().map(|x| Tensor::<3>::from_data(x, &card));
+        let sums = values(kernels::error_sums(&wet, &predicted).unwrap().into_data());
+        let [wet, predicted] = sides.map(values);
+        let items = wet
+            .chunks(channels * len)
+            .zip(predicted.chunks(channels * len));
+        for ((wet, predicted), sums) in items.zip(sums.chunks(7)) {
+            let total = |of: fn(f64, f64) -> f64| -> f64 {
+                let both = wet.iter().zip(predicted);
+                both.map(|(&w, &p)| of(w.into(), p.into())).sum()
+            };
+            let expected = [
+                total(|w, p| w - p),
+                total(|w, p| (w - p) * (w - p)),
+                total(|w, p| (w - p).abs()),
+                total(|w, _| w),
+                total(|w, _| w * w),
+                total(|_, p| p * p),
+                total(|w, p| w * p),
+            ];
+            // Terms of size 1, some hundred of them added in a row.
+            let bound = 1e-6 * wet.len() as f64;
+            for (at, (got, expected)) in sums.iter().zip(expected).enumerate() {
+                assert!(
+                    (f64::from(*got) - expected).abs() < bound,
+                    "sum {at}: {got} {expected}"
+                );
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod baseline;
 mod bench;
 mod compare;
 mod convolve;
+mod devices;
 mod durability;
 mod effects;
 mod engine;

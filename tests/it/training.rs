@@ -44,7 +44,7 @@ fn figure(row: &Value, name: &str) -> f64 {
         .unwrap_or_else(|| panic!("no {name} in {row}"))
 }
 
-fn log(place: &Place, run: &str) -> Vec<Value> {
+pub fn log(place: &Place, run: &str) -> Vec<Value> {
     let text = fs::read_to_string(place.path(run).join("metrics.jsonl")).unwrap();
     text.lines()
         .map(|l| serde_json::from_str(l).unwrap())
@@ -126,7 +126,7 @@ fn a_missed_criterion_is_exit_code_one() {
 }
 
 /// Parameters carry random ids in the file, so equality is that of what the network says.
-fn voice(place: &Place, run: &str) -> Vec<u8> {
+pub fn voice(place: &Place, run: &str) -> Vec<u8> {
     let out = format!("{run}.wav");
     let said = place.effigy(&["-q", "infer", "-m", run, "dry.wav", "-o", &out]);
     assert_eq!(said.code, 0, "{}", said.stderr);
@@ -134,7 +134,7 @@ fn voice(place: &Place, run: &str) -> Vec<u8> {
 }
 
 /// Everything in the log but the clock.
-fn figures(place: &Place, run: &str) -> Vec<Value> {
+pub fn figures(place: &Place, run: &str) -> Vec<Value> {
     let mut log = log(place, run);
     for row in &mut log {
         row.as_object_mut().unwrap().remove("seconds");
@@ -219,7 +219,7 @@ fn a_run_on_a_card_killed_in_its_second_epoch_goes_on_to_the_same_bits() {
 }
 
 /// Whether there is a card, or a processor posing as one; says so where not.
-fn has_card() -> bool {
+pub fn has_card() -> bool {
     let devices = Place::new().effigy(&["devices", "--json"]).json();
     let listed = devices["devices"].as_array().unwrap();
     let has = listed.iter().any(|d| d["id"] == "wgpu:0");

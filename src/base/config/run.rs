@@ -16,8 +16,8 @@ pub struct Config {
     /// Seeds weights, window order and generated signals.
     #[serde(default = "one")]
     pub seed: u64,
-    /// `auto`, `flex`, `ndarray`, `wgpu[:n]` or `cuda[:n]`; the command line's `--device`
-    /// wins over it.
+    /// `auto`, `flex`, `ndarray`, `wgpu[:n]` or `cuda[:n]`, or several that share every batch, such as
+    /// `wgpu:0,wgpu:1`; the command line's `--device` wins over it.
     #[serde(default = "auto")]
     pub device: String,
     /// Which recordings or generated signals to learn from and to test on.

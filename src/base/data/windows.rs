@@ -118,6 +118,26 @@ impl Windows {
         self.window_len
     }
 
+    /// How far a window's input goes beyond its output.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Of each window of these indices its span, and its first output sample.
+    pub fn places(&self, indices: &[usize]) -> impl Iterator<Item = (&Span, usize)> {
+        let places = indices.iter().map(|&index| self.places[index]);
+        places.map(|Place { span, start }| (&self.spans[span], start))
+    }
+
+    /// Where the knobs stand in the windows of these indices, `[windows, controls]`.
+    pub fn controls(&self, indices: &[usize]) -> Vec<f32> {
+        let spans = self.places(indices).map(|(span, _)| span);
+        spans
+            .flat_map(|span| span.pair().controls())
+            .copied()
+            .collect()
+    }
+
     /// The windows of this epoch in their order: a permutation of all, or as many of it as an epoch
     /// takes. It depends on `seed` and `epoch` alone, so a resumed run continues as if it had not
     /// stopped.
@@ -138,25 +158,21 @@ impl Windows {
         let audio_channels = audio_channels.unwrap_or_default();
         let mut dry = vec![0.0; indices.len() * audio_channels.dry * input_len];
         let mut wet = Vec::with_capacity(indices.len() * audio_channels.wet * self.window_len);
-        let mut controls = Vec::new();
         let rows = dry.chunks_exact_mut(audio_channels.dry * input_len);
-        for (rows, &index) in rows.zip(indices) {
-            let Place { span, start } = self.places[index];
-            let span = &self.spans[span];
+        for (rows, (span, start)) in rows.zip(self.places(indices)) {
             for (row, pair) in rows.chunks_exact_mut(input_len).zip(span.heard()) {
                 pair.copy_dry(start as i64 - self.reach.context as i64, row);
             }
             for pair in span.sides() {
                 wet.extend_from_slice(&pair.wet()[start..start + self.window_len]);
             }
-            controls.extend_from_slice(span.pair().controls());
         }
         Batch {
             size: indices.len(),
             audio_channels,
             dry,
             wet,
-            controls,
+            controls: self.controls(indices),
         }
     }
 }

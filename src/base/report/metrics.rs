@@ -121,6 +121,29 @@ impl ErrorSums {
         }
     }
 
+    /// Adds a piece of so many samples whose sums were made elsewhere: Σe, Σe², Σ|e|, Σw, Σw², Σp², Σwp.
+    pub fn add_sums(&mut self, samples: usize, sums: [f64; 7]) {
+        let [
+            error,
+            error_squared,
+            error_absolute,
+            wet,
+            wet_squared,
+            predicted_squared,
+            product,
+        ] = sums;
+        self.merge(&Self {
+            samples: samples as u64,
+            error,
+            error_squared,
+            error_absolute,
+            wet,
+            wet_squared,
+            predicted_squared,
+            product,
+        });
+    }
+
     /// Adds all that `other` heard.
     pub fn merge(&mut self, other: &Self) {
         self.samples += other.samples;

@@ -9,8 +9,8 @@ use crate::data::windows::Windows;
 use crate::device;
 use crate::models::{self, EffectModel};
 use crate::random::Noise;
-use crate::training::batcher;
 use crate::training::evaluate;
+use crate::training::feed::Feed;
 use crate::training::optimiser::Optimiser;
 use crate::training::step::{self, Phase};
 use anyhow::bail;
@@ -69,6 +69,7 @@ pub struct Trainer<'a> {
     subject: &'a Subject,
     device: Device,
     windows: Windows,
+    feed: Feed,
     /// `None` only while a step runs.
     model: Option<EffectModel>,
     optimiser: Optimiser,
@@ -99,6 +100,7 @@ impl<'a> Trainer<'a> {
         cut.keep_spread(training.batch_size);
         Self {
             subject,
+            feed: Feed::of(&cut, [device]),
             device: device.clone(),
             windows: cut,
             optimiser: Optimiser::new(training, &model),
@@ -132,8 +134,8 @@ impl<'a> Trainer<'a> {
 
         let start = Instant::now();
         let mut laps = [0.0; 3];
-        let batch = self.windows.gather(&order);
-        let tensors = batcher::tensors(batch, &autodiff);
+        let chosen = (&self.windows, &order[..]);
+        let tensors = self.feed.batch(chosen, &autodiff, &autodiff);
         wait(&self.device)?;
         let data_seconds = start.elapsed().as_secs_f64();
         let mut last = data_seconds;

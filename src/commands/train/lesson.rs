@@ -29,6 +29,8 @@ pub struct Lesson<'a> {
     pub recordings: &'a Recordings,
     pub taught: &'a Taught,
     pub device: &'a Device,
+    /// As [`Session::others`].
+    pub others: &'a [Device],
 }
 
 impl Lesson<'_> {
@@ -187,6 +189,7 @@ impl Lesson<'_> {
         Ok(Session {
             config,
             device: self.device,
+            others: self.others,
             windows,
             target_gain: level::target_gain(&config.training, &spans),
             idle: tare::recorded_idle(&spans),

@@ -17,7 +17,7 @@ use super::report;
 use crate::audio::range::LevelRange;
 use crate::config::{self, BaselineConfig, Config};
 use crate::data::load::{self, LatencyReport, PairReport, Recordings};
-use crate::device::{DeviceChoice, Selected};
+use crate::device::{DeviceChoices, Selected};
 use crate::dsp::probe::Judged;
 use crate::engine;
 use crate::files::checksums::Checksums;
@@ -38,6 +38,7 @@ use crate::training::run_dir::{Progress, RunDir, RunError};
 use crate::training::{TrainingError, recordings, run_report};
 use anyhow::{Result, bail, ensure};
 use burn::module::Module;
+use burn::tensor::Device;
 use curves::Curves;
 pub use folders::{CHECKPOINTS, first_free};
 use folders::{numbered, wanted_folder};
@@ -143,8 +144,10 @@ pub fn train(
     let started = Instant::now();
     let (mut config, start) = resolve(request)?;
     kernels::hold_freed_memory();
-    let choice: DeviceChoice = request.device.as_ref().unwrap_or(&config.device).parse()?;
-    let (selected, trials) = trial::select(choice, &config, observer)?;
+    let choices: DeviceChoices = request.device.as_ref().unwrap_or(&config.device).parse()?;
+    let (devices, trials) = trial::select(&choices, &config, observer)?;
+    let selected = &devices[0];
+    let others: Vec<Device> = devices[1..].iter().map(|one| one.device.clone()).collect();
 
     let resumed = resumed(request, &config)?;
     let recordings = recorded(request, &config, observer)?;
@@ -168,6 +171,7 @@ pub fn train(
         recordings: &recordings,
         taught: &taught,
         device: &selected.device,
+        others: &others,
     };
     let checksums = recordings::checksums(&config.data)?;
     let search = Search {
@@ -207,7 +211,8 @@ pub fn train(
     };
     let progress = lesson.train((config, &windows), &run, model, every, observer, epoch_done);
     let progress = progress.map_err(|e| explain_disk(e, &run))?;
-    let mut outcome = concluded((config, &run), &progress, recordings, &selected, observer)?;
+    let mut outcome = concluded((config, &run), &progress, recordings, selected, observer)?;
+    outcome.device = ids(&devices);
     outcome.seconds = started.elapsed().as_secs_f64();
     outcome.trials = trials;
     if let Some(stands) = &request.stands {
@@ -224,6 +229,12 @@ pub fn train(
     let page = (!request.no_report).then(|| draw_page(run.path(), observer));
     outcome.page = page.flatten();
     Ok(outcome)
+}
+
+/// What to give to `--device` for these.
+fn ids(devices: &[Selected]) -> String {
+    let ids: Vec<&str> = devices.iter().map(|one| one.id.as_str()).collect();
+    ids.join(",")
 }
 
 /// The recordings, and what removing their latencies came to.

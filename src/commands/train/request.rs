@@ -46,7 +46,7 @@ pub struct Request {
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub freeze: Vec<String>,
     /// auto (times a few steps on the processor and on every GPU, and takes the fastest), flex, ndarray,
-    /// wgpu[:n] or cuda[:n] [default: the config's]
+    /// wgpu[:n] or cuda[:n]; several, such as wgpu:0,wgpu:1, share every batch [default: the config's]
     #[arg(long)]
     pub device: Option<String>,
     /// Race several networks first, in this time altogether ("5m") or as many optimiser steps ("20000

@@ -4,9 +4,9 @@
 
 use crate::commands::bench_train::{Subject, Trainer, median};
 use crate::config::{Config, WindowConfig};
-use crate::device::{self, DeviceChoice, Selected};
+use crate::device::{self, DeviceChoice, DeviceChoices, Selected};
 use crate::progress::{Event, Observer};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -28,29 +28,44 @@ pub struct Trial {
     pub step_seconds: Option<f64>,
 }
 
-/// The device that `choice` names, or, of those that `auto` considers, the one that trains the network
-/// of `config` fastest; with what each of them took, where there was a choice.
+/// The devices that `choices` name, at least one, or, of those that `auto` considers, the one that
+/// trains the network of `config` fastest; with what each of them took, where there was a choice.
 ///
 /// # Errors
-/// A device that is not on this machine.
+/// A device that is not on this machine; more than a batch has windows.
 pub(super) fn select(
-    choice: DeviceChoice,
+    choices: &DeviceChoices,
     config: &Config,
     observer: &dyn Observer,
-) -> Result<(Selected, Vec<Trial>)> {
+) -> Result<(Vec<Selected>, Vec<Trial>)> {
+    let (choice, count) = (choices.first(), choices.all().len());
+    let batch = config.training.batch_size;
+    ensure!(
+        count <= batch,
+        "{count} devices cannot share a batch of {batch} windows; name fewer with --device, or raise \
+         training.batch_size"
+    );
     let (selected, trials) = match choice {
         DeviceChoice::Auto => {
             let subject = subject(config);
-            fastest(device::candidates(), |one| clock(&subject, one), observer)?
+            let (one, trials) =
+                fastest(device::candidates(), |one| clock(&subject, one), observer)?;
+            (vec![one], trials)
         }
-        named => (device::select(named)?, Vec::new()),
+        _ => {
+            let named = choices.all().iter().map(|&choice| device::select(choice));
+            (named.collect::<Result<_, _>>()?, Vec::new())
+        }
     };
     let why = match (choice, trials.len()) {
         (DeviceChoice::Auto, 0) => ", for there is no GPU here",
         _ => "",
     };
-    let note = format!("device: {} ({}{why})", selected.id, selected.name);
-    observer.event(Event::Note(&note));
+    let named = selected
+        .iter()
+        .map(|one| format!("{} ({}{why})", one.id, one.name));
+    let named = named.collect::<Vec<_>>().join(", ");
+    observer.event(Event::Note(&format!("device: {named}")));
     Ok((selected, trials))
 }
 

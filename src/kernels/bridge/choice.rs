@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use burn::backend::DispatchDevice;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 thread_local! {
     static COMPOSED_ONLY: Cell<bool> = const { Cell::new(false) };
@@ -65,9 +65,26 @@ pub(crate) fn is_on_card<const D: usize>(tensor: &Tensor<D>) -> bool {
     form_of(tensor, "", Ok(())) == Form::Card
 }
 
+/// Whether tensors on this device lie on a card.
+pub(super) fn is_card(device: &Device) -> bool {
+    matches!(
+        device.clone().inner().as_dispatch(),
+        DispatchDevice::Cube(_)
+    )
+}
+
+/// Whether this device is a card with room for so many numbers in one piece.
+pub fn has_room_for(device: &Device, numbers: usize) -> bool {
+    is_card(device) && numbers <= largest_buffer_on(device) / size_of::<f32>()
+}
+
 /// Bytes of the largest buffer that the tensor's card has room for in one piece.
 fn largest_buffer<const D: usize>(tensor: &Tensor<D>) -> usize {
-    match tensor.device().inner().as_dispatch() {
+    largest_buffer_on(&tensor.device())
+}
+
+fn largest_buffer_on(device: &Device) -> usize {
+    match device.clone().inner().as_dispatch() {
         DispatchDevice::Cube(card) => card.client().properties().memory.max_page_size as usize,
         _ => usize::MAX,
     }
@@ -128,7 +145,7 @@ pub fn is_fused<const D: usize>(tensor: &Tensor<D>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, DeviceType, TensorData};
+    use burn::tensor::{DeviceType, TensorData};
 
     #[test]
     fn a_batch_that_does_not_fit_goes_in_parts() {

@@ -9,6 +9,8 @@ use burn_cubecl::cubecl::prelude::{BufferArg, CubeCount, CubeDim, TensorArg};
 use burn_cubecl::tensor::CubeTensor;
 use serde::Serialize;
 
+use crate::kernels::bridge::uploaded_bytes;
+
 /// Bytes of all buffers that our launches were given.
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
@@ -69,6 +71,8 @@ pub struct Launches {
     pub composed: u64,
     /// Of the buffers that the fused launches read or write, each counted once per launch.
     pub fused_bytes: u64,
+    /// Of the numbers brought to cards.
+    pub uploaded_bytes: u64,
 }
 
 impl Launches {
@@ -96,14 +100,15 @@ impl LaunchObserver for Counter {
 /// meanwhile.
 pub fn counted<R>(work: impl FnOnce() -> R) -> (R, Launches) {
     let counter = Arc::new(Counter::default());
-    let bytes = BYTES.load(Relaxed);
+    let bytes = [BYTES.load(Relaxed), uploaded_bytes()];
     let watching = LaunchObservation::new(counter.clone());
     let result = work();
     drop(watching);
     let launches = Launches {
         fused: counter.fused.load(Relaxed),
         composed: counter.composed.load(Relaxed),
-        fused_bytes: BYTES.load(Relaxed) - bytes,
+        fused_bytes: BYTES.load(Relaxed) - bytes[0],
+        uploaded_bytes: uploaded_bytes() - bytes[1],
     };
     (result, launches)
 }

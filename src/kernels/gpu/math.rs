@@ -24,6 +24,50 @@ pub(super) fn tanh(x: f32) -> f32 {
     select(f32::abs(x) < 0.5f32, near, far)
 }
 
+/// ln(1 + eˣ), which does not overflow.
+#[cube]
+pub(super) fn softplus(x: f32) -> f32 {
+    max(x, 0.0f32) + f32::ln(1.0f32 + f32::exp(-f32::abs(x)))
+}
+
+/// sin x for |x| up to some thousands: Vulkan lets a driver be wrong by 5·10⁻⁴.
+#[cube]
+pub(super) fn sine(x: f32) -> f32 {
+    turned(x, 0.0f32)
+}
+
+/// cos x, likewise.
+#[cube]
+pub(super) fn cosine(x: f32) -> f32 {
+    turned(x, 1.0f32)
+}
+
+/// sin(x + quarters·π/2), by Taylor's series of sine and cosine within ±π/4.
+#[cube]
+#[allow(clippy::approx_constant, reason = "kernels are made of literals")]
+fn turned(x: f32, quarters: f32) -> f32 {
+    let count = f32::floor(x * 0.636_619_8f32 + 0.5f32);
+    // π/2 in three parts: the first two have so few bits that small multiples of them are exact.
+    let most = x - count * 1.570_312_5f32;
+    let more = most - count * 4.837_513e-4f32;
+    let near = more - count * 7.549_79e-8f32;
+    let s = near * near;
+    let sine = near
+        + near
+            * s
+            * (-1.666_666_7e-1f32
+                + s * (8.333_334e-3f32 + s * (-1.984_127e-4f32 + s * 2.755_731_9e-6f32)));
+    let cosine = 1.0f32
+        + s * (-0.5f32
+            + s * (4.166_666_8e-2f32 + s * (-1.388_888_9e-3f32 + s * 2.480_158_7e-5f32)));
+    // Which of the four: 0 sine, 1 cosine, and the same with the other sign.
+    let turns = count + quarters;
+    let quadrant = turns - 4.0f32 * f32::floor(turns * 0.25f32);
+    let is_odd = quadrant == 1.0f32 || quadrant == 3.0f32;
+    let value = select(is_odd, cosine, sine);
+    select(quadrant >= 2.0f32, -value, value)
+}
+
 /// An activation that a kernel is compiled for; a leaky one's slope comes at run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Curve {

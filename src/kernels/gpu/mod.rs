@@ -7,6 +7,8 @@
 pub(super) mod convolution;
 pub(super) mod descent;
 pub(super) mod encoder_decoder;
+pub(super) mod error_sums;
+pub(super) mod gather;
 pub(super) mod join;
 mod launch;
 mod math;

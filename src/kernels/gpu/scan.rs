@@ -1,13 +1,14 @@
 //! The diagonal state space on a card: a thread per item and channel goes through all of time with
-//! its states in registers. Backward, the states at the beginning of each block of steps are known,
-//! and those inside it are made again.
+//! its states in registers, its coefficients made of the weights by itself. Backward, the states at the
+//! beginning of each block of steps are known, and those inside it are made again.
 
 use burn::tensor::Shape;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{buffer, cube, cubes};
+use super::launch::{buffer, cube};
+use super::math::{cosine, sigmoid, sine, softplus};
 use crate::kernels::bridge::{CardOperator, CardPass, empty};
 
 /// States per channel that are registers of a thread.
@@ -17,18 +18,18 @@ const BLOCK: usize = 16;
 /// Sequences of a cube: few, so that all of a card is busy.
 const SEQUENCES: usize = 32;
 
-/// A bank on a card. Inputs x, Re a, Im a, Re c, Im c, d, Re and Im of the state before the first
-/// step; outputs y, Re and Im of the state after the last, and the states before each block.
+/// A bank on a card. Inputs x, ln Δ, the decays, Im A, Re C, Im C, d and, where there is one, the state
+/// before the first step; outputs y, the state after the last, and the states before each block.
 #[derive(Debug)]
 pub(in crate::kernels) struct CardScan {
-    /// States per channel.
+    /// States per row.
     pub states: usize,
 }
 
 impl CardScan {
     fn launches(x: &CubeTensor) -> (CubeCount, CubeDim, usize) {
-        let [batch, channels, len] = x.meta.shape().dims();
-        let count = (batch * channels).div_ceil(SEQUENCES) as u32;
+        let [batch, rows, len] = x.meta.shape().dims();
+        let count = (batch * rows).div_ceil(SEQUENCES) as u32;
         (
             CubeCount::Static(count, 1, 1),
             CubeDim::new_1d(SEQUENCES as u32),
@@ -39,27 +40,35 @@ impl CardScan {
 
 impl CardOperator for CardScan {
     fn outputs(&self, inputs: &[Shape], keep: bool) -> Vec<Shape> {
-        let [batch, channels, len] = inputs[0].dims();
-        let state = Shape::new([batch, channels, self.states]);
+        let [batch, rows, len] = inputs[0].dims();
         let blocks = if keep { len.div_ceil(BLOCK) } else { 0 };
-        let kept = batch * channels * blocks * 2 * self.states;
+        let kept = batch * rows * blocks * 2 * self.states;
         vec![
             inputs[0].clone(),
-            state.clone(),
-            state,
+            Shape::new([batch, rows * 2 * self.states]),
             Shape::new([kept.max(1)]),
         ]
     }
 
     fn forward(&self, inputs: &[CubeTensor], outputs: &[CubeTensor]) {
-        let [x, a_re, a_im, c_re, c_im, d, re, im] = inputs else {
+        let [
+            x,
+            log_step,
+            decay,
+            frequency,
+            output_re,
+            output_im,
+            d,
+            before @ ..,
+        ] = inputs
+        else {
             return;
         };
-        let [y, last_re, last_im, kept] = outputs else {
+        let [y, last, kept] = outputs else {
             return;
         };
         let (count, dim, len) = CardScan::launches(x);
-        let [batch, channels, _] = x.meta.shape().dims();
+        let [batch, rows, _] = x.meta.shape().dims();
         let keep = kept.meta.shape()[0] > 1;
         // SAFETY: a thread per sequence, those beyond end at once; all indices lie within the
         // shapes that the operator's front page has checked.
@@ -69,21 +78,22 @@ impl CardOperator for CardScan {
                 count,
                 dim,
                 buffer(x),
-                buffer(a_re),
-                buffer(a_im),
-                buffer(c_re),
-                buffer(c_im),
+                buffer(log_step),
+                buffer(decay),
+                buffer(frequency),
+                buffer(output_re),
+                buffer(output_im),
                 buffer(d),
-                buffer(re),
-                buffer(im),
+                buffer(before.first().unwrap_or(d)),
                 buffer(y),
-                buffer(last_re),
-                buffer(last_im),
+                buffer(last),
                 buffer(kept),
-                batch * channels,
-                channels,
+                batch * rows,
+                rows,
                 len,
+                decay.meta.shape()[1],
                 self.states,
+                !before.is_empty(),
                 keep,
             );
         }
@@ -94,21 +104,21 @@ impl CardOperator for CardScan {
     }
 
     fn backward(&self, pass: &CardPass<'_>, gradients: &[Option<CubeTensor>]) {
-        let [x, a_re, a_im, c_re, c_im, d, ..] = pass.inputs else {
+        let [x, log_step, decay, frequency, output_re, output_im, d, ..] = pass.inputs else {
             return;
         };
-        let [_, _, _, kept] = pass.outputs else {
+        let [_, _, kept] = pass.outputs else {
             return;
         };
         let (count, dim, len) = CardScan::launches(x);
-        let [batch, channels, _] = x.meta.shape().dims();
+        let [batch, rows, _] = x.meta.shape().dims();
+        let per_step = decay.meta.shape()[1];
         let room = |at: usize| match &gradients[at] {
             Some(gradient) => gradient.clone(),
             None => empty(x, pass.inputs[at].meta.shape().clone()),
         };
         let dx = room(0);
-        let numbers = 4 * self.states + 1;
-        let partial = empty(x, [batch, channels, numbers]);
+        let partial = empty(x, [batch, rows, 4 * self.states + 1]);
         // SAFETY: as in the forward pass.
         unsafe {
             backward_pass::launch_unchecked(
@@ -116,52 +126,87 @@ impl CardOperator for CardScan {
                 count,
                 dim,
                 buffer(x),
-                buffer(a_re),
-                buffer(a_im),
-                buffer(c_re),
-                buffer(c_im),
+                buffer(log_step),
+                buffer(decay),
+                buffer(frequency),
+                buffer(output_re),
+                buffer(output_im),
                 buffer(d),
                 buffer(kept),
                 buffer(pass.dy),
                 buffer(&dx),
                 buffer(&partial),
-                batch * channels,
-                channels,
+                batch * rows,
+                rows,
                 len,
+                per_step,
                 self.states,
             );
         }
-        if gradients[1..6].iter().all(Option::is_none) {
+        if gradients[1..7].iter().all(Option::is_none) {
             return;
         }
-        let [of_a_re, of_a_im, of_c_re, of_c_im, of_d] = [1, 2, 3, 4, 5].map(room);
-        // SAFETY: a thread per number of all gradients, those beyond end at once.
+        let of = [1, 2, 3, 4, 5, 6].map(room);
+        // SAFETY: a cube per row, with a thread for each of its sums at least.
         unsafe {
             weight_gradients::launch_unchecked(
                 &x.client,
-                cubes(channels * numbers),
+                CubeCount::Static(rows as u32, 1, 1),
                 cube(),
                 buffer(&partial),
-                buffer(&of_a_re),
-                buffer(&of_a_im),
-                buffer(&of_c_re),
-                buffer(&of_c_im),
-                buffer(&of_d),
+                buffer(log_step),
+                buffer(decay),
+                buffer(frequency),
+                buffer(output_re),
+                buffer(output_im),
+                buffer(&of[0]),
+                buffer(&of[1]),
+                buffer(&of[2]),
+                buffer(&of[3]),
+                buffer(&of[4]),
+                buffer(&of[5]),
                 batch,
-                channels,
+                rows,
+                per_step,
                 self.states,
             );
         }
     }
 }
 
-/// A thread's row of a matrix `[channels, states]`.
+/// Re a, Im a, Re c, Im c of all states of a row, of which `per_step` neighbours share a step.
 #[cube]
-fn row(of: &[f32], channel: usize, #[comptime] states: usize) -> Array<f32> {
-    let mut values = Array::<f32>::new(states);
+#[allow(clippy::too_many_arguments)]
+fn coefficients(
+    log_step: &[f32],
+    decay: &[f32],
+    frequency: &[f32],
+    output_re: &[f32],
+    output_im: &[f32],
+    row: usize,
+    per_step: usize,
+    #[comptime] states: usize,
+) -> Array<f32> {
+    let mut values = Array::<f32>::new(comptime!(4 * states));
     #[unroll]
     for n in 0..states {
-        values[n] = of[channel * states + n];
+        let at = row * states + n;
+        let step = f32::exp(log_step[at / per_step]);
+        let a_re = -softplus(decay[at]);
+        let a_im = frequency[at];
+        let size = f32::exp(a_re * step);
+        let pole_re = size * cosine(a_im * step);
+        let pole_im = size * sine(a_im * step);
+        // (a − 1)/A
+        let square = a_re * a_re + a_im * a_im;
+        let held_re = ((pole_re - 1.0f32) * a_re + pole_im * a_im) / square;
+        let held_im = (pole_im * a_re - (pole_re - 1.0f32) * a_im) / square;
+        values[n] = pole_re;
+        values[states + n] = pole_im;
+        let c_re = output_re[at] * 2.0f32;
+        let c_im = output_im[at] * 2.0f32;
+        values[2 * states + n] = c_re * held_re - c_im * held_im;
+        values[3 * states + n] = c_re * held_im + c_im * held_re;
     }
     values
 }
@@ -170,31 +215,43 @@ fn row(of: &[f32], channel: usize, #[comptime] states: usize) -> Array<f32> {
 #[allow(clippy::too_many_arguments)]
 fn forward_pass(
     x: &[f32],
-    a_re: &[f32],
-    a_im: &[f32],
-    c_re: &[f32],
-    c_im: &[f32],
+    log_step: &[f32],
+    decay: &[f32],
+    frequency: &[f32],
+    output_re: &[f32],
+    output_im: &[f32],
     d: &[f32],
-    first_re: &[f32],
-    first_im: &[f32],
+    first: &[f32],
     y: &mut [f32],
-    last_re: &mut [f32],
-    last_im: &mut [f32],
+    last: &mut [f32],
     kept: &mut [f32],
     sequences: usize,
-    channels: usize,
+    rows: usize,
     len: usize,
+    per_step: usize,
     #[comptime] states: usize,
+    #[comptime] has_first: bool,
     #[comptime] keep: bool,
 ) {
     let sequence = ABSOLUTE_POS;
     if sequence < sequences {
-        let channel = sequence % channels;
-        let (a_re, a_im) = (row(a_re, channel, states), row(a_im, channel, states));
-        let (c_re, c_im) = (row(c_re, channel, states), row(c_im, channel, states));
-        let through = d[channel];
-        let mut re = row(first_re, sequence, states);
-        let mut im = row(first_im, sequence, states);
+        let row = sequence % rows;
+        let w = coefficients(
+            log_step, decay, frequency, output_re, output_im, row, per_step, states,
+        );
+        let through = d[row];
+        let mut re = Array::<f32>::new(states);
+        let mut im = Array::<f32>::new(states);
+        #[unroll]
+        for n in 0..states {
+            if comptime!(has_first) {
+                re[n] = first[2 * sequence * states + n];
+                im[n] = first[(2 * sequence + 1) * states + n];
+            } else {
+                re[n] = 0.0f32;
+                im[n] = 0.0f32;
+            }
+        }
         let blocks = len.div_ceil(BLOCK);
         for t in 0..len {
             if comptime!(keep) && t % BLOCK == 0 {
@@ -209,47 +266,50 @@ fn forward_pass(
             let mut sum = through * now;
             #[unroll]
             for n in 0..states {
-                let next = a_re[n] * re[n] - a_im[n] * im[n] + now;
-                im[n] = a_re[n] * im[n] + a_im[n] * re[n];
+                let next = w[n] * re[n] - w[states + n] * im[n] + now;
+                im[n] = w[n] * im[n] + w[states + n] * re[n];
                 re[n] = next;
-                sum += c_re[n] * re[n] - c_im[n] * im[n];
+                sum += w[2 * states + n] * re[n] - w[3 * states + n] * im[n];
             }
             y[sequence * len + t] = sum;
         }
         #[unroll]
         for n in 0..states {
-            last_re[sequence * states + n] = re[n];
-            last_im[sequence * states + n] = im[n];
+            last[2 * sequence * states + n] = re[n];
+            last[(2 * sequence + 1) * states + n] = im[n];
         }
     }
 }
 
-/// The gradient of x, and of each item the gradients of a channel's weights, `[item, channel, Re a,
-/// Im a, Re c, Im c of all states, d]`.
+/// The gradient of x, and of each item the gradients of a row's coefficients, `[item, row, Re a, Im a,
+/// Re c, Im c of all states, d]`.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 fn backward_pass(
     x: &[f32],
-    a_re: &[f32],
-    a_im: &[f32],
-    c_re: &[f32],
-    c_im: &[f32],
+    log_step: &[f32],
+    decay: &[f32],
+    frequency: &[f32],
+    output_re: &[f32],
+    output_im: &[f32],
     d: &[f32],
     kept: &[f32],
     dy: &[f32],
     dx: &mut [f32],
     partial: &mut [f32],
     sequences: usize,
-    channels: usize,
+    rows: usize,
     len: usize,
+    per_step: usize,
     #[comptime] states: usize,
 ) {
     let sequence = ABSOLUTE_POS;
     if sequence < sequences {
-        let channel = sequence % channels;
-        let (a_re, a_im) = (row(a_re, channel, states), row(a_im, channel, states));
-        let (c_re, c_im) = (row(c_re, channel, states), row(c_im, channel, states));
-        let through = d[channel];
+        let row = sequence % rows;
+        let w = coefficients(
+            log_step, decay, frequency, output_re, output_im, row, per_step, states,
+        );
+        let through = d[row];
         // The gradients of the states after a step, and of the weights.
         let mut of_re = Array::<f32>::new(states);
         let mut of_im = Array::<f32>::new(states);
@@ -281,8 +341,8 @@ fn backward_pass(
                 for step in 0..count {
                     before_re[step] = re;
                     before_im[step] = im;
-                    let next = a_re[n] * re - a_im[n] * im + x[start + step];
-                    im = a_re[n] * im + a_im[n] * re;
+                    let next = w[n] * re - w[states + n] * im + x[start + step];
+                    im = w[n] * im + w[states + n] * re;
                     re = next;
                 }
                 for back in 0..count {
@@ -290,8 +350,8 @@ fn backward_pass(
                     let g = dy[start + step];
                     of_c_re[n] += g * re;
                     of_c_im[n] -= g * im;
-                    let to_re = g * c_re[n] + a_re[n] * of_re[n] + a_im[n] * of_im[n];
-                    let to_im = a_re[n] * of_im[n] - a_im[n] * of_re[n] - g * c_im[n];
+                    let to_re = g * w[2 * states + n] + w[n] * of_re[n] + w[states + n] * of_im[n];
+                    let to_im = w[n] * of_im[n] - w[states + n] * of_re[n] - g * w[3 * states + n];
                     re = before_re[step];
                     im = before_im[step];
                     of_a_re[n] += to_re * re + to_im * im;
@@ -317,39 +377,82 @@ fn backward_pass(
     }
 }
 
-/// Adds the items up, in their order.
+/// Adds the items up, in their order, and leads the sums back to the weights. With G the gradient (Re +
+/// i·Im) of a complex number, that of u in z = u·v is G·v̄.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 fn weight_gradients(
     partial: &[f32],
-    a_re: &mut [f32],
-    a_im: &mut [f32],
-    c_re: &mut [f32],
-    c_im: &mut [f32],
-    d: &mut [f32],
+    log_step: &[f32],
+    decay: &[f32],
+    frequency: &[f32],
+    output_re: &[f32],
+    output_im: &[f32],
+    of_log_step: &mut [f32],
+    of_decay: &mut [f32],
+    of_frequency: &mut [f32],
+    of_output_re: &mut [f32],
+    of_output_im: &mut [f32],
+    of_d: &mut [f32],
     batch: usize,
-    channels: usize,
-    states: usize,
+    rows: usize,
+    per_step: usize,
+    #[comptime] states: usize,
 ) {
-    let numbers = 4 * states + 1;
-    let at = ABSOLUTE_POS;
-    if at < channels * numbers {
+    let row = CUBE_POS_X as usize;
+    let unit = UNIT_POS as usize;
+    let numbers = comptime!(4 * states + 1);
+    let mut sums = Shared::<[f32]>::new_slice(numbers);
+    if unit < numbers {
         let mut sum = 0.0f32;
         for item in 0..batch {
-            sum += partial[item * channels * numbers + at];
+            sum += partial[(item * rows + row) * numbers + unit];
         }
-        let (channel, number) = (at / numbers, at % numbers);
-        let to = channel * states + number % states;
-        if number < states {
-            a_re[to] = sum;
-        } else if number < 2 * states {
-            a_im[to] = sum;
-        } else if number < 3 * states {
-            c_re[to] = sum;
-        } else if number < 4 * states {
-            c_im[to] = sum;
-        } else {
-            d[channel] = sum;
+        sums[unit] = sum;
+    }
+    sync_cube();
+    let mut of_steps = Shared::<[f32]>::new_slice(states);
+    if unit < states {
+        let at = row * states + unit;
+        let step = f32::exp(log_step[at / per_step]);
+        let a_re = -softplus(decay[at]);
+        let a_im = frequency[at];
+        let size = f32::exp(a_re * step);
+        let pole_re = size * cosine(a_im * step);
+        let pole_im = size * sine(a_im * step);
+        let square = a_re * a_re + a_im * a_im;
+        let held_re = ((pole_re - 1.0f32) * a_re + pole_im * a_im) / square;
+        let held_im = (pole_im * a_re - (pole_re - 1.0f32) * a_im) / square;
+        // c = 2·C·held
+        let g_re = sums[2 * states + unit] * 2.0f32;
+        let g_im = sums[3 * states + unit] * 2.0f32;
+        of_output_re[at] = g_re * held_re + g_im * held_im;
+        of_output_im[at] = g_im * held_re - g_re * held_im;
+        let of_held_re = g_re * output_re[at] + g_im * output_im[at];
+        let of_held_im = g_im * output_re[at] - g_re * output_im[at];
+        // held = (a − 1)/A, so its slope by a is 1/A, and by A −held/A.
+        let over_re = (of_held_re * a_re - of_held_im * a_im) / square;
+        let over_im = (of_held_re * a_im + of_held_im * a_re) / square;
+        // a = e^(Δ·A)
+        let of_pole_re = sums[unit] + over_re;
+        let of_pole_im = sums[states + unit] + over_im;
+        let of_log_re = of_pole_re * pole_re + of_pole_im * pole_im;
+        let of_log_im = of_pole_im * pole_re - of_pole_re * pole_im;
+        of_steps[unit] = (of_log_re * a_re + of_log_im * a_im) * step;
+        let of_a_re = of_log_re * step - (over_re * held_re + over_im * held_im);
+        of_decay[at] = -of_a_re * sigmoid(decay[at]);
+        of_frequency[at] = of_log_im * step - (over_im * held_re - over_re * held_im);
+    }
+    sync_cube();
+    let steps = states / per_step;
+    if unit < steps {
+        let mut sum = 0.0f32;
+        for n in 0..per_step {
+            sum += of_steps[unit * per_step + n];
         }
+        of_log_step[row * steps + unit] = sum;
+    }
+    if unit == 0 {
+        of_d[row] = sums[4 * states];
     }
 }

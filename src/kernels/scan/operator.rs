@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::{Tensor, TensorData};
 
 use super::shape::{PlainScanState, Scan, ScanSlices};
-use super::tensors::{ScanState, ScanWeights};
+use super::tensors::ScanWeights;
 use crate::kernels::bridge::{
     BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, host_values, is_fused,
     is_on_card, run, run_on_card,
@@ -14,26 +14,36 @@ use crate::kernels::composed;
 use crate::kernels::gpu::scan::{CardScan, MOST_STATES};
 
 /// A diagonal linear state space (for its formula see the [room](super)) over a sequence x `[batch,
-/// channels, time]` from `state` on: y, shaped like x, and the state after the last step. No
-/// gradient passes through a state.
+/// rows, time]` from `state` on (zeros where there is none): y, shaped like x, and the state after the
+/// last step. States are `[batch, rows · 2 · states]`, of each row Re s of all states, then Im s. No
+/// gradient passes through one.
 ///
 /// # Panics
 /// The shapes of weights or state do not fit together or x.
-pub fn scan(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
-    let [batch, channels, _] = x.dims();
-    let states = weights.a_re.dims()[1];
-    let matrices = [&weights.a_re, &weights.a_im, &weights.c_re, &weights.c_im];
+pub fn scan(
+    x: Tensor<3>,
+    weights: ScanWeights,
+    state: Option<Tensor<2>>,
+) -> (Tensor<3>, Tensor<2>) {
+    let [batch, rows, _] = x.dims();
+    let states = weights.states();
+    let shape = weights.decay.dims();
+    let matrices = [&weights.frequency, &weights.output_re, &weights.output_im];
     assert_eq!(
-        (matrices.map(Tensor::dims), weights.d.dims()),
-        ([[channels, states]; 4], [channels]),
-        "scan: shapes of a, c and d"
+        (matrices.map(Tensor::dims), weights.log_step.dims()),
+        ([shape; 3], [shape[0]]),
+        "scan: shapes of the weights"
     );
-    let state_shape = [batch, channels, states];
     assert_eq!(
-        [state.re.dims(), state.im.dims()],
-        [state_shape; 2],
-        "scan: shape of the state"
+        (weights.rows(), shape[0] % rows),
+        (rows, 0),
+        "scan: rows of x"
     );
+    let state = state.map(Tensor::detach);
+    if let Some(state) = &state {
+        let expected = [batch, rows * 2 * states];
+        assert_eq!(state.dims(), expected, "scan: shape of the state");
+    }
     match form_of(&x, "scan", fits_a_card(states)) {
         Form::Host => on_host(x, weights, state),
         Form::Card => on_card(x, weights, state),
@@ -57,54 +67,53 @@ pub fn is_scan_fused(x: &Tensor<3>, states: usize) -> bool {
     is_fused(x) || is_on_card(x) && fits_a_card(states).is_ok()
 }
 
-fn on_card(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
-    let states = weights.a_re.dims()[1];
-    let ScanState { re, im } = state.detach();
-    let inputs = vec![
+fn on_card(x: Tensor<3>, weights: ScanWeights, state: Option<Tensor<2>>) -> (Tensor<3>, Tensor<2>) {
+    let states = weights.states();
+    let mut inputs = vec![
         x.into_dispatch(),
-        weights.a_re.into_dispatch(),
-        weights.a_im.into_dispatch(),
-        weights.c_re.into_dispatch(),
-        weights.c_im.into_dispatch(),
+        weights.log_step.into_dispatch(),
+        weights.decay.into_dispatch(),
+        weights.frequency.into_dispatch(),
+        weights.output_re.into_dispatch(),
+        weights.output_im.into_dispatch(),
         weights.d.into_dispatch(),
-        re.into_dispatch(),
-        im.into_dispatch(),
     ];
+    inputs.extend(state.map(Tensor::into_dispatch));
     let mut outputs = run_on_card(CardScan { states }, inputs);
-    let im = Tensor::from_dispatch(outputs.swap_remove(2));
-    let re = Tensor::from_dispatch(outputs.swap_remove(1));
+    let state = Tensor::from_dispatch(outputs.swap_remove(1));
     let y = Tensor::from_dispatch(outputs.swap_remove(0));
-    (y, ScanState { re, im })
+    (y, state)
 }
 
-fn on_host(x: Tensor<3>, weights: ScanWeights, state: ScanState) -> (Tensor<3>, ScanState) {
+fn on_host(x: Tensor<3>, weights: ScanWeights, state: Option<Tensor<2>>) -> (Tensor<3>, Tensor<2>) {
     let device = x.device();
     let [batch, channels, _] = x.dims();
-    let states = weights.a_re.dims()[1];
-    let state_shape = [batch, channels, states];
-    let state = Arc::new(Mutex::new(PlainScanState {
-        re: host_values(state.re),
-        im: host_values(state.im),
+    let shape = Scan {
+        channels,
+        states: weights.states(),
+    };
+    let state = Arc::new(Mutex::new(match state {
+        Some(state) => shape.separate_state(&host_values(state)),
+        None => shape.zero_state(batch),
     }));
     let operator = ScanOperator {
-        shape: Scan { channels, states },
+        shape,
         state: state.clone(),
     };
+    let held = weights.held();
+    let pole = held.pole();
     let inputs = vec![
         x.into_dispatch(),
-        weights.a_re.into_dispatch(),
-        weights.a_im.into_dispatch(),
-        weights.c_re.into_dispatch(),
-        weights.c_im.into_dispatch(),
+        pole.re.into_dispatch(),
+        pole.im.into_dispatch(),
+        held.output.re.into_dispatch(),
+        held.output.im.into_dispatch(),
         weights.d.into_dispatch(),
     ];
     let y = run(operator, inputs);
-    let after = std::mem::take(&mut *state.lock().unwrap_or_else(PoisonError::into_inner));
-    let tensor = |values| Tensor::from_data(TensorData::new(values, state_shape), &device);
-    let state = ScanState {
-        re: tensor(after.re),
-        im: tensor(after.im),
-    };
+    let after = shape.join_state(&state.lock().unwrap_or_else(PoisonError::into_inner));
+    let state_shape = [batch, channels * 2 * shape.states];
+    let state = Tensor::from_data(TensorData::new(after, state_shape), &device);
     (y, state)
 }
 

@@ -51,6 +51,27 @@ pub struct PlainScanState {
 }
 
 impl Scan {
+    /// From `[batch, channels · 2 · states]`: of each channel Re s of all states, then Im s.
+    pub fn separate_state(&self, joined: &[f32]) -> PlainScanState {
+        let mut state = PlainScanState::default();
+        for channel in joined.chunks_exact(2 * self.states) {
+            let (re, im) = channel.split_at(self.states);
+            state.re.extend_from_slice(re);
+            state.im.extend_from_slice(im);
+        }
+        state
+    }
+
+    /// The way back.
+    pub fn join_state(&self, state: &PlainScanState) -> Vec<f32> {
+        let channels = state.re.chunks_exact(self.states);
+        let channels = channels.zip(state.im.chunks_exact(self.states));
+        channels
+            .flat_map(|(re, im)| re.iter().chain(im))
+            .copied()
+            .collect()
+    }
+
     /// The state before anything was heard.
     pub fn zero_state(&self, batch: usize) -> PlainScanState {
         let zeros = vec![0.0; batch * self.channels * self.states];

@@ -1,46 +1,33 @@
-//! The weights and the state of a diagonal state space as tensors.
+//! The weights of a diagonal state space as tensors.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
-/// The weights of a [`scan`](super::scan()).
+/// The weights of a [`scan`](super::scan()), those of the continuous system that its coefficients come
+/// of; its channels may lie in fewer rows of more states, as long as all rows have as many.
 #[derive(Debug, Clone)]
 pub struct ScanWeights {
-    /// Re a `[channels, states]`.
-    pub a_re: Tensor<2>,
-    /// Im a.
-    pub a_im: Tensor<2>,
-    /// Re c `[channels, states]`.
-    pub c_re: Tensor<2>,
-    /// Im c.
-    pub c_im: Tensor<2>,
-    /// d `[channels]`.
+    /// ln Δ, in samples: `[channels]`.
+    pub log_step: Tensor<1>,
+    /// Re A = −softplus of this, always decaying: `[channels, states]`.
+    pub decay: Tensor<2>,
+    /// Im A: `[channels, states]`.
+    pub frequency: Tensor<2>,
+    /// Re C: `[channels, states]`.
+    pub output_re: Tensor<2>,
+    /// Im C: `[channels, states]`.
+    pub output_im: Tensor<2>,
+    /// d: `[rows]`.
     pub d: Tensor<1>,
 }
 
-/// What a sequence leaves behind for the next `[batch, channels, states]`; constants to every
-/// gradient.
-#[derive(Debug, Clone)]
-pub struct ScanState {
-    /// Re s.
-    pub re: Tensor<3>,
-    /// Im s.
-    pub im: Tensor<3>,
-}
-
-impl ScanState {
-    /// Silence, for `shape` = `[batch, channels, states]`.
-    pub fn zeros(shape: [usize; 3], device: &Device) -> ScanState {
-        ScanState {
-            re: Tensor::zeros(shape, device),
-            im: Tensor::zeros(shape, device),
-        }
+impl ScanWeights {
+    /// The rows of a scan.
+    pub fn rows(&self) -> usize {
+        self.d.dims()[0]
     }
 
-    /// Cut off from what led to it.
-    pub fn detach(self) -> ScanState {
-        ScanState {
-            re: self.re.detach(),
-            im: self.im.detach(),
-        }
+    /// States of a row.
+    pub fn states(&self) -> usize {
+        self.decay.shape().num_elements() / self.rows().max(1)
     }
 }
