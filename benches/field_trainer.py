@@ -27,8 +27,9 @@ WINDOW = 8192
 def a1():
     """The A1 standard network and recipe, as the package's trainer had them before A2."""
     def layers(inputs, channels, head, bias):
-        return {"input_size": inputs, "condition_size": 1, "channels": channels, "head_size": head, "kernel_size": 3,
-                "dilations": [2 ** n for n in range(10)], "activation": "Tanh", "gated": False, "head_bias": bias}
+        return {"input_size": inputs, "condition_size": 1, "channels": channels, "kernel_size": 3,
+                "head": {"out_channels": head, "kernel_size": 1, "bias": bias},
+                "dilations": [2 ** n for n in range(10)], "activation": "Tanh", "gated": False}
     return {"net": {"name": "WaveNet", "config": {
                 "layers_configs": [layers(1, 16, 8, False), layers(16, 8, 1, True)], "head_scale": 0.02}},
             "loss": {"val_loss": "esr", "pre_emph_coef": 0.85, "pre_emph_mrstft_weight": 2e-4},

@@ -5,7 +5,8 @@ Not a dependency of effigy: it needs a Python with torch of your own. The protoc
 in src/commands/bench_train/rival.rs. Networks are written the way PyTorch users write them, from
 torch.nn's own layers; the loss is the config's, the optimiser Adam in its fastest form there (`fused`).
 With --bytes the trainer's name also says how many bytes its operators read and write in a step: each
-operator's tensors once, views of others not at all.
+operator's tensors once, views of others not at all. With --compile=default or --compile=reduce-overhead (CUDA
+graphs, on a card) the network and its loss are compiled first.
 """
 
 import json
@@ -392,7 +393,8 @@ class Bytes(TorchDispatchMode):
 
 
 def step(model, loss_of, optimiser, dry, wet):
-    loss = loss_of(wet, model(dry))
+    # Of what was only heard before it nothing is scored.
+    loss = loss_of(wet, latest(model(dry), wet.shape[2]))
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
@@ -422,6 +424,10 @@ def main():
     dry = 0.5 * torch.randn(task["batch_size"], task["input_channels"], task["input_len"], device=device)
     wet = torch.tanh(3 * dry[:, :1, task["input_len"] - task["window_len"] :])
     where = torch.cuda.get_device_name() if on_gpu else f"{task['threads']} threads"
+    form = next((word.split("=")[1] for word in sys.argv if word.startswith("--compile=")), None)
+    if form:
+        model, loss_of = torch.compile(model, mode=form), torch.compile(loss_of, mode=form)
+        where += f", compiled ({form})"
     work = (model, loss_of, optimiser, dry, wet)
     moved = counted(*work) if "--bytes" in sys.argv else ""
     say({"trainer": f"PyTorch {torch.__version__} on {where}{moved}"})
