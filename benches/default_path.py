@@ -119,7 +119,8 @@ def trained(effigy, name, wanted, seed, budget, place):
     prepare(folder, wanted)
     knobs = ["--knobs", wanted["knobs"]] if "knobs" in wanted else []
     begun = time.time()
-    call(effigy, "new", place / f"{stem}-{seed}", "--pairs", folder, *knobs)
+    call(effigy, "new", place / f"{stem}-{seed}", "--pairs", folder, "--force", *knobs)
+    subprocess.run(["rm", "-rf", run, f"{run}-search"], check=True)
     call(effigy, "train", place / f"{stem}-{seed}.toml", "--run", run, "--seed", seed, "--budget", budget)
     seconds = time.time() - begun
     said = json.loads((run / "report.json").read_text())
