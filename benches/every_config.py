@@ -47,19 +47,18 @@ def knobs(test):
     return [a for name, value in test.get("controls", {}).items() for a in ("--control", f"{name}={value}")]
 
 
-def whole(effigy, path, number, span):
-    """The recording that a test's span is of, and where the span begins in it."""
-    test = tomllib.loads(path.read_text())["data"]
-    if "dry" in test["test"][number]:
-        recorded = CONFIGS / test.get("root", ".") / test["test"][number]["dry"]
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            call(effigy, "synth", "--config", path, "-o", folder, "--format", "f32")
-            return found_in(soundfile.read(f"{folder}/test-{number + 1}-dry.wav", always_2d=True)[0], span)
-    return found_in(soundfile.read(recorded, always_2d=True)[0], span)
+def recording(effigy, path, data, number):
+    """The dry side that a test of a config's `[data]` is cut from; a generated one is made."""
+    test = data["test"][number]
+    if "dry" in test:
+        return soundfile.read(CONFIGS / data.get("root", ".") / test["dry"], always_2d=True)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        call(effigy, "synth", "--config", path, "-o", folder, "--format", "f32")
+        return soundfile.read(f"{folder}/test-{number + 1}-dry.wav", always_2d=True)[0]
 
 
 def found_in(sound, span):
+    """The channels of a recording that a span is cut from, and where it begins there."""
     head = span[:4096]
     # What is one channel there is heard on both sides of a stereo effect.
     sound = np.broadcast_to(sound, (len(sound), max(sound.shape[1], span.shape[1])))
@@ -88,14 +87,14 @@ def played(effigy, run, sound, rate, heard, held):
     return soundfile.read(run / "played.wav", always_2d=True)[0]
 
 
-def apart(effigy, path, run, report, heard):
+def apart(effigy, path, data, run, report, heard):
     """Relative distance of each place's figure from training's, the worst of the recordings."""
     pooled = report["rows"][0]["esr"]
     compared = json.loads(call(effigy, "compare", "--json", "-m", run))["rows"]
     found = {"compare": abs(next(row["esr"] for row in compared if row["name"] == run.name) / pooled - 1)}
     # A file of two channels that are learned one by one is two tests.
     spans = sorted((run / "test").glob("*-dry.wav"), key=lambda path: int(path.name.split("-")[0]))
-    tests = tomllib.loads(path.read_text())["data"]["test"]
+    tests = data["test"]
     # Of a stereo effect each side has figures of its own.
     pairs = report["by_pair"] or [report]
     sides = len(pairs) // len(spans)
@@ -105,9 +104,9 @@ def apart(effigy, path, run, report, heard):
         other = Path(str(dry).replace("-dry.wav", "-wet.wav"))
         span, rate = soundfile.read(dry, always_2d=True)
         wet = soundfile.read(other, always_2d=True)[0]
-        recording, at = whole(effigy, path, test, span)
+        sound, at = found_in(recording(effigy, path, data, test), span)
         # A span begins in the state that what was recorded before it leaves; a file in that of silence.
-        outside = played(effigy, run, recording, rate, heard, [*held, *phase(report, test)[0]])[at:at + len(wet)]
+        outside = played(effigy, run, sound, rate, heard, [*held, *phase(report, test)[0]])[at:at + len(wet)]
         said = json.loads(call(effigy, "evaluate", "--json", "-m", run, "--dry", dry, "--wet", other,
                                "--latency", 0, *held))
         begun, told = phase(said, 0)
@@ -132,7 +131,7 @@ def silence(effigy, run, rate, heard, held):
 
 def examined(effigy, path, wanted):
     name, run = path.stem, wanted.folder.resolve() / path.stem
-    config = tomllib.loads(path.read_text())
+    data = tomllib.loads(path.read_text())["data"]
     subprocess.run(["rm", "-rf", run, f"{run}-search"], check=True)
     fewer = ["--set", f"training.epochs={wanted.epochs}"] if wanted.epochs else []
     begun = time.time()
@@ -141,8 +140,8 @@ def examined(effigy, path, wanted):
     report = json.loads((run / "report.json").read_text())
     network = json.loads(call(effigy, "inspect", "--json", run))["networks"][0]
     heard = network.get("audio_channels", {"dry": 1, "wet": 1})
-    distance = apart(effigy, path, run, report, heard)
-    idle = silence(effigy, run, network["sample_rate"], heard, knobs(config["data"]["test"][0]))
+    distance = apart(effigy, path, data, run, report, heard)
+    idle = silence(effigy, run, network["sample_rate"], heard, knobs(data["test"][0]))
     quiet = report.get("quiet")
     low = quiet["predicted_gain_db"] - quiet["recorded_gain_db"] if quiet else float("nan")
     faults = [fault["kind"] for fault in report["probe"]["faults"]] if report.get("probe") else ["not probed"]
