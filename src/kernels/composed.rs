@@ -21,6 +21,14 @@ use super::scan::ScanWeights;
 use super::spectral::{FLOOR, HAIR, RESOLUTIONS, SILENCE};
 use super::wavenet::WaveNet;
 
+/// As [`super::dense`].
+pub fn dense(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
+    let [batch, _, inputs] = x.dims();
+    let [_, outputs] = weight.dims();
+    let y = x.reshape([batch, inputs]).matmul(weight) + bias.unsqueeze();
+    y.reshape([batch, 1, outputs])
+}
+
 /// As [`super::conv1d`].
 pub fn conv1d(
     x: Tensor<3>,

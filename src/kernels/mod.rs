@@ -5,7 +5,7 @@
 //! elsewhere they are the same composition of burn's operators that [`composed`] keeps as their
 //! oracle.
 //!
-//! One folder per operator, each with its formula on the first page: [`convolution`],
+//! One folder per operator, each with its formula on the first page: [`convolution`], [`dense`](mod@dense),
 //! [`encoder_decoder`](mod@encoder_decoder), [`long_filter`](mod@long_filter),
 //! [`wavenet`](mod@wavenet), [`recurrent`](mod@recurrent), [`residual`], [`scan`](mod@scan),
 //! [`spectral`] for the distance of spectra, and `pointwise` for activations. In each, the slice
@@ -22,6 +22,7 @@ mod bridge;
 pub mod composed;
 pub mod convolution;
 mod crew;
+pub mod dense;
 pub mod descent;
 pub mod encoder_decoder;
 mod error_sums;
@@ -42,6 +43,7 @@ pub mod wavenet;
 
 pub use bridge::{composed_on_cards, has_room_for, is_fused, uploaded};
 pub use convolution::{conv_transpose1d, conv1d};
+pub use dense::dense;
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
 pub use error_sums::error_sums;
 pub use gather::gather;

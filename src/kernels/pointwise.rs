@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::activation::{Activation, OnVectors, spelled_out};
 use super::bridge::{BackwardPass, Gradient, Inputs, Operator, Output, is_fused, run};
 use super::composed;
+use super::memory::Buffer;
 use super::products::rows::{each_vector, load, store};
 use crate::simd::{Kernel, Simd};
 
@@ -72,8 +73,8 @@ impl Operator for PReluOperator {
             let rows = rows.iter().skip(channel).step_by(slopes.len());
             rows.map(|&sum| f64::from(sum)).sum::<f64>() as f32
         };
-        let dslopes = (0..slopes.len()).map(of_channel).collect();
-        vec![Some(dx), Some(dslopes)]
+        let dslopes: Vec<f32> = (0..slopes.len()).map(of_channel).collect();
+        vec![Some(dx), Some(dslopes.into())]
     }
 }
 
@@ -103,9 +104,9 @@ fn backward(
     inputs: &Inputs<'_>,
     dy: &[f32],
     function: impl Fn(usize) -> Activation + Sync,
-) -> (Vec<f32>, Vec<f32>) {
+) -> (Buffer, Vec<f32>) {
     let (isa, channels, len) = (inputs.isa, inputs.channels(), inputs.len().max(1));
-    let mut dx = vec![0.0; inputs.x().len()];
+    let mut dx = Buffer::new(inputs.x().len());
     let sums = dx
         .par_chunks_mut(len)
         .zip(inputs.x().par_chunks(len))

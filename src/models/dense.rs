@@ -6,10 +6,10 @@ use super::init::WeightInit;
 use super::parts::numbers;
 use super::work::Work;
 use crate::config::{DenseConfig, ModelConfig};
+use crate::kernels::{self, activation::Activation};
 use crate::network::{self, Architecture, Control, WindowNetwork};
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation::relu;
 
 /// `window_len → hidden → hidden → window_len`.
 #[derive(Module, Debug)]
@@ -81,12 +81,14 @@ impl DenseNetwork {
 impl EffectNetwork for DenseNetwork {
     /// `[batch, 1, window_len]` → the same shape.
     fn forward(&self, dry: Tensor<3>) -> Tensor<3> {
-        let [batch, _, window_len] = dry.dims();
-        let activate = |x: Tensor<2>| if self.rectified { relu(x) } else { x };
-        let x = dry.reshape([batch, window_len]);
-        let x = activate(layer(x, &self.first_weight, &self.first_bias));
+        let curve = match self.rectified {
+            true => Activation::Relu,
+            false => Activation::Identity,
+        };
+        let activate = |x| kernels::activate(x, curve.clone());
+        let x = activate(layer(dry, &self.first_weight, &self.first_bias));
         let x = activate(layer(x, &self.second_weight, &self.second_bias));
-        layer(x, &self.third_weight, &self.third_bias).reshape([batch, 1, window_len])
+        layer(x, &self.third_weight, &self.third_bias)
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -118,6 +120,6 @@ impl<M: From<DenseNetwork>> Build<M> for DenseConfig {
     }
 }
 
-fn layer(x: Tensor<2>, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>) -> Tensor<2> {
-    x.matmul(weight.val()) + bias.val().unsqueeze()
+fn layer(x: Tensor<3>, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>) -> Tensor<3> {
+    kernels::dense(x, weight.val(), bias.val())
 }

@@ -37,7 +37,7 @@ impl Average {
         let decay = self.decay.min((1.0 + steps) / (10.0 + steps));
         let (newest, average) = (flat::weights(model), flat::weights(&self.model));
         let blended = match average.first().is_some_and(can_descend) {
-            true => blended_on_card(newest, average, decay),
+            true => blended_at_once(newest, average, decay),
             false => blended(newest, average, decay),
         };
         self.model = flat::with_weights(self.model.clone(), blended);
@@ -52,14 +52,14 @@ fn blended(newest: Vec<Tensor<1>>, average: Vec<Tensor<1>>, decay: f64) -> Vec<T
 }
 
 /// The same as one step: the average goes (1 − decay) of the way to the newest.
-fn blended_on_card(newest: Vec<Tensor<1>>, average: Vec<Tensor<1>>, decay: f64) -> Vec<Tensor<1>> {
+fn blended_at_once(newest: Vec<Tensor<1>>, average: Vec<Tensor<1>>, decay: f64) -> Vec<Tensor<1>> {
     let step = Descent {
         rate: -(1.0 - decay) as f32,
         way: Way::Plain,
         largest: None,
     };
     let unused = || Tensor::empty([1], &newest[0].device());
-    let unused = [unused(), unused()];
+    let mut unused = [unused(), unused()];
     let pairs = newest.into_iter().zip(average);
     let weights = pairs.map(|(newest, average)| Weight {
         len: average.dims()[0],
@@ -67,7 +67,7 @@ fn blended_on_card(newest: Vec<Tensor<1>>, average: Vec<Tensor<1>>, decay: f64) 
         gradient: newest.into_dispatch(),
         decay: -1.0,
     });
-    let blended = descend(step, weights.collect(), unused).weights;
+    let blended = descend(step, weights.collect(), &mut unused).weights;
     blended.into_iter().map(Tensor::from_dispatch).collect()
 }
 

@@ -569,6 +569,33 @@ impl Draw {
 }
 
 #[test]
+fn dense_layers_of_random_shapes_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let [batch, ins, outs] = [9, 150, 70].map(|most| draw.between(1, most));
+        let mut noise = Noise::new(case);
+        let inputs = [
+            noise.data([batch, 1, ins], 1.0),
+            noise.data([1, ins, outs], 1.0 / (ins as f32).sqrt()),
+            noise.data([outs], 1.0),
+        ];
+        let of = |layer: fn(Tensor<3>, Tensor<2>, Tensor<1>) -> Tensor<3>| {
+            move |p: &[Parameter]| {
+                let weight = p[1].three().reshape([ins, outs]);
+                layer(p[0].three(), weight, p[2].one())
+            }
+        };
+        let what = format!("dense {batch}: {ins}→{outs}");
+        compare_case(
+            case,
+            &what,
+            &inputs,
+            &of(kernels::dense),
+            &of(composed::dense),
+        );
+    }
+}
+
+#[test]
 fn convolutions_of_random_shapes_equal_the_composed_form() {
     for (case, mut draw) in Draw::cases() {
         let (batch, ins, outs) = (draw.between(1, 3), draw.between(1, 9), draw.between(1, 17));
@@ -869,6 +896,118 @@ fn activations_equal_the_composed_form() {
             &|p| composed::p_relu(p[0].three(), p[1].one()),
         );
     }
+}
+
+/// Large tensors' memory is handed from one to the next: nothing of a NaN before may be left in it.
+#[test]
+fn nothing_of_what_memory_held_before_is_left_in_it() {
+    const BATCH: usize = 2;
+    const CHANNELS: usize = 4;
+    const LEN: usize = 6000;
+    let mut noise = Noise::new(500);
+    let mut held = |what: &str, weights: &[TensorData], run: &dyn Fn(&[Parameter]) -> Tensor<3>| {
+        let channels = if what.starts_with("mono") {
+            1
+        } else {
+            CHANNELS
+        };
+        let x = noise.data([BATCH * CHANNELS / channels, channels, LEN], 1.0);
+        let with = |x: TensorData| [&[x], weights].concat();
+        let nothing = TensorData::new(vec![f32::NAN; BATCH * CHANNELS * LEN], x.shape());
+        for device in hosts() {
+            let clean = output_and_gradients(&device, &with(x.clone()), run);
+            for _ in 0..3 {
+                output_and_gradients(&device, &with(nothing.clone()), run);
+                let again = output_and_gradients(&device, &with(x.clone()), run);
+                for (at, (clean, again)) in clean.iter().zip(again).enumerate() {
+                    assert_eq!(*clean, again, "{what} on {device:?}, result {at}");
+                }
+            }
+        }
+    };
+    let mut weights = Noise::new(501);
+    let (taps, bias) = (
+        weights.data([CHANNELS, CHANNELS, 5], 0.3),
+        weights.data([CHANNELS], 0.5),
+    );
+    let one = weights.data([CHANNELS, CHANNELS, 1], 0.3);
+    held("conv1d", &[taps.clone(), bias.clone()], &|p| {
+        kernels::conv1d(p[0].three(), p[1].three(), Some(p[2].one()), [4, 0], 1)
+    });
+    held("conv_transpose1d", &[taps.clone(), bias.clone()], &|p| {
+        kernels::conv_transpose1d(p[0].three(), p[1].three(), Some(p[2].one()), [0, 4], 1)
+    });
+    held(
+        "residual_layer",
+        &[taps.clone(), one, bias.clone(), bias.clone()],
+        &|p| {
+            let weights = ResidualWeights {
+                conv: p[1].three(),
+                shortcut: p[2].three(),
+                bias: p[3].one(),
+                slopes: Some(p[4].one()),
+            };
+            kernels::residual_layer(p[0].three(), weights, 3, Activation::PRelu)
+        },
+    );
+    held("activate", &[], &|p| {
+        kernels::activate(p[0].three(), Activation::Tanh)
+    });
+    held("p_relu", &[bias.clone()], &|p| {
+        kernels::p_relu(p[0].three(), p[1].one())
+    });
+    held("mono long_filter", &[weights.data([50], 0.1)], &|p| {
+        kernels::long_filter(p[0].three(), p[1].one())
+    });
+    held(
+        "mono encoder_decoder",
+        &[weights.data([9, 1, 7], 0.2)],
+        &|p| kernels::encoder_decoder(p[0].three(), plain(p), [3, 3], [3, 3]),
+    );
+    let net = WaveNet {
+        in_channels: CHANNELS,
+        arrays: vec![LayerArray {
+            channels: 4,
+            layers: vec![Layer {
+                kernel_size: 3,
+                dilation: 2,
+                activation: Activation::Tanh,
+                gated: false,
+            }],
+            head_channels: 3,
+            head_kernel_size: 1,
+            head_bias: true,
+        }],
+        head_scale: 0.7,
+    };
+    held("wavenet", &[weights.data([net.weights()], 0.25)], &|p| {
+        kernels::wavenet(p[0].three(), p[1].one(), &net)
+    });
+    let (rows, units) = (12, 3);
+    let of_lstm = [
+        weights.data([1, rows, CHANNELS], 0.5),
+        weights.data([1, rows, units], 0.5),
+        weights.data([rows], 0.5),
+    ];
+    held("recurrent", &of_lstm, &|p| {
+        let x = p[0].three();
+        let weights = RecurrentWeights {
+            input: p[1].three().squeeze_dim(0),
+            hidden: p[2].three().squeeze_dim(0),
+            bias: p[3].one(),
+        };
+        let state = RecurrentState::zeros(Cell::Lstm, BATCH, units, &x.device());
+        kernels::recurrent(x, Cell::Lstm, weights, state).0
+    });
+    let of_scan = scan_inputs(&mut weights, [BATCH, CHANNELS, 1], [CHANNELS, 4]);
+    held("scan", &of_scan[1..], &|p| {
+        kernels::scan(p[0].three(), scan_weights(p), None).0
+    });
+    let of_dense = [weights.data([1, LEN, 90], 0.01), weights.data([90], 0.5)];
+    held("mono dense", &of_dense, &|p| {
+        let weight = p[1].three().reshape([LEN, 90]);
+        kernels::dense(p[0].three(), weight, p[2].one())
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use effigy::kernels::activation::Activation;
 use effigy::kernels::convolution::Conv1d;
+use effigy::kernels::dense::Dense;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, FilterSlices, Middle};
 use effigy::kernels::recurrent::{
     Cell, PlainRecurrentState, Recurrent, RecurrentGradients, RecurrentSlices,
@@ -116,6 +117,67 @@ fn convolution_equals_its_sum_forward_and_backward() {
             let (mut dw, mut db) = (vec![f32::NAN; w.len()], vec![f32::NAN; b.len()]);
             shape.weight_gradient(isa, batch, &x, &dy, &mut dw, Some(&mut db));
             assert_gradients(&format!("dw of {what}"), &dw, &dw_exact);
+            assert_gradients(&format!("db of {what}"), &db, &db_exact);
+        }
+    }
+}
+
+/// It is the convolution of signals of one sample, its weights the other way round. Shapes with and
+/// without whole tiles, blocks and tasks.
+#[test]
+fn a_dense_layer_equals_its_sum_forward_and_backward() {
+    for (case, (batch, inputs, outputs)) in [
+        (1, 1, 1),
+        (1, 300, 7),
+        (3, 130, 50),
+        (17, 64, 97),
+        (9, 256, 192),
+        (130, 5, 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut rng = rng(300 + case as u64);
+        let shape = Dense {
+            batch,
+            inputs,
+            outputs,
+        };
+        let x = noise(&mut rng, batch * inputs, 1.0);
+        let w = noise(&mut rng, inputs * outputs, 1.0 / (inputs as f32).sqrt());
+        let b = noise(&mut rng, outputs, 1.0);
+        let dy = noise(&mut rng, batch * outputs, 1.0);
+        let conv = Conv1d {
+            in_channels: inputs,
+            out_channels: outputs,
+            kernel_size: 1,
+            dilation: 1,
+            left: 0,
+            right: 0,
+        };
+        let turned = |of: &[f64], rows: usize| -> Vec<f64> {
+            let columns = of.len() / rows;
+            let at = |at: usize| of[at % rows * columns + at / rows];
+            (0..of.len()).map(at).collect()
+        };
+        let (x64, dy64) = (double(&x), double(&dy));
+        let w64 = turned(&double(&w), inputs);
+        let y_exact = oracle::conv1d(&conv, batch, &x64, &w64, &double(&b));
+        let (dx_exact, dw_exact, db_exact) =
+            oracle::conv1d_gradients(&conv, batch, &x64, &w64, &dy64);
+        let dw_exact = turned(&dw_exact, outputs);
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?}");
+            let mut y = vec![f32::NAN; batch * outputs];
+            shape.forward(isa, &x, &w, &b, &mut y);
+            assert_outputs(&format!("y of {what}"), &y, &y_exact);
+            let mut dx = vec![f32::NAN; x.len()];
+            shape.input_gradient(isa, &dy, &w, &mut dx);
+            assert_gradients(&format!("dx of {what}"), &dx, &dx_exact);
+            let (mut dw, mut db) = (vec![f32::NAN; w.len()], vec![f32::NAN; b.len()]);
+            shape.weight_gradient(isa, &x, &dy, &mut dw);
+            assert_gradients(&format!("dw of {what}"), &dw, &dw_exact);
+            shape.bias_gradient(&dy, &mut db);
             assert_gradients(&format!("db of {what}"), &db, &db_exact);
         }
     }
@@ -742,7 +804,12 @@ fn recurrent_gradients_agree_with_finite_differences() {
                 without.x.is_none() && without.hidden == got.hidden,
                 "{what}"
             );
-            let got = [got.x.unwrap_or_default(), got.input, got.hidden, got.bias];
+            let got = [
+                got.x.unwrap_or_default().to_vec(),
+                got.input,
+                got.hidden,
+                got.bias,
+            ];
             for (tensor, got) in got.iter().enumerate() {
                 assert_eq!(got.len(), values[tensor].len(), "{what} tensor {tensor}");
                 let largest = got.iter().fold(1e-3f64, |a, &b| a.max(f64::from(b).abs()));
@@ -944,9 +1011,9 @@ fn what_is_kept_of_a_recurrent_batch_changes_no_bit() {
         let both =
             |of: &dyn Fn(&Pass) -> Vec<f32>| halves.iter().flat_map(of).collect::<Vec<f32>>();
         assert!(whole.0 == both(&|half| half.0.clone()), "{cell:?}: y");
-        let dx = whole.1.x.clone().unwrap();
+        let dx = whole.1.x.clone().unwrap().to_vec();
         assert!(
-            dx == both(&|half| half.1.x.clone().unwrap()),
+            dx == both(&|half| half.1.x.clone().unwrap().to_vec()),
             "{cell:?}: dx"
         );
         let [one, two] = halves.each_ref().map(|half| &half.1.hidden);
@@ -1097,7 +1164,7 @@ fn scan_gradients_agree_with_finite_differences() {
                 got.c_re,
                 got.c_im,
                 got.d,
-                got.x.unwrap_or_default(),
+                got.x.unwrap_or_default().to_vec(),
             ];
             for (tensor, got) in got.iter().enumerate() {
                 assert_eq!(got.len(), values[tensor].len(), "{what} tensor {tensor}");

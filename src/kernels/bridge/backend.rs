@@ -18,10 +18,11 @@ use burn::backend::{
     Autodiff, Backend, Dispatch, DispatchTensor, Flex, NdArray, TensorMetadata, backend_extension,
     try_read_sync,
 };
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 use super::list::Tensors;
 use super::operator::{BackwardPass, Inputs, Operator, Output, Values};
+use super::pooled;
 use crate::kernels::memory::Buffer;
 use crate::simd::Isa;
 
@@ -59,8 +60,9 @@ pub trait HostBackend: Backend {
     fn values(tensor: &FloatTensor<Self>) -> Cow<'_, [f32]>;
 
     /// A tensor of these values.
-    fn tensor(values: Vec<f32>, shape: Vec<usize>, like: &FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::float_from_data(TensorData::new(values, shape), &like.device())
+    fn tensor(values: Buffer, shape: Vec<usize>, like: &FloatTensor<Self>) -> FloatTensor<Self> {
+        let data = TensorData::from_bytes(pooled::bytes(values), shape, DType::F32);
+        Self::float_from_data(data, &like.device())
     }
 }
 
@@ -100,6 +102,54 @@ impl HostOperators for NdArray {
     fn host_operator(inputs: Tensors<Self>, operator: Arc<dyn Operator>) -> FloatTensor<Self> {
         forward::<Self>(&inputs.0, operator.as_ref(), false).0
     }
+}
+
+/// What makes numbers of a list of tensors, and has no gradient.
+pub(crate) trait ListWork {
+    /// The new values of as many of the first tensors as there are results, in the same shapes.
+    fn run(&mut self, isa: Isa, inputs: &[Values<'_>]) -> Vec<Buffer>;
+}
+
+/// Runs it on tensors for which [`is_fused`](super::is_fused) holds, and that are without autodiff.
+///
+/// # Panics
+/// A tensor is elsewhere.
+pub(crate) fn run_on_list(
+    work: &mut dyn ListWork,
+    inputs: Vec<DispatchTensor>,
+) -> Vec<DispatchTensor> {
+    <Dispatch as HostLists>::host_list(Tensors(inputs), work).0
+}
+
+/// The backend extension for lists.
+#[backend_extension(Flex, NdArray)]
+#[allow(
+    private_interfaces,
+    reason = "burn wants the trait public; what runs through it is this crate's alone"
+)]
+pub trait HostLists: Backend {
+    /// Applies the work to the inputs.
+    fn host_list(#[extension_type] inputs: Tensors<Self>, work: &mut dyn ListWork)
+    -> Tensors<Self>;
+}
+
+impl HostLists for Flex {
+    fn host_list(inputs: Tensors<Self>, work: &mut dyn ListWork) -> Tensors<Self> {
+        listed(&inputs.0, work)
+    }
+}
+
+impl HostLists for NdArray {
+    fn host_list(inputs: Tensors<Self>, work: &mut dyn ListWork) -> Tensors<Self> {
+        listed(&inputs.0, work)
+    }
+}
+
+fn listed<B: HostBackend>(inputs: &[FloatTensor<B>], work: &mut dyn ListWork) -> Tensors<B> {
+    let results = with_values::<B, _>(inputs, |inputs| work.run(inputs.isa, inputs.values));
+    let tensor =
+        |(values, like): (Buffer, &FloatTensor<B>)| B::tensor(values, like.shape().to_vec(), like);
+    Tensors(results.into_iter().zip(inputs).map(tensor).collect())
 }
 
 /// Calls `work` with the tensors' values.

@@ -71,7 +71,7 @@ impl<'a> Inputs<'a> {
 /// What a forward pass gives.
 pub(crate) struct Output {
     /// The output's values.
-    pub data: Vec<f32>,
+    pub data: Buffer,
     /// Its dimensions.
     pub shape: [usize; 3],
     /// What the backward pass wants to find again.
@@ -79,9 +79,9 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Zeros until `write` has been at them; what that gives is kept.
+    /// Values that `write` writes, every one; what that gives is kept.
     pub fn written(shape: [usize; 3], write: impl FnOnce(&mut [f32]) -> Buffer) -> Output {
-        let mut data = vec![0.0; shape.iter().product()];
+        let mut data = Buffer::new(shape.iter().product());
         let kept = write(&mut data);
         Output { data, shape, kept }
     }
@@ -106,7 +106,7 @@ pub(crate) struct BackwardPass<'a> {
 }
 
 /// The gradient of an input, shaped like it.
-pub(crate) type Gradient = Option<Vec<f32>>;
+pub(crate) type Gradient = Option<Buffer>;
 
 impl BackwardPass<'_> {
     /// Whether the gradient of input `at` is wanted; not where there is no such input.
@@ -114,10 +114,10 @@ impl BackwardPass<'_> {
         self.wanted.get(at) == Some(&true)
     }
 
-    /// The gradient of input `at`, `len` zeros until `write` has been at them, if it is wanted.
+    /// The gradient of input `at`, `len` values that `write` writes, every one, if it is wanted.
     pub fn gradient(&self, at: usize, len: usize, write: impl FnOnce(&mut [f32])) -> Gradient {
         self.wants(at).then(|| {
-            let mut gradient = vec![0.0; len];
+            let mut gradient = Buffer::new(len);
             write(&mut gradient);
             gradient
         })

@@ -8,6 +8,7 @@ use crate::kernels::bridge::{
 };
 use crate::kernels::composed;
 use crate::kernels::gpu::convolution as on_card;
+use crate::kernels::memory::Buffer;
 
 /// Convolution, stride 1: x `[batch, in, time]`, weight `[out, in, kernel]` (tap 0 the oldest),
 /// bias `[out]`; `padding` zeros before and after x. Gives `[batch, out, time + left + right −
@@ -112,12 +113,12 @@ impl Operator for Conv1dOperator {
         let with_bias = pass.wants(2);
         let mut db = vec![0.0; self.0.out_channels];
         let dw = (pass.wants(1) || with_bias).then(|| {
-            let mut dw = vec![0.0; weight.len()];
+            let mut dw = Buffer::new(weight.len());
             let bias = with_bias.then_some(db.as_mut_slice());
             self.0.weight_gradient(isa, batch, x, dy, &mut dw, bias);
             dw
         });
-        vec![dx, dw, with_bias.then_some(db)]
+        vec![dx, dw, with_bias.then(|| db.into())]
     }
 }
 

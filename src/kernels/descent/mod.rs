@@ -1,5 +1,6 @@
-//! A step of an optimiser over a list of weights on a card.
+//! A step of an optimiser over a list of weights, all in one pass: in host memory, or on a card.
 
+mod on_host;
 mod operator;
 pub(super) mod step;
 

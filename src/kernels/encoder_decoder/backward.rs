@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::shape::{EncoderDecoder, FilterGradients, FilterSlices, Middle};
 use crate::kernels::convolution::transposed::{BLOCK as ADDED, TransposedConvolution};
-use crate::kernels::memory::{padded, scratch};
+use crate::kernels::memory::{Buffer, padded, scratch};
 use crate::kernels::partition::{add_parts, copy_window, overlap_add, tasks};
 use crate::kernels::products::combine::{Combine, Packed, Start};
 use crate::kernels::products::row_products::RowProducts;
@@ -55,7 +55,7 @@ impl EncoderDecoder {
         });
         FilterGradients {
             x: want_x.then(|| {
-                let mut dx = vec![0.0; x.len()];
+                let mut dx = Buffer::new(x.len());
                 overlap_add(&tasks, &inputs, 0.0, self.left as isize, &mut dx, len);
                 dx
             }),

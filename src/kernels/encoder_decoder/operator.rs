@@ -127,15 +127,16 @@ impl Operator for EncoderDecoderOperator {
             self.shape
                 .backward(inputs.isa, batch, x, weights, pass.dy, pass.wants(0))
         });
-        let mut gradients = vec![got.x, Some(got.encoder), Some(got.decoder)];
+        let gradient = |values: Vec<f32>| Some(values.into());
+        let mut gradients = vec![got.x, gradient(got.encoder), gradient(got.decoder)];
         if self.encoder_bias {
-            gradients.push(Some(got.encoder_bias));
+            gradients.push(gradient(got.encoder_bias));
         }
         if self.shape.middle != Middle::Plain {
-            gradients.extend([Some(got.scale), Some(got.shift)]);
+            gradients.extend([got.scale, got.shift].map(gradient));
         }
         if self.decoder_bias {
-            gradients.push(Some(vec![got.decoder_bias]));
+            gradients.push(gradient(vec![got.decoder_bias]));
         }
         gradients
     }

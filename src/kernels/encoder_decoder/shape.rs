@@ -1,5 +1,7 @@
 //! The shape of an encoder–decoder, and its weights and gradients as slices.
 
+use crate::kernels::memory::Buffer;
+
 /// What happens to the hidden signal r = relu(convolution) of channel c before the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Middle {
@@ -55,7 +57,7 @@ pub struct FilterSlices<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct FilterGradients {
     /// Of x, where asked for.
-    pub x: Option<Vec<f32>>,
+    pub x: Option<Buffer>,
     /// Of w.
     pub encoder: Vec<f32>,
     /// Of b.

@@ -1,22 +1,27 @@
-//! Large buffers that outlive a call: what a forward pass keeps for its backward pass.
+//! Buffers that outlive a call: what operators give, and what a forward pass keeps for its backward
+//! pass.
 //!
-//! They are handed back when dropped and handed out again: asking the system for hundreds of
+//! Large ones are handed back when dropped and handed out again: asking the system for hundreds of
 //! fresh megabytes in every training step would cost more than the arithmetic on them, because
-//! each page is cleared and mapped on first touch.
+//! each page is cleared and mapped on first touch, and so would filling them with zeros.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
 use super::line::LINE;
 use super::pages;
 
-/// The idle buffers.
-static IDLE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+/// The idle buffers, those that have been so for longest first.
+static IDLE: Mutex<VecDeque<Vec<f32>>> = Mutex::new(VecDeque::new());
 
 /// How many idle buffers are held at most; more are given back to the system.
-const MOST_IDLE: usize = 8;
+const MOST_IDLE: usize = 64;
 
-/// A buffer of floats of unknown content that starts on a cache line.
+/// From so many floats on a buffer is worth keeping.
+const LARGE: usize = 1 << 14;
+
+/// A buffer of floats of unknown content.
 #[derive(Debug, Default)]
 pub struct Buffer {
     values: Vec<f32>,
@@ -26,18 +31,46 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// `len` floats of unknown content.
+    /// `len` floats of unknown content; large ones start on a cache line.
     pub fn new(len: usize) -> Buffer {
-        if len == 0 {
-            return Buffer::default();
+        if len < LARGE {
+            return vec![0.0; len].into();
         }
-        let mut values = take(len + LINE).unwrap_or_default();
-        if values.len() < len + LINE {
-            // A fresh zeroed vector costs nothing until its pages are touched; growing would copy.
-            values = pages::zeros(len + LINE);
-        }
+        let room = len + LINE;
+        // A fresh zeroed vector costs nothing until its pages are touched; growing would copy.
+        let values = take(room).unwrap_or_else(|| pages::zeros(room));
         let start = values.as_ptr().align_offset(LINE * size_of::<f32>());
         Buffer { values, start, len }
+    }
+
+    /// Its floats as a vector, if they are all of one.
+    pub(in crate::kernels) fn try_into_vec(mut self) -> Result<Vec<f32>, Buffer> {
+        match self.len == self.values.len() {
+            true => Ok(std::mem::take(&mut self.values)),
+            false => Err(self),
+        }
+    }
+}
+
+impl From<Vec<f32>> for Buffer {
+    fn from(values: Vec<f32>) -> Buffer {
+        Buffer {
+            start: 0,
+            len: values.len(),
+            values,
+        }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Buffer {
+        self.to_vec().into()
+    }
+}
+
+impl PartialEq for Buffer {
+    fn eq(&self, other: &Buffer) -> bool {
+        **self == **other
     }
 }
 
@@ -48,27 +81,29 @@ pub fn release() {
     }
 }
 
-/// The smallest idle buffer that holds `len`, else any (which then makes room for a larger one).
+/// The smallest idle buffer that holds `len` and is not much larger. Where there is none, the work is of
+/// other sizes than it was, and the one that waits for longest is given back.
 fn take(len: usize) -> Option<Vec<f32>> {
     let mut idle = IDLE.lock().ok()?;
     let fitting = (0..idle.len())
-        .filter(|&at| idle[at].len() >= len)
+        .filter(|&at| (len..=2 * len).contains(&idle[at].len()))
         .min_by_key(|&at| idle[at].len());
-    match fitting {
-        Some(at) => Some(idle.swap_remove(at)),
-        None => idle.pop(),
+    if fitting.is_none() {
+        idle.pop_front();
     }
+    idle.remove(fitting?)
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.values.is_empty() {
+        if self.values.len() < LARGE {
             return;
         }
-        if let Ok(mut idle) = IDLE.lock()
-            && idle.len() < MOST_IDLE
-        {
-            idle.push(std::mem::take(&mut self.values));
+        if let Ok(mut idle) = IDLE.lock() {
+            if idle.len() == MOST_IDLE {
+                idle.pop_front();
+            }
+            idle.push_back(std::mem::take(&mut self.values));
         }
     }
 }
@@ -102,5 +137,17 @@ mod tests {
         let second = Buffer::new(len - 1);
         assert_eq!(second.len(), len - 1);
         assert_eq!(second.as_ptr(), address);
+    }
+
+    #[test]
+    fn one_made_of_a_vector_is_that_vector_again() {
+        let values = vec![1.0, 2.0, 3.0];
+        let address = values.as_ptr();
+        let buffer = Buffer::from(values);
+        assert_eq!(*buffer, [1.0, 2.0, 3.0]);
+        let values = buffer.try_into_vec().unwrap();
+        assert_eq!((values.as_ptr(), values.len()), (address, 3));
+        // One with room beside it is none.
+        assert!(Buffer::new(LARGE).try_into_vec().is_err());
     }
 }

@@ -6,7 +6,7 @@ use super::pass::{BLOCK, Pass, Way, load_each};
 use super::shape::{Cell, Recurrent, RecurrentGradients, RecurrentSlices};
 use crate::kernels::crew;
 use crate::kernels::memory::ahead::Ahead;
-use crate::kernels::memory::{LINE, padded, scratch};
+use crate::kernels::memory::{Buffer, LINE, padded, scratch};
 use crate::kernels::partition::add_parts;
 use crate::kernels::products::transpose::transpose;
 use crate::kernels::products::units::{
@@ -51,7 +51,7 @@ impl Recurrent {
         assert_eq!(dy.len(), batch * hidden * len);
         let size = pass.kept_len(len);
         assert_eq!(kept.len(), batch.div_ceil(ITEMS) * size);
-        let mut dx = vec![0.0; if want_x { x.len() } else { 0 }];
+        let mut dx = Buffer::new(if want_x { x.len() } else { 0 });
         // Without dx every task gets an empty piece of it.
         let mut inputs: Vec<&mut [f32]> = match want_x {
             true => dx.chunks_mut((ITEMS * ins * len).max(1)).collect(),

@@ -154,7 +154,11 @@ impl Operator for RecurrentOperator {
         let (data, kept) = self
             .shape
             .forward(isa, batch, x, &weights(inputs), &mut state, keep);
-        Output { data, shape, kept }
+        Output {
+            data: data.into(),
+            shape,
+            kept,
+        }
     }
 
     fn needs_output(&self) -> bool {
@@ -172,6 +176,7 @@ impl Operator for RecurrentOperator {
             pass.dy,
             pass.wants(0),
         );
-        vec![got.x, Some(got.input), Some(got.hidden), Some(got.bias)]
+        let weights = [got.input, got.hidden, got.bias].map(|values| Some(values.into()));
+        std::iter::once(got.x).chain(weights).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! The shape of a recurrent layer, and its weights, gradients and state as slices.
 
+use crate::kernels::memory::Buffer;
+
 /// Which recurrence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell {
@@ -36,7 +38,7 @@ pub struct RecurrentSlices<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct RecurrentGradients {
     /// `[batch, input_size, len]`.
-    pub x: Option<Vec<f32>>,
+    pub x: Option<Buffer>,
     /// Of W.
     pub input: Vec<f32>,
     /// Of U.

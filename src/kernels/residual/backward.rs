@@ -149,7 +149,7 @@ impl ResidualLayer {
         weights: &ResidualSlices<'_>,
         signals: Signals<'_>,
         dz: &[f32],
-    ) -> Vec<f32> {
+    ) -> Buffer {
         let Signals { batch, x, dy, .. } = signals;
         let (len, out_len) = self.lengths(batch, x);
         let (ins, outs) = (self.in_channels, self.out_channels);
@@ -157,7 +157,7 @@ impl ResidualLayer {
         let own: Vec<usize> = (0..outs).map(|o| o * out_len).collect();
         let segments = self.segments(weights, len);
         let block = self.block(outs);
-        let mut dx = vec![0.0; x.len()];
+        let mut dx = Buffer::new(x.len());
         let shared = Shared::new(&mut dx);
         let run = |(item, from, count): (usize, usize, usize)| {
             let rows = item * outs * out_len..(item + 1) * outs * out_len;

@@ -93,10 +93,11 @@ impl Operator for ResidualOperator {
             pass.dy,
             pass.wants(0),
         );
-        let mut gradients = vec![got.x, Some(got.conv), Some(got.shortcut), Some(got.bias)];
+        let mut weights = vec![got.conv, got.shortcut, got.bias];
         if self.0.curve == Curve::Slopes {
-            gradients.push(Some(got.slopes));
+            weights.push(got.slopes);
         }
-        gradients
+        let weights = weights.into_iter().map(|values| Some(values.into()));
+        std::iter::once(got.x).chain(weights).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! The shape of the layer, and its weights and gradients as slices.
 
 use crate::kernels::activation::Activation;
+use crate::kernels::memory::Buffer;
 
 /// φ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +44,7 @@ pub struct ResidualSlices<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ResidualGradients {
     /// Of x, where asked for.
-    pub x: Option<Vec<f32>>,
+    pub x: Option<Buffer>,
     /// Of w.
     pub conv: Vec<f32>,
     /// Of b.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::lanes::{BLOCK, Lanes, STATES, advance, gather, read, scatter, width, write};
 use super::shape::{Scan, ScanGradients, ScanSlices};
-use crate::kernels::memory::scratch;
+use crate::kernels::memory::{Buffer, scratch};
 use crate::simd::{Isa, Kernel, Simd};
 
 impl Scan {
@@ -34,7 +34,7 @@ impl Scan {
         let groups = sequences.div_ceil(width);
         let size = self.states_len(width) * Self::blocks(len);
         assert_eq!(kept.len(), groups * size);
-        let mut dx = vec![0.0; x.len()];
+        let mut dx = Buffer::new(x.len());
         let parts: Vec<Vec<f32>> = dx
             .par_chunks_mut((width * len).max(1))
             .enumerate()
@@ -53,7 +53,7 @@ impl Scan {
         &self,
         (parts, width): (&[Vec<f32>], usize),
         sequences: usize,
-        x: Option<Vec<f32>>,
+        x: Option<Buffer>,
     ) -> ScanGradients {
         let states = self.padded_states();
         let mut totals = vec![0.0f64; 4 * self.channels * self.states];

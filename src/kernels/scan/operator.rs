@@ -156,6 +156,7 @@ impl Operator for ScanOperator {
             pass.wants(0),
         );
         let weights = [got.a_re, got.a_im, got.c_re, got.c_im, got.d];
-        std::iter::once(got.x).chain(weights.map(Some)).collect()
+        let weights = weights.map(|values| Some(values.into()));
+        std::iter::once(got.x).chain(weights).collect()
     }
 }

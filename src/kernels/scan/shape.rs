@@ -1,5 +1,7 @@
 //! The shape of a diagonal state space, and its weights, gradients and state as slices.
 
+use crate::kernels::memory::Buffer;
+
 /// A diagonal state space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scan {
@@ -28,7 +30,7 @@ pub struct ScanSlices<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct ScanGradients {
     /// Of x, where asked for.
-    pub x: Option<Vec<f32>>,
+    pub x: Option<Buffer>,
     /// Of Re a.
     pub a_re: Vec<f32>,
     /// Of Im a.

@@ -53,7 +53,7 @@ impl Operator for SpectralOperator {
         let (wet, predicted) = (inputs.at(1), inputs.x());
         let (distance, kept) = self.0.forward(inputs.isa, rows, wet, predicted, keep);
         Output {
-            data: vec![distance],
+            data: vec![distance].into(),
             shape: [1, 1, 1],
             kept,
         }
@@ -65,6 +65,6 @@ impl Operator for SpectralOperator {
             self.0
                 .backward(inputs.isa, rows, inputs.len(), pass.kept, pass.dy[0])
         };
-        vec![pass.wants(0).then(gradient), None]
+        vec![pass.wants(0).then(|| gradient().into()), None]
     }
 }

@@ -9,6 +9,7 @@ use crate::kernels::bridge::{
 };
 use crate::kernels::composed;
 use crate::kernels::gpu::wavenet::{CardWaveNet, MOST_CHANNELS, kept_bytes};
+use crate::kernels::memory::Buffer;
 
 /// A whole WaveNet: x `[batch, in_channels, time]` and its flat list of weights (for their order
 /// see [`WaveNet::weights`]) give `[batch, out_channels, time − receptive_field + 1]`.
@@ -77,6 +78,6 @@ impl Operator for WaveNetOperator {
         let (isa, batch, x, weights) = (inputs.isa, inputs.batch(), inputs.x(), inputs.at(1));
         let (kept, dy, want_x) = (pass.kept, pass.dy, pass.wants(0));
         let (dw, dx) = self.0.backward(isa, batch, x, weights, kept, dy, want_x);
-        vec![dx, Some(dw)]
+        vec![dx.map(Buffer::from), Some(dw.into())]
     }
 }

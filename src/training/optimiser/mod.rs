@@ -1,10 +1,10 @@
 //! The optimiser of a config: which weights decay, which are frozen, and the clipping of all
-//! gradients by one norm. On the processor it is burn's; on a card all weights move in
-//! [few launches](on_card). Saved it is burn's in both cases, so that a run goes on wherever it likes.
+//! gradients by one norm. All weights move in [one pass](own); burn's own optimiser, tensor by tensor, is
+//! the composed form of that, and how it is saved, so that a run goes on wherever it likes.
 
 mod library;
-mod on_card;
 mod overflow;
+mod own;
 
 pub use overflow::Overflow;
 
@@ -16,14 +16,14 @@ use burn::prelude::*;
 use burn::store::RecordError;
 use burn::tensor::Bytes;
 use library::library;
-use on_card::OnCard;
+use own::Own;
 
 /// An optimiser with its moments.
 pub struct Optimiser {
     config: TrainingConfig,
-    /// Without moments while they lie on a card.
+    /// Without moments while `own` has them.
     library: ModuleOptimizer,
-    on_card: Option<OnCard>,
+    own: Option<Own>,
 }
 
 impl Optimiser {
@@ -33,7 +33,7 @@ impl Optimiser {
         Self {
             library: library(config, model),
             config: config.clone(),
-            on_card: None,
+            own: None,
         }
     }
 
@@ -44,8 +44,8 @@ impl Optimiser {
         model: M,
         grads: GradientsParams,
     ) -> (M, Overflow) {
-        if on_card::takes(&model) {
-            return self.step_on_card(rate, model, grads);
+        if own::takes(&model) {
+            return self.step_at_once(rate, model, grads);
         }
         self.bring_back(&model);
         let grads = match self.config.clip_norm {
@@ -66,7 +66,7 @@ impl Optimiser {
     /// # Errors
     /// burn's.
     pub fn to_bytes<M: Module>(&self, model: &M) -> Result<Bytes, RecordError> {
-        match &self.on_card {
+        match &self.own {
             Some(state) => state.planted(&self.config, model).into_bytes(),
             None => self.library.into_bytes(),
         }
@@ -79,36 +79,36 @@ impl Optimiser {
     pub fn from_bytes(self, bytes: Bytes) -> Result<Self, RecordError> {
         Ok(Self {
             library: self.library.from_bytes(bytes)?,
-            on_card: None,
+            own: None,
             ..self
         })
     }
 
-    /// Moments that lie on a card become burn's again.
+    /// Moments in our own form become burn's again.
     fn bring_back<M: Module>(&mut self, model: &M) {
-        if let Some(state) = self.on_card.take() {
+        if let Some(state) = self.own.take() {
             self.library = state.planted(&self.config, model);
         }
     }
 
-    fn step_on_card<M: Module>(
+    fn step_at_once<M: Module>(
         &mut self,
         rate: f64,
         model: M,
         grads: GradientsParams,
     ) -> (M, Overflow) {
-        let list = on_card::list(&model, &grads, self.config.weight_decay as f32);
-        let mut state = match self.on_card.take() {
+        let list = own::list(&model, &grads, self.config.weight_decay as f32);
+        let mut state = match self.own.take() {
             Some(state) if state.fits(&list) => state,
             other => {
                 // The first step, or other weights than before.
-                self.on_card = other;
+                self.own = other;
                 self.bring_back(&model);
-                OnCard::taken(&self.library, &model, &list)
+                Own::taken(&self.library, &model, &list)
             }
         };
         let stepped = state.step(&self.config, rate as f32, model, list, grads);
-        self.on_card = Some(state);
+        self.own = Some(state);
         stepped
     }
 }

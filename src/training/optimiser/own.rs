@@ -1,6 +1,6 @@
-//! An optimiser's state on a card: the moments of all weights in two lists. From burn's state and
-//! back: burn lets nobody into it, but hands every tensor's part to its optimiser, and keeps what
-//! that gives back.
+//! An optimiser's state in a form of our own: the moments of all weights in two lists, so that a
+//! [step](descend) is one pass over them. From burn's state and back: burn lets nobody into it, but
+//! hands every tensor's part to its optimiser, and keeps what that gives back.
 
 use super::library::{ADAM_EPSILON, library};
 use super::overflow::Overflow;
@@ -13,7 +13,7 @@ use burn::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Whether the weights lie on a card.
+/// Whether the weights lie where a step over all of them is to be had.
 pub(super) fn takes<M: Module>(model: &M) -> bool {
     struct First(Option<bool>);
     impl ModuleVisitor for First {
@@ -64,15 +64,15 @@ pub(super) fn list<M: Module>(model: &M, grads: &GradientsParams, decay: f32) ->
     list.found
 }
 
-/// The state on a card.
-pub(super) struct OnCard {
+/// The state.
+pub(super) struct Own {
     ids: Vec<ParamId>,
     /// Steps so far.
     time: usize,
     moments: [Tensor<1>; 2],
 }
 
-impl OnCard {
+impl Own {
     /// Whether these are its weights.
     pub fn fits(&self, list: &[Listed]) -> bool {
         self.ids.iter().eq(list.iter().map(|listed| &listed.id))
@@ -138,12 +138,7 @@ impl OnCard {
             largest: config.clip_norm.map(|largest| largest as f32),
         };
         let weights = list.into_iter().map(|listed| listed.weight).collect();
-        let Descended {
-            weights,
-            moments,
-            squares,
-        } = descend(step, weights, self.moments.clone());
-        self.moments = moments;
+        let Descended { weights, squares } = descend(step, weights, &mut self.moments);
         let giver = Giver(Arc::new(Mutex::new(weights.into())));
         let model = ModuleOptimizer::from(giver).step(0.0, model, grads);
         let overflow = match config.clip_norm {
@@ -305,30 +300,38 @@ mod tests {
     use super::super::Optimiser as Subject;
     use super::*;
     use crate::device::{DeviceChoice, select};
+    use crate::kernels::composed::only;
     use burn::nn::{Linear, LinearConfig};
 
-    /// Layers of the same weights on the processor and on a card, if there is one.
-    fn layers() -> Option<[Vec<Linear>; 2]> {
-        let Ok(card) = select(DeviceChoice::Wgpu(0)) else {
+    /// The processor, and a card, if there is one.
+    fn devices() -> Vec<Device> {
+        let card = select(DeviceChoice::Wgpu(0)).map(|card| card.device);
+        if card.is_err() {
             eprintln!("skipped: no Vulkan driver here (Debian: mesa-vulkan-drivers)");
-            return None;
-        };
-        // More than fit into a launch of few bindings.
-        let on = |device: Device| -> Vec<Linear> {
-            let device = device.autodiff();
-            let layer = |n: usize| {
-                let mut layer = LinearConfig::new(2 + n % 3, 7 + n).init(&device);
-                layer.weight = layer
-                    .weight
-                    .map(|old| values(old.dims(), n as u32, &device));
-                layer.bias = layer
-                    .bias
-                    .map(|b| b.map(|old| values(old.dims(), 90 + n as u32, &device)));
-                layer
+        }
+        std::iter::once(Device::flex()).chain(card).collect()
+    }
+
+    /// Layers of the same weights wherever they are: more than fit into a launch of few bindings, and
+    /// one more than a thread has to itself.
+    fn layers(device: &Device) -> Vec<Linear> {
+        let device = device.clone().autodiff();
+        let layer = |n: usize| {
+            let [inputs, outputs] = if n == 5 {
+                [171, 199]
+            } else {
+                [2 + n % 3, 7 + n]
             };
-            (0..12).map(layer).collect()
+            let mut layer = LinearConfig::new(inputs, outputs).init(&device);
+            layer.weight = layer
+                .weight
+                .map(|old| values(old.dims(), n as u32, &device));
+            layer.bias = layer
+                .bias
+                .map(|b| b.map(|old| values(old.dims(), 90 + n as u32, &device)));
+            layer
         };
-        Some([on(Device::flex()), on(card.device)])
+        (0..12).map(layer).collect()
     }
 
     fn values<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
@@ -373,45 +376,56 @@ mod tests {
         }
     }
 
+    /// One step; by burn's own optimiser where it is `composed`.
+    fn stepped(
+        subject: &mut Subject,
+        model: Vec<Linear>,
+        (seed, size): (u32, f32),
+        composed: bool,
+    ) -> (Vec<Linear>, bool) {
+        let grads = gradients(&model, seed, size);
+        let step = || subject.step(0.01, model, grads);
+        let (model, overflow) = if composed { only(step) } else { step() };
+        (model, overflow.happened())
+    }
+
     #[test]
-    fn steps_on_a_card_are_burns_and_can_be_moved() {
+    fn steps_at_once_are_burns_and_can_be_moved() {
         let recipes = [
             "optimiser = \"adam\"\nweight_decay = 0.01",
             "optimiser = \"adam-w\"\nweight_decay = 0.1\nclip_norm = 0.5",
             "optimiser = \"sgd\"\nweight_decay = 0.1\nclip_norm = 1e6",
         ];
-        for recipe in recipes {
+        let pairs = recipes.iter().flat_map(|&recipe| {
+            let with = move |device| (recipe, device);
+            devices().into_iter().map(with)
+        });
+        for (recipe, device) in pairs {
             let config: TrainingConfig = toml::from_str(recipe).unwrap();
-            let Some([mut host, mut card]) = layers() else {
-                return;
-            };
-            let mut on_host = Subject::new(&config, &host);
-            let mut on_card = Subject::new(&config, &card);
+            let mut theirs = layers(&Device::flex());
+            let mut ours = layers(&device);
+            let mut by_burn = Subject::new(&config, &theirs);
+            let mut at_once = Subject::new(&config, &ours);
             for seed in 0..3 {
-                let grads = gradients(&host, 200 * seed, 1.0);
-                host = on_host.step(0.01, host, grads).0;
-                let grads = gradients(&card, 200 * seed, 1.0);
-                card = on_card.step(0.01, card, grads).0;
+                let gradients = (200 * seed, 1.0);
+                theirs = stepped(&mut by_burn, theirs, gradients, true).0;
+                ours = stepped(&mut at_once, ours, gradients, false).0;
             }
-            assert_near(&numbers(&host), &numbers(&card), recipe);
+            assert!(by_burn.own.is_none() && at_once.own.is_some());
+            assert_near(&numbers(&theirs), &numbers(&ours), recipe);
             // Each goes on from what the other saved.
-            let (of_host, of_card) = (on_host.to_bytes(&host), on_card.to_bytes(&card));
-            let mut swapped =
-                [(&mut on_host, of_card), (&mut on_card, of_host)].map(|(to, bytes)| {
-                    let new = std::mem::replace(to, Subject::new(&config, &host));
-                    new.from_bytes(bytes.unwrap()).unwrap()
-                });
-            let grads = gradients(&host, 999, 1.0);
-            host = swapped[0].step(0.01, host, grads).0;
-            let grads = gradients(&card, 999, 1.0);
-            card = swapped[1].step(0.01, card, grads).0;
-            assert_near(&numbers(&host), &numbers(&card), "moved");
+            let saved = [by_burn.to_bytes(&theirs), at_once.to_bytes(&ours)].map(Result::unwrap);
+            let [of_theirs, of_ours] = saved;
+            by_burn = Subject::new(&config, &theirs).from_bytes(of_ours).unwrap();
+            at_once = Subject::new(&config, &ours).from_bytes(of_theirs).unwrap();
+            theirs = stepped(&mut by_burn, theirs, (999, 1.0), true).0;
+            ours = stepped(&mut at_once, ours, (999, 1.0), false).0;
+            assert_near(&numbers(&theirs), &numbers(&ours), "moved");
             // No direction, no step.
             if config.clip_norm.is_some() {
-                let before = numbers(&card);
-                let grads = gradients(&card, 7, 1e30);
-                let (after, overflow) = swapped[1].step(0.01, card, grads);
-                assert!(overflow.happened());
+                let before = numbers(&ours);
+                let (after, overflowed) = stepped(&mut at_once, ours, (7, 1e30), false);
+                assert!(overflowed);
                 assert_eq!(numbers(&after), before);
             }
         }
