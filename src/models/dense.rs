@@ -107,6 +107,20 @@ impl EffectNetwork for DenseNetwork {
         Architecture::Window(self.describe())
     }
 
+    /// Every place of the window has a bias of its own, so silence is brought to one constant, too, where it
+    /// would hum with the window's period.
+    fn shift_output(&mut self, by: &[f32]) {
+        let by = by.first().copied().unwrap_or(0.0);
+        let len = self.window_len();
+        let silence = Tensor::zeros([1, 1, len], &self.third_bias.val().device());
+        let at_rest = self.forward(silence).reshape([len]).detach();
+        let constant = at_rest.clone().mean() + by;
+        self.third_bias = self
+            .third_bias
+            .clone()
+            .map(|bias| bias - at_rest.clone() + constant.clone());
+    }
+
     fn fixed_window(&self) -> Option<usize> {
         Some(self.window_len())
     }
@@ -122,4 +136,49 @@ impl<M: From<DenseNetwork>> Build<M> for DenseConfig {
 
 fn layer(x: Tensor<3>, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>) -> Tensor<3> {
     kernels::dense(x, weight.val(), bias.val())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::{Module, ModuleMapper};
+
+    /// Other weights and biases, as training would leave them.
+    struct Stir;
+
+    impl ModuleMapper for Stir {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|old| {
+                let values = (0..old.shape().num_elements()).map(|n| (n as f32).sin() * 0.2);
+                let data = TensorData::new(values.collect::<Vec<_>>(), old.shape());
+                old.clone() + Tensor::from_data(data, &old.device())
+            })
+        }
+    }
+
+    #[test]
+    fn shifted_its_silence_is_one_constant() {
+        let device = Device::flex();
+        for rectified in [false, true] {
+            let network = DenseNetwork::new(40, 30, rectified, &mut WeightInit::new(3, &device));
+            let mut network = network.map(&mut Stir);
+            let answer = |network: &DenseNetwork, x: f32| -> Vec<f32> {
+                let x = Tensor::full([1, 1, 40], x, &device);
+                network.forward(x).into_data().try_into_vec().unwrap()
+            };
+            let [silence, sound] = [0.0, 0.3].map(|x| answer(&network, x));
+            let mean = silence.iter().sum::<f32>() / 40.0;
+            network.shift_output(&[0.5]);
+            let [after, moved] = [0.0, 0.3].map(|x| answer(&network, x));
+            let by = after[0];
+            assert!((by - mean - 0.5).abs() < 1e-5, "{by} {mean}");
+            assert!(silence.iter().any(|x| (x - mean).abs() > 0.1));
+            for at in 0..40 {
+                assert!((after[at] - by).abs() < 1e-5, "{after:?}");
+                // What is sound stays beside it.
+                let difference = (moved[at] - after[at]) - (sound[at] - silence[at]);
+                assert!(difference.abs() < 1e-5, "{difference}");
+            }
+        }
+    }
 }

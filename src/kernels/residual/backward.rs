@@ -1,5 +1,5 @@
-//! The layer backward: one pass over blocks of time for the gradient of what goes into φ and of
-//! all weights, one for that of x.
+//! The layer backward, item by item: one pass over blocks of time for the gradient of what goes into φ
+//! and of all weights, and one for that of x while the first is still near.
 
 use rayon::prelude::*;
 
@@ -12,15 +12,17 @@ use crate::kernels::products::row_products::RowProducts;
 use crate::kernels::products::rows::{Rows, Shared, each_vector, load, store};
 use crate::simd::{Isa, Kernel, Simd};
 
-/// What the gradients are made of, beside the weights.
+/// What the gradients are made of, beside the weights: an item's rows.
 #[derive(Clone, Copy)]
-struct Signals<'a> {
-    batch: usize,
+struct Item<'a> {
     x: &'a [f32],
     /// What went into φ.
     z: &'a [f32],
     dy: &'a [f32],
 }
+
+/// Item, first sample, samples.
+type Stretch = (usize, usize, usize);
 
 impl ResidualLayer {
     /// The gradients for dy, shaped like y; that of x only if `want_x`. `kept` is what
@@ -43,40 +45,69 @@ impl ResidualLayer {
         want_x: bool,
     ) -> ResidualGradients {
         self.check(weights);
-        let (_, out_len) = self.lengths(batch, x);
-        assert_eq!(dy.len(), batch * self.out_channels * out_len);
+        let (len, out_len) = self.lengths(batch, x);
+        let (of_x, of_y) = (self.in_channels * len, self.out_channels * out_len);
+        assert_eq!(dy.len(), batch * of_y);
         assert_eq!(kept.len(), dy.len());
-        let signals = Signals {
-            batch,
-            x,
-            z: kept,
-            dy,
+        let back = want_x.then(|| Back::new(self, isa, weights, len));
+        let mut dx = Buffer::new(if want_x { x.len() } else { 0 });
+        // Without dx every item gets an empty piece of it.
+        let mut pieces: Vec<&mut [f32]> = match want_x {
+            true => dx.chunks_exact_mut(of_x).collect(),
+            false => (0..batch).map(|_| Default::default()).collect(),
         };
-        let mut dz = Buffer::new(dy.len());
-        let mut gradients = self.weight_gradients(isa, weights, signals, &mut dz);
-        gradients.x = want_x.then(|| self.input_gradient(isa, weights, signals, &dz));
+        let stretches = [tasks(batch, out_len), tasks(batch, len)];
+        let of_item = |all: &[Stretch], item: usize| -> Vec<Stretch> {
+            let own = all.iter().filter(|stretch| stretch.0 == item);
+            own.copied().collect()
+        };
+        let parts: Vec<Vec<Vec<f32>>> = pieces
+            .par_iter_mut()
+            .enumerate()
+            .map(|(at, dx)| {
+                let item = Item {
+                    x: &x[at * of_x..][..of_x],
+                    z: &kept[at * of_y..][..of_y],
+                    dy: &dy[at * of_y..][..of_y],
+                };
+                let mut dz = Buffer::new(of_y);
+                let own = of_item(&stretches[0], at);
+                let parts = self.weight_gradients(isa, weights, item, own, &mut dz);
+                if let Some(back) = &back {
+                    back.run((&dz, item.dy), of_item(&stretches[1], at), dx);
+                }
+                parts
+            })
+            .collect();
+        let mut gradients = self.summed(&parts.concat());
+        gradients.x = want_x.then_some(dx);
         gradients
     }
 
-    /// dz, and the gradients of all weights.
+    /// How many numbers the gradients of w, s, b and the slopes have.
+    fn sizes(&self) -> [usize; 4] {
+        let (ins, outs) = (self.in_channels, self.out_channels);
+        [outs * ins * self.kernel_size, outs * ins, outs, outs]
+    }
+
+    /// An item's dz, and of each stretch the gradients of all weights.
     fn weight_gradients(
         &self,
         isa: Isa,
         weights: &ResidualSlices<'_>,
-        signals: Signals<'_>,
+        item: Item<'_>,
+        stretches: Vec<Stretch>,
         dz: &mut [f32],
-    ) -> ResidualGradients {
+    ) -> Vec<Vec<f32>> {
         const BLOCK: usize = 480;
-        let Signals { batch, x, z, dy } = signals;
-        let (len, out_len) = self.lengths(batch, x);
+        let Item { x, z, dy } = item;
         let (ins, outs) = (self.in_channels, self.out_channels);
-        let sizes = [outs * ins * self.kernel_size, outs * ins, outs, outs];
+        let (len, out_len) = (x.len() / ins, z.len() / outs);
+        let sizes = self.sizes();
         let taps = self.taps(ins, len);
         let newest: Vec<usize> = (0..ins).map(|i| i * len + self.context()).collect();
         let dz = Shared::new(dz);
-        let part = |(item, from, count): (usize, usize, usize)| {
-            let x = &x[item * ins * len..][..ins * len];
-            let first = item * outs * out_len;
+        let part = |(_, from, count): Stretch| {
             let mut part = vec![0.0; sizes.iter().sum()];
             let (conv, rest) = part.split_at_mut(sizes[0]);
             let (shortcut, rest) = rest.split_at_mut(sizes[1]);
@@ -84,10 +115,10 @@ impl ResidualLayer {
             scratch::with(outs * BLOCK, |near| {
                 for t in (from..from + count).step_by(BLOCK) {
                     let count = BLOCK.min(from + count - t);
-                    // SAFETY: each task and block writes its own samples of its item.
-                    let mut dz = unsafe { dz.rows(first + t, out_len, outs, count) };
+                    // SAFETY: each stretch and block writes its own samples.
+                    let mut dz = unsafe { dz.rows(t, out_len, outs, count) };
                     for (o, near) in near.chunks_exact_mut(BLOCK).enumerate() {
-                        let at = first + o * out_len + t;
+                        let at = o * out_len + t;
                         let near = &mut near[..count];
                         let [of_bias, of_slope] = isa.run(Uncurve {
                             activation: self.function(weights, o),
@@ -109,7 +140,7 @@ impl ResidualLayer {
                     }
                     .run(isa);
                     RowProducts {
-                        gradient: Rows::new(&dy[first + t..], out_len),
+                        gradient: Rows::new(&dy[t..], out_len),
                         rows: outs,
                         input: &x[t..],
                         taps: &newest,
@@ -121,9 +152,14 @@ impl ResidualLayer {
             });
             part
         };
-        let parts: Vec<Vec<f32>> = tasks(batch, out_len).into_par_iter().map(part).collect();
+        stretches.into_par_iter().map(part).collect()
+    }
+
+    /// The gradients of all weights: the stretches' parts added in their order.
+    fn summed(&self, parts: &[Vec<f32>]) -> ResidualGradients {
+        let sizes = self.sizes();
         let mut total = vec![0.0; sizes.iter().sum()];
-        add_parts(&parts, &mut total);
+        add_parts(parts, &mut total);
         let mut rest = total.as_slice();
         let [conv, shortcut, bias, mut slopes] = sizes.map(|size| {
             let (own, after) = rest.split_at(size);
@@ -141,34 +177,47 @@ impl ResidualLayer {
             slopes,
         }
     }
+}
 
-    /// dx: every tap's weights turned over on dz, and the shortcut's on dy.
-    fn input_gradient(
-        &self,
+/// The way back to x: every tap's weights turned over on dz, and the shortcut's on dy.
+struct Back<'a> {
+    layer: &'a ResidualLayer,
+    isa: Isa,
+    shortcut: Packed,
+    segments: Vec<Segment>,
+}
+
+impl<'a> Back<'a> {
+    /// For x of `len` samples.
+    fn new(
+        layer: &'a ResidualLayer,
         isa: Isa,
         weights: &ResidualSlices<'_>,
-        signals: Signals<'_>,
-        dz: &[f32],
-    ) -> Buffer {
-        let Signals { batch, x, dy, .. } = signals;
-        let (len, out_len) = self.lengths(batch, x);
-        let (ins, outs) = (self.in_channels, self.out_channels);
-        let shortcut = Packed::new(ins, outs, |i, o| weights.shortcut[o * ins + i]);
+        len: usize,
+    ) -> Back<'a> {
+        let (ins, outs) = (layer.in_channels, layer.out_channels);
+        Back {
+            layer,
+            isa,
+            shortcut: Packed::new(ins, outs, |i, o| weights.shortcut[o * ins + i]),
+            segments: layer.segments(weights, len),
+        }
+    }
+
+    /// An item's dx of its dz and dy.
+    fn run(&self, (dz, dy): (&[f32], &[f32]), stretches: Vec<Stretch>, dx: &mut [f32]) {
+        let (ins, outs) = (self.layer.in_channels, self.layer.out_channels);
+        let (context, block) = (self.layer.context(), self.layer.block(outs));
+        let (len, out_len) = (dx.len() / ins, dy.len() / outs);
         let own: Vec<usize> = (0..outs).map(|o| o * out_len).collect();
-        let segments = self.segments(weights, len);
-        let block = self.block(outs);
-        let mut dx = Buffer::new(x.len());
-        let shared = Shared::new(&mut dx);
-        let run = |(item, from, count): (usize, usize, usize)| {
-            let rows = item * outs * out_len..(item + 1) * outs * out_len;
-            let (dz, dy) = (&dz[rows.clone()], &dy[rows]);
-            for segment in &segments {
+        let shared = Shared::new(dx);
+        stretches.into_par_iter().for_each(|(_, from, count)| {
+            for segment in &self.segments {
                 let (first, last) = (from.max(segment.from), (from + count).min(segment.to));
                 for t in (first..last).step_by(block) {
                     let count = block.min(last - t);
-                    let at = item * ins * len + t;
-                    // SAFETY: each task and block writes its own samples of its item.
-                    let mut dx = unsafe { shared.rows(at, len, ins, count) };
+                    // SAFETY: each stretch and block writes its own samples.
+                    let mut dx = unsafe { shared.rows(t, len, ins, count) };
                     Combine {
                         weights: &segment.weights,
                         input: &dz[t.saturating_sub(segment.reach).min(dz.len())..],
@@ -176,24 +225,24 @@ impl ResidualLayer {
                         start: Start::Zero,
                         output: dx.reborrow(),
                     }
-                    .run(isa);
-                    if (self.context()..self.context() + out_len).contains(&t) {
+                    .run(self.isa);
+                    if (context..context + out_len).contains(&t) {
                         Combine {
-                            weights: &shortcut,
-                            input: &dy[t - self.context()..],
+                            weights: &self.shortcut,
+                            input: &dy[t - context..],
                             taps: &own,
                             start: Start::Itself,
                             output: dx,
                         }
-                        .run(isa);
+                        .run(self.isa);
                     }
                 }
             }
-        };
-        tasks(batch, len).into_par_iter().for_each(run);
-        dx
+        });
     }
+}
 
+impl ResidualLayer {
     /// x from end to end, cut where another tap begins or ends to read it.
     fn segments(&self, weights: &ResidualSlices<'_>, len: usize) -> Vec<Segment> {
         let (ins, outs, kernel) = (self.in_channels, self.out_channels, self.kernel_size);
