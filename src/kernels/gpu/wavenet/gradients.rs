@@ -18,7 +18,7 @@ use crate::kernels::gpu::sums::add_parts;
 use crate::kernels::wavenet::WaveNet;
 
 /// Samples that a sum over time is cut into.
-const PIECE: usize = 256;
+const PIECE: usize = 512;
 /// Threads of a cube: few, so that few are left over in the last.
 const THREADS: usize = 64;
 /// Fours of rows, and of columns, that a thread works on at once: what it reads serves all of them.

@@ -28,7 +28,8 @@ use crate::kernels::wavenet::WaveNet;
 
 pub(in crate::kernels) use places::kept_bytes;
 
-/// The widest layer: its channels and the gates' are registers of a thread.
+/// The widest layer, and input: a layer's channels and the gates' are registers of a thread, and what is
+/// fetched of its weights at once fits into the 16 KB that the threads of a cube share on any card.
 pub(in crate::kernels) const MOST_CHANNELS: usize = 32;
 
 /// A network on a card. Inputs x and the flat list of weights; outputs y and the signals.
