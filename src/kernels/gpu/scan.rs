@@ -174,6 +174,40 @@ impl CardOperator for CardScan {
     }
 }
 
+/// A state: A, its step Δ, its pole a = e^(Δ·A), and what an input held for a step does to it,
+/// (a − 1)/A.
+#[derive(CubeType, Clone, Copy)]
+struct State {
+    a_re: f32,
+    a_im: f32,
+    step: f32,
+    pole_re: f32,
+    pole_im: f32,
+    held_re: f32,
+    held_im: f32,
+}
+
+/// State `at` of all rows'; `per_step` neighbours share a step.
+#[cube]
+fn state(log_step: &[f32], decay: &[f32], frequency: &[f32], at: usize, per_step: usize) -> State {
+    let step = f32::exp(log_step[at / per_step]);
+    let a_re = -softplus(decay[at]);
+    let a_im = frequency[at];
+    let size = f32::exp(a_re * step);
+    let pole_re = size * cosine(a_im * step);
+    let pole_im = size * sine(a_im * step);
+    let square = a_re * a_re + a_im * a_im;
+    State {
+        a_re,
+        a_im,
+        step,
+        pole_re,
+        pole_im,
+        held_re: ((pole_re - 1.0f32) * a_re + pole_im * a_im) / square,
+        held_im: (pole_im * a_re - (pole_re - 1.0f32) * a_im) / square,
+    }
+}
+
 /// Re a, Im a, Re c, Im c of all states of a row, of which `per_step` neighbours share a step.
 #[cube]
 #[allow(clippy::too_many_arguments)]
@@ -191,22 +225,13 @@ fn coefficients(
     #[unroll]
     for n in 0..states {
         let at = row * states + n;
-        let step = f32::exp(log_step[at / per_step]);
-        let a_re = -softplus(decay[at]);
-        let a_im = frequency[at];
-        let size = f32::exp(a_re * step);
-        let pole_re = size * cosine(a_im * step);
-        let pole_im = size * sine(a_im * step);
-        // (a − 1)/A
-        let square = a_re * a_re + a_im * a_im;
-        let held_re = ((pole_re - 1.0f32) * a_re + pole_im * a_im) / square;
-        let held_im = (pole_im * a_re - (pole_re - 1.0f32) * a_im) / square;
-        values[n] = pole_re;
-        values[states + n] = pole_im;
+        let state = state(log_step, decay, frequency, at, per_step);
+        values[n] = state.pole_re;
+        values[states + n] = state.pole_im;
         let c_re = output_re[at] * 2.0f32;
         let c_im = output_im[at] * 2.0f32;
-        values[2 * states + n] = c_re * held_re - c_im * held_im;
-        values[3 * states + n] = c_re * held_im + c_im * held_re;
+        values[2 * states + n] = c_re * state.held_re - c_im * state.held_im;
+        values[3 * states + n] = c_re * state.held_im + c_im * state.held_re;
     }
     values
 }
@@ -414,15 +439,11 @@ fn weight_gradients(
     let mut of_steps = Shared::<[f32]>::new_slice(states);
     if unit < states {
         let at = row * states + unit;
-        let step = f32::exp(log_step[at / per_step]);
-        let a_re = -softplus(decay[at]);
-        let a_im = frequency[at];
-        let size = f32::exp(a_re * step);
-        let pole_re = size * cosine(a_im * step);
-        let pole_im = size * sine(a_im * step);
+        let state = state(log_step, decay, frequency, at, per_step);
+        let (a_re, a_im, step) = (state.a_re, state.a_im, state.step);
+        let (pole_re, pole_im) = (state.pole_re, state.pole_im);
+        let (held_re, held_im) = (state.held_re, state.held_im);
         let square = a_re * a_re + a_im * a_im;
-        let held_re = ((pole_re - 1.0f32) * a_re + pole_im * a_im) / square;
-        let held_im = (pole_im * a_re - (pole_re - 1.0f32) * a_im) / square;
         // c = 2·C·held
         let g_re = sums[2 * states + unit] * 2.0f32;
         let g_im = sums[3 * states + unit] * 2.0f32;

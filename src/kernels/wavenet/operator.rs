@@ -53,7 +53,7 @@ fn fits_a_card(net: &WaveNet) -> Result<(), String> {
         .arrays
         .iter()
         .flat_map(|array| [array.channels, array.head_channels]);
-    match widths.max() {
+    match widths.chain([net.in_channels]).max() {
         Some(widest) if widest > MOST_CHANNELS => Err(format!(
             " of {widest} channels (kernels go up to {MOST_CHANNELS})"
         )),
