@@ -85,7 +85,7 @@ impl EffectNetwork for DenseNetwork {
             true => Activation::Relu,
             false => Activation::Identity,
         };
-        let activate = |x| kernels::activate(x, curve.clone());
+        let activate = |x| kernels::activate(x, curve);
         let x = activate(layer(dry, &self.first_weight, &self.first_bias));
         let x = activate(layer(x, &self.second_weight, &self.second_bias));
         layer(x, &self.third_weight, &self.third_bias)

@@ -948,7 +948,7 @@ fn nothing_of_what_memory_held_before_is_left_in_it() {
     held("activate", &[], &|p| {
         kernels::activate(p[0].three(), Activation::Tanh)
     });
-    held("p_relu", &[bias.clone()], &|p| {
+    held("p_relu", std::slice::from_ref(&bias), &|p| {
         kernels::p_relu(p[0].three(), p[1].one())
     });
     held("mono long_filter", &[weights.data([50], 0.1)], &|p| {

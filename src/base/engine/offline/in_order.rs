@@ -46,15 +46,17 @@ impl InOrder {
         let begins = !std::mem::replace(&mut self.started, true);
         let (dry, wet) = self.channels;
         let sides = block.chunks(dry).zip(output.chunks_mut(wet));
-        let mut voices: Vec<_> = self.engines.iter_mut().zip(sides).collect();
-        let play = |voices: &mut [(&mut Engine, (&[&[f32]], &mut [Vec<f32>]))]| {
-            for (engine, (heard, made)) in voices {
-                if begins {
-                    engine.prewarm();
-                }
-                play(engine, heard, made);
-            }
-        };
+        let mut voices: Vec<Voice> = self
+            .engines
+            .iter_mut()
+            .zip(sides)
+            .map(|(engine, (heard, made))| Voice {
+                engine,
+                heard,
+                made,
+            })
+            .collect();
+        let play = |voices: &mut [Voice]| voices.iter_mut().for_each(|voice| voice.play(begins));
         let threads = self.threads.min(voices.len());
         if threads < 2 || len < SHORTEST {
             return play(&mut voices);
@@ -65,6 +67,22 @@ impl InOrder {
                 scope.spawn(|| play(voices));
             }
         });
+    }
+}
+
+/// What one engine plays of a block.
+struct Voice<'a> {
+    engine: &'a mut Engine,
+    heard: &'a [&'a [f32]],
+    made: &'a mut [Vec<f32>],
+}
+
+impl Voice<'_> {
+    fn play(&mut self, begins: bool) {
+        if begins {
+            self.engine.prewarm();
+        }
+        play(self.engine, self.heard, self.made);
     }
 }
 

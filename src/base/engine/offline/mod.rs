@@ -39,7 +39,7 @@ pub struct OfflinePlayer {
 #[derive(Debug)]
 enum Way {
     InOrder(InOrder),
-    InParts(InParts),
+    InParts(Box<InParts>),
 }
 
 impl Engine {
@@ -120,7 +120,7 @@ impl OfflinePlayer {
             _ => None,
         };
         let way = match in_parts {
-            Some(in_parts) => Way::InParts(in_parts),
+            Some(in_parts) => Way::InParts(Box::new(in_parts)),
             None => Way::InOrder(InOrder::new(network, voices, threads)?),
         };
         Ok(Self {
