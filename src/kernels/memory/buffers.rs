@@ -12,11 +12,24 @@ use std::sync::Mutex;
 use super::line::LINE;
 use super::pages;
 
-/// The idle buffers, those that have been so for longest first.
-static IDLE: Mutex<VecDeque<Vec<f32>>> = Mutex::new(VecDeque::new());
+static IDLE: Mutex<Idle> = Mutex::new(Idle {
+    buffers: VecDeque::new(),
+    requests: 0,
+});
+
+/// The idle buffers.
+struct Idle {
+    /// Those that have been so for longest first, each with the number of the request it came back after.
+    buffers: VecDeque<(u64, Vec<f32>)>,
+    /// How many there were.
+    requests: u64,
+}
 
 /// How many idle buffers are held at most; more are given back to the system.
 const MOST_IDLE: usize = 64;
+
+/// A buffer that so many requests did not want is of a size that the work no longer has.
+const PATIENCE: u64 = 2048;
 
 /// From so many floats on a buffer is worth keeping.
 const LARGE: usize = 1 << 14;
@@ -77,21 +90,23 @@ impl PartialEq for Buffer {
 /// Gives every idle buffer back to the system.
 pub fn release() {
     if let Ok(mut idle) = IDLE.lock() {
-        idle.clear();
+        idle.buffers.clear();
     }
 }
 
-/// The smallest idle buffer that holds `len` and is not much larger. Where there is none, the work is of
-/// other sizes than it was, and the one that waits for longest is given back.
+/// The smallest idle buffer that holds `len` and is not much larger.
 fn take(len: usize) -> Option<Vec<f32>> {
     let mut idle = IDLE.lock().ok()?;
-    let fitting = (0..idle.len())
-        .filter(|&at| (len..=2 * len).contains(&idle[at].len()))
-        .min_by_key(|&at| idle[at].len());
+    idle.requests += 1;
+    let fitting = (0..idle.buffers.len())
+        .filter(|&at| (len..=2 * len).contains(&idle.buffers[at].1.len()))
+        .min_by_key(|&at| idle.buffers[at].1.len());
     if fitting.is_none() {
-        idle.pop_front();
+        let old = idle.requests.saturating_sub(PATIENCE);
+        idle.buffers.retain(|&(since, _)| since >= old);
     }
-    idle.remove(fitting?)
+    let (_, values) = idle.buffers.remove(fitting?)?;
+    Some(values)
 }
 
 impl Drop for Buffer {
@@ -100,10 +115,12 @@ impl Drop for Buffer {
             return;
         }
         if let Ok(mut idle) = IDLE.lock() {
-            if idle.len() == MOST_IDLE {
-                idle.pop_front();
+            if idle.buffers.len() == MOST_IDLE {
+                idle.buffers.pop_front();
             }
-            idle.push_back(std::mem::take(&mut self.values));
+            let since = idle.requests;
+            idle.buffers
+                .push_back((since, std::mem::take(&mut self.values)));
         }
     }
 }
