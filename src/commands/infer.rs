@@ -8,6 +8,7 @@ use crate::audio::range::{LevelMeter, LevelRange};
 use crate::audio::{SampleFormat, SampleRate};
 use crate::dsp::resample::Resampler;
 use crate::files;
+use crate::kernels;
 use crate::playing::instrument::{ENGINE, Setting};
 use crate::playing::{Instrument, Playable, Player};
 use crate::progress::{Event, Observer, Task};
@@ -119,6 +120,8 @@ const LOUDER: f64 = 6.0;
 /// A run without weights, a file that cannot be read or written; no half-written file stays.
 pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let started = Instant::now();
+    // Each part of a sound is as large as the one before.
+    kernels::hold_freed_memory();
     let targets = targets(request)?;
     let playable = Playable::open(&request.model)?;
     let controls = controls_of(request, &playable)?;
