@@ -10,6 +10,7 @@ use crate::kernels::{self, activation::Activation};
 use crate::network::{self, Architecture, Control, WindowNetwork};
 use burn::module::Param;
 use burn::prelude::*;
+use std::f32::consts::PI;
 
 /// `window_len → hidden → hidden → window_len`.
 #[derive(Module, Debug)]
@@ -114,7 +115,11 @@ impl EffectNetwork for DenseNetwork {
         let len = self.window_len();
         let silence = Tensor::zeros([1, 1, len], &self.third_bias.val().device());
         let at_rest = self.forward(silence).reshape([len]).detach();
-        let constant = at_rest.clone().mean() + by;
+        // Its mean as it is played: windows, half overlapping, are cross-faded.
+        let fade = |at: usize| 1.0 - (2.0 * PI * at as f32 / len as f32).cos();
+        let fade: Vec<f32> = (0..len).map(fade).collect();
+        let fade = Tensor::<1>::from_data(TensorData::new(fade, [len]), &at_rest.device());
+        let constant = (at_rest.clone() * fade).mean() + by;
         self.third_bias = self
             .third_bias
             .clone()
@@ -167,7 +172,8 @@ mod tests {
                 network.forward(x).into_data().try_into_vec().unwrap()
             };
             let [silence, sound] = [0.0, 0.3].map(|x| answer(&network, x));
-            let mean = silence.iter().sum::<f32>() / 40.0;
+            let fade = |at: usize| (1.0 - (PI * at as f32 / 20.0).cos()) / 40.0;
+            let mean: f32 = (0..40).map(|at| fade(at) * silence[at]).sum();
             network.shift_output(&[0.5]);
             let [after, moved] = [0.0, 0.3].map(|x| answer(&network, x));
             let by = after[0];
