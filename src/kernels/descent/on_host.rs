@@ -42,12 +42,10 @@ impl ListWork for HostDescent {
             scales: self.step.scales(),
             scale,
         };
-        each(
-            &mut self.chunks(weights, gradients, &mut updated),
-            |chunk| {
-                isa.run(Update { walk, chunk });
-            },
-        );
+        let mut chunks = self.chunks(weights, gradients, &mut updated);
+        each(count(weights), &mut chunks, |chunk| {
+            isa.run(Update { walk, chunk });
+        });
         updated
     }
 }
@@ -74,12 +72,12 @@ impl HostDescent {
         let mut moments = self.moments.each_mut().map(Vec::as_mut_slice);
         let places = weights.iter().zip(gradients).zip(updated).zip(&self.decays);
         for (((weights, gradients), updated), &decay) in places {
-            let lens = (gradients.data.len(), updated.len());
             assert_eq!(
-                lens,
-                (weights.data.len(), lens.0),
-                "a gradient is of another length"
+                gradients.data.len(),
+                weights.data.len(),
+                "a gradient's length"
             );
+            assert_eq!(updated.len(), weights.data.len(), "room for the weights");
             let mut updated: &mut [f32] = updated;
             for (weights, gradients) in weights.data.chunks(CHUNK).zip(gradients.data.chunks(CHUNK))
             {
@@ -105,16 +103,17 @@ fn first<'a, T>(slice: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     first
 }
 
-/// Calls `work` with every chunk.
-fn each(chunks: &mut [Chunk<'_>], work: impl Fn(&mut Chunk<'_>) + Sync) {
-    match chunks
-        .iter()
-        .map(|chunk| chunk.weights.len())
-        .sum::<usize>()
-    {
-        ..MANY => chunks.iter_mut().for_each(work),
-        _ => crew::each(true, chunks, work),
+/// Calls `work` with every task, on several threads where all of them have numbers enough.
+fn each<T: Send>(numbers: usize, tasks: &mut [T], work: impl Fn(&mut T) + Sync) {
+    match numbers {
+        ..MANY => tasks.iter_mut().for_each(work),
+        _ => crew::each(true, tasks, work),
     }
+}
+
+/// Of all tensors together.
+fn count(tensors: &[Values<'_>]) -> usize {
+    tensors.iter().map(|all| all.data.len()).sum()
 }
 
 /// Some weights of a tensor.
@@ -203,10 +202,7 @@ fn sum_of_squares(isa: Isa, gradients: &[Values<'_>]) -> f32 {
     let chunks = gradients.iter().flat_map(|all| all.data.chunks(CHUNK));
     let mut sums: Vec<(&[f32], f32)> = chunks.map(|chunk| (chunk, 0.0)).collect();
     let sum = |(chunk, sum): &mut (&[f32], f32)| *sum = isa.run(Squares(chunk));
-    match sums.len() * CHUNK {
-        ..MANY => sums.iter_mut().for_each(sum),
-        _ => crew::each(true, &mut sums, sum),
-    }
+    each(count(gradients), &mut sums, sum);
     sums.iter().map(|(_, sum)| f64::from(*sum)).sum::<f64>() as f32
 }
 

@@ -43,12 +43,12 @@ pub(super) struct InParts {
 }
 
 impl InParts {
-    /// `None` where the system has no threads.
+    /// With an engine of the network that tries knobs; `None` where the system has no threads.
     ///
     /// # Errors
     /// The description is not valid.
     pub fn new(
-        network: &Network,
+        (network, judge): (&Network, Engine),
         voices: usize,
         receptive_field: usize,
         threads: usize,
@@ -65,7 +65,7 @@ impl InParts {
             shortest: SHORTEST * receptive_field.max(CHUNK),
             made: channels.wet,
             controls: None,
-            judge: Engine::new(network)?,
+            judge,
             flying: VecDeque::new(),
             first: 0,
             stretches: VecDeque::new(),

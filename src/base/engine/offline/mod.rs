@@ -111,11 +111,11 @@ impl OfflinePlayer {
                 });
             }
         };
-        let on_grid = Engine::new(network)?.is_on_grid();
-        let finite = network.receptive_field().filter(|_| !on_grid);
+        let first = Engine::new(network)?;
+        let finite = network.receptive_field().filter(|_| !first.is_on_grid());
         let in_parts = match finite {
             Some(field) if threads > 1 && voices > 0 => {
-                InParts::new(network, voices, field, threads)?
+                InParts::new((network, first), voices, field, threads)?
             }
             _ => None,
         };
