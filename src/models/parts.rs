@@ -91,26 +91,23 @@ impl Conv {
         rows.reshape([-1]).flip([0])
     }
 
-    /// φ of this convolution of x, plus `shortcut`, of one tap, of x where that is aligned with it:
-    /// `[batch, in, context + n]` → `[batch, out, n]`.
-    pub fn forward_beside(
+    /// φ of this convolution of x, plus `shortcut`, of one tap, of x where that is aligned with it, as one
+    /// layer; `None` without a bias.
+    pub fn beside(
         &self,
-        x: Tensor<3>,
         activation: &Activation,
         shortcut: &Conv,
-    ) -> Tensor<3> {
-        let Some(bias) = &self.bias else {
-            let y = activation.forward(self.forward(x.clone()));
-            let heard = latest(x, y.dims()[2]);
-            return y + shortcut.forward(heard);
-        };
-        let weights = kernels::ResidualWeights {
-            conv: self.weight.val(),
-            bias: bias.val(),
-            shortcut: shortcut.weight.val(),
-            slopes: activation.slopes.as_ref().map(Param::val),
-        };
-        kernels::residual_layer(x, weights, self.dilation, activation.function)
+    ) -> Option<kernels::ResidualTensors> {
+        Some(kernels::ResidualTensors {
+            weights: kernels::ResidualWeights {
+                conv: self.weight.val(),
+                bias: self.bias.as_ref()?.val(),
+                shortcut: shortcut.weight.val(),
+                slopes: activation.slopes.as_ref().map(Param::val),
+            },
+            dilation: self.dilation,
+            activation: activation.function,
+        })
     }
 
     /// Past samples that one output needs besides the newest.

@@ -7,6 +7,7 @@ use super::init::WeightInit;
 use super::parts::{Activation, Conv, Film, latest, sound_and_knobs};
 use super::work::Work;
 use crate::config::{Conditioning, TcnConfig};
+use crate::kernels;
 use crate::network::{self, Architecture, AudioChannels, Control, Layer};
 use burn::prelude::*;
 
@@ -69,29 +70,38 @@ impl Tcn {
     }
 }
 
+impl TcnLayer {
+    /// As a layer that knobs do not modulate; `None` where they do.
+    fn plain(&self) -> Option<kernels::ResidualTensors> {
+        match self.film {
+            Some(_) => None,
+            None => self.conv.beside(&self.activation, &self.shortcut),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, knobs: Option<&Tensor<3>>) -> Tensor<3> {
+        let mut y = self.conv.forward(x.clone());
+        if let (Some(film), Some(knobs)) = (&self.film, knobs) {
+            y = film.forward(y, knobs.clone());
+        }
+        let heard = latest(x, y.dims()[2]);
+        self.activation.forward(y) + self.shortcut.forward(heard)
+    }
+}
+
 impl EffectNetwork for Tcn {
     /// `[batch, inputs, context + n]` → `[batch, wet, n]`.
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let (sound, knobs) = sound_and_knobs(input.clone(), self.audio.dry);
-        let mut x = if self.has_film() { sound } else { input };
-        for layer in &self.layers {
-            x = match (&layer.film, &knobs) {
-                (Some(film), Some(knobs)) => {
-                    let y = film.forward(layer.conv.forward(x.clone()), knobs.clone());
-                    let heard = latest(x, y.dims()[2]);
-                    layer.activation.forward(y) + layer.shortcut.forward(heard)
-                }
-                _ => {
-                    let TcnLayer {
-                        conv,
-                        activation,
-                        shortcut,
-                        ..
-                    } = layer;
-                    conv.forward_beside(x, activation, shortcut)
-                }
-            };
-        }
+        let x = if self.has_film() { sound } else { input };
+        let plain: Option<Vec<_>> = self.layers.iter().map(TcnLayer::plain).collect();
+        let x = match plain {
+            Some(layers) => kernels::residual_layers(x, layers),
+            None => {
+                let through = |x, layer: &TcnLayer| layer.forward(x, knobs.as_ref());
+                self.layers.iter().fold(x, through)
+            }
+        };
         self.head.forward(x)
     }
 

@@ -12,8 +12,8 @@ use effigy::kernels::activation::Activation;
 use effigy::kernels::recurrent::Cell;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::kernels::{
-    self, Filters, RecurrentState, RecurrentWeights, ResidualWeights, Row, ScaleShift, ScanWeights,
-    composed,
+    self, Filters, RecurrentState, RecurrentWeights, ResidualTensors, ResidualWeights, Row,
+    ScaleShift, ScanWeights, composed,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -832,6 +832,44 @@ fn residual_layers_of_random_shapes_equal_the_composed_form() {
             );
         }
     }
+}
+
+#[test]
+fn stacks_of_residual_layers_equal_the_composed_layers() {
+    let (batch, channels, kernel, len) = (2, [2, 9, 4], 3, 900);
+    let mut noise = Noise::new(77);
+    let mut inputs = vec![noise.data([batch, channels[0], len], 1.0)];
+    for two in channels.windows(2) {
+        inputs.push(noise.data([two[1], two[0], kernel], 0.3));
+        inputs.push(noise.data([two[1], two[0], 1], 0.3));
+        inputs.push(noise.data([two[1]], 1.0));
+        inputs.push(noise.data([two[1]], 0.5));
+    }
+    let layers = |p: &[Parameter]| {
+        let layer = |(p, dilation): (&[Parameter], usize)| ResidualTensors {
+            weights: ResidualWeights {
+                conv: p[0].three(),
+                shortcut: p[1].three(),
+                bias: p[2].one(),
+                slopes: Some(p[3].one()),
+            },
+            dilation,
+            activation: Activation::PRelu,
+        };
+        p[1..].chunks(4).zip([1, 50]).map(layer).collect::<Vec<_>>()
+    };
+    compare_case(
+        0,
+        "two residual layers",
+        &inputs,
+        &|p| kernels::residual_layers(p[0].three(), layers(p)),
+        &|p| {
+            let alone = |x, layer: ResidualTensors| {
+                composed::residual_layer(x, layer.weights, layer.dilation, layer.activation)
+            };
+            layers(p).into_iter().fold(p[0].three(), alone)
+        },
+    );
 }
 
 /// Both forms round here, and the steep logarithm of the quietest bins multiplies it: the tenfold

@@ -8,7 +8,7 @@ use effigy::kernels::encoder_decoder::{EncoderDecoder, FilterSlices, Middle};
 use effigy::kernels::recurrent::{
     Cell, PlainRecurrentState, Recurrent, RecurrentGradients, RecurrentSlices,
 };
-use effigy::kernels::residual::{Curve, ResidualLayer, ResidualSlices};
+use effigy::kernels::residual::{Curve, ResidualLayer, ResidualStack};
 use effigy::kernels::scan::{PlainScanState, Scan, ScanSlices};
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
@@ -907,12 +907,13 @@ fn residual_layers_equal_their_parts_forward_and_backward() {
             let s = noise(&mut rng, one.weights(), size);
             let [b, slopes] = [1.0, 0.5].map(|size| noise(&mut rng, outs, size));
             let dy = noise(&mut rng, batch * outs * out_len, 1.0);
-            let weights = ResidualSlices {
-                conv: &w,
-                bias: &b,
-                shortcut: &s,
-                slopes: if curve == Curve::Slopes { &slopes } else { &[] },
+            let slopes = if curve == Curve::Slopes {
+                slopes
+            } else {
+                Vec::new()
             };
+            let weights = [&w[..], &s, &b, &slopes].concat();
+            let stack = ResidualStack::new(vec![shape]);
             // What the shortcut hears.
             let newest = |x: &[f64]| -> Vec<f64> {
                 x.chunks(len)
@@ -945,30 +946,92 @@ fn residual_layers_equal_their_parts_forward_and_backward() {
                     *to += of;
                 }
             }
-            let mut dslopes = vec![0.0; weights.slopes.len()];
+            let mut dslopes = vec![0.0; slopes.len()];
             for (at, z) in z.iter().enumerate().filter(|_| curve == Curve::Slopes) {
                 dslopes[channel(at)] += dy64[at] * z.min(0.0);
             }
             for isa in Isa::available() {
                 let what = format!("{shape:?} on {isa}");
                 let mut got = vec![f32::NAN; y.len()];
-                let kept = shape.forward(isa, batch, &x, &weights, &mut got, true);
+                let kept = stack.forward(isa, batch, &x, &weights, &mut got, true);
                 assert_outputs(&what, &got, &y);
                 let mut unkept = vec![f32::NAN; y.len()];
-                shape.forward(isa, batch, &x, &weights, &mut unkept, false);
+                stack.forward(isa, batch, &x, &weights, &mut unkept, false);
                 assert!(got == unkept, "{what}");
-                let got = shape.backward(isa, batch, &x, &weights, &kept, &dy, true);
-                assert_gradients(&what, &got.x.unwrap(), &dx);
-                for (got, exact) in [
-                    (&got.conv, &dw),
-                    (&got.bias, &db),
-                    (&got.shortcut, &ds),
-                    (&got.slopes, &dslopes),
-                ] {
-                    assert_gradients(&what, got, exact);
+                let (got, list) = stack.backward(isa, batch, &x, &weights, &kept, &dy, true);
+                assert_gradients(&what, &got.unwrap(), &dx);
+                let mut rest = list.as_slice();
+                for exact in [&dw, &ds, &db, &dslopes] {
+                    let (own, others) = rest.split_at(exact.len());
+                    assert_gradients(&what, own, exact);
+                    rest = others;
                 }
+                assert!(rest.is_empty(), "{what}");
             }
         }
+    }
+}
+
+/// Layers one behind another are bit for bit what each of them gives in turn, and an item is what it is
+/// alone.
+#[test]
+fn a_stack_of_residual_layers_is_one_after_another() {
+    let layer = |ins, outs, kernel_size, dilation, curve| ResidualLayer {
+        in_channels: ins,
+        out_channels: outs,
+        kernel_size,
+        dilation,
+        curve,
+    };
+    let layers = [
+        layer(2, 5, 3, 1, Curve::Slopes),
+        layer(5, 16, 5, 30, Curve::One(Activation::Tanh)),
+        layer(16, 3, 2, 7, Curve::Slopes),
+    ];
+    let (batch, out_len) = (3, 4111);
+    let stack = ResidualStack::new(layers.to_vec());
+    let alone = layers.map(|layer| ResidualStack::new(vec![layer]));
+    let len = out_len + stack.context();
+    let mut rng = rng(43);
+    let x = noise(&mut rng, batch * 2 * len, 1.0);
+    let dy = noise(&mut rng, batch * 3 * out_len, 1.0);
+    let lists = alone
+        .each_ref()
+        .map(|one| noise(&mut rng, one.weights(), 0.3));
+    let weights = lists.concat();
+    for isa in Isa::available() {
+        let mut y = vec![f32::NAN; batch * 3 * out_len];
+        let kept = stack.forward(isa, batch, &x, &weights, &mut y, true);
+        let mut unkept = vec![f32::NAN; y.len()];
+        stack.forward(isa, batch, &x, &weights, &mut unkept, false);
+        assert!(y == unkept, "{isa}");
+        let (dx, dw) = stack.backward(isa, batch, &x, &weights, &kept, &dy, true);
+        let mut heard = vec![x.clone()];
+        let mut memory = Vec::new();
+        for (one, weights) in alone.iter().zip(&lists) {
+            let x = heard.last().unwrap();
+            let rows = batch * one.channels().0;
+            let len = x.len() / rows - one.context();
+            let mut given = vec![f32::NAN; batch * one.channels().1 * len];
+            memory.push(one.forward(isa, batch, x, weights, &mut given, true));
+            heard.push(given);
+        }
+        assert!(heard.pop().unwrap() == y, "{isa}");
+        let (mut above, mut gradients) = (dy.clone(), Vec::new());
+        for (at, one) in alone.iter().enumerate().rev() {
+            let (weights, kept) = (&lists[at], &memory[at]);
+            let (dx, dw) = one.backward(isa, batch, &heard[at], weights, kept, &above, true);
+            above = dx.unwrap().to_vec();
+            gradients.splice(0..0, dw);
+        }
+        assert!(dx.unwrap()[..] == above, "{isa}");
+        assert!(dw == gradients, "{isa}");
+        let (none, same) = stack.backward(isa, batch, &x, &weights, &kept, &dy, false);
+        assert!(none.is_none() && same == dw, "{isa}");
+        let mut second = vec![f32::NAN; 3 * out_len];
+        let of_x = 2 * len;
+        stack.forward(isa, 1, &x[of_x..2 * of_x], &weights, &mut second, false);
+        assert!(second == y[3 * out_len..6 * out_len], "{isa}");
     }
 }
 

@@ -1,113 +1,78 @@
-//! The layer backward, item by item: one pass over blocks of time for the gradient of what goes into φ
+//! The layer backward on one item: one pass over blocks of time for the gradient of what goes into φ
 //! and of all weights, and one for that of x while the first is still near.
 
 use rayon::prelude::*;
 
-use super::shape::{Curve, ResidualGradients, ResidualLayer, ResidualSlices};
+use super::shape::{ResidualLayer, ResidualSlices};
 use crate::kernels::activation::{Activation, OnVectors, spelled_out};
-use crate::kernels::memory::{Buffer, scratch};
+use crate::kernels::memory::{Buffer, padded, scratch};
 use crate::kernels::partition::{add_parts, tasks};
 use crate::kernels::products::combine::{Combine, Packed, Start};
 use crate::kernels::products::row_products::RowProducts;
 use crate::kernels::products::rows::{Rows, Shared, each_vector, load, store};
 use crate::simd::{Isa, Kernel, Simd};
 
-/// What the gradients are made of, beside the weights: an item's rows.
-#[derive(Clone, Copy)]
-struct Item<'a> {
-    x: &'a [f32],
-    /// What went into φ.
-    z: &'a [f32],
-    dy: &'a [f32],
+/// A layer, ready for the gradients of items.
+pub(super) struct Backward<'a> {
+    layer: &'a ResidualLayer,
+    isa: Isa,
+    weights: ResidualSlices<'a>,
+    out_len: usize,
+    shortcut: Packed,
+    /// Of x from end to end.
+    segments: Vec<Segment>,
 }
 
-/// Item, first sample, samples.
-type Stretch = (usize, usize, usize);
+/// An item's signals around a layer, two of them with the floats from row to row.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub x: (&'a [f32], usize),
+    /// What went into φ, in rows of whole cache lines.
+    pub z: &'a [f32],
+    pub dy: (&'a [f32], usize),
+}
 
-impl ResidualLayer {
-    /// The gradients for dy, shaped like y; that of x only if `want_x`. `kept` is what
-    /// [`ResidualLayer::forward`] gave for this x.
-    ///
-    /// # Panics
-    /// A slice's length does not fit the shape, or `kept` is not this input's.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "plain slices, each a tensor of the formula"
-    )]
-    pub fn backward(
-        &self,
+impl<'a> Backward<'a> {
+    /// For y of `out_len` samples.
+    pub fn new(
+        layer: &'a ResidualLayer,
         isa: Isa,
-        batch: usize,
-        x: &[f32],
-        weights: &ResidualSlices<'_>,
-        kept: &[f32],
-        dy: &[f32],
-        want_x: bool,
-    ) -> ResidualGradients {
-        self.check(weights);
-        let (len, out_len) = self.lengths(batch, x);
-        let (of_x, of_y) = (self.in_channels * len, self.out_channels * out_len);
-        assert_eq!(dy.len(), batch * of_y);
-        assert_eq!(kept.len(), dy.len());
-        let back = want_x.then(|| Back::new(self, isa, weights, len));
-        let mut dx = Buffer::new(if want_x { x.len() } else { 0 });
-        // Without dx every item gets an empty piece of it.
-        let mut pieces: Vec<&mut [f32]> = match want_x {
-            true => dx.chunks_exact_mut(of_x).collect(),
-            false => (0..batch).map(|_| Default::default()).collect(),
-        };
-        let stretches = [tasks(batch, out_len), tasks(batch, len)];
-        let of_item = |all: &[Stretch], item: usize| -> Vec<Stretch> {
-            let own = all.iter().filter(|stretch| stretch.0 == item);
-            own.copied().collect()
-        };
-        let parts: Vec<Vec<Vec<f32>>> = pieces
-            .par_iter_mut()
-            .enumerate()
-            .map(|(at, dx)| {
-                let item = Item {
-                    x: &x[at * of_x..][..of_x],
-                    z: &kept[at * of_y..][..of_y],
-                    dy: &dy[at * of_y..][..of_y],
-                };
-                let mut dz = Buffer::new(of_y);
-                let own = of_item(&stretches[0], at);
-                let parts = self.weight_gradients(isa, weights, item, own, &mut dz);
-                if let Some(back) = &back {
-                    back.run((&dz, item.dy), of_item(&stretches[1], at), dx);
-                }
-                parts
-            })
-            .collect();
-        let mut gradients = self.summed(&parts.concat());
-        gradients.x = want_x.then_some(dx);
-        gradients
+        weights: ResidualSlices<'a>,
+        out_len: usize,
+    ) -> Self {
+        let (ins, outs) = (layer.in_channels, layer.out_channels);
+        Self {
+            layer,
+            isa,
+            weights,
+            out_len,
+            shortcut: Packed::new(ins, outs, |i, o| weights.shortcut[o * ins + i]),
+            segments: segments(layer, &weights, out_len),
+        }
     }
 
-    /// How many numbers the gradients of w, s, b and the slopes have.
-    fn sizes(&self) -> [usize; 4] {
-        let (ins, outs) = (self.in_channels, self.out_channels);
-        [outs * ins * self.kernel_size, outs * ins, outs, outs]
+    /// Writes the gradients of all weights, in a list as the weights are, and, where it is wanted, that of
+    /// x, with the floats from row to row.
+    pub fn run(&self, item: Around<'_>, dw: &mut [f32], dx: Option<(&mut [f32], usize)>) {
+        let mut dz = Buffer::new(self.layer.out_channels * padded(self.out_len));
+        let parts = self.weight_gradients(item, &mut dz);
+        add_parts(&parts, dw);
+        if let Some(dx) = dx {
+            self.input_gradient(&dz, item.dy, dx);
+        }
     }
 
-    /// An item's dz, and of each stretch the gradients of all weights.
-    fn weight_gradients(
-        &self,
-        isa: Isa,
-        weights: &ResidualSlices<'_>,
-        item: Item<'_>,
-        stretches: Vec<Stretch>,
-        dz: &mut [f32],
-    ) -> Vec<Vec<f32>> {
+    /// The item's dz, in rows of whole cache lines, and of each stretch the gradients of all weights.
+    fn weight_gradients(&self, item: Around<'_>, dz: &mut [f32]) -> Vec<Vec<f32>> {
         const BLOCK: usize = 480;
-        let Item { x, z, dy } = item;
-        let (ins, outs) = (self.in_channels, self.out_channels);
-        let (len, out_len) = (x.len() / ins, z.len() / outs);
-        let sizes = self.sizes();
-        let taps = self.taps(ins, len);
-        let newest: Vec<usize> = (0..ins).map(|i| i * len + self.context()).collect();
+        let Around { x, z, dy } = item;
+        let (ins, outs) = (self.layer.in_channels, self.layer.out_channels);
+        let (taps, context) = (self.layer.taps(ins, x.1), self.layer.context());
+        let newest: Vec<usize> = (0..ins).map(|i| i * x.1 + context).collect();
+        let row = padded(self.out_len);
         let dz = Shared::new(dz);
-        let part = |(_, from, count): Stretch| {
+        let part = |(_, from, count): (usize, usize, usize)| {
+            let sizes = self.layer.sizes();
             let mut part = vec![0.0; sizes.iter().sum()];
             let (conv, rest) = part.split_at_mut(sizes[0]);
             let (shortcut, rest) = rest.split_at_mut(sizes[1]);
@@ -116,108 +81,55 @@ impl ResidualLayer {
                 for t in (from..from + count).step_by(BLOCK) {
                     let count = BLOCK.min(from + count - t);
                     // SAFETY: each stretch and block writes its own samples.
-                    let mut dz = unsafe { dz.rows(t, out_len, outs, count) };
+                    let mut dz = unsafe { dz.rows(t, row, outs, count) };
                     for (o, near) in near.chunks_exact_mut(BLOCK).enumerate() {
-                        let at = o * out_len + t;
                         let near = &mut near[..count];
-                        let [of_bias, of_slope] = isa.run(Uncurve {
-                            activation: self.function(weights, o),
-                            z: &z[at..][..count],
-                            dy: &dy[at..][..count],
+                        let [of_bias, of_slope] = self.isa.run(Uncurve {
+                            activation: self.layer.function(&self.weights, o),
+                            z: &z[o * row + t..][..count],
+                            dy: &dy.0[o * dy.1 + t..][..count],
                             dz: near,
                         });
                         dz.row(o).copy_from_slice(near);
                         bias[o] += of_bias;
-                        slopes[o] += of_slope;
+                        if let Some(slope) = slopes.get_mut(o) {
+                            *slope += of_slope;
+                        }
                     }
-                    RowProducts {
-                        gradient: Rows::new(near, BLOCK),
-                        rows: outs,
-                        input: &x[t..],
-                        taps: &taps,
-                        len: count,
-                        products: conv,
-                    }
-                    .run(isa);
-                    RowProducts {
-                        gradient: Rows::new(&dy[t..], out_len),
-                        rows: outs,
-                        input: &x[t..],
-                        taps: &newest,
-                        len: count,
-                        products: shortcut,
-                    }
-                    .run(isa);
+                    let products = |gradient, taps, products| {
+                        RowProducts {
+                            gradient,
+                            rows: outs,
+                            input: &x.0[t..],
+                            taps,
+                            len: count,
+                            products,
+                        }
+                        .run(self.isa);
+                    };
+                    products(Rows::new(near, BLOCK), &taps, &mut *conv);
+                    products(Rows::new(&dy.0[t..], dy.1), &newest, &mut *shortcut);
                 }
             });
             part
         };
-        stretches.into_par_iter().map(part).collect()
+        tasks(1, self.out_len).into_par_iter().map(part).collect()
     }
 
-    /// The gradients of all weights: the stretches' parts added in their order.
-    fn summed(&self, parts: &[Vec<f32>]) -> ResidualGradients {
-        let sizes = self.sizes();
-        let mut total = vec![0.0; sizes.iter().sum()];
-        add_parts(parts, &mut total);
-        let mut rest = total.as_slice();
-        let [conv, shortcut, bias, mut slopes] = sizes.map(|size| {
-            let (own, after) = rest.split_at(size);
-            rest = after;
-            own.to_vec()
-        });
-        if self.curve != Curve::Slopes {
-            slopes.clear();
-        }
-        ResidualGradients {
-            x: None,
-            conv,
-            bias,
-            shortcut,
-            slopes,
-        }
-    }
-}
-
-/// The way back to x: every tap's weights turned over on dz, and the shortcut's on dy.
-struct Back<'a> {
-    layer: &'a ResidualLayer,
-    isa: Isa,
-    shortcut: Packed,
-    segments: Vec<Segment>,
-}
-
-impl<'a> Back<'a> {
-    /// For x of `len` samples.
-    fn new(
-        layer: &'a ResidualLayer,
-        isa: Isa,
-        weights: &ResidualSlices<'_>,
-        len: usize,
-    ) -> Back<'a> {
-        let (ins, outs) = (layer.in_channels, layer.out_channels);
-        Back {
-            layer,
-            isa,
-            shortcut: Packed::new(ins, outs, |i, o| weights.shortcut[o * ins + i]),
-            segments: layer.segments(weights, len),
-        }
-    }
-
-    /// An item's dx of its dz and dy.
-    fn run(&self, (dz, dy): (&[f32], &[f32]), stretches: Vec<Stretch>, dx: &mut [f32]) {
+    /// dx of dz and dy: every tap's weights turned over on the one, and the shortcut's on the other.
+    fn input_gradient(&self, dz: &[f32], dy: (&[f32], usize), (dx, row): (&mut [f32], usize)) {
         let (ins, outs) = (self.layer.in_channels, self.layer.out_channels);
         let (context, block) = (self.layer.context(), self.layer.block(outs));
-        let (len, out_len) = (dx.len() / ins, dy.len() / outs);
-        let own: Vec<usize> = (0..outs).map(|o| o * out_len).collect();
+        let own: Vec<usize> = (0..outs).map(|o| o * dy.1).collect();
         let shared = Shared::new(dx);
+        let stretches = tasks(1, self.out_len + context);
         stretches.into_par_iter().for_each(|(_, from, count)| {
             for segment in &self.segments {
                 let (first, last) = (from.max(segment.from), (from + count).min(segment.to));
                 for t in (first..last).step_by(block) {
                     let count = block.min(last - t);
                     // SAFETY: each stretch and block writes its own samples.
-                    let mut dx = unsafe { shared.rows(t, len, ins, count) };
+                    let mut dx = unsafe { shared.rows(t, row, ins, count) };
                     Combine {
                         weights: &segment.weights,
                         input: &dz[t.saturating_sub(segment.reach).min(dz.len())..],
@@ -226,10 +138,10 @@ impl<'a> Back<'a> {
                         output: dx.reborrow(),
                     }
                     .run(self.isa);
-                    if (context..context + out_len).contains(&t) {
+                    if (context..context + self.out_len).contains(&t) {
                         Combine {
                             weights: &self.shortcut,
-                            input: &dy[t - context..],
+                            input: &dy.0[t - context..],
                             taps: &own,
                             start: Start::Itself,
                             output: dx,
@@ -242,39 +154,6 @@ impl<'a> Back<'a> {
     }
 }
 
-impl ResidualLayer {
-    /// x from end to end, cut where another tap begins or ends to read it.
-    fn segments(&self, weights: &ResidualSlices<'_>, len: usize) -> Vec<Segment> {
-        let (ins, outs, kernel) = (self.in_channels, self.out_channels, self.kernel_size);
-        let out_len = len - self.context();
-        let begins = (0..kernel).map(|k| k * self.dilation);
-        let mut cuts: Vec<usize> = begins.flat_map(|begin| [begin, begin + out_len]).collect();
-        cuts.sort_unstable();
-        cuts.dedup();
-        let segment = |cut: &[usize]| {
-            let reads =
-                |k: &usize| (k * self.dilation..k * self.dilation + out_len).contains(&cut[0]);
-            // The nearest in dz first.
-            let taps: Vec<usize> = (0..kernel).rev().filter(reads).collect();
-            let reach = taps.first().map_or(0, |k| k * self.dilation);
-            let each = (0..outs).flat_map(|o| taps.iter().map(move |k| (o, k)));
-            Segment {
-                from: cut[0],
-                to: cut[1],
-                reach,
-                taps: each
-                    .map(|(o, k)| o * out_len + reach - k * self.dilation)
-                    .collect(),
-                weights: Packed::new(ins, outs * taps.len(), |i, j| {
-                    let (o, k) = (j / taps.len(), taps[j % taps.len()]);
-                    weights.conv[(o * ins + i) * kernel + k]
-                }),
-            }
-        };
-        cuts.windows(2).map(segment).collect()
-    }
-}
-
 /// Samples of x that the same taps read.
 struct Segment {
     from: usize,
@@ -284,6 +163,34 @@ struct Segment {
     /// Where from there each of them is, `[channel][tap]`.
     taps: Vec<usize>,
     weights: Packed,
+}
+
+/// x from end to end, cut where another tap begins or ends to read it.
+fn segments(layer: &ResidualLayer, weights: &ResidualSlices<'_>, out_len: usize) -> Vec<Segment> {
+    let (ins, outs, kernel) = (layer.in_channels, layer.out_channels, layer.kernel_size);
+    let (dilation, row) = (layer.dilation, padded(out_len));
+    let begins = (0..kernel).map(|k| k * dilation);
+    let mut cuts: Vec<usize> = begins.flat_map(|begin| [begin, begin + out_len]).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let segment = |cut: &[usize]| {
+        let reads = |k: &usize| (k * dilation..k * dilation + out_len).contains(&cut[0]);
+        // The nearest in dz first.
+        let taps: Vec<usize> = (0..kernel).rev().filter(reads).collect();
+        let reach = taps.first().map_or(0, |k| k * dilation);
+        let each = (0..outs).flat_map(|o| taps.iter().map(move |k| (o, k)));
+        Segment {
+            from: cut[0],
+            to: cut[1],
+            reach,
+            taps: each.map(|(o, k)| o * row + reach - k * dilation).collect(),
+            weights: Packed::new(ins, outs * taps.len(), |i, j| {
+                let (o, k) = (j / taps.len(), taps[j % taps.len()]);
+                weights.conv[(o * ins + i) * kernel + k]
+            }),
+        }
+    };
+    cuts.windows(2).map(segment).collect()
 }
 
 /// dz = dy · φ′(z); gives Σ dz and, where φ has a slope left of 0, Σ dy · min(z, 0), else 0.

@@ -1,111 +1,129 @@
-//! The layer forward: blocks of time in parallel.
+//! The layer forward on one item: blocks of time in parallel.
 
 use rayon::prelude::*;
 
 use super::shape::{ResidualLayer, ResidualSlices};
 use crate::kernels::activation::{Activation, OnVectors, spelled_out};
-use crate::kernels::memory::{Buffer, padded, scratch};
+use crate::kernels::memory::{padded, scratch};
 use crate::kernels::partition::tasks;
 use crate::kernels::products::combine::{Combine, Packed, Start};
-use crate::kernels::products::rows::{RowsMut, Shared, each_vector, load, store};
+use crate::kernels::products::copies::finish_copies;
+use crate::kernels::products::rows::{Rows, RowsMut, Shared, each_vector, load, store};
 use crate::simd::{Isa, Kernel, Simd};
 
-impl ResidualLayer {
-    /// y `[batch, out_channels, len − context]` of x `[batch, in_channels, len]`. With `keep`, what
-    /// goes into φ, shaped like y, is returned for the backward pass, else an empty buffer.
-    ///
-    /// # Panics
-    /// A slice's length does not fit the shape.
-    pub fn forward(
+/// A layer, ready for items.
+pub(super) struct Forward<'a> {
+    layer: &'a ResidualLayer,
+    isa: Isa,
+    weights: ResidualSlices<'a>,
+    conv: Packed,
+    shortcut: Packed,
+}
+
+impl<'a> Forward<'a> {
+    pub fn new(layer: &'a ResidualLayer, isa: Isa, weights: ResidualSlices<'a>) -> Self {
+        let (ins, outs) = (layer.in_channels, layer.out_channels);
+        let per_row = ins * layer.kernel_size;
+        Self {
+            layer,
+            isa,
+            weights,
+            conv: Packed::new(outs, per_row, |o, j| weights.conv[o * per_row + j]),
+            shortcut: Packed::new(outs, ins, |o, i| weights.shortcut[o * ins + i]),
+        }
+    }
+
+    /// y, of `out_len` samples, of an item's x, each with the floats from row to row; what goes into φ is
+    /// written to `kept`, if to anything, in rows of whole cache lines.
+    pub fn run(
         &self,
-        isa: Isa,
-        batch: usize,
-        x: &[f32],
-        weights: &ResidualSlices<'_>,
-        y: &mut [f32],
-        keep: bool,
-    ) -> Buffer {
-        self.check(weights);
-        let (len, out_len) = self.lengths(batch, x);
-        let (ins, outs) = (self.in_channels, self.out_channels);
-        assert_eq!(y.len(), batch * outs * out_len);
-        let mut kept = Buffer::new(if keep { y.len() } else { 0 });
-        let per_row = ins * self.kernel_size;
-        let conv = Packed::new(outs, per_row, |o, j| weights.conv[o * per_row + j]);
-        let shortcut = Packed::new(outs, ins, |o, i| weights.shortcut[o * ins + i]);
-        let taps = self.taps(ins, len);
-        let newest: Vec<usize> = (0..ins).map(|i| i * len + self.context()).collect();
-        let block = self.block(ins);
-        let (y, z) = (Shared::new(y), Shared::new(&mut kept));
-        tasks(batch, out_len)
-            .into_par_iter()
-            .for_each(|(item, from, count)| {
-                let x = &x[item * ins * len..][..ins * len];
-                scratch::with(outs * padded(block), |own| {
-                    for t in (from..from + count).step_by(block) {
-                        let count = block.min(from + count - t);
-                        let at = item * outs * out_len + t;
-                        // SAFETY: each task and block writes its own samples of its item.
-                        let mut y = unsafe { y.rows(at, out_len, outs, count) };
-                        let mut z = match keep {
-                            // SAFETY: as above.
-                            true => unsafe { z.rows(at, out_len, outs, count) },
-                            false => RowsMut::new(own, padded(block), outs, count),
-                        };
-                        Combine {
-                            weights: &conv,
-                            input: &x[t..],
-                            taps: &taps,
-                            start: Start::Bias(weights.bias),
-                            output: z.reborrow(),
-                        }
-                        .run(isa);
-                        Combine {
-                            weights: &shortcut,
-                            input: &x[t..],
-                            taps: &newest,
-                            start: Start::Zero,
-                            output: y.reborrow(),
-                        }
-                        .run(isa);
-                        for o in 0..outs {
-                            isa.run(AddCurve {
-                                activation: self.function(weights, o),
-                                z: z.row(o),
-                                y: y.row(o),
-                            });
-                        }
+        (x, from_row): (&[f32], usize),
+        out_len: usize,
+        (y, to_row): (&mut [f32], usize),
+        kept: Option<&mut [f32]>,
+    ) {
+        let (ins, outs) = (self.layer.in_channels, self.layer.out_channels);
+        let taps = self.layer.taps(ins, from_row);
+        let context = self.layer.context();
+        let newest: Vec<usize> = (0..ins).map(|i| i * from_row + context).collect();
+        let block = self.layer.block(ins);
+        let (row, kept_row) = (padded(block), padded(out_len));
+        let (y, kept) = (Shared::new(y), kept.map(Shared::new));
+        tasks(1, out_len).into_par_iter().for_each(|task| {
+            let (_, from, count) = task;
+            scratch::with(outs * row, |near| {
+                for t in (from..from + count).step_by(block) {
+                    let count = block.min(from + count - t);
+                    Combine {
+                        weights: &self.conv,
+                        input: &x[t..],
+                        taps: &taps,
+                        start: Start::Bias(self.weights.bias),
+                        output: RowsMut::new(near, row, outs, count),
                     }
-                });
+                    .run(self.isa);
+                    for (o, near) in near.chunks_exact_mut(row).enumerate() {
+                        // SAFETY: each task and block writes its own samples.
+                        let mut kept = kept
+                            .as_ref()
+                            .map(|kept| unsafe { kept.rows(o * kept_row + t, kept_row, 1, count) });
+                        self.isa.run(Bend {
+                            activation: self.layer.function(&self.weights, o),
+                            values: &mut near[..count],
+                            kept: kept.as_mut().map(|kept| kept.row(0)),
+                        });
+                    }
+                    Combine {
+                        weights: &self.shortcut,
+                        input: &x[t..],
+                        taps: &newest,
+                        start: Start::Rows(Rows::new(near, row)),
+                        // SAFETY: as above.
+                        output: unsafe { y.rows(t, to_row, outs, count) },
+                    }
+                    .run(self.isa);
+                }
             });
-        kept
+            finish_copies(self.isa);
+        });
     }
 }
 
-/// y += φ(z).
-struct AddCurve<'a> {
+/// φ of values, which are kept: past the cache, since nothing asks for them before all layers are done.
+struct Bend<'a> {
     activation: Activation,
-    z: &'a [f32],
-    y: &'a mut [f32],
+    values: &'a mut [f32],
+    kept: Option<&'a mut [f32]>,
 }
 
-impl AddCurve<'_> {
+impl Bend<'_> {
     #[inline(always)]
-    fn with<S: Simd>(self, s: S, activation: Activation) {
-        assert_eq!(self.z.len(), self.y.len());
-        let (z, y) = (self.z.as_ptr(), self.y.as_mut_ptr());
-        each_vector!(S, self.z.len(), |t, part, FULL| {
-            // SAFETY: `t` and `part` stay within both rows.
+    fn with<S: Simd>(mut self, s: S, activation: Activation) {
+        let len = self.values.len();
+        assert!(self.kept.as_ref().is_none_or(|kept| kept.len() == len));
+        let size = S::LANES * size_of::<f32>();
+        let to = self.kept.as_mut().map(|kept| kept.as_mut_ptr());
+        let streams = to.is_some_and(|to| to.addr().is_multiple_of(size));
+        let values = self.values.as_mut_ptr();
+        each_vector!(S, len, |t, part, FULL| {
+            // SAFETY: `t` and `part` stay within both rows; what is streamed is a whole register at a
+            // multiple of its size.
             unsafe {
-                let a = activation.apply(s, load::<S, FULL>(s, part, z.add(t)));
-                let sum = s.add(a, load::<S, FULL>(s, part, y.add(t)));
-                store::<S, FULL>(s, part, y.add(t), sum);
+                let z = load::<S, FULL>(s, part, values.add(t));
+                if let Some(to) = to {
+                    match FULL && streams {
+                        true => s.stream_ptr(to.add(t), z),
+                        false => store::<S, FULL>(s, part, to.add(t), z),
+                    }
+                }
+                let bent = activation.apply(s, z);
+                store::<S, FULL>(s, part, values.add(t), bent);
             }
         });
     }
 }
 
-impl Kernel for AddCurve<'_> {
+impl Kernel for Bend<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -1,5 +1,5 @@
-//! A layer of a temporal convolution network: a dilated convolution through an activation, and a
-//! 1×1 shortcut around both,
+//! Layers of a temporal convolution network: of each a dilated convolution through an activation, and
+//! a 1×1 shortcut around both,
 //!
 //! y[o, t] = φ(b[o] + Σ_i Σ_k w[o, i, k] · x[i, t + k·dilation]) + Σ_i s[o, i] · x[i, t + context]
 //!
@@ -9,14 +9,17 @@
 //! One pass over time makes both sums and adds them up while they are in cache; what goes into φ
 //! is kept. Back, one pass makes the gradient of that and all weights', another that of x. As
 //! operators of their own, convolutions, activation and sum would walk through memory three times
-//! as often.
+//! as often; layer by layer, a batch's signals would come from memory and go back there, and so an item
+//! goes through all layers before the next.
 
 mod backward;
 mod forward;
 mod operator;
 mod shape;
+mod stack;
 mod tensors;
 
-pub use operator::residual_layer;
-pub use shape::{Curve, ResidualGradients, ResidualLayer, ResidualSlices};
-pub use tensors::ResidualWeights;
+pub use operator::{residual_layer, residual_layers};
+pub use shape::{Curve, ResidualLayer};
+pub use stack::ResidualStack;
+pub use tensors::{ResidualTensors, ResidualWeights};

@@ -1,12 +1,12 @@
-//! The layer on tensors.
+//! The layers on tensors.
 
 use burn::tensor::Tensor;
 
-use super::shape::{Curve, ResidualLayer, ResidualSlices};
-use super::tensors::ResidualWeights;
+use super::stack::ResidualStack;
+use super::tensors::{ResidualTensors, ResidualWeights};
 use crate::kernels::activation::Activation;
 use crate::kernels::bridge::{
-    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, list, run,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, run,
 };
 use crate::kernels::composed;
 use crate::kernels::gpu::residual as on_card;
@@ -22,82 +22,79 @@ pub fn residual_layer(
     dilation: usize,
     activation: Activation,
 ) -> Tensor<3> {
-    let [_, in_channels, len] = x.dims();
-    let [out_channels, _, kernel_size] = weights.conv.dims();
-    let curve = match weights.slopes {
-        Some(_) => Curve::Slopes,
-        None => Curve::One(activation),
-    };
-    let shape = ResidualLayer {
-        in_channels,
-        out_channels,
-        kernel_size,
+    let layer = ResidualTensors {
+        weights,
         dilation,
-        curve,
+        activation,
     };
+    residual_layers(x, vec![layer])
+}
+
+/// The same through layers one behind another. On the host all of them are one operator.
+///
+/// # Panics
+/// As [`residual_layer`].
+pub fn residual_layers(x: Tensor<3>, layers: Vec<ResidualTensors>) -> Tensor<3> {
+    if layers.is_empty() {
+        return x;
+    }
+    let stack = ResidualStack::new(layers.iter().map(ResidualTensors::shape).collect());
+    let ([_, channels, len], context) = (x.dims(), stack.context());
     assert_eq!(
-        (weights.conv.dims(), weights.shortcut.dims()),
-        (
-            [out_channels, in_channels, kernel_size],
-            [out_channels, in_channels, 1]
-        ),
-        "residual_layer: shapes of the weights"
+        channels,
+        stack.channels().0,
+        "residual_layers: channels of x"
     );
     assert!(
-        len > shape.context(),
-        "residual_layer: {kernel_size} taps of dilation {dilation} do not fit {len} samples"
+        len > context,
+        "residual_layers: a context of {context} does not fit {len} samples"
     );
-    if weights.slopes.is_none() && !activation.is_fused() {
-        return composed::residual_layer(x, weights, dilation, activation);
-    }
+    let fused = layers.iter().all(ResidualTensors::is_fused);
     match form_of(&x, "residual_layer", Ok(())) {
-        Form::Composed => composed::residual_layer(x, weights, dilation, activation),
-        Form::Card => on_card::residual_layer(shape, x, weights),
-        Form::Host => {
-            let optional = [Some(weights.bias), weights.slopes];
-            let inputs = list([x, weights.conv, weights.shortcut], optional);
-            run(ResidualOperator(shape), inputs)
+        Form::Host if fused => {
+            let weights = layers.into_iter().flat_map(ResidualTensors::flat);
+            let weights = Tensor::cat(weights.collect(), 0);
+            let inputs = vec![x.into_dispatch(), weights.into_dispatch()];
+            run(StackOperator(stack), inputs)
+        }
+        Form::Card if fused => {
+            let alone = |x, layer: ResidualTensors| {
+                on_card::residual_layer(layer.shape(), x, layer.weights)
+            };
+            layers.into_iter().fold(x, alone)
+        }
+        _ => {
+            let alone = |x, layer: ResidualTensors| {
+                composed::residual_layer(x, layer.weights, layer.dilation, layer.activation)
+            };
+            layers.into_iter().fold(x, alone)
         }
     }
 }
 
-/// Inputs x, w, s, b and, where there are any, slopes.
+/// Inputs x and the list of all weights.
 #[derive(Debug)]
-struct ResidualOperator(ResidualLayer);
+struct StackOperator(ResidualStack);
 
-fn weights<'a>(inputs: &Inputs<'a>) -> ResidualSlices<'a> {
-    ResidualSlices {
-        conv: inputs.at(1),
-        shortcut: inputs.at(2),
-        bias: inputs.at(3),
-        slopes: inputs.get(4).unwrap_or_default(),
-    }
-}
-
-impl Operator for ResidualOperator {
+impl Operator for StackOperator {
     fn forward(&self, inputs: &Inputs<'_>, keep: bool) -> Output {
         let (isa, batch, x) = (inputs.isa, inputs.batch(), inputs.x());
-        let shape = [batch, self.0.out_channels, inputs.len() - self.0.context()];
-        Output::written(shape, |y| {
-            self.0.forward(isa, batch, x, &weights(inputs), y, keep)
+        let len = inputs.len() - self.0.context();
+        Output::written([batch, self.0.channels().1, len], |y| {
+            self.0.forward(isa, batch, x, inputs.at(1), y, keep)
         })
     }
 
     fn backward(&self, inputs: &Inputs<'_>, pass: &BackwardPass<'_>) -> Vec<Gradient> {
-        let got = self.0.backward(
+        let (dx, dw) = self.0.backward(
             inputs.isa,
             inputs.batch(),
             inputs.x(),
-            &weights(inputs),
+            inputs.at(1),
             pass.kept,
             pass.dy,
             pass.wants(0),
         );
-        let mut weights = vec![got.conv, got.shortcut, got.bias];
-        if self.0.curve == Curve::Slopes {
-            weights.push(got.slopes);
-        }
-        let weights = weights.into_iter().map(|values| Some(values.into()));
-        std::iter::once(got.x).chain(weights).collect()
+        vec![dx, Some(dw.into())]
     }
 }

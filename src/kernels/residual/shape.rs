@@ -1,7 +1,6 @@
-//! The shape of the layer, and its weights and gradients as slices.
+//! The shape of the layer, and its weights as slices.
 
 use crate::kernels::activation::Activation;
-use crate::kernels::memory::Buffer;
 
 /// φ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +28,7 @@ pub struct ResidualLayer {
 
 /// Its weights.
 #[derive(Debug, Clone, Copy)]
-pub struct ResidualSlices<'a> {
+pub(super) struct ResidualSlices<'a> {
     /// w `[out_channels, in_channels, kernel_size]`.
     pub conv: &'a [f32],
     /// b `[out_channels]`.
@@ -40,46 +39,33 @@ pub struct ResidualSlices<'a> {
     pub slopes: &'a [f32],
 }
 
-/// The gradients, shaped like what they are gradients of.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ResidualGradients {
-    /// Of x, where asked for.
-    pub x: Option<Buffer>,
-    /// Of w.
-    pub conv: Vec<f32>,
-    /// Of b.
-    pub bias: Vec<f32>,
-    /// Of s.
-    pub shortcut: Vec<f32>,
-    /// Of the slopes; empty where there are none.
-    pub slopes: Vec<f32>,
-}
-
 impl ResidualLayer {
     /// Samples by which y is shorter than x.
     pub fn context(&self) -> usize {
         (self.kernel_size - 1) * self.dilation
     }
 
-    /// Samples of y of a batch whose x is this.
-    ///
-    /// # Panics
-    /// x does not fit the shape, or is shorter than the context.
-    pub(super) fn lengths(&self, batch: usize, x: &[f32]) -> (usize, usize) {
-        let rows = batch * self.in_channels;
-        let len = x.len() / rows.max(1);
-        assert_eq!(x.len(), rows * len);
-        assert!(len >= self.context(), "{len} samples for {self:?}");
-        (len, len - self.context())
+    /// How many numbers w, s, b and the slopes are.
+    pub(super) fn sizes(&self) -> [usize; 4] {
+        let (ins, outs) = (self.in_channels, self.out_channels);
+        let slopes = if self.curve == Curve::Slopes { outs } else { 0 };
+        [outs * ins * self.kernel_size, outs * ins, outs, slopes]
     }
 
-    pub(super) fn check(&self, weights: &ResidualSlices<'_>) {
-        let (ins, outs) = (self.in_channels, self.out_channels);
-        assert_eq!(weights.conv.len(), outs * ins * self.kernel_size);
-        assert_eq!(weights.shortcut.len(), outs * ins);
-        assert_eq!(weights.bias.len(), outs);
-        let slopes = if self.curve == Curve::Slopes { outs } else { 0 };
-        assert_eq!(weights.slopes.len(), slopes);
+    /// The weights in a list of w, s, b and the slopes.
+    pub(super) fn slices<'a>(&self, list: &'a [f32]) -> ResidualSlices<'a> {
+        let mut rest = list;
+        let [conv, shortcut, bias, slopes] = self.sizes().map(|size| {
+            let (own, after) = rest.split_at(size);
+            rest = after;
+            own
+        });
+        ResidualSlices {
+            conv,
+            bias,
+            shortcut,
+            slopes,
+        }
     }
 
     /// φ of a channel.
