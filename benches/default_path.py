@@ -24,7 +24,7 @@ SHARED = Path(os.environ.get("EFFIGY_SHARED", "../shared")).resolve() / "data"
 FUZZ = ["bass_1", "bass_2", "guitar_1", "guitar_2"]
 # Of the overdrive's four dying notes the first 70 % are learned from; scored along the whole of each.
 HEARD = 0.7
-ALONG = [0, 10, 20, 40, 60, 70, 80, 90, 100]
+ALONG = [0, 20, 40, 60, 70, 80, 100]
 
 
 def named(folder, *names):

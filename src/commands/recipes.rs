@@ -83,12 +83,12 @@ fn filters(extent: &Extent) -> Vec<Recipe> {
 
 fn distortion(extent: &Extent) -> Vec<Recipe> {
     vec![
-        lstm(extent, 40, 10.0, Some(2000)),
-        lstm(extent, 24, 1.0, Some(2000)),
-        lstm(extent, 24, 10.0, Some(2000)),
-        lstm(extent, 24, 100.0, Some(2000)),
-        gru(extent, 24, 10.0, Some(2000)),
-        gru(extent, 24, 100.0, Some(2000)),
+        brief(lstm(extent, 40, 10.0, Some(2000))),
+        brief(lstm(extent, 24, 1.0, Some(2000))),
+        brief(lstm(extent, 24, 10.0, Some(2000))),
+        brief(lstm(extent, 24, 100.0, Some(2000))),
+        brief(gru(extent, 24, 10.0, Some(2000))),
+        brief(gru(extent, 24, 100.0, Some(2000))),
         chain(extent),
         wavenet(extent, WaveNetPreset::A1Nano),
     ]
@@ -139,6 +139,15 @@ fn units(hidden_size: usize, drive: f32, memory: Option<usize>) -> RecurrentConf
         memory,
         ..RecurrentConfig::default()
     }
+}
+
+/// For effects that soon forget: a network that strays finds back.
+fn brief(recipe: Recipe) -> Recipe {
+    let training = TrainingConfig {
+        stray_starts: Some(16),
+        ..recipe.training
+    };
+    Recipe { training, ..recipe }
 }
 
 /// For gains that move over tenths of seconds: longer windows, a longer time to fill the memory.

@@ -1,6 +1,9 @@
 //! What a network with memory hands from one block to the next.
 
 use burn::prelude::*;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use std::collections::VecDeque;
 
 /// Tensors `[batch, …]` in the order of the layers; empty: nothing heard yet, all zeros.
@@ -38,6 +41,36 @@ impl State {
         Self(self.0.iter().map(select).collect())
     }
 
+    /// The same, but for rows that have a seed, which hold noise drawn from it, `size` its standard
+    /// deviation.
+    pub fn strayed(self, seeds: &[Option<u64>], size: f32) -> Self {
+        if seeds.iter().all(Option::is_none) {
+            return self;
+        }
+        let mut draws: Vec<_> = seeds
+            .iter()
+            .map(|seed| seed.map(ChaCha8Rng::seed_from_u64))
+            .collect();
+        let mut stray = |part: Tensor<2>| {
+            let [rows, width] = part.dims();
+            let mut kept = vec![1.0; rows * width];
+            let mut noise = vec![0.0; rows * width];
+            let both = kept
+                .chunks_exact_mut(width)
+                .zip(noise.chunks_exact_mut(width));
+            for ((kept, noise), draws) in both.zip(&mut draws) {
+                if let Some(draws) = draws {
+                    kept.fill(0.0);
+                    noise.fill_with(|| size * normal(draws));
+                }
+            }
+            let of =
+                |values| Tensor::from_data(TensorData::new(values, [rows, width]), &part.device());
+            part.clone() * of(kept) + of(noise)
+        };
+        Self(self.0.into_iter().map(&mut stray).collect())
+    }
+
     /// The same on another device.
     pub fn to_device(self, device: &Device) -> Self {
         let parts = self.0.into_iter();
@@ -47,5 +80,43 @@ impl State {
     /// The same values, through which no gradient flows back.
     pub fn detach(self) -> Self {
         Self(self.0.into_iter().map(Tensor::detach).collect())
+    }
+}
+
+/// Nearly normal: the sum of twelve even draws.
+fn normal(draws: &mut ChaCha8Rng) -> f32 {
+    (0..12).map(|_| draws.random_range(-0.5..=0.5f32)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stray_row_is_noise_of_its_seed_and_the_others_stay() {
+        let device = Device::flex();
+        let mut state = State::default();
+        for width in [3, 500] {
+            state.push(Tensor::ones([3, width], &device));
+        }
+        let rows = |seeds: &[Option<u64>]| -> Vec<Vec<f32>> {
+            let strayed = state.clone().strayed(seeds, 2.0);
+            let last = strayed.0.back().cloned().unwrap();
+            let values = last.into_data().try_to_vec::<f32>().unwrap();
+            values.chunks(500).map(<[f32]>::to_vec).collect()
+        };
+        let one = rows(&[None, Some(7), None]);
+        assert!(one[0] == [1.0; 500] && one[2] == [1.0; 500]);
+        let other = rows(&[Some(7), None, Some(8)]);
+        // What is drawn does not depend on the row.
+        assert_eq!(one[1], other[0]);
+        assert_ne!(other[0], other[2]);
+        let mean = one[1].iter().sum::<f32>() / 500.0;
+        let power = one[1].iter().map(|x| x * x).sum::<f32>() / 500.0;
+        // Four standard errors: 2/√500 of the mean, 4·√(2/500) of the power.
+        assert!(
+            mean.abs() < 0.36 && (power - 4.0).abs() < 1.02,
+            "{mean} {power}"
+        );
     }
 }

@@ -201,6 +201,7 @@ fn fit(
     let recipe = Recipe {
         loss: &loss,
         target_gain: 1.0,
+        silence_gain: 1.0,
     };
     let autodiff = device.clone().autodiff();
     let task = Task::begin(observer, "a chain for the levels below", Some(STEPS as u64));

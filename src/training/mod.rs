@@ -20,6 +20,7 @@ pub mod run_report;
 mod saver;
 pub mod schedule;
 mod settled;
+pub mod silence;
 pub mod step;
 mod step_log;
 pub mod stereo;
@@ -43,7 +44,7 @@ use history::{BestEpoch, EpochRow};
 use replicas::Replicas;
 use run_dir::{Progress, RunDir, RunError, State};
 use saver::Saver;
-use settled::Settled;
+use settled::{Settled, Strays};
 use std::time::{Duration, Instant};
 use step::Recipe;
 use step_log::{StepLog, Waiting};
@@ -335,11 +336,13 @@ fn train_epoch(
 ) -> Result<(State, Trained), TrainingError> {
     let Config { training, seed, .. } = session.config;
     let device = session.device.clone().autodiff();
+    let epoch = state.progress.history.len();
+    let done = epoch as f32 / training.epochs as f32;
     let recipe = Recipe {
         loss: &session.config.loss,
         target_gain: session.target_gain,
+        silence_gain: silence::gain(session.windows.spans(), done),
     };
-    let epoch = state.progress.history.len();
     if let Some(sums) = follow_motion(session, &mut state, observer)? {
         let learning_rate = 0.0;
         return Ok((
@@ -358,7 +361,11 @@ fn train_epoch(
     let mut rate = 0.0;
     let name = format!("epoch {}/{}", epoch + 1, training.epochs);
     let task = Task::begin(observer, &name, Some(steps as u64));
-    let mut settled = Settled::find(&state.model, session.windows, &device);
+    let strays = training.stray_starts.map(|one_in| Strays {
+        one_in,
+        seed: seed.wrapping_add((epoch as u64) << 32),
+    });
+    let mut settled = Settled::find(&state.model, session.windows, &device, strays);
     let mut replicas = Replicas::of(&state.model, session.others);
     for indices in order.chunks(training.batch_size) {
         let chosen = (feed, session.windows, indices);

@@ -91,7 +91,7 @@ impl Replicas {
         let mut shares = Vec::new();
         for ((device, model), range) in places.zip(shares_of(indices.len(), 1 + self.0.len())) {
             let share = &indices[range];
-            let start = settled.of_batch(share.len(), &windows.controls(share));
+            let start = settled.of_batch(windows, share);
             let start = start.to_device(device);
             let tensors = feed.batch((windows, share), device, settled.device());
             shares.push(TruncatedBatch::begin(model, tensors, step_len, start));
@@ -188,7 +188,7 @@ mod tests {
     fn gradient(model: &EffectModel, replicas: &Replicas, config: &LossConfig) -> Vec<f32> {
         let device = Device::flex().autodiff();
         let windows = windows(model);
-        let settled = Settled::find(model, &windows, &device);
+        let settled = Settled::find(model, &windows, &device, None);
         let feed = Feed::default();
         let chosen = (&feed, &windows, &[0, 3, 6, 9, 11][..]);
         let mut batch = replicas.begin(model, chosen, None, &settled);

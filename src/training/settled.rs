@@ -29,12 +29,44 @@ pub struct Settled {
     device: Device,
     /// What was heard last: mostly the same again.
     silence: Option<Tensor<3>>,
+    strays: Option<Strays>,
+}
+
+/// Windows that begin elsewhere: one in so many.
+#[derive(Clone, Copy, Debug)]
+pub struct Strays {
+    /// How many.
+    pub one_in: usize,
+    /// What the choice and the content are drawn from, of each window anew in each epoch.
+    pub seed: u64,
+}
+
+impl Strays {
+    /// Of what a memory holds after music, units of a size of about one.
+    const SIZE: f32 = 2.0;
+
+    /// The seed of a window that is one.
+    fn seed_of(self, window: usize) -> Option<u64> {
+        // A good hash (SplitMix64's last steps).
+        let mut hash = self
+            .seed
+            .wrapping_add((window as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        hash ^= hash >> 31;
+        hash.is_multiple_of(self.one_in as u64).then_some(hash)
+    }
 }
 
 impl Settled {
     /// Listens to half a second of silence with every setting of the knobs in `windows`. Of a
     /// network without memory: nothing.
-    pub fn find(model: &EffectModel, windows: &Windows, device: &Device) -> Self {
+    pub fn find(
+        model: &EffectModel,
+        windows: &Windows,
+        device: &Device,
+        strays: Option<Strays>,
+    ) -> Self {
         let mut controls: Vec<Vec<f32>> = Vec::new();
         let mut silence = 0;
         if model.receptive_field().is_none() {
@@ -51,6 +83,7 @@ impl Settled {
             state: State::default(),
             device: device.clone(),
             silence: None,
+            strays,
         };
         silence = silence.min(MOST[0] / settled.controls.len().max(1));
         while silence > 0 {
@@ -74,19 +107,25 @@ impl Settled {
         }
     }
 
-    /// The state of a batch of `size` windows with these knobs, `[size, controls]`.
-    pub fn of_batch(&self, size: usize, controls: &[f32]) -> State {
+    /// The state that the windows of these indices begin with.
+    pub fn of_batch(&self, windows: &Windows, indices: &[usize]) -> State {
         if self.state.is_empty() {
             return State::default();
         }
-        let knobs = controls.len() / size.max(1);
+        let controls = windows.controls(indices);
+        let knobs = controls.len() / indices.len().max(1);
         let row = |window: usize| {
             let values = &controls[window * knobs..][..knobs];
             let found = self.controls.iter().position(|known| known == values);
             found.unwrap_or_default() as i32
         };
-        let rows: Vec<i32> = (0..size).map(row).collect();
-        self.state.rows(&rows, &self.device)
+        let rows: Vec<i32> = (0..indices.len()).map(row).collect();
+        let settled = self.state.rows(&rows, &self.device);
+        let Some(strays) = self.strays else {
+            return settled;
+        };
+        let seeds: Vec<_> = indices.iter().map(|&at| strays.seed_of(at)).collect();
+        settled.strayed(&seeds, Strays::SIZE)
     }
 
     fn hear(&mut self, model: &EffectModel, silence: usize) {
@@ -110,5 +149,36 @@ impl Settled {
         let channels = sound + self.controls.first().map_or(0, Vec::len);
         let shape = [self.controls.len(), channels, len];
         uploaded(TensorData::new(rows, shape), &self.device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_window_in_so_many_strays_another_in_another_epoch() {
+        let strays = |epoch: u64| Strays {
+            one_in: 16,
+            seed: 5 + (epoch << 32),
+        };
+        let chosen = |epoch| -> Vec<usize> {
+            let strays = strays(epoch);
+            (0..16_000)
+                .filter(|&window| strays.seed_of(window).is_some())
+                .collect()
+        };
+        let (first, second) = (chosen(0), chosen(1));
+        // Four standard errors of a thousand.
+        for chosen in [&first, &second] {
+            assert!(chosen.len().abs_diff(1000) < 4 * 31, "{}", chosen.len());
+        }
+        let both = first
+            .iter()
+            .filter(|window| second.contains(window))
+            .count();
+        assert!(both < 120, "{both} of both");
+        let all = Strays { one_in: 1, seed: 3 };
+        assert!((0..50).all(|window| all.seed_of(window).is_some()));
     }
 }

@@ -41,6 +41,9 @@ pub struct Recipe<'a> {
     pub loss: &'a LossConfig,
     /// Factor on both sides before the loss.
     pub target_gain: f32,
+    /// A further factor where wet is nothing but a constant: silence holds no energy, so that its errors
+    /// would weigh nothing beside those of any sound.
+    pub silence_gain: f32,
 }
 
 /// Trains `model` on dry `[batch, dry + controls, input]` and wet `[batch, wet, window]`, both on an
@@ -56,6 +59,7 @@ pub fn step(
     let recipe = Recipe {
         loss,
         target_gain: 1.0,
+        silence_gain: 1.0,
     };
     let predicted = model.forward_sizes(dry);
     let alone = &Replicas::default();
@@ -86,8 +90,17 @@ pub fn update(
         }
     };
     let full = predicted.last().cloned().unwrap_or_else(|| wet.clone());
-    let sizes = predicted.into_iter().map(levelled).collect();
-    let loss = loss::of_sizes(recipe.loss, levelled(wet), sizes);
+    let wet = levelled(wet);
+    let weights = match recipe.silence_gain {
+        1.0 => None,
+        gain => Some(silence_weights(&wet, gain)),
+    };
+    let weighed = |side: Tensor<3>| match &weights {
+        None => side,
+        Some(weights) => side * weights.clone(),
+    };
+    let sizes = predicted.into_iter().map(|size| weighed(levelled(size)));
+    let loss = loss::of_sizes(recipe.loss, weighed(wet), sizes.collect());
     after(Phase::Forward);
     let grads = replicas.gradients(loss.clone(), &model);
     after(Phase::Backward);
@@ -98,5 +111,33 @@ pub fn update(
         predicted: full.inner(),
         loss: loss.inner(),
         overflowed,
+    }
+}
+
+/// Of each window of `wet` `[windows, 1, time]` `gain` where it is constant, 1 elsewhere:
+/// `[windows, 1, 1]`.
+fn silence_weights(wet: &Tensor<3>, gain: f32) -> Tensor<3> {
+    let lowest = wet.clone().min_dim(2);
+    let constant = wet.clone().max_dim(2).equal(lowest);
+    constant.float() * (gain - 1.0) + 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_silence_weighs_more() {
+        let device = Device::flex();
+        let wet = Tensor::<3>::from_data(
+            [[[0.5f32, 0.5, 0.5]], [[0.5, 0.5, 0.4]], [[0.0; 3]]],
+            &device,
+        );
+        let weights = silence_weights(&wet, 10.0);
+        assert_eq!(weights.dims(), [3, 1, 1]);
+        assert_eq!(
+            weights.into_data().try_to_vec::<f32>().unwrap(),
+            [10.0, 1.0, 10.0]
+        );
     }
 }

@@ -126,6 +126,10 @@ pub struct TrainingConfig {
     /// Decay per step of an exponential moving average of the weights, such as 0.999; the
     /// average is what is validated, kept and tested. Absent: the newest weights are.
     pub average: Option<f64>,
+    /// One window in this many begins with a memory of random content instead of silence's, for networks
+    /// with memory: so that the network finds back from wherever a sound may lead it. For effects that
+    /// remember no longer than a window's warm-up. Absent: none.
+    pub stray_starts: Option<usize>,
     /// Learns what lies below the recorded levels, down to silence, from a chain of filters and
     /// clippers that is fitted to the recordings first. For effects that answer silence with silence.
     pub downward: bool,
@@ -153,6 +157,7 @@ impl Default for TrainingConfig {
             weight_decay: 0.0,
             clip_norm: None,
             average: None,
+            stray_starts: None,
             downward: false,
             target_level_dbfs: None,
             patience: None,
@@ -257,6 +262,14 @@ impl TrainingConfig {
         self.check_step_len(windows, model)?;
         if let Some(decay) = self.average {
             check_range("training.average", decay, 0.0, 0.999_999)?;
+        }
+        if let Some(every) = self.stray_starts {
+            check_range("training.stray_starts", every, 1, 1_000_000)?;
+            if !model.has_memory() {
+                let kinds = ModelConfig::kinds(|network| network.has_memory(), "and");
+                let allowed = format!("absent; only {kinds} have a memory");
+                return Err(ConfigError::value("training.stray_starts", every, allowed));
+            }
         }
         if let Some(level) = self.target_level_dbfs {
             check_range("training.target_level_dbfs", level, -120.0, 20.0)?;

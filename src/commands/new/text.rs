@@ -29,7 +29,7 @@ pub(super) struct Plan<'a> {
 }
 
 /// What keys of `[model]` and `[training]` are for.
-const WHY: [(&str, &str); 7] = [
+const WHY: [(&str, &str); 8] = [
     (
         "skip",
         ".nam files cannot add the dry sound to the network's output.",
@@ -53,6 +53,10 @@ const WHY: [(&str, &str); 7] = [
     (
         "average",
         "The mean of the last thousand steps' weights is kept.",
+    ),
+    (
+        "stray_starts",
+        "One window in this many begins with a memory of random content: a network that strays finds back.",
     ),
     (
         "downward",

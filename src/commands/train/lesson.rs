@@ -17,7 +17,7 @@ use crate::training::level;
 use crate::training::run_dir::{Progress, RunDir, State};
 use crate::training::tare::Idle;
 use crate::training::{self, Pace, Session, TrainingError, evaluate};
-use crate::training::{modulation, stereo, tail, tare};
+use crate::training::{modulation, silence, stereo, tail, tare};
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -91,7 +91,16 @@ impl Lesson<'_> {
         };
         let holds_window = |span: &Span| span.predictable(heard).len() >= window_len;
         let any = spans.iter().any(holds_window);
+        // A clock cannot be told from silence.
+        let silent = match reach.opening_ms {
+            0 => {
+                let recorded = Windows::cut(spans.clone(), window_len, config.windows.hop, heard);
+                silence::between_settings(&spans, recorded.len(), window_len)
+            }
+            _ => Vec::new(),
+        };
         spans.extend_from_slice(self.taught.spans());
+        spans.extend(silent);
         let windows = Windows::cut(spans, window_len, config.windows.hop, heard)
             .per_epoch(config.windows.per_epoch);
         if !any {

@@ -1,7 +1,7 @@
 //! The gain at the lowest levels that were played: what an error ratio over a whole span hides,
 //! because quiet passages hold no energy.
 
-use crate::audio::level::{decibels, power};
+use crate::audio::level::{decibels, mean_and_rms};
 use crate::audio::range::{MOMENT, SILENT};
 use crate::number;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 const FEWEST: usize = 4;
 
 /// The softest fifth of what sounds: how much louder the recording is than dry there, and the
-/// prediction.
+/// prediction. A constant is no sound, on either side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuietPassages {
     /// RMS of dry there, in dBFS.
@@ -30,6 +30,7 @@ impl QuietPassages {
         for [dry, wet, predicted] in tracks {
             let sides = dry.chunks_exact(MOMENT).zip(wet.chunks_exact(MOMENT));
             let sides = sides.zip(predicted.chunks_exact(MOMENT));
+            let power = |x: &[f32]| mean_and_rms(x).1.powi(2);
             moments.extend(sides.map(|((d, w), p)| [d, w, p].map(power)));
         }
         let mean = moments.iter().map(|m| m[0]).sum::<f64>() / moments.len().max(1) as f64;
@@ -67,6 +68,18 @@ mod tests {
         assert!((found.dry_dbfs + 43.0).abs() < 0.1, "{found:?}");
         assert!((found.recorded_gain_db - 6.02).abs() < 0.01, "{found:?}");
         assert!((found.predicted_gain_db + 13.98).abs() < 0.01, "{found:?}");
+        // A constant moves no gain.
+        let [wet, predicted] =
+            [&wet, &predicted].map(|x| x.iter().map(|x| x + 0.1).collect::<Vec<f32>>());
+        let moved = QuietPassages::of(&[[&dry[..], &wet, &predicted]; 2]).unwrap();
+        assert!(
+            (moved.recorded_gain_db - found.recorded_gain_db).abs() < 0.01,
+            "{moved:?}"
+        );
+        assert!(
+            (moved.predicted_gain_db - found.predicted_gain_db).abs() < 0.01,
+            "{moved:?}"
+        );
         assert_eq!(
             QuietPassages::of(&[[&dry[..100], &wet[..100], &predicted[..100]]]),
             None
