@@ -83,12 +83,12 @@ fn filters(extent: &Extent) -> Vec<Recipe> {
 
 fn distortion(extent: &Extent) -> Vec<Recipe> {
     vec![
-        brief(lstm(extent, 40, 10.0, Some(2000))),
-        brief(lstm(extent, 24, 1.0, Some(2000))),
-        brief(lstm(extent, 24, 10.0, Some(2000))),
-        brief(lstm(extent, 24, 100.0, Some(2000))),
-        brief(gru(extent, 24, 10.0, Some(2000))),
-        brief(gru(extent, 24, 100.0, Some(2000))),
+        straying(lstm(extent, 40, 10.0, Some(2000))),
+        straying(lstm(extent, 24, 1.0, Some(2000))),
+        straying(lstm(extent, 24, 10.0, Some(2000))),
+        straying(lstm(extent, 24, 100.0, Some(2000))),
+        straying(gru(extent, 24, 10.0, Some(2000))),
+        straying(gru(extent, 24, 100.0, Some(2000))),
         chain(extent),
         wavenet(extent, WaveNetPreset::A1Nano),
     ]
@@ -96,10 +96,10 @@ fn distortion(extent: &Extent) -> Vec<Recipe> {
 
 fn compressor(extent: &Extent) -> Vec<Recipe> {
     vec![
-        slow(lstm(extent, 24, 1.0, Some(20_000)), extent),
+        straying(slow(lstm(extent, 24, 1.0, Some(20_000)), extent)),
         lstm(extent, 24, 1.0, Some(2000)),
-        slow(gru(extent, 16, 1.0, Some(20_000)), extent),
-        slow(lstm(extent, 8, 1.0, Some(20_000)), extent),
+        straying(slow(gru(extent, 16, 1.0, Some(20_000)), extent)),
+        straying(slow(lstm(extent, 8, 1.0, Some(20_000)), extent)),
         temporal_film(extent),
     ]
 }
@@ -141,8 +141,9 @@ fn units(hidden_size: usize, drive: f32, memory: Option<usize>) -> RecurrentConf
     }
 }
 
-/// For effects that soon forget: a network that strays finds back.
-fn brief(recipe: Recipe) -> Recipe {
+/// A network that strays finds back: where the memory's warm-up is as long as what the effect
+/// remembers.
+fn straying(recipe: Recipe) -> Recipe {
     let training = TrainingConfig {
         stray_starts: Some(16),
         ..recipe.training

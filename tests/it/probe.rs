@@ -86,6 +86,43 @@ fn probed(file: &Path) -> Judged {
     inspect::inspect(&request, &Silent).unwrap().probe.unwrap()
 }
 
+/// An LSTM that hears its last answer that many times as loud.
+fn echoing(times: f32) -> Network {
+    let Architecture::Sequential(mut sequential) = wire(Plan::default()).architecture else {
+        unreachable!()
+    };
+    let Layer::Lstm(lstm) = &mut sequential.layers[0] else {
+        unreachable!()
+    };
+    let candidate = 2 * lstm.hidden_size;
+    lstm.weight_hidden[candidate * lstm.hidden_size] = times;
+    Network::new(Architecture::Sequential(sequential), 48_000)
+}
+
+/// Left at rest it is silent; but what hears itself thrice as
+/// loud goes on for ever once it sounds.
+#[test]
+fn a_memory_that_does_not_come_back_is_named() {
+    let place = Place::new();
+    for (times, lost) in [(0.5, 0), (3.0, 16)] {
+        for file in files(&place, "echoing", &echoing(times)) {
+            let found = probed(&file);
+            let strays = found.strays.unwrap();
+            assert_eq!(
+                (strays.tried, strays.lost),
+                (16, lost),
+                "{times}: {found:?}"
+            );
+            let told = found
+                .faults
+                .iter()
+                .any(|told| matches!(told.fault, Fault::Strays { .. }));
+            assert_eq!(told, lost > 0);
+            assert!(found.passes);
+        }
+    }
+}
+
 #[test]
 fn planted_faults_are_named_in_every_format() {
     let place = Place::new();

@@ -28,6 +28,7 @@ mod ops;
 mod plan;
 mod probing;
 mod sequence;
+mod straying;
 mod streaming;
 pub mod timing;
 mod wavenet;

@@ -1,5 +1,6 @@
 //! A network on the measuring bench: how it behaves when it is left alone.
 
+use super::straying::strays;
 use super::{Engine, EngineError};
 use crate::audio::SampleRate;
 use crate::dsp::probe::{self, Behaviour};
@@ -22,15 +23,17 @@ pub fn probe(network: &Network, controls: &[f32]) -> Result<Behaviour, EngineErr
     // Windows on a grid answer by where they stand.
     let grid = matches!(network.full().architecture, Architecture::Window(_));
     let forgets = network.receptive_field().filter(|_| !grid);
-    let mut side = |channel: usize| {
+    let mut side = |channel: usize| -> Result<Behaviour, EngineError> {
         let mut play = |dry: &[f32]| engine.play_from_rest(dry, channel);
-        probe::behaviour(&mut play, rate, forgets)
+        let found = probe::behaviour(&mut play, rate, forgets);
+        let strays = strays(network, controls, channel, &found.idle)?;
+        Ok(Behaviour { strays, ..found })
     };
-    let left = side(0);
+    let left = side(0)?;
     if network.audio_channels.wet == 1 {
         return Ok(left);
     }
-    let right = side(1);
+    let right = side(1)?;
     let blame = |side: &Behaviour| {
         let faults = side.faults();
         (

@@ -62,17 +62,16 @@ impl<'a> Forward<'a> {
                         output: RowsMut::new(near, row, outs, count),
                     }
                     .run(self.isa);
-                    for (o, near) in near.chunks_exact_mut(row).enumerate() {
-                        // SAFETY: each task and block writes its own samples.
-                        let mut kept = kept
-                            .as_ref()
-                            .map(|kept| unsafe { kept.rows(o * kept_row + t, kept_row, 1, count) });
-                        self.isa.run(Bend {
-                            activation: self.layer.function(&self.weights, o),
-                            values: &mut near[..count],
-                            kept: kept.as_mut().map(|kept| kept.row(0)),
-                        });
-                    }
+                    // SAFETY: each task and block writes its own samples.
+                    let kept = kept
+                        .as_ref()
+                        .map(|kept| unsafe { kept.rows(t, kept_row, outs, count) });
+                    self.isa.run(Bend {
+                        layer: self.layer,
+                        weights: &self.weights,
+                        values: RowsMut::new(near, row, outs, count),
+                        kept,
+                    });
                     Combine {
                         weights: &self.shortcut,
                         input: &x[t..],
@@ -91,43 +90,48 @@ impl<'a> Forward<'a> {
 
 /// φ of values, which are kept: past the cache, since nothing asks for them before all layers are done.
 struct Bend<'a> {
-    activation: Activation,
-    values: &'a mut [f32],
-    kept: Option<&'a mut [f32]>,
-}
-
-impl Bend<'_> {
-    #[inline(always)]
-    fn with<S: Simd>(mut self, s: S, activation: Activation) {
-        let len = self.values.len();
-        assert!(self.kept.as_ref().is_none_or(|kept| kept.len() == len));
-        let size = S::LANES * size_of::<f32>();
-        let to = self.kept.as_mut().map(|kept| kept.as_mut_ptr());
-        let streams = to.is_some_and(|to| to.addr().is_multiple_of(size));
-        let values = self.values.as_mut_ptr();
-        each_vector!(S, len, |t, part, FULL| {
-            // SAFETY: `t` and `part` stay within both rows; what is streamed is a whole register at a
-            // multiple of its size.
-            unsafe {
-                let z = load::<S, FULL>(s, part, values.add(t));
-                if let Some(to) = to {
-                    match FULL && streams {
-                        true => s.stream_ptr(to.add(t), z),
-                        false => store::<S, FULL>(s, part, to.add(t), z),
-                    }
-                }
-                let bent = activation.apply(s, z);
-                store::<S, FULL>(s, part, values.add(t), bent);
-            }
-        });
-    }
+    layer: &'a ResidualLayer,
+    weights: &'a ResidualSlices<'a>,
+    /// A row for each channel.
+    values: RowsMut<'a>,
+    kept: Option<RowsMut<'a>>,
 }
 
 impl Kernel for Bend<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        spelled_out!(self.activation, |one| self.with(s, one))
+    fn run<S: Simd>(mut self, s: S) {
+        for channel in 0..self.layer.out_channels {
+            let activation = self.layer.function(self.weights, channel);
+            let values = self.values.row(channel);
+            let kept = self.kept.as_mut().map(|kept| kept.row(channel));
+            spelled_out!(activation, |one| bend(s, one, values, kept));
+        }
     }
+}
+
+/// A row of them.
+#[inline(always)]
+fn bend<S: Simd>(s: S, activation: Activation, values: &mut [f32], kept: Option<&mut [f32]>) {
+    assert!(kept.as_ref().is_none_or(|kept| kept.len() == values.len()));
+    let size = S::LANES * size_of::<f32>();
+    let to = kept.map(<[f32]>::as_mut_ptr);
+    let streams = to.is_some_and(|to| to.addr().is_multiple_of(size));
+    let from = values.as_mut_ptr();
+    each_vector!(S, values.len(), |t, part, FULL| {
+        // SAFETY: `t` and `part` stay within both rows; what is streamed is a whole register at a
+        // multiple of its size.
+        unsafe {
+            let z = load::<S, FULL>(s, part, from.add(t));
+            if let Some(to) = to {
+                match FULL && streams {
+                    true => s.stream_ptr(to.add(t), z),
+                    false => store::<S, FULL>(s, part, to.add(t), z),
+                }
+            }
+            let bent = activation.apply(s, z);
+            store::<S, FULL>(s, part, from.add(t), bent);
+        }
+    });
 }

@@ -84,6 +84,18 @@ pub struct Step {
     pub gain_db: f64,
 }
 
+/// A memory that was led astray.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Strays {
+    /// States that were tried.
+    pub tried: u32,
+    /// Those from which three seconds of silence did not lead back.
+    pub lost: u32,
+    /// What was left at most then of any that was lost, as an amplitude.
+    #[serde(with = "number")]
+    pub loudest: f64,
+}
+
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Behaviour {
@@ -107,6 +119,9 @@ pub struct Behaviour {
     /// such a memory is chaotic there. `None` where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erratic_dbfs: Option<f64>,
+    /// Whether it comes back from wherever its memory may be led; `None` where that was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strays: Option<Strays>,
     /// The most power off the harmonics of a sine at −12 dBFS, against all of its answer, in
     /// decibels.
     #[serde(with = "number")]
@@ -147,6 +162,7 @@ pub fn behaviour(
         decay_seconds,
         staircase,
         erratic_dbfs,
+        strays: None,
         aliasing_db: aliasing.fold(f64::NEG_INFINITY, f64::max),
         finite,
     }

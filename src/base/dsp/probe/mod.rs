@@ -11,7 +11,7 @@ mod sweep;
 mod tone;
 mod verdict;
 
-pub use behaviour::{Behaviour, Idle, Step, Tone, behaviour};
+pub use behaviour::{Behaviour, Idle, Step, Strays, Tone, behaviour};
 pub use play::Play;
 pub use sweep::{Response, sine_sweep};
 pub use tone::{Aliasing, HARMONICS, Harmonics};

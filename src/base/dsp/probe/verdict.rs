@@ -3,6 +3,7 @@
 //! Judges figures alone.
 
 use super::behaviour::Behaviour;
+use crate::audio::level::decibels;
 use serde::Serialize;
 use std::fmt;
 use std::ops::Deref;
@@ -50,6 +51,13 @@ pub enum Fault {
     Erratic {
         /// Peak level of the sine, in dBFS.
         dbfs: f64,
+    },
+    /// Its memory can be led where silence does not lead it back from.
+    Strays {
+        /// So many of the states that were tried.
+        lost: u32,
+        /// All of them.
+        tried: u32,
     },
     /// It says nothing to a click.
     Deaf,
@@ -119,6 +127,7 @@ impl Behaviour {
         let heard = idle.rms_dbfs > AUDIBLE_DBFS;
         let grows = heard && idle.growth_db > GROWING_DB;
         let late = self.start_samples.unwrap_or(0);
+        let strays = self.strays.unwrap_or_default();
         let found = [
             (!self.finite, Fault::NotFinite),
             (grows, Fault::Grows),
@@ -133,6 +142,13 @@ impl Behaviour {
                 self.erratic_dbfs.is_some(),
                 Fault::Erratic {
                     dbfs: self.erratic_dbfs.unwrap_or(0.0),
+                },
+            ),
+            (
+                strays.lost > 0,
+                Fault::Strays {
+                    lost: strays.lost,
+                    tried: strays.tried,
                 },
             ),
             (self.start_samples.is_none(), Fault::Deaf),
@@ -185,6 +201,15 @@ impl Behaviour {
                 "to peaks of {dbfs:.0} dBFS it answers by chance: sounds that differ in their last bit come \
                  out differently; let it learn from playing that loud, too"
             ),
+            Fault::Strays { lost, tried } => {
+                let left = self.strays.map_or(0.0, |strays| strays.loudest);
+                format!(
+                    "led astray, it may not come back: of {tried} states that its memory may be in, \
+                     {lost} still sound after 3 s of silence ({}); trained here, training.stray_starts = \
+                     16 teaches it to",
+                    self::level(decibels(left)).unwrap_or_default()
+                )
+            }
             Fault::Deaf => "it does not answer a click".to_string(),
             Fault::Rate => {
                 let own = self.sample_rate_hz;
