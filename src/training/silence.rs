@@ -44,8 +44,11 @@ pub fn gain(spans: &[Span], done: f32) -> f32 {
 /// constants differ.
 pub fn between_settings(spans: &[Span], windows: usize, window_len: usize) -> Vec<Span> {
     let ranges = ranges(spans);
-    let moved = ranges.iter().any(|(least, most)| least < most);
-    let (Some(first), true, Some(idle)) = (spans.first(), moved, common_idle(spans)) else {
+    if !ranges.iter().any(|(least, most)| least < most) {
+        return Vec::new();
+    }
+    // All recordings are read for it.
+    let (Some(first), Some(idle)) = (spans.first(), common_idle(spans)) else {
         return Vec::new();
     };
     let count = (windows / WINDOWS_PER_SILENCE).max(*SETTINGS.start());
