@@ -66,8 +66,9 @@ pub fn filters_across(extent: &Extent, reach: usize) -> Recipe {
 
 /// A filter that is solved for, short to long; networks for what is not quite linear.
 fn filters(extent: &Extent) -> Vec<Recipe> {
+    // As long as what it needs first leaves half of the shortest span to be scored.
     let shortest = extent.longest.min(extent.shortest_held_back);
-    let fits = |taps: &usize| *taps <= (shortest / 4).max(1);
+    let fits = |taps: &usize| *taps <= (shortest / 2).max(1);
     let mut all: Vec<Recipe> = [128, 512, 2048]
         .into_iter()
         .filter(fits)
@@ -396,6 +397,28 @@ mod tests {
         assert_eq!(usual(&[100]), 100);
         assert_eq!(usual(&[5, 100, 200]), 100);
         assert_eq!(usual(&[40, 50, 60]), 40);
+    }
+
+    #[test]
+    fn a_filter_may_be_half_as_long_as_the_shortest_span() {
+        let lengths = |shortest_held_back| {
+            let all = filters(&Extent {
+                samples: 1 << 20,
+                longest: 1 << 19,
+                usual: 1 << 19,
+                shortest_held_back,
+                reach: 0,
+            });
+            let taps = |recipe: &Recipe| match &recipe.model {
+                ModelConfig::Fir(fir) => Some(fir.taps),
+                _ => None,
+            };
+            all.iter().filter_map(taps).collect::<Vec<_>>()
+        };
+        // A tenth of 0.4 s at 44.1 kHz.
+        assert_eq!(lengths(1764), [128, 512]);
+        assert_eq!(lengths(4096), [128, 512, 2048]);
+        assert_eq!(lengths(200), Vec::<usize>::new());
     }
 
     #[test]

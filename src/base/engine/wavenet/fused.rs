@@ -108,7 +108,13 @@ struct Pass<'a> {
 
 /// An activation known when the kernel is compiled, so that its loop holds nothing else.
 trait Known {
-    fn apply<S: Simd>(function: &Function, s: S, x: S::V, channel: usize) -> S::V;
+    /// Of several vectors, each of a channel.
+    fn apply<S: Simd, const N: usize>(
+        function: &Function,
+        s: S,
+        x: [S::V; N],
+        channels: [usize; N],
+    ) -> [S::V; N];
 }
 
 struct TanhOf;
@@ -117,26 +123,47 @@ struct AnyOf;
 
 impl Known for TanhOf {
     #[inline(always)]
-    fn apply<S: Simd>(_: &Function, s: S, x: S::V, _: usize) -> S::V {
-        math::tanh(s, x)
+    fn apply<S: Simd, const N: usize>(
+        _: &Function,
+        s: S,
+        x: [S::V; N],
+        _: [usize; N],
+    ) -> [S::V; N] {
+        math::tanh_each(s, x)
     }
 }
 
 impl Known for LeakyOf {
     #[inline(always)]
-    fn apply<S: Simd>(function: &Function, s: S, x: S::V, _: usize) -> S::V {
+    fn apply<S: Simd, const N: usize>(
+        function: &Function,
+        s: S,
+        mut x: [S::V; N],
+        _: [usize; N],
+    ) -> [S::V; N] {
         let slope = match function {
             Function::LeakyRelu { slope } => *slope,
             _ => 0.0,
         };
-        s.select_positive(x, x, s.mul(x, s.splat(slope)))
+        for x in &mut x {
+            *x = s.select_positive(*x, *x, s.mul(*x, s.splat(slope)));
+        }
+        x
     }
 }
 
 impl Known for AnyOf {
     #[inline(always)]
-    fn apply<S: Simd>(function: &Function, s: S, x: S::V, channel: usize) -> S::V {
-        function.apply(s, x, channel)
+    fn apply<S: Simd, const N: usize>(
+        function: &Function,
+        s: S,
+        mut x: [S::V; N],
+        channels: [usize; N],
+    ) -> [S::V; N] {
+        for (x, channel) in x.iter_mut().zip(channels) {
+            *x = function.apply(s, *x, channel);
+        }
+        x
     }
 }
 
@@ -177,26 +204,18 @@ impl Pass<'_> {
         };
         // SAFETY: the caller's promise; `middle` holds `bottleneck` rows of `MIDDLE_ROW`.
         unsafe { layer.conv.apply::<S, T, _>(s, self.sources, t, &mut store) };
-        let head = self
-            .head
-            .samples
-            .as_mut_ptr()
-            .wrapping_add(self.head.at + t);
-        for channel in 0..layer.bottleneck {
-            for v in 0..T {
-                // SAFETY: as above; `process` checked the head's rows.
-                unsafe {
-                    let z = layer
-                        .middle
-                        .as_mut_ptr()
-                        .add(channel * MIDDLE_ROW + v * S::LANES);
-                    let head = head.add(channel * self.head.stride + v * S::LANES);
-                    let a = A::apply(&layer.function, s, s.load_ptr(z), channel);
-                    s.store_ptr(z, a);
-                    s.store_ptr(head, s.add(s.load_ptr(head), a));
-                }
-            }
-        }
+        let mut middle = Middle::<T> {
+            function: &layer.function,
+            values: layer.middle.as_mut_ptr(),
+            head: self
+                .head
+                .samples
+                .as_mut_ptr()
+                .wrapping_add(self.head.at + t),
+            head_stride: self.head.stride,
+        };
+        // SAFETY: as above; `process` checked the head's rows.
+        unsafe { middle.activate::<S, A>(s, layer.bottleneck) };
         let Some(layer1x1) = &layer.layer1x1 else {
             return;
         };
@@ -213,6 +232,70 @@ impl Pass<'_> {
         };
         // SAFETY: as above; the middle rows were just written from their start.
         unsafe { layer1x1.apply::<S, T, _>(s, [source; 2], 0, &mut residual) };
+    }
+}
+
+/// The middle channels for `T` vectors of time, to go through the activation and be added to the
+/// heads.
+struct Middle<'a, const T: usize> {
+    function: &'a Function,
+    values: *mut f32,
+    head: *mut f32,
+    head_stride: usize,
+}
+
+impl<const T: usize> Middle<'_, T> {
+    /// All of them, a few vectors at a time: each operation waits for the one before, and the
+    /// processor looks only so far ahead for another vector's.
+    ///
+    /// # Safety
+    /// There are `channels` rows of values and heads, of `T` vectors each.
+    #[inline(always)]
+    unsafe fn activate<S: Simd, A: Known>(&mut self, s: S, channels: usize) {
+        let vectors = channels * T;
+        let mut n = 0;
+        // SAFETY: the vectors from n on exist.
+        unsafe {
+            while S::REGISTERS >= 32 && n + 4 <= vectors {
+                self.group::<S, A, 4>(s, n);
+                n += 4;
+            }
+            while n + 2 <= vectors {
+                self.group::<S, A, 2>(s, n);
+                n += 2;
+            }
+            if n < vectors {
+                self.group::<S, A, 1>(s, n);
+            }
+        }
+    }
+
+    /// `N` vectors from the `first` on, counted through all channels.
+    ///
+    /// # Safety
+    /// As [`Middle::activate`]; those vectors exist.
+    #[inline(always)]
+    unsafe fn group<S: Simd, A: Known, const N: usize>(&mut self, s: S, first: usize) {
+        let (mut x, mut channels) = ([s.zero(); N], [0; N]);
+        let mut places = [(self.values, self.head); N];
+        for i in 0..N {
+            let (channel, at) = ((first + i) / T, (first + i) % T * S::LANES);
+            channels[i] = channel;
+            // SAFETY: the caller's promise.
+            unsafe {
+                let value = self.values.add(channel * MIDDLE_ROW + at);
+                places[i] = (value, self.head.add(channel * self.head_stride + at));
+                x[i] = s.load_ptr(value);
+            }
+        }
+        let activated = A::apply::<S, N>(self.function, s, x, channels);
+        for (a, (value, head)) in activated.into_iter().zip(places) {
+            // SAFETY: as above.
+            unsafe {
+                s.store_ptr(value, a);
+                s.store_ptr(head, s.add(s.load_ptr(head), a));
+            }
+        }
     }
 }
 
