@@ -53,7 +53,7 @@ pub use long_filter::long_filter;
 pub use mean::{mean, mean_square, mean_square_difference};
 pub use memory::{hold_freed as hold_freed_memory, release as release_memory};
 pub use pointwise::{activate, p_relu};
-pub use recurrent::{RecurrentState, RecurrentWeights, recurrent};
+pub use recurrent::{RecurrentState, RecurrentWeights, recurrent, recurrent_with_head};
 pub use residual::{ResidualTensors, ResidualWeights, residual_layer, residual_layers};
 pub use scan::{ScanWeights, is_scan_fused, scan};
 pub use spectral::spectral_distance;

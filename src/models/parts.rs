@@ -79,10 +79,15 @@ impl Conv {
         self.bias = self.bias.take().map(|bias| bias.map(add));
     }
 
+    /// Its weights and its bias, for an operator that does its work on the way.
+    pub fn tensors(&self) -> (Tensor<3>, Option<Tensor<1>>) {
+        (self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+
     /// `[batch, in, context + n]` → `[batch, out, n]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let bias = self.bias.as_ref().map(Param::val);
-        kernels::conv1d(x, self.weight.val(), bias, [0, 0], self.dilation)
+        let (weight, bias) = self.tensors();
+        kernels::conv1d(x, weight, bias, [0, 0], self.dilation)
     }
 
     /// The taps of one of its filters, the newest first: `[taps]`.

@@ -246,15 +246,16 @@ impl Memory for RecurrentNetwork {
         }
         let mut before = state;
         let mut after = State::default();
-        for layer in &self.layers {
-            x = layer.forward(x, &mut before, &mut after);
+        let last = self.layers.len().saturating_sub(1);
+        for (at, layer) in self.layers.iter().enumerate() {
+            let head = (at == last).then_some(&self.head);
+            x = layer.forward(x, head, &mut before, &mut after);
         }
         let len = x.dims()[2];
-        let output = self.head.forward(x);
         let output = match self.skip {
-            true if dry < wet => output + latest(sound, len).repeat_dim(1, wet),
-            true => output + latest(sound, len),
-            false => output,
+            true if dry < wet => x + latest(sound, len).repeat_dim(1, wet),
+            true => x + latest(sound, len),
+            false => x,
         };
         (output, after)
     }

@@ -6,7 +6,7 @@ use effigy::kernels::convolution::Conv1d;
 use effigy::kernels::dense::Dense;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, FilterSlices, Middle};
 use effigy::kernels::recurrent::{
-    Cell, PlainRecurrentState, Recurrent, RecurrentGradients, RecurrentSlices,
+    Cell, HeadSlices, PlainRecurrentState, Recurrent, RecurrentGradients, RecurrentSlices,
 };
 use effigy::kernels::residual::{Curve, ResidualLayer, ResidualStack};
 use effigy::kernels::scan::{PlainScanState, Scan, ScanSlices};
@@ -842,6 +842,89 @@ fn recurrent_gradients_agree_with_finite_differences() {
                     "{what} tensor {tensor}: {along} for {exact}"
                 );
             }
+        }
+    }
+}
+
+/// With a dense layer that hears the units: what it hears is theirs, and the gradients are those
+/// that theirs would be given. Two of the three are the room's other way, the third is its own sum.
+#[test]
+fn a_head_hears_the_units_and_hands_its_gradient_back() {
+    for (number, (shape, batch, len)) in recurrents().into_iter().enumerate() {
+        let mut rng = rng(700 + number as u64);
+        let case = RecurrentCase::new(&shape, batch, len, &mut rng);
+        let (units, weights) = (shape.hidden_size, case.weights());
+        let outputs = 1 + number % 2;
+        let (v, a) = (
+            noise(&mut rng, outputs * units, 1.0),
+            noise(&mut rng, outputs, 1.0),
+        );
+        let head = HeadSlices {
+            weight: &v,
+            bias: if number % 3 == 0 { &[] } else { &a },
+        };
+        let d = noise(&mut rng, batch * outputs * len, 1.0);
+        for isa in Isa::available() {
+            let what = format!("{isa} {shape:?} batch {batch} length {len} outputs {outputs}");
+            let mut state = case.state.clone();
+            let (y, kept) = shape.forward(isa, batch, &case.x, &weights, &mut state, true);
+            let unit = |item: usize, unit: usize, t: usize| y[(item * units + unit) * len + t];
+            let mut after = case.state.clone();
+            let (heard, kept_of_heard) =
+                shape.forward_heard(isa, batch, &case.x, &weights, &head, &mut after, true);
+            assert!(after == state, "{what}: state");
+            let mut after = case.state.clone();
+            let (again, nothing) =
+                shape.forward_heard(isa, batch, &case.x, &weights, &head, &mut after, false);
+            assert!(
+                again == heard && nothing.is_empty() && after == state,
+                "{what}"
+            );
+            let mut dy = vec![0.0; y.len()];
+            let (mut dv, mut da) = (vec![0.0f64; v.len()], vec![0.0f64; outputs]);
+            for (row, t) in (0..batch * outputs).flat_map(|row| (0..len).map(move |t| (row, t))) {
+                let (item, output) = (row / outputs, row % outputs);
+                let bias = head.bias.get(output).copied().unwrap_or_default();
+                let (mut exact, mut size) = (f64::from(bias), f64::from(bias.abs()));
+                let d = d[row * len + t];
+                da[output] += f64::from(d);
+                for u in 0..units {
+                    let (h, v) = (unit(item, u, t), v[output * units + u]);
+                    exact += f64::from(h) * f64::from(v);
+                    size += f64::from((h * v).abs());
+                    dv[output * units + u] += f64::from(d) * f64::from(h);
+                    dy[(item * units + u) * len + t] += d * v;
+                }
+                let error = (f64::from(heard[row * len + t]) - exact).abs();
+                // Half a unit in the last place for each of at most 33 sums.
+                assert!(error <= 33.0 * 6e-8 * size, "{what}: {row} {t}: {error}");
+            }
+            let want = shape.backward(isa, batch, &case.x, &weights, &y, &kept, &dy, true);
+            let (got, of_head) = shape.backward_heard(
+                isa,
+                batch,
+                &case.x,
+                &weights,
+                &head,
+                &kept_of_heard,
+                &d,
+                true,
+            );
+            let near = |name: &str, got: &[f32], want: &[f64]| {
+                assert_eq!(got.len(), want.len(), "{what} {name}");
+                let largest = want.iter().fold(1e-3f64, |a, &b| a.max(b.abs()));
+                for (got, want) in got.iter().zip(want) {
+                    let error = (f64::from(*got) - want).abs();
+                    assert!(error <= 1e-5 * largest, "{what} {name}: {got} for {want}");
+                }
+            };
+            near("V", &of_head.weight, &dv);
+            near("a", &of_head.bias, &da);
+            near("W", &got.input, &double(&want.input));
+            near("U", &got.hidden, &double(&want.hidden));
+            near("b", &got.bias, &double(&want.bias));
+            let (got, want) = (got.x.unwrap_or_default(), want.x.unwrap_or_default());
+            near("x", &got, &double(&want));
         }
     }
 }

@@ -2,8 +2,11 @@
 //! of time, block by block, the last first.
 
 use super::cells::{Gru, Lstm, MOST_FACTORS, Recurrence};
-use super::pass::{BLOCK, Pass, Way, load_each};
-use super::shape::{Cell, Recurrent, RecurrentGradients, RecurrentSlices};
+use super::head::Stretch;
+use super::pass::{BLOCK, Pass, Way, load_each, pieces};
+use super::shape::{
+    Cell, HeadGradients, HeadSlices, Recurrent, RecurrentGradients, RecurrentSlices,
+};
 use crate::kernels::crew;
 use crate::kernels::memory::ahead::Ahead;
 use crate::kernels::memory::{Buffer, LINE, padded, scratch};
@@ -39,43 +42,90 @@ impl Recurrent {
         dy: &[f32],
         want_x: bool,
     ) -> RecurrentGradients {
-        let (ins, hidden) = (self.input_size, self.hidden_size);
+        let len = x.len() / (batch * self.input_size).max(1);
+        let way = Way::Backward { to_input: want_x };
+        let pass = Pass::new(self, weights, None, [batch, len], way);
+        assert_eq!(y.len(), batch * self.hidden_size * len);
+        let (gradients, _) = pass.backward(isa, batch, Heard { x, y, kept, dy }, want_x);
+        gradients
+    }
+
+    /// The same for the gradient of what [`Recurrent::forward_heard`] gave, `[batch, outputs, len]`; and
+    /// those of the dense layer.
+    ///
+    /// # Panics
+    /// As [`Recurrent::backward`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "plain slices, each a tensor of the formula"
+    )]
+    pub fn backward_heard(
+        &self,
+        isa: Isa,
+        batch: usize,
+        x: &[f32],
+        weights: &RecurrentSlices<'_>,
+        head: &HeadSlices<'_>,
+        kept: &[f32],
+        dy: &[f32],
+        want_x: bool,
+    ) -> (RecurrentGradients, HeadGradients) {
+        let len = x.len() / (batch * self.input_size).max(1);
+        let way = Way::Backward { to_input: want_x };
+        let pass = Pass::new(self, weights, Some(head), [batch, len], way);
+        let y = &[][..];
+        let (gradients, dv) = pass.backward(isa, batch, Heard { x, y, kept, dy }, want_x);
+        let of_head = pass.head.as_ref().map(|head| head.gradients(&dv, dy, len));
+        (gradients, of_head.unwrap_or_default())
+    }
+}
+
+/// What a forward pass read and gave, and the gradient of the latter.
+#[derive(Clone, Copy)]
+struct Heard<'a> {
+    x: &'a [f32],
+    /// Empty where a head hears it.
+    y: &'a [f32],
+    kept: &'a [f32],
+    /// Of y, or of what the head heard.
+    dy: &'a [f32],
+}
+
+impl Pass {
+    /// The gradients, and the sums behind the weights' own: those of the head's.
+    fn backward(
+        &self,
+        isa: Isa,
+        batch: usize,
+        Heard { x, y, kept, dy }: Heard<'_>,
+        want_x: bool,
+    ) -> (RecurrentGradients, Vec<f32>) {
+        let (ins, hidden) = (self.shape.input_size, self.shape.hidden_size);
         let len = x.len() / (batch * ins).max(1);
-        let pass = Pass::new(
-            self,
-            weights,
-            [batch, len],
-            Way::Backward { to_input: want_x },
-        );
-        assert_eq!(y.len(), batch * hidden * len);
-        assert_eq!(dy.len(), batch * hidden * len);
-        let size = pass.kept_len(len);
-        assert_eq!(kept.len(), batch.div_ceil(ITEMS) * size);
+        let channels = self.head.as_ref().map_or(hidden, |head| head.outputs);
+        assert_eq!(dy.len(), batch * channels * len);
+        let size = self.kept_len(len);
+        let groups = batch.div_ceil(ITEMS);
+        assert_eq!(kept.len(), groups * size);
         let mut dx = Buffer::new(if want_x { x.len() } else { 0 });
-        // Without dx every task gets an empty piece of it.
-        let mut inputs: Vec<&mut [f32]> = match want_x {
-            true => dx.chunks_mut((ITEMS * ins * len).max(1)).collect(),
-            false => (0..batch.div_ceil(ITEMS))
-                .map(|_| Default::default())
-                .collect(),
-        };
-        let mut parts = vec![Vec::new(); inputs.len()];
-        let mut tasks: Vec<_> = inputs
-            .iter_mut()
-            .zip(dy.chunks((ITEMS * hidden * len).max(1)))
-            .zip(y.chunks((ITEMS * hidden * len).max(1)))
+        let mut parts = vec![Vec::new(); groups];
+        let whole = (ITEMS * hidden * len).max(1);
+        let mut tasks: Vec<_> = pieces(&mut dx, ITEMS * ins * len, groups)
+            .into_iter()
+            .zip(dy.chunks((ITEMS * channels * len).max(1)))
+            .zip((0..groups).map(|group| y.chunks(whole).nth(group).unwrap_or_default()))
             .zip(x.chunks((ITEMS * ins * len).max(1)))
             .zip(kept.chunks_exact(size))
             .zip(&mut parts)
             .collect();
-        crew::each(self.is_brief(batch, len), &mut tasks, |task| {
+        crew::each(self.shape.is_brief(batch, len), &mut tasks, |task| {
             let (((((dx, dy), y), x), kept), sums) = task;
             // Outside the kernel: what a closure does is not compiled for the instruction set.
-            scratch::with(pass.backward_sizes().iter().sum(), |work| {
+            scratch::with(self.backward_sizes().iter().sum(), |work| {
                 isa.run(BackwardTask {
-                    pass: &pass,
+                    pass: self,
                     len,
-                    items: dy.len() / (hidden * len).max(1),
+                    items: dy.len() / (channels * len).max(1),
                     x,
                     y,
                     kept,
@@ -83,15 +133,15 @@ impl Recurrent {
                     dx,
                     work,
                 });
-                **sums = work[..pass.sums_len()].to_vec();
+                **sums = work[..self.all_sums_len()].to_vec();
             })
         });
         drop(tasks);
-        let mut total = vec![0.0; pass.sums_len()];
+        let mut total = vec![0.0; self.all_sums_len()];
         add_parts(&parts, &mut total);
-        let mut gradients = pass.gradients(&total);
+        let mut gradients = self.gradients(&total);
         gradients.x = want_x.then_some(dx);
-        gradients
+        (gradients, total.split_off(self.sums_len()))
     }
 }
 
@@ -101,8 +151,10 @@ struct BackwardTask<'a> {
     len: usize,
     items: usize,
     x: &'a [f32],
+    /// Empty where a head hears it.
     y: &'a [f32],
     kept: &'a [f32],
+    /// Of y, or of what the head hears.
     dy: &'a [f32],
     dx: &'a mut [f32],
     /// As long as [`Pass::backward_sizes`] together; ends with the weights' gradients in front.
@@ -111,11 +163,11 @@ struct BackwardTask<'a> {
 
 /// Working memory of a backward task.
 struct BackwardWork<'a> {
-    /// The weights' gradients.
+    /// The weights' gradients, then those of the head's.
     sums: &'a mut [f32],
     /// x′ of the block's steps and items, or their dx.
     x: &'a mut [f32],
-    /// h before each step.
+    /// h before each step, where it has to be made of y.
     h: &'a mut [f32],
     /// The factors of each step, and then the gradients of its sums in their place.
     factors: &'a mut [f32],
@@ -132,7 +184,7 @@ impl Pass {
     fn backward_sizes(&self) -> [usize; 7] {
         let (rows, width) = (ITEMS * BLOCK, self.width());
         [
-            self.sums_len(),
+            self.all_sums_len(),
             padded(rows * padded(self.shape.input_size + 1)),
             rows * width,
             rows * self.record(),
@@ -193,7 +245,7 @@ impl BackwardTask<'_> {
             self.factors::<S, C>(s, (from, count), work);
         }
         self.steps::<S, C>(s, (from, count), work);
-        self.weight_gradients::<S, C>(s, count, work);
+        self.weight_gradients::<S, C>(s, (from, count), work);
         if !self.dx.is_empty() {
             self.input_gradient::<S, C>(s, (from, count), work);
         }
@@ -203,12 +255,45 @@ impl BackwardTask<'_> {
     #[inline(always)]
     fn gather<S: Simd>(&self, s: S, (from, count): (usize, usize), work: &mut BackwardWork<'_>) {
         let (pass, items, len) = (self.pass, self.items, self.len);
-        let (ins, units, width) = (pass.shape.input_size, pass.shape.hidden_size, pass.width());
+        let (ins, width) = (pass.shape.input_size, pass.width());
         let state = items * width;
         pass.gather_input(s, self.x, (len, items), (from, count), work.x, ins + 1);
         for row in work.x.chunks_exact_mut(ins + 1).take(count * items) {
             row[ins] = 1.0;
         }
+        match &pass.head {
+            None => self.gather_rows(s, (from, count), work),
+            Some(head) => {
+                let stretch = Stretch {
+                    items,
+                    from,
+                    count,
+                    len,
+                };
+                let after = &self.kept[(1 + from) * state..][..count * state];
+                let (dh, dv) = (&mut work.dh[state..], &mut work.sums[pass.sums_len()..]);
+                head.back(s, stretch, (self.dy, after), dh, dv);
+            }
+        }
+        // What the steps after the block send back.
+        work.dh[..state].fill(0.0);
+        let last = &mut work.dh[count * state..][..state];
+        for (dh, carry) in last.iter_mut().zip(&*work.carry) {
+            *dh += carry;
+        }
+    }
+
+    /// h and dy of a block of y's and dy's rows.
+    #[inline(always)]
+    fn gather_rows<S: Simd>(
+        &self,
+        s: S,
+        (from, count): (usize, usize),
+        work: &mut BackwardWork<'_>,
+    ) {
+        let (pass, items, len) = (self.pass, self.items, self.len);
+        let (units, width) = (pass.shape.hidden_size, pass.width());
+        let state = items * width;
         // Before the first step of all h is the state kept.
         let known = match from {
             0 => {
@@ -234,21 +319,34 @@ impl BackwardTask<'_> {
                 transpose(s, (units, count), (dy, len), (dh, state));
             }
         }
-        // What the steps after the block send back.
-        work.dh[..state].fill(0.0);
-        let last = &mut work.dh[count * state..][..state];
-        for (dh, carry) in last.iter_mut().zip(&*work.carry) {
-            *dh += carry;
+    }
+
+    /// h before each step of a block: as it was kept, or as it was gathered.
+    #[inline(always)]
+    fn before<'b>(&'b self, (from, count): (usize, usize), gathered: &'b [f32]) -> &'b [f32] {
+        let state = self.items * self.pass.width();
+        match self.pass.head {
+            Some(_) => &self.kept[from * state..][..count * state],
+            None => &gathered[..count * state],
         }
     }
 
-    /// Where the block before that from `from` on lies in y or dy.
+    /// What is kept behind the states.
+    #[inline(always)]
+    fn kept_behind(&self) -> &[f32] {
+        &self.kept[self.pass.states_kept(self.len) * self.items * self.pass.width()..]
+    }
+
+    /// Where the block before that from `from` on lies in y or dy; what a head hears is near anyway.
     #[inline(always)]
     fn next(&self, rows: &[f32], from: usize) -> Ahead {
         Ahead {
             from: rows.as_ptr().wrapping_add(from).wrapping_sub(BLOCK),
             stride: self.len,
-            rows: self.items * self.pass.shape.hidden_size,
+            rows: match self.pass.head {
+                Some(_) => 0,
+                None => self.items * self.pass.shape.hidden_size,
+            },
             lines: BLOCK / LINE,
         }
     }
@@ -269,13 +367,15 @@ impl BackwardTask<'_> {
             pass.shape.input_size + 1,
         );
         let (pitch, record) = (pass.pitch(), pass.record());
+        // A GRU's are not looked at.
         let cells = match C::HAS_CELL {
-            true => &self.kept[(1 + from / BLOCK) * items * width..][..items * width],
+            true => &self.kept_behind()[from / BLOCK * items * width..][..items * width],
             false => &self.kept[..items * width],
         };
-        assert!(work.x.len() >= count * items * taps && work.h.len() >= count * items * width);
+        let h = self.before((from, count), work.h);
+        assert!(work.x.len() >= count * items * taps && h.len() >= count * items * width);
         assert!(work.factors.len() >= count * items * record && pitch >= C::FACTORS * LINE);
-        let (x, h) = (work.x.as_ptr(), work.h.as_ptr());
+        let (x, h) = (work.x.as_ptr(), h.as_ptr());
         let factors = work.factors.as_mut_ptr();
         let portions = count * units.div_ceil(S::LANES);
         let mut next = self.next(self.y, from).in_portions(portions);
@@ -321,7 +421,7 @@ impl BackwardTask<'_> {
         let (width, record) = (pass.width(), pass.record());
         let state = items * width;
         let kept = match pass.keeps_factors {
-            true => &self.kept[state + from * items * record..][..count * items * record],
+            true => &self.kept_behind()[from * items * record..][..count * items * record],
             false => &[],
         };
         let mut next = self.next(self.dy, from).in_portions(count * items);
@@ -416,10 +516,11 @@ impl BackwardTask<'_> {
     fn weight_gradients<S: Simd, C: Recurrence>(
         &self,
         s: S,
-        count: usize,
+        (from, count): (usize, usize),
         work: &mut BackwardWork<'_>,
     ) {
         let pass = self.pass;
+        let h = self.before((from, count), work.h);
         let taps = pass.shape.input_size + 1;
         let (record, width, rows) = (pass.record(), pass.width(), count * self.items);
         for line in 0..pass.lines() {
@@ -442,7 +543,7 @@ impl BackwardTask<'_> {
                     sums: of_input,
                 });
                 s.call(&mut OuterProducts {
-                    a: &work.h[row * width..],
+                    a: &h[row * width..],
                     a_stride: width,
                     taps: pass.shape.hidden_size,
                     b: &of_sums[(SUMS - C::GATES) * LINE..],

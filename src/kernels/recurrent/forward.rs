@@ -4,8 +4,9 @@
 use std::mem::MaybeUninit;
 
 use super::cells::{Gru, Lstm, Recurrence};
-use super::pass::{BLOCK, Pass, Way, load_each};
-use super::shape::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
+use super::head::Stretch;
+use super::pass::{BLOCK, Pass, Way, load_each, pieces};
+use super::shape::{Cell, HeadSlices, PlainRecurrentState, Recurrent, RecurrentSlices};
 use crate::kernels::crew;
 use crate::kernels::memory::ahead::Ahead;
 use crate::kernels::memory::{Buffer, LINE, scratch};
@@ -30,81 +31,125 @@ impl Recurrent {
         keep: bool,
     ) -> (Vec<f32>, Buffer) {
         // Not filled with zeros first: of 10 MB they take one thread a millisecond.
-        let len = x.len() / self.input_size.max(1) * self.hidden_size;
-        let mut y = Vec::with_capacity(len);
-        let room = &mut y.spare_capacity_mut()[..len];
-        let kept = self.forward_to(isa, batch, x, weights, state, room, keep);
+        let len = x.len() / (batch * self.input_size).max(1);
+        let pass = Pass::new(self, weights, None, [batch, len], Way::Forward);
+        let mut kept = pass.kept(batch, len, keep);
+        let numbers = batch * self.hidden_size * len;
+        let mut y = Vec::with_capacity(numbers);
+        let given = Given {
+            y: &mut y.spare_capacity_mut()[..numbers],
+            heard: &mut [],
+            kept: &mut kept,
+        };
+        pass.forward(isa, batch, x, state, given);
         // SAFETY: that many fit, and all of them have been written.
-        unsafe { y.set_len(len) };
+        unsafe { y.set_len(numbers) };
         (y, kept)
     }
 
-    /// [`Recurrent::forward`]; writes every number of y and reads none.
+    /// What a dense layer hears of y at each step, `[batch, outputs, len]`; else as
+    /// [`Recurrent::forward`], but that y is given to nobody.
+    ///
+    /// # Panics
+    /// A slice's length does not fit the shape.
     #[expect(
         clippy::too_many_arguments,
         reason = "plain slices, each a tensor of the formula"
     )]
-    fn forward_to(
+    pub fn forward_heard(
         &self,
         isa: Isa,
         batch: usize,
         x: &[f32],
         weights: &RecurrentSlices<'_>,
+        head: &HeadSlices<'_>,
         state: &mut PlainRecurrentState,
-        y: &mut [MaybeUninit<f32>],
         keep: bool,
-    ) -> Buffer {
-        let (ins, hidden) = (self.input_size, self.hidden_size);
-        let len = x.len() / (batch * ins).max(1);
-        let pass = Pass::new(self, weights, [batch, len], Way::Forward);
-        assert_eq!(x.len(), batch * ins * len);
-        assert_eq!(y.len(), batch * hidden * len);
-        assert_eq!(state.hidden.len(), batch * hidden);
-        assert!(self.cell == Cell::Gru || state.cell.len() == batch * hidden);
-        let size = pass.kept_len(len);
-        let mut kept = Buffer::new(if keep {
-            batch.div_ceil(ITEMS) * size
-        } else {
-            0
-        });
-        let mut pieces: Vec<&mut [f32]> = match keep {
-            true => kept.chunks_exact_mut(size).collect(),
-            false => (0..batch.div_ceil(ITEMS))
-                .map(|_| Default::default())
-                .collect(),
+    ) -> (Buffer, Buffer) {
+        let len = x.len() / (batch * self.input_size).max(1);
+        let pass = Pass::new(self, weights, Some(head), [batch, len], Way::Forward);
+        let mut kept = pass.kept(batch, len, keep);
+        let outputs = head.weight.len() / self.hidden_size.max(1);
+        let mut heard = Buffer::new(batch * outputs * len);
+        let given = Given {
+            y: &mut [],
+            heard: &mut heard,
+            kept: &mut kept,
         };
-        let no_cells = self.cell == Cell::Gru;
+        pass.forward(isa, batch, x, state, given);
+        (heard, kept)
+    }
+}
+
+/// What a forward pass gives; what is empty is not wanted.
+struct Given<'a> {
+    /// Every number is written, none read.
+    y: &'a mut [MaybeUninit<f32>],
+    heard: &'a mut [f32],
+    /// As long as [`Pass::kept_len`] for each task.
+    kept: &'a mut [f32],
+}
+
+impl Pass {
+    /// Room for what all tasks keep, if they do.
+    fn kept(&self, batch: usize, len: usize, keep: bool) -> Buffer {
+        let tasks = if keep { batch.div_ceil(ITEMS) } else { 0 };
+        Buffer::new(tasks * self.kept_len(len))
+    }
+
+    fn forward(
+        &self,
+        isa: Isa,
+        batch: usize,
+        x: &[f32],
+        state: &mut PlainRecurrentState,
+        given: Given<'_>,
+    ) {
+        let Recurrent {
+            cell,
+            input_size: ins,
+            hidden_size: hidden,
+        } = self.shape;
+        let len = x.len() / (batch * ins).max(1);
+        assert_eq!(x.len(), batch * ins * len);
+        assert_eq!(state.hidden.len(), batch * hidden);
+        assert!(cell == Cell::Gru || state.cell.len() == batch * hidden);
+        let outputs = self.head.as_ref().map_or(0, |head| head.outputs);
+        assert_eq!(given.heard.len(), batch * outputs * len);
+        let y_len = if self.head.is_some() { 0 } else { hidden };
+        assert_eq!(given.y.len(), batch * y_len * len);
+        let groups = batch.div_ceil(ITEMS);
         let mut cells = std::mem::take(&mut state.cell);
         cells.resize(batch * hidden, 0.0);
-        let mut tasks: Vec<_> = y
-            .chunks_mut((ITEMS * hidden * len).max(1))
-            .zip(x.chunks((ITEMS * ins * len).max(1)))
+        let mut tasks: Vec<_> = x
+            .chunks((ITEMS * ins * len).max(1))
             .zip(state.hidden.chunks_mut(ITEMS * hidden))
             .zip(cells.chunks_mut(ITEMS * hidden))
-            .zip(&mut pieces)
+            .zip(pieces(given.y, ITEMS * hidden * len, groups))
+            .zip(pieces(given.heard, ITEMS * outputs * len, groups))
+            .zip(pieces(given.kept, self.kept_len(len), groups))
             .collect();
-        crew::each(self.is_brief(batch, len), &mut tasks, |task| {
-            let ((((y, x), h), c), kept) = task;
-            scratch::with(pass.forward_sizes().iter().sum(), |work| {
+        crew::each(self.shape.is_brief(batch, len), &mut tasks, |task| {
+            let (((((x, h), c), y), heard), kept) = task;
+            scratch::with(self.forward_sizes().iter().sum(), |work| {
                 isa.run(ForwardTask {
-                    pass: &pass,
+                    pass: self,
                     len,
                     items: h.len() / hidden,
                     x,
                     h,
                     c,
                     y,
+                    heard,
                     kept,
                     work,
                 });
             });
         });
         drop(tasks);
-        drop(pieces);
-        if !no_cells {
+        if cell == Cell::Lstm {
             state.cell = cells;
         }
-        kept
     }
 }
 
@@ -116,8 +161,10 @@ struct ForwardTask<'a> {
     x: &'a [f32],
     h: &'a mut [f32],
     c: &'a mut [f32],
-    /// Every number is written, none read.
+    /// Every number is written, none read; empty where it is not wanted.
     y: &'a mut [MaybeUninit<f32>],
+    /// What the head hears; empty without one.
+    heard: &'a mut [f32],
     /// As long as [`Pass::kept_len`], or empty.
     kept: &'a mut [f32],
     /// As long as [`Pass::forward_sizes`] together.
@@ -143,20 +190,22 @@ impl ForwardTask<'_> {
         let units = pass.shape.hidden_size;
         let sizes = pass.forward_sizes();
         let state = items * width;
-        let (h, work) = self.work.split_at_mut(sizes[0]);
+        let (own, work) = self.work.split_at_mut(sizes[0]);
         let (c, work) = work.split_at_mut(sizes[1]);
         let (x, rows) = work.split_at_mut(sizes[2]);
-        h[..state].fill(0.0);
+        own[..state].fill(0.0);
         c.fill(0.0);
         for item in 0..items {
-            h[item * width..][..units].copy_from_slice(&self.h[item * units..][..units]);
+            own[item * width..][..units].copy_from_slice(&self.h[item * units..][..units]);
             c[item * width..][..units].copy_from_slice(&self.c[item * units..][..units]);
         }
-        let (first, kept) = self.kept.split_at_mut(state.min(self.kept.len()));
-        if !first.is_empty() {
-            first.copy_from_slice(&h[..state]);
+        let states = state * pass.states_kept(self.len);
+        let (states, kept) = self.kept.split_at_mut(states.min(self.kept.len()));
+        if !states.is_empty() {
+            states[..state].copy_from_slice(&own[..state]);
         }
-        let keeps_factors = pass.keeps_factors && !first.is_empty();
+        let keeps_states = states.len() > state;
+        let keeps_factors = pass.keeps_factors && !states.is_empty();
         for from in (0..self.len).step_by(BLOCK) {
             let count = BLOCK.min(self.len - from);
             if C::HAS_CELL && !kept.is_empty() && !keeps_factors {
@@ -167,6 +216,11 @@ impl ForwardTask<'_> {
                 true => &mut kept[from * records..][..count * records],
                 false => &mut [],
             };
+            // Steps write h where it is kept, if it is.
+            let h = match keeps_states {
+                true => &mut states[from * state..][..(count + 1) * state],
+                false => &mut *own,
+            };
             let sizes = (self.len, items);
             pass.gather_input(s, self.x, sizes, (from, count), x, pass.shape.input_size);
             Steps {
@@ -174,30 +228,46 @@ impl ForwardTask<'_> {
                 items,
                 count,
                 x,
-                h,
+                h: &mut *h,
                 c,
                 factors,
                 y: Ahead {
                     // Of the first line a part was written with the block before.
                     from: self.y.as_ptr().wrapping_add(from + LINE - 1).cast(),
                     stride: self.len,
-                    rows: items * units,
+                    rows: if self.y.is_empty() { 0 } else { items * units },
                     lines: count.div_ceil(LINE),
                 },
             }
             .run_all::<S, C>(s);
-            let (y, after) = (&mut *self.y, &h[state..]);
-            assert!(y.len() >= items * units * self.len && after.len() >= count * state);
-            for item in 0..items {
-                let to = y[item * units * self.len + from..].as_mut_ptr().cast();
-                // SAFETY: y holds the item's rows, h the states after `count` steps.
-                unsafe {
-                    let after = after[item * width..].as_ptr();
-                    transpose_far(s, (count, units), (after, state), (to, self.len), rows);
+            if let Some(head) = &pass.head {
+                let stretch = Stretch {
+                    items,
+                    from,
+                    count,
+                    len: self.len,
+                };
+                head.hear(s, stretch, &h[state..], self.heard);
+            } else {
+                let (y, after) = (&mut *self.y, &h[state..]);
+                assert!(y.len() >= items * units * self.len && after.len() >= count * state);
+                for item in 0..items {
+                    let to = y[item * units * self.len + from..].as_mut_ptr().cast();
+                    // SAFETY: y holds the item's rows, h the states after `count` steps.
+                    unsafe {
+                        let after = after[item * width..].as_ptr();
+                        transpose_far(s, (count, units), (after, state), (to, self.len), rows);
+                    }
                 }
             }
-            h.copy_within(count * state..(count + 1) * state, 0);
+            if !keeps_states {
+                own.copy_within(count * state..(count + 1) * state, 0);
+            }
         }
+        let h = match keeps_states {
+            true => &states[self.len * state..],
+            false => &*own,
+        };
         for item in 0..items {
             self.h[item * units..][..units].copy_from_slice(&h[item * width..][..units]);
             self.c[item * units..][..units].copy_from_slice(&c[item * width..][..units]);

@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::backend::DispatchTensor;
 use burn::tensor::{Tensor, TensorData};
 
-use super::shape::{Cell, PlainRecurrentState, Recurrent, RecurrentSlices};
+use super::shape::{Cell, HeadSlices, PlainRecurrentState, Recurrent, RecurrentSlices};
 use super::tensors::{RecurrentState, RecurrentWeights};
 use crate::kernels::bridge::{
-    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, host_values, run, run_on_card,
+    BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, host_values, is_fused, run,
+    run_on_card,
 };
 use crate::kernels::composed;
+use crate::kernels::convolution::conv1d;
 use crate::kernels::gpu::recurrent::{CardRecurrent, MOST_UNITS};
 
 /// A recurrent layer (for gates and their order see the [room](super)) over a sequence x `[batch,
@@ -52,10 +55,42 @@ pub fn recurrent(
         "recurrent: an LSTM's state has a cell, a GRU's none"
     );
     match form_of(&x, "recurrent", fits_a_card(&shape)) {
-        Form::Host => on_host(x, shape, weights, state),
+        Form::Host => on_host(x, shape, weights, None, state),
         Form::Card => on_card(x, shape, weights, state),
         Form::Composed => composed::recurrent(x, cell, weights, state),
     }
+}
+
+/// The same, heard by a dense layer at each step: V `[outputs, hidden_size, 1]` and, where there is one,
+/// its bias `[outputs]`. Gives `[batch, outputs, time]`.
+///
+/// # Panics
+/// As [`recurrent()`], or V does not fit.
+pub fn recurrent_with_head(
+    x: Tensor<3>,
+    cell: Cell,
+    weights: RecurrentWeights,
+    (head, bias): (Tensor<3>, Option<Tensor<1>>),
+    state: RecurrentState,
+) -> (Tensor<3>, RecurrentState) {
+    let hidden_size = weights.hidden.dims()[1];
+    let [outputs, heard, taps] = head.dims();
+    assert_eq!(
+        (heard, taps),
+        (hidden_size, 1),
+        "recurrent: shape of the head"
+    );
+    if !is_fused(&x) {
+        let (y, state) = recurrent(x, cell, weights, state);
+        return (conv1d(y, head, bias, [0, 0], 1), state);
+    }
+    let shape = Recurrent {
+        cell,
+        input_size: x.dims()[1],
+        hidden_size,
+    };
+    let more = std::iter::once(head.into_dispatch()).chain(bias.map(Tensor::into_dispatch));
+    on_host(x, shape, weights, Some((outputs, more.collect())), state)
 }
 
 fn fits_a_card(shape: &Recurrent) -> Result<(), String> {
@@ -95,10 +130,12 @@ fn on_card(
     (Tensor::from_dispatch(outputs.swap_remove(0)), state)
 }
 
+/// With a head's number of outputs and its weights, where there is one.
 fn on_host(
     x: Tensor<3>,
     shape: Recurrent,
     weights: RecurrentWeights,
+    head: Option<(usize, Vec<DispatchTensor>)>,
     state: RecurrentState,
 ) -> (Tensor<3>, RecurrentState) {
     let [batch, ..] = x.dims();
@@ -107,17 +144,29 @@ fn on_host(
         hidden: host_values(state.hidden),
         cell: state.cell.map(host_values).unwrap_or_default(),
     }));
-    let operator = RecurrentOperator {
-        shape,
-        state: state.clone(),
-    };
-    let inputs = vec![
+    let own = [
         x.into_dispatch(),
         weights.input.into_dispatch(),
         weights.hidden.into_dispatch(),
         weights.bias.into_dispatch(),
     ];
-    let y = run(operator, inputs);
+    let y = match head {
+        None => run(
+            RecurrentOperator {
+                shape,
+                state: state.clone(),
+            },
+            own.into(),
+        ),
+        Some((outputs, head)) => run(
+            HeardOperator {
+                shape,
+                outputs,
+                state: state.clone(),
+            },
+            own.into_iter().chain(head).collect(),
+        ),
+    };
     let after = std::mem::take(&mut *state.lock().unwrap_or_else(PoisonError::into_inner));
     let tensor = |values: Vec<f32>| {
         Tensor::from_data(TensorData::new(values, [batch, shape.hidden_size]), &device)
@@ -177,6 +226,60 @@ impl Operator for RecurrentOperator {
             pass.wants(0),
         );
         let weights = [got.input, got.hidden, got.bias].map(|values| Some(values.into()));
+        std::iter::once(got.x).chain(weights).collect()
+    }
+}
+
+/// The same with a head; inputs x, W, U, bias, V and, where there is one, its bias.
+#[derive(Debug)]
+struct HeardOperator {
+    shape: Recurrent,
+    outputs: usize,
+    /// As [`RecurrentOperator`]'s.
+    state: Arc<Mutex<PlainRecurrentState>>,
+}
+
+fn head<'a>(inputs: &Inputs<'a>) -> HeadSlices<'a> {
+    HeadSlices {
+        weight: inputs.at(4),
+        bias: inputs.get(5).unwrap_or_default(),
+    }
+}
+
+impl Operator for HeardOperator {
+    fn forward(&self, inputs: &Inputs<'_>, keep: bool) -> Output {
+        let (isa, batch, x) = (inputs.isa, inputs.batch(), inputs.x());
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (weights, head) = (weights(inputs), head(inputs));
+        let (data, kept) = self
+            .shape
+            .forward_heard(isa, batch, x, &weights, &head, &mut state, keep);
+        Output {
+            data,
+            shape: [batch, self.outputs, inputs.len()],
+            kept,
+        }
+    }
+
+    fn backward(&self, inputs: &Inputs<'_>, pass: &BackwardPass<'_>) -> Vec<Gradient> {
+        let (got, of_head) = self.shape.backward_heard(
+            inputs.isa,
+            inputs.batch(),
+            inputs.x(),
+            &weights(inputs),
+            &head(inputs),
+            pass.kept,
+            pass.dy,
+            pass.wants(0),
+        );
+        let weights = [
+            got.input,
+            got.hidden,
+            got.bias,
+            of_head.weight,
+            of_head.bias,
+        ];
+        let weights = weights.map(|values| Some(values.into()));
         std::iter::once(got.x).chain(weights).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! The weights of a recurrent layer as the products read them, and what all tasks of a pass share.
 
 use super::cells::{Gru, Lstm, Recurrence};
-use super::shape::{Cell, Recurrent, RecurrentGradients, RecurrentSlices};
+use super::head::Head;
+use super::shape::{Cell, HeadSlices, Recurrent, RecurrentGradients, RecurrentSlices};
 use crate::kernels::crew;
 use crate::kernels::memory::LINE;
 use crate::kernels::products::transpose::transpose;
@@ -28,6 +29,8 @@ pub(super) enum Way {
 /// The weights as the products read them, and the lengths that follow from the shape.
 pub(super) struct Pass {
     pub shape: Recurrent,
+    /// What hears the units, if something does: then they themselves are given to nobody.
+    pub head: Option<Head>,
     /// Whether the forward pass keeps every step's factors; else the backward pass works them out
     /// again, bit for bit the same.
     pub keeps_factors: bool,
@@ -45,6 +48,7 @@ impl Pass {
     pub fn new(
         shape: &Recurrent,
         weights: &RecurrentSlices<'_>,
+        head: Option<&HeadSlices<'_>>,
         [batch, len]: [usize; 2],
         way: Way,
     ) -> Pass {
@@ -66,6 +70,7 @@ impl Pass {
         };
         let mut pass = Pass {
             shape: *shape,
+            head: head.map(|slices| Head::new(units, slices)),
             keeps_factors: false,
             gates: GateWeights::new([ins, 0, gates], |_, _| 0.0, |_, _, _| 0.0),
             hidden_back: BackWeights::new([0, gates, units], hidden),
@@ -115,9 +120,18 @@ impl Pass {
         self.lines() * self.pitch()
     }
 
-    /// Floats that a task of `len` steps keeps: h before the first step `[item][width]`, then the
-    /// factors of every step `[step][item][record]`, or else an LSTM's c before each block
-    /// `[block][item][width]`.
+    /// Of how many steps a task of `len` keeps h: that before the first, and, where nobody else is
+    /// given them, those after each.
+    pub fn states_kept(&self, len: usize) -> usize {
+        match self.head {
+            Some(_) => 1 + len,
+            None => 1,
+        }
+    }
+
+    /// Floats that a task of `len` steps keeps: h of [some steps](Pass::states_kept)
+    /// `[step][item][width]`, then the factors of every step `[step][item][record]`, or else an
+    /// LSTM's c before each block `[block][item][width]`.
     pub fn kept_len(&self, len: usize) -> usize {
         let state = ITEMS * self.width();
         let behind = match self.shape.cell {
@@ -125,7 +139,7 @@ impl Pass {
             Cell::Lstm => len.div_ceil(BLOCK) * state,
             Cell::Gru => 0,
         };
-        state + behind
+        self.states_kept(len) * state + behind
     }
 
     /// Floats of a forward task's memory: h before and after a block's steps, c, x, some rows of y.
@@ -143,6 +157,11 @@ impl Pass {
     /// all sums, then of h for its gates.
     pub fn sums_len(&self) -> usize {
         self.lines() * self.sums_pitch()
+    }
+
+    /// The same, and those of the head's.
+    pub fn all_sums_len(&self) -> usize {
+        self.sums_len() + self.head.as_ref().map_or(0, Head::weights_len)
     }
 
     pub fn sums_pitch(&self) -> usize {
@@ -226,6 +245,14 @@ impl Recurrent {
             (Cell::Lstm, 2) | (Cell::Gru, 0 | 3) => 1.0,
             _ => 0.5,
         }
+    }
+}
+
+/// `slice` in pieces of at most `size`, or, of an empty one, `count` empty ones.
+pub(super) fn pieces<T>(slice: &mut [T], size: usize, count: usize) -> Vec<&mut [T]> {
+    match slice.is_empty() {
+        true => (0..count).map(|_| Default::default()).collect(),
+        false => slice.chunks_mut(size.max(1)).collect(),
     }
 }
 

@@ -34,6 +34,24 @@ pub struct RecurrentSlices<'a> {
     pub bias: &'a [f32],
 }
 
+/// A dense layer that hears the units at each step.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadSlices<'a> {
+    /// `[outputs, hidden_size]`.
+    pub weight: &'a [f32],
+    /// `[outputs]`, or none.
+    pub bias: &'a [f32],
+}
+
+/// The gradients of its weights.
+#[derive(Debug, Clone, Default)]
+pub struct HeadGradients {
+    /// `[outputs, hidden_size]`.
+    pub weight: Vec<f32>,
+    /// `[outputs]`, whether there is a bias or not.
+    pub bias: Vec<f32>,
+}
+
 /// The gradients of the weights and, where asked for, of x.
 #[derive(Debug, Clone, Default)]
 pub struct RecurrentGradients {

@@ -3,7 +3,7 @@
 use crate::kernels::recurrent::Cell;
 use crate::kernels::{self, RecurrentState, RecurrentWeights};
 use crate::models::init::{WeightInit, parameter};
-use crate::models::parts::numbers;
+use crate::models::parts::{Conv, numbers};
 use crate::models::state::State;
 use crate::network;
 use burn::module::Param;
@@ -150,9 +150,15 @@ impl RecurrentLayer {
         (gates * hidden * inputs, gates * hidden * hidden)
     }
 
-    /// `[batch, inputs, time]` → `[batch, hidden, time]`; takes its state from `before` (zeros
-    /// where it is empty) and appends it to `after`: h, and of an LSTM c.
-    pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
+    /// `[batch, inputs, time]` → `[batch, hidden, time]`, or what `head` hears of that; takes its
+    /// state from `before` (zeros where it is empty) and appends it to `after`: h, and of an LSTM c.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        head: Option<&Conv>,
+        before: &mut State,
+        after: &mut State,
+    ) -> Tensor<3> {
         let [batch, _, _] = x.dims();
         let [_, hidden] = self.sizes();
         let (cell, weights) = self.parts();
@@ -162,7 +168,10 @@ impl RecurrentLayer {
                 *part = known;
             }
         }
-        let (y, state) = kernels::recurrent(x, cell, weights, state);
+        let (y, state) = match head {
+            None => kernels::recurrent(x, cell, weights, state),
+            Some(head) => kernels::recurrent_with_head(x, cell, weights, head.tensors(), state),
+        };
         after.push(state.hidden);
         if let Some(cell) = state.cell {
             after.push(cell);
