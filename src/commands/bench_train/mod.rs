@@ -22,7 +22,7 @@ use burn::module::Module;
 use rival::{Rival, Started};
 use serde::Serialize;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Measure how fast networks train on this machine
 ///
@@ -284,6 +284,10 @@ fn check(subject: &Subject) -> Result<()> {
     Ok(())
 }
 
+/// Rest before each trainer's turn: threads that wait for more work keep the processors busy for some
+/// milliseconds after a step, at the other's cost.
+const BETWEEN_TURNS: Duration = Duration::from_millis(30);
+
 fn measure(
     request: &Request,
     subject: &Subject,
@@ -308,7 +312,12 @@ fn measure(
         ensure!(task.go_on().is_ok(), "interrupted");
         let seconds = trainer.step()?;
         let rival_seconds = match &mut rival {
-            Some(Started::Ready(rival)) => Some(rival.step()?),
+            Some(Started::Ready(rival)) => {
+                std::thread::sleep(BETWEEN_TURNS);
+                let seconds = rival.step()?;
+                std::thread::sleep(BETWEEN_TURNS);
+                Some(seconds)
+            }
             _ => None,
         };
         if step >= UNMEASURED {

@@ -172,7 +172,7 @@ impl RecurrentLayer {
             None => kernels::recurrent(x, cell, weights, state),
             Some(head) => kernels::recurrent_with_head(x, cell, weights, head.tensors(), state),
         };
-        after.push(state.hidden);
+        after.push_within_one(state.hidden);
         if let Some(cell) = state.cell {
             after.push(cell);
         }

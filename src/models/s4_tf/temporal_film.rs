@@ -160,7 +160,7 @@ impl TemporalFilm {
         let [batch, _] = heard.peaks.dims();
         let device = heard.peaks.device();
         after.push(heard.peaks);
-        after.push(heard.lstm.hidden);
+        after.push_within_one(heard.lstm.hidden);
         heard
             .lstm
             .cell
