@@ -19,6 +19,7 @@ pub mod run_dir;
 pub mod run_report;
 mod saver;
 pub mod schedule;
+mod setback;
 mod settled;
 pub mod silence;
 pub mod step;
@@ -44,6 +45,7 @@ use history::{BestEpoch, EpochRow};
 use replicas::Replicas;
 use run_dir::{Progress, RunDir, RunError, State};
 use saver::Saver;
+use setback::WayBack;
 use settled::{Settled, Strays};
 use std::time::{Duration, Instant};
 use step::Recipe;
@@ -100,6 +102,21 @@ pub enum TrainingError {
         /// What there is and how to go on.
         kept: String,
     },
+}
+
+impl TrainingError {
+    /// What happened, where the weights went where nothing can be learned.
+    fn lost_way(&self) -> Option<String> {
+        match self {
+            Self::Diverged { loss, epoch, .. } => {
+                Some(format!("the loss became {loss} in epoch {epoch}"))
+            }
+            Self::Overflowed { epoch, .. } => {
+                Some(format!("no step of epoch {epoch} had finite gradients"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Everything a run needs beside its folder.
@@ -192,13 +209,15 @@ pub fn train(
     let card = card.unwrap_or(session.device);
     let mut feed = None;
     let mut saver = Saver::new(run, save_every);
+    let way_back = WayBack::of(run, training, state.model.valid(), observer);
     while state.progress.history.len() < training.epochs
         && !out_of_patience(&state.progress, training.patience)
     {
         let started = Instant::now();
         let epoch = state.progress.history.len() + 1;
         let best = state.progress.best;
-        let whole_epoch = || {
+        let before = state.progress.clone();
+        let whole_epoch = || -> Result<_, TrainingError> {
             let feed = feed.get_or_insert_with(|| session.feed());
             let (state, trained) = train_epoch(session, feed, state, observer)?;
             let (model, figures) = validate(session, &state);
@@ -209,10 +228,16 @@ pub fn train(
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 saver.keep_best()?;
-                return Err(match error {
-                    TrainingError::Interrupted { epoch, .. } => interrupted(run, epoch, best),
-                    other => other,
-                });
+                match (error, setback::is_left(&before)) {
+                    (error, true) if let Some(why) = error.lost_way() => {
+                        state = way_back.go(before, &why)?;
+                        continue;
+                    }
+                    (TrainingError::Interrupted { epoch, .. }, _) => {
+                        return Err(interrupted(run, epoch, best));
+                    }
+                    (error, _) => return Err(error),
+                }
             }
             Err(reason) => {
                 let kept = kept(run, best);
@@ -223,19 +248,7 @@ pub fn train(
                 });
             }
         };
-        if figures.own_delay != 0 {
-            observer.event(Event::Warning(&format!(
-                "epoch {epoch}: the network lags by {} samples of its own on the validation spans; its \
-                 figures there are without them",
-                figures.own_delay
-            )));
-        }
-        if figures.is_inverted {
-            observer.event(Event::Warning(&format!(
-                "epoch {epoch}: the validation prediction is inverted; a loss that is deaf to the \
-                 sign (multi_resolution_stft) needs mse or esr beside it"
-            )));
-        }
+        figures.warn(epoch, observer);
         let row = EpochRow {
             epoch,
             train: trained.sums.metrics(),
@@ -250,6 +263,14 @@ pub fn train(
         }
         on_epoch(&row, better);
         state.progress.history.push(row);
+        if let Some(why) = trained.left_out(epoch) {
+            if better || !setback::is_left(&state.progress) {
+                observer.event(Event::Warning(&why));
+            } else {
+                saver.keep_best()?;
+                state = way_back.go(state.progress, &why)?;
+            }
+        }
         saver.epoch_done(&mut state)?;
         task.advance(1);
     }
@@ -262,6 +283,25 @@ struct Validated {
     metrics: Metrics,
     own_delay: i64,
     is_inverted: bool,
+}
+
+impl Validated {
+    /// Says what of it is odd.
+    fn warn(&self, epoch: usize, observer: &dyn Observer) {
+        if self.own_delay != 0 {
+            observer.event(Event::Warning(&format!(
+                "epoch {epoch}: the network lags by {} samples of its own on the validation spans; its \
+                 figures there are without them",
+                self.own_delay
+            )));
+        }
+        if self.is_inverted {
+            observer.event(Event::Warning(&format!(
+                "epoch {epoch}: the validation prediction is inverted; a loss that is deaf to the \
+                 sign (multi_resolution_stft) needs mse or esr beside it"
+            )));
+        }
+    }
 }
 
 /// The weights that count after an epoch, and their figures.
@@ -325,6 +365,22 @@ fn out_of_patience(progress: &Progress, patience: Option<usize>) -> bool {
 struct Trained {
     sums: ErrorSums,
     learning_rate: f64,
+    /// Of how many steps, how many were left out.
+    steps: usize,
+    overflowed: usize,
+}
+
+impl Trained {
+    /// The steps that were left out, in words; `None` where none was.
+    fn left_out(&self, epoch: usize) -> Option<String> {
+        let (steps, overflowed) = (self.steps, self.overflowed);
+        (overflowed > 0).then(|| {
+            format!(
+                "epoch {epoch}: {overflowed} of {steps} steps had gradients beyond 32 bits and were \
+                 left out"
+            )
+        })
+    }
 }
 
 /// One pass over all windows.
@@ -344,14 +400,13 @@ fn train_epoch(
         silence_gain: silence::gain(session.windows.spans(), done),
     };
     if let Some(sums) = follow_motion(session, &mut state, observer)? {
-        let learning_rate = 0.0;
-        return Ok((
-            state,
-            Trained {
-                sums,
-                learning_rate,
-            },
-        ));
+        let trained = Trained {
+            sums,
+            learning_rate: 0.0,
+            steps: 0,
+            overflowed: 0,
+        };
+        return Ok((state, trained));
     }
     let order = session.windows.order(*seed, epoch);
     let per_window = training.steps_per_window(&session.config.windows);
@@ -376,7 +431,8 @@ fn train_epoch(
                 epoch: epoch + 1,
                 kept: String::new(),
             })?;
-            rate = schedule::learning_rate(training, number, steps);
+            rate = schedule::learning_rate(training, number, steps)
+                * setback::slowness(&state.progress);
             let wet = sides.0.clone().inner();
             let (model, optimiser) = ((state.model, &replicas), &mut state.optimiser);
             let stepped = step::update(recipe, model, optimiser, sides, rate, |_| {});
@@ -410,24 +466,17 @@ fn train_epoch(
         let epoch = epoch + 1;
         return Err(TrainingError::Overflowed { epoch, rate });
     }
-    if overflowed > 0 {
-        let text = format!(
-            "epoch {}: {overflowed} of {steps} steps had gradients beyond 32 bits and were left out",
-            epoch + 1
-        );
-        observer.event(Event::Warning(&text));
+    if let Some(loss) = broken {
+        return Err(diverged(loss, epoch, rate));
     }
-    match broken {
-        Some(loss) => Err(diverged(loss, epoch, rate)),
-        None => {
-            session.follow_with_tail(&mut state, observer)?;
-            let trained = Trained {
-                sums: log.sums,
-                learning_rate: rate,
-            };
-            Ok((state, trained))
-        }
-    }
+    session.follow_with_tail(&mut state, observer)?;
+    let trained = Trained {
+        sums: log.sums,
+        learning_rate: rate,
+        steps,
+        overflowed,
+    };
+    Ok((state, trained))
 }
 
 /// An epoch of an effect that moves by itself: solved for, not searched. `None` of other networks.

@@ -675,3 +675,39 @@ fn curves_for_tensorboard_grow_by_a_record_an_epoch() {
     // The version, three epochs; the version, the restart, one epoch.
     assert_eq!(records, [3, 4]);
 }
+
+/// What descends a parabola comes down for rates below 2 over its curvature, which is twice the dry
+/// sound's power here, and goes up above: this rate is eight times too high, once it is reached.
+const DIVERGING: &str =
+    "epochs = 24\noptimiser = \"sgd\"\nlearning_rate = 24.0\nwarm_up_steps = 100";
+
+const FIR: &str = "kind = \"fir\"\ntaps = 4";
+
+#[test]
+fn a_run_that_diverges_goes_back_to_its_best_epoch_until_the_rate_is_low_enough() {
+    let place = place(FIR, DIVERGING);
+    let said = place.effigy(&["train", "-c", "t.toml", "--run", "r", "--json"]);
+    let outcome = said.json();
+    assert!(
+        said.stderr.contains("going on from the weights of epoch"),
+        "{}",
+        said.stderr
+    );
+    let rows = outcome["rows"].as_array().unwrap();
+    let esr = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name);
+        figure(row.unwrap(), "esr")
+    };
+    assert!(esr("fir") < 2.0 * esr("fir-4"), "{}", outcome["rows"]);
+    let state = fs::read_to_string(place.path("r/epoch-24/state.json")).unwrap();
+    let state: Value = serde_json::from_str(&state).unwrap();
+    // 1.5 is below 2 over the curvature, 3 is not.
+    assert_eq!(state["setbacks"], 4);
+    // Epochs that came to nothing are told again.
+    assert_eq!(log(&place, "r").len(), 24);
+}
+
+#[test]
+fn a_run_that_went_back_can_be_killed_too() {
+    killed_and_resumed_is_uninterrupted(&place(FIR, DIVERGING), 17);
+}

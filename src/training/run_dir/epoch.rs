@@ -28,6 +28,8 @@ pub(super) struct Saved {
     pub(super) epoch: usize,
     /// The best of them.
     pub(super) best: Option<BestEpoch>,
+    /// How often it went back to the best.
+    pub(super) setbacks: u32,
     /// Of the first `epoch` lines of the log.
     pub(super) log_checksum: u32,
     /// All rows: how older versions saved them, which knew no log to append to.
@@ -52,6 +54,7 @@ pub(super) fn save(state: &State, folder: &Path) -> Result<(), RunError> {
     let saved = Saved {
         epoch: progress.history.len(),
         best: progress.best,
+        setbacks: progress.setbacks,
         log_checksum: progress.log_checksum,
         history: Vec::new(),
     };

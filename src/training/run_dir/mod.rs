@@ -278,6 +278,7 @@ impl RunDir {
                 log_checksum: log::replace(&path, &saved.history)?,
                 history: saved.history.clone(),
                 best: saved.best,
+                setbacks: saved.setbacks,
             });
         }
         let (history, log_checksum) = log::keep(&path, saved.epoch)?;
@@ -291,6 +292,7 @@ impl RunDir {
         Ok(Progress {
             history,
             best: saved.best,
+            setbacks: saved.setbacks,
             log_checksum,
         })
     }

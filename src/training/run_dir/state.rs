@@ -15,6 +15,8 @@ pub struct Progress {
     pub history: Vec<EpochRow>,
     /// The epoch whose weights are in `best/`.
     pub best: Option<BestEpoch>,
+    /// How often it went back to it, more slowly.
+    pub setbacks: u32,
     /// Of the log's lines so far.
     pub(super) log_checksum: u32,
 }
