@@ -2,12 +2,13 @@
 """Real recordings through the default path: `new --pairs`, `train --budget`, `infer`, nothing edited.
 
     python3 benches/default_path.py target/release/effigy FOLDER [--budget 5m] [--seeds 1,2,3] [--only SET …]
+        [--all-to-the-end]
 
 The recordings are those of EFFIGY_SHARED (default ../shared). Only what is learned from is given to effigy, as
 files of FOLDER; it is scored outside of effigy on what was held back, against the wet file moved by the latency
 that the run reports. Printed per set and seed: what was chosen, its validation figure, ESR on what was never
-heard, the level in the last of 20 s of silence; at the end median and worst of the seeds. Needs numpy and
-soundfile."""
+heard, the level in the last of 20 s of silence; at the end median and worst of the seeds. With --all-to-the-end every
+entrant of the race is trained alone for the whole budget, too, and scored alike. Needs numpy and soundfile."""
 import argparse
 import json
 import os
@@ -112,7 +113,34 @@ def figures(wanted, wet, predicted):
     return {"ESR": esr(wet, predicted)}
 
 
-def trained(effigy, name, wanted, seed, budget, place):
+def scored(effigy, wanted, run, place):
+    """Of every recording its wet file's name and figures; the level in the last of 20 s of silence."""
+    latency = json.loads((run / "report.json").read_text())["latencies"][0]["latency_samples"]
+    rows, controls = [], []
+    for number, (dry, wet) in enumerate(wanted["test"]):
+        sound, rate = read(dry)
+        if "knobs" in wanted:
+            controls = ["--control", f"amount={(number + 1) / len(wanted['test'])}"]
+        predicted = played(effigy, run, sound, rate, place, controls)
+        rows.append((wet.name, figures(wanted, *aligned(read(wet)[0], predicted, latency))))
+    silence = played(effigy, run, np.zeros((1, 20 * rate)), rate, place, controls)
+    return rows, 20 * np.log10(np.sqrt((silence[:, -rate:] ** 2).mean()) + 1e-12)
+
+
+def mean_of(rows):
+    return {key: float(np.mean([row[key] for _, row in rows])) for key in rows[0][1]}
+
+
+def told(figures_by_name):
+    return "  ".join(f"{key} {value:.3g}" for key, value in figures_by_name.items())
+
+
+def validated(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return min(row["valid"]["esr"] for row in rows)
+
+
+def trained(effigy, name, wanted, seed, budget, place, all_to_the_end):
     """The figures of a set: of each recording by name, and what the run says of itself."""
     stem = name.replace(" ", "-")
     folder, run = place / stem, place / "runs" / f"{stem}-{seed}"
@@ -123,24 +151,23 @@ def trained(effigy, name, wanted, seed, budget, place):
     subprocess.run(["rm", "-rf", run, f"{run}-search"], check=True)
     call(effigy, "train", place / f"{stem}-{seed}.toml", "--run", run, "--seed", seed, "--budget", budget)
     seconds = time.time() - begun
-    said = json.loads((run / "report.json").read_text())
-    latency = said["latencies"][0]["latency_samples"]
-    rows, controls = [], []
-    for number, (dry, wet) in enumerate(wanted["test"]):
-        sound, rate = read(dry)
-        if "knobs" in wanted:
-            controls = ["--control", f"amount={(number + 1) / len(wanted['test'])}"]
-        predicted = played(effigy, run, sound, rate, place, controls)
-        rows.append((wet.name, figures(wanted, *aligned(read(wet)[0], predicted, latency))))
-    silence = played(effigy, run, np.zeros((1, 20 * rate)), rate, place, controls)
-    level = 20 * np.log10(np.sqrt((silence[:, -rate:] ** 2).mean()) + 1e-12)
+    rows, level = scored(effigy, wanted, run, place)
     race = run / "search.json"
     race = json.loads(race.read_text()) if race.exists() else None
     chosen = race["entrants"][race["winner"]]["name"] if race else "no search"
     print(f"{name}, seed {seed}: {chosen}, {seconds:.0f} s, silence {level:.0f} dBFS", flush=True)
     for wet, row in rows:
-        print(f"    {wet:24} " + "  ".join(f"{key} {value:.3g}" for key, value in row.items()), flush=True)
-    return {key: float(np.mean([row[key] for _, row in rows])) for key in rows[0][1]}
+        print(f"    {wet:24} {told(row)}", flush=True)
+    if race and all_to_the_end:
+        print(f"    {'as chosen':34} validation {validated(run):.3g}  {told(mean_of(rows))}", flush=True)
+        for number, entrant in enumerate(race["entrants"]):
+            alone = place / "runs" / f"{stem}-{seed}-alone-{number}"
+            subprocess.run(["rm", "-rf", alone, f"{alone}-search"], check=True)
+            call(effigy, "train", place / f"{stem}-{seed}.toml", "--run", alone, "--seed", seed, "--budget", budget,
+                 "--set", f'search.only="{entrant["name"]}"')
+            rows_alone, _ = scored(effigy, wanted, alone, place)
+            print(f"    {entrant['name']:34} validation {validated(alone):.3g}  {told(mean_of(rows_alone))}", flush=True)
+    return mean_of(rows)
 
 
 def main():
@@ -150,6 +177,7 @@ def main():
     parser.add_argument("--budget", default="5m")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--only", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--all-to-the-end", action="store_true")
     wanted = parser.parse_args()
     effigy, place = os.path.abspath(wanted.effigy), wanted.folder.resolve()
     found = {}
@@ -157,7 +185,8 @@ def main():
         found[name] = []
         for seed in wanted.seeds.split(","):
             try:
-                found[name].append(trained(effigy, name, SETS[name], seed, wanted.budget, place))
+                found[name].append(trained(effigy, name, SETS[name], seed, wanted.budget, place,
+                                            wanted.all_to_the_end))
             except RuntimeError as error:
                 print(f"{name}, seed {seed}: {error}", file=sys.stderr, flush=True)
     print(f"\nmean over a set's recordings; median and worst of seeds {wanted.seeds}")

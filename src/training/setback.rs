@@ -4,8 +4,7 @@
 //!
 //! Knows neither spans nor losses.
 
-use super::TrainingError;
-use super::run_dir::{Progress, RunDir, State};
+use super::run_dir::{Progress, RunDir, RunError, State};
 use crate::config::TrainingConfig;
 use crate::models::EffectModel;
 use crate::progress::{Event, Observer};
@@ -56,7 +55,7 @@ impl<'a> WayBack<'a> {
     ///
     /// # Errors
     /// The weights cannot be read.
-    pub(super) fn go(&self, mut progress: Progress, why: &str) -> Result<State, TrainingError> {
+    pub(super) fn go(&self, mut progress: Progress, why: &str) -> Result<State, RunError> {
         let best = self.run.load_best_into(self.model.clone())?;
         let state = State::begun(best.train(), self.training);
         progress.setbacks += 1;
