@@ -13,6 +13,9 @@ use rayon::prelude::*;
 /// How long a thread without work looks out for the next job: what lies between the two of a step.
 const LOOKOUT: Duration = Duration::from_micros(300);
 
+/// From so many numbers on, read and written a time or two, another thread's help is worth the asking.
+const MANY: usize = 16_384;
+
 /// Calls `work` with each task, on several threads; which of them does what is not defined.
 /// `brief`: all of it takes a millisecond or two.
 pub(crate) fn each<T: Send>(brief: bool, tasks: &mut [T], work: impl Fn(&mut T) + Sync) {
@@ -23,6 +26,14 @@ pub(crate) fn each<T: Send>(brief: bool, tasks: &mut [T], work: impl Fn(&mut T) 
     };
     if !taken {
         tasks.par_iter_mut().for_each(&work);
+    }
+}
+
+/// The same, brief, of tasks that are next to nothing each: they go over so many `numbers` in all.
+pub(crate) fn each_of_many<T: Send>(numbers: usize, tasks: &mut [T], work: impl Fn(&mut T) + Sync) {
+    match numbers {
+        ..MANY => tasks.iter_mut().for_each(work),
+        _ => each(true, tasks, work),
     }
 }
 

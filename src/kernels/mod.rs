@@ -11,9 +11,9 @@
 //! [`spectral`] for the distance of spectra, and `pointwise` for activations. In each, the slice
 //! form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
-//! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`; and [`join()`] and
-//! [`mean()`], which only a card takes another way, and an optimiser's [`descent`], the [`gather()`] of
-//! windows and the [`error_sums()`] of figures there.
+//! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`; and the losses' means
+//! ([`mean_square()`]), an optimiser's [`descent`], and, which only a card takes another way, [`join()`], the
+//! [`gather()`] of windows and the [`error_sums()`] of figures.
 //!
 //! Results are the same bit for bit from run to run on one machine, whatever the threads.
 
@@ -45,7 +45,7 @@ pub use bridge::{composed_on_cards, has_room_for, is_fused, uploaded};
 pub use convolution::{conv_transpose1d, conv1d};
 pub use dense::dense;
 pub use encoder_decoder::{Filters, ScaleShift, encoder_decoder};
-pub use error_sums::error_sums;
+pub use error_sums::{error_sums, look_at};
 pub use gather::gather;
 pub use gpu::gather::Row;
 pub use join::join;

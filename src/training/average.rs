@@ -10,23 +10,30 @@ use burn::prelude::*;
 #[derive(Clone, Debug)]
 pub struct Average {
     decay: f64,
+    /// With the weights that it began with.
     model: EffectModel,
+    /// Its averaged ones, in its order.
+    weights: Vec<Tensor<1>>,
 }
 
 impl Average {
     /// Starts at `model`'s weights (on a device without gradients).
     pub fn new(decay: f64, model: EffectModel) -> Self {
-        Self { decay, model }
+        Self {
+            decay,
+            weights: flat::weights(&model),
+            model,
+        }
     }
 
     /// The network with averaged weights.
-    pub fn model(&self) -> &EffectModel {
-        &self.model
+    pub fn model(&self) -> EffectModel {
+        flat::with_weights(self.model.clone(), self.weights.clone())
     }
 
     /// Puts these taps into the tail: they are those of the averaged network.
     pub fn set_tail(&mut self, taps: &[f32]) {
-        self.model = self.model.clone().with_tail(taps);
+        *self = Self::new(self.decay, self.model().with_tail(taps));
     }
 
     /// average ← d·average + (1 − d)·weights, after `steps` steps (from 1) of `model`, itself on
@@ -35,12 +42,11 @@ impl Average {
     pub fn follow(&mut self, model: &EffectModel, steps: usize) {
         let steps = steps as f64;
         let decay = self.decay.min((1.0 + steps) / (10.0 + steps));
-        let (newest, average) = (flat::weights(model), flat::weights(&self.model));
-        let blended = match average.first().is_some_and(can_descend) {
+        let (newest, average) = (flat::weights(model), std::mem::take(&mut self.weights));
+        self.weights = match average.first().is_some_and(can_descend) {
             true => blended_at_once(newest, average, decay),
             false => blended(newest, average, decay),
         };
-        self.model = flat::with_weights(self.model.clone(), blended);
     }
 }
 
@@ -106,7 +112,7 @@ mod tests {
                 *e = decay * *e + (1.0 - decay) * w;
             }
         }
-        for (a, e) in weights(average.model()).iter().zip(&expected) {
+        for (a, e) in weights(&average.model()).iter().zip(&expected) {
             assert!((a - e).abs() < 1e-6, "{a} is not {e}");
         }
     }

@@ -110,8 +110,14 @@ pub fn score(model: &EffectModel, device: &Device, spans: &[Span]) -> (ErrorSums
 }
 
 /// Where the network stands over all that the spans let it predict, recording by recording.
-/// `idle`: the constants that it is to have in silence.
-pub fn standing(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) -> Standing {
+/// `idle`: the constants that it is to have in silence; `strays`: whether it has to come back from memories
+/// of random content, too.
+pub fn standing(
+    model: &EffectModel,
+    device: &Device,
+    spans: &[Span],
+    (idle, strays): (Idle, bool),
+) -> Standing {
     let predicted = spans.iter().flat_map(|span| {
         let range = span.predictable(reach(model));
         let predicted = predict_span(model, device, span, &range, heard_before(span));
@@ -132,5 +138,9 @@ pub fn standing(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle
         }
     }
     let stretches: Vec<Stretches<'_>> = recordings.into_iter().map(|r| r.1).collect();
-    Standing::of(&stretches, tare::unrest(model, device, spans, idle))
+    let mut unrest = tare::unrest(model, device, spans, idle);
+    if strays {
+        unrest += tare::astray(model, device, spans, idle);
+    }
+    Standing::of(&stretches, unrest)
 }

@@ -38,7 +38,7 @@ impl BestEpoch {
     /// The best of a log; none where no epoch has a finite figure.
     pub fn of(history: &[EpochRow]) -> Option<Self> {
         history.iter().fold(None, |best, row| {
-            if Self::is_beaten_by(best, row) {
+            if Self::is_beaten_by(best, &row.valid) {
                 return Some(Self::of_row(row));
             }
             best
@@ -54,10 +54,10 @@ impl BestEpoch {
         }
     }
 
-    /// Whether `row` beats `best`.
-    pub fn is_beaten_by(best: Option<Self>, row: &EpochRow) -> bool {
+    /// Whether an epoch with these validation figures beats `best`.
+    pub fn is_beaten_by(best: Option<Self>, valid: &Metrics) -> bool {
         // NaN never wins; anything finite beats nothing.
-        let found = decisive(row.valid.esr, row.valid.mse);
+        let found = decisive(valid.esr, valid.mse);
         best.map_or(found.is_finite(), |b| found < decisive(b.esr, b.mse))
     }
 }

@@ -117,6 +117,17 @@ impl TrainingError {
             _ => None,
         }
     }
+
+    /// With what there is and how to go on, where it was stopped.
+    fn explained(self, run: &RunDir, best: Option<BestEpoch>) -> Self {
+        match self {
+            Self::Interrupted { epoch, .. } => Self::Interrupted {
+                epoch,
+                kept: kept(run, best),
+            },
+            other => other,
+        }
+    }
 }
 
 /// Everything a run needs beside its folder.
@@ -215,37 +226,22 @@ pub fn train(
     {
         let started = Instant::now();
         let epoch = state.progress.history.len() + 1;
-        let best = state.progress.best;
         let before = state.progress.clone();
-        let whole_epoch = || -> Result<_, TrainingError> {
-            let feed = feed.get_or_insert_with(|| session.feed());
-            let (state, trained) = train_epoch(session, feed, state, observer)?;
-            let (model, figures) = validate(session, &state);
-            Ok((state, trained, model, figures))
+        let attempt = || whole_epoch(session, &mut feed, state, observer);
+        let attempted = match device::watched(card, attempt) {
+            Ok(attempted) => attempted,
+            Err(reason) => return Err(card_lost(run, epoch, reason, before.best)),
         };
         let (trained, model, figures);
-        (state, trained, model, figures) = match device::watched(card, whole_epoch) {
-            Ok(Ok(done)) => done,
-            Ok(Err(error)) => {
+        (state, trained, model, figures) = match attempted {
+            Ok(done) => done,
+            Err(error) => {
                 saver.keep_best()?;
-                match (error, setback::is_left(&before)) {
-                    (error, true) if let Some(why) = error.lost_way() => {
-                        state = way_back.go(before, &why)?;
-                        continue;
-                    }
-                    (TrainingError::Interrupted { epoch, .. }, _) => {
-                        return Err(interrupted(run, epoch, best));
-                    }
-                    (error, _) => return Err(error),
+                match error.lost_way().filter(|_| setback::is_left(&before)) {
+                    Some(why) => state = way_back.go(before, &why)?,
+                    None => return Err(error.explained(run, before.best)),
                 }
-            }
-            Err(reason) => {
-                let kept = kept(run, best);
-                return Err(TrainingError::CardLost {
-                    epoch,
-                    reason,
-                    kept,
-                });
+                continue;
             }
         };
         figures.warn(epoch, observer);
@@ -256,7 +252,7 @@ pub fn train(
             learning_rate: trained.learning_rate,
             seconds: started.elapsed().as_secs_f64(),
         };
-        let better = BestEpoch::is_beaten_by(state.progress.best, &row);
+        let better = BestEpoch::is_beaten_by(state.progress.best, &row.valid);
         if better {
             saver.better(model);
             state.progress.best = Some(BestEpoch::of_row(&row));
@@ -276,6 +272,19 @@ pub fn train(
     }
     saver.save(&state)?;
     Ok(state.progress)
+}
+
+/// An epoch's training, and the weights that count after it with their figures.
+fn whole_epoch(
+    session: &Session<'_>,
+    feed: &mut Option<Feed>,
+    state: State,
+    observer: &dyn Observer,
+) -> Result<(State, Trained, EffectModel, Validated), TrainingError> {
+    let feed = feed.get_or_insert_with(|| session.feed());
+    let (state, trained) = train_epoch(session, feed, state, observer)?;
+    let (model, figures) = validate(session, &state);
+    Ok((state, trained, model, figures))
 }
 
 /// What validation says of a state.
@@ -309,9 +318,20 @@ fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
     let model = session.finished(state.valid());
     let (sums, own_delay) = evaluate::score(&model, session.device, session.valid);
     let mut metrics = sums.metrics();
+    let Session {
+        device,
+        valid,
+        idle,
+        ..
+    } = *session;
+    // A network that does not come to rest is no better for what it does before.
     if session.config.training.downward {
-        // A network that does not come to rest is no better for what it does before.
-        metrics.esr += tare::unrest(&model, session.device, session.valid, session.idle);
+        metrics.esr += tare::unrest(&model, device, valid, idle);
+    }
+    // It takes as long as a tenth of an epoch, so only what may be the best is asked.
+    let may_be_best = BestEpoch::is_beaten_by(state.progress.best, &metrics);
+    if may_be_best && session.config.training.stray_starts.is_some() {
+        metrics.esr += tare::astray(&model, device, valid, idle);
     }
     let is_inverted = sums.is_inverted();
     (
@@ -511,9 +531,12 @@ fn diverged(loss: f32, epoch: usize, rate: f64) -> TrainingError {
     }
 }
 
-fn interrupted(run: &RunDir, epoch: usize, best: Option<BestEpoch>) -> TrainingError {
-    let kept = kept(run, best);
-    TrainingError::Interrupted { epoch, kept }
+fn card_lost(run: &RunDir, epoch: usize, reason: String, best: Option<BestEpoch>) -> TrainingError {
+    TrainingError::CardLost {
+        epoch,
+        reason,
+        kept: kept(run, best),
+    }
 }
 
 /// What a run that ends early leaves, and how to go on.

@@ -43,7 +43,7 @@ pub struct Strays {
 
 impl Strays {
     /// Of what a memory holds after music, units of a size of about one.
-    const SIZE: f32 = 2.0;
+    pub(super) const SIZE: f32 = 2.0;
 
     /// The seed of a window that is one.
     fn seed_of(self, window: usize) -> Option<u64> {

@@ -1,8 +1,8 @@
-//! What an epoch's steps leave for its log: it waits, so that a card is not stopped after every step to
-//! hand it over, and from a card only sums are read.
+//! What an epoch's steps leave for its log: sums. What a card has to say waits, so that it is not stopped
+//! after every step to hand it over.
 
 use super::optimiser::Overflow;
-use crate::kernels::error_sums;
+use crate::kernels::{error_sums, look_at};
 use crate::models::predict::to_host;
 use crate::report::metrics::ErrorSums;
 use burn::prelude::*;
@@ -18,12 +18,14 @@ pub(super) struct StepLog {
     steps: usize,
 }
 
+/// Steps after which they are handed over.
+const MOST: usize = 64;
+
 /// The steps of one batch.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// Of each a piece of the windows; nothing of a prediction on a card.
-    wet: Vec<Tensor<3>>,
-    predicted: Vec<Tensor<3>>,
+    /// Of what lies in host memory.
+    sums: ErrorSums,
     /// [`error_sums`] of a prediction on a card, and of how many samples each item's are.
     summed: Vec<(Tensor<2>, usize)>,
     /// Of each step.
@@ -37,16 +39,10 @@ impl Waiting {
         let [_, channels, len] = wet.dims();
         match error_sums(&wet, &predicted) {
             Some(sums) => self.summed.push((sums, channels * len)),
-            None => {
-                self.wet.push(wet);
-                self.predicted.push(predicted);
-            }
+            None => look_at([wet, predicted], |[wet, predicted]| {
+                self.sums.add(wet, predicted);
+            }),
         }
-    }
-
-    /// Steps after which they are handed over: whole predictions take room.
-    fn capacity(&self) -> usize {
-        if self.predicted.is_empty() { 64 } else { 8 }
     }
 }
 
@@ -59,9 +55,7 @@ impl StepLog {
 
     /// [`StepLog::drain`] where much waits.
     pub fn drain_when_full(&mut self) -> Option<f32> {
-        let is_full = |batch: &Waiting| self.steps >= batch.capacity();
-        let is_full = self.waiting.last().is_some_and(is_full);
-        is_full.then(|| self.drain())?
+        (self.steps >= MOST).then(|| self.drain())?
     }
 
     /// Adds what waits to the sums; returns a loss that is not finite.
@@ -69,11 +63,7 @@ impl StepLog {
         self.steps = 0;
         let (mut summed, mut losses, mut overflows) = (Vec::new(), Vec::new(), Vec::new());
         for batch in self.waiting.drain(..) {
-            if !batch.predicted.is_empty() {
-                let [wet, predicted] =
-                    [batch.wet, batch.predicted].map(|p| to_host(Tensor::cat(p, 2)));
-                self.sums.add(&wet, &predicted);
-            }
+            self.sums.merge(&batch.sums);
             summed.extend(batch.summed);
             losses.extend(batch.losses);
             overflows.extend(batch.overflows);

@@ -1,14 +1,15 @@
 //! Silence for silence: what a network still puts out after seconds of silence is taken off its output,
 //! as a scale is set to zero, but for the constant that the recordings themselves have there; and
-//! whether it comes to rest at all when a sound stops.
+//! whether it comes to rest at all when a sound stops, and from wherever its memory may be.
 //!
 //! Knows neither steps nor folders.
 
 use crate::audio::level::{mean_and_rms, power};
 use crate::audio::range::MOMENT;
 use crate::data::pair::Span;
-use crate::models::EffectModel;
-use crate::models::predict::predict_channels;
+use crate::models::predict::{predict_channels, to_host};
+use crate::models::{EffectModel, State};
+use crate::training::settled::Strays;
 use burn::prelude::*;
 
 /// Settings of the knobs that silence is listened to at.
@@ -97,7 +98,6 @@ pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
     if model.receptive_field().is_some() {
         return 0.0;
     }
-    let energy = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
     let left_over = |span: &Span| {
         let rate = span.pair().sample_rate().hz() as usize;
         let [sound, silence, rest] = STOP_SECONDS.map(|seconds| seconds * rate);
@@ -119,11 +119,80 @@ pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
         left.sum::<f64>()
     };
     let restless: f64 = spans.iter().take(MOST_SETTINGS).map(left_over).sum();
+    share(restless, spans)
+}
+
+/// `left` as a share of the wet sides' energy, at most [`BEYOND`], which stands for what is no number, too.
+fn share(left: f64, spans: &[Span]) -> f64 {
+    let energy = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
     let wet: f64 = spans
         .iter()
         .flat_map(|span| span.sides().map(|pair| energy(&pair.wet()[span.samples()])))
         .sum();
-    if wet > 0.0 { restless / wet } else { 0.0 }
+    match wet > 0.0 {
+        true if left / wet < BEYOND => left / wet,
+        true => BEYOND,
+        false => 0.0,
+    }
+}
+
+/// Worse than any network.
+const BEYOND: f64 = 1e30;
+
+/// Memories of random content, the seconds of silence in which a network has to come back from them, and
+/// those at their end when it has to be at rest.
+const MEMORIES: usize = 8;
+const BACK_SECONDS: [usize; 2] = [3, 1];
+
+/// Silence heard at once.
+const PIECE: usize = 4096;
+
+/// The same as [`unrest`] of silence that begins with a memory of random content, as training windows do
+/// with `training.stray_starts`: a second place where it may come to rest is one too many.
+pub fn astray(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) -> f64 {
+    let pair = spans.first().map(Span::pair);
+    let Some(pair) = pair.filter(|_| model.receptive_field().is_none()) else {
+        return 0.0;
+    };
+    let [mut silence, rest] =
+        BACK_SECONDS.map(|seconds| seconds * pair.sample_rate().hz() as usize);
+    let (heard, knobs) = (model.audio_channels().dry, pair.controls());
+    let hear = |samples: usize, state| {
+        let len = model.lookback() + samples;
+        let mut row = vec![0.0; heard * len];
+        knobs
+            .iter()
+            .for_each(|&knob| row.resize(row.len() + len, knob));
+        let shape = [MEMORIES, heard + knobs.len(), len];
+        let rows = TensorData::new(row.repeat(MEMORIES), shape);
+        model.advance(Tensor::from_data(rows, device), state)
+    };
+    let seeds: Vec<_> = (0..MEMORIES as u64).map(Some).collect();
+    let mut state = hear(1, State::default()).1.strayed(&seeds, Strays::SIZE);
+    let mut left = 0.0;
+    while silence > 0 {
+        let (at_rest, piece) = match silence.checked_sub(rest) {
+            Some(before @ 1..) => (false, before.min(PIECE)),
+            _ => (true, silence.min(PIECE)),
+        };
+        let (answer, after) = hear(piece, state);
+        state = after;
+        silence -= piece;
+        if at_rest {
+            let len = answer.dims()[2];
+            let answer = to_host(answer);
+            let sides = answer
+                .chunks(len)
+                .zip(idle.iter().take(model.audio_channels().wet).cycle());
+            let squares = |(side, idle): (&[f32], &f64)| {
+                side.iter()
+                    .map(|&x| (f64::from(x) - idle).powi(2))
+                    .sum::<f64>()
+            };
+            left += sides.map(squares).sum::<f64>();
+        }
+    }
+    share(left, spans)
 }
 
 /// The mean of the last quarter of so many samples of silence, of each side.
@@ -234,5 +303,44 @@ mod tests {
             (left - expected).abs() < 1e-3 * expected,
             "{left} {expected}"
         );
+        // One second, from eight memories.
+        let left = astray(&model, &device, &spans, [0.0; 2]);
+        let expected = 8.0 * 1000.0 * 0.01 / (500.0 * 0.25);
+        assert!(
+            (left - expected).abs() < 1e-3 * expected,
+            "{left} {expected}"
+        );
+        model.shift_output(&[f32::NAN]);
+        assert_eq!(astray(&model, &device, &spans, [0.0; 2]), BEYOND);
+    }
+
+    /// Units that hear each other forty times as loud keep each other where they are put.
+    #[test]
+    fn a_second_place_to_rest_is_found() {
+        let device = Device::flex();
+        let rate = SampleRate::new(8000).unwrap();
+        let sound: Vec<f32> = (0..500).map(|i| (0.1 * i as f32).sin()).collect();
+        let pair = DryWetPair::aligned("p", rate, sound.clone(), sound, 0);
+        let spans = [Span::new(Arc::new(pair), 0..500)];
+        let config = ModelConfig::every();
+        for kind in ["lstm", "gru"] {
+            let config = config.iter().find(|c| c.kind() == kind).unwrap();
+            let model = models::build(config, &WindowConfig::default(), 0, 3, &device);
+            let tame = tare(model.clone(), &device, &spans, [0.0; 2]);
+            assert!(astray(&tame, &device, &spans, [0.0; 2]) < 1e-6, "{kind}");
+            let mut weights = model.weights();
+            let recurrent = weights
+                .iter_mut()
+                .find(|w| w.name.ends_with("weight_hidden"));
+            recurrent
+                .unwrap()
+                .values
+                .iter_mut()
+                .for_each(|w| *w *= 40.0);
+            let latched = model.with_weights(weights).unwrap();
+            let latched = tare(latched, &device, &spans, [0.0; 2]);
+            let left = astray(&latched, &device, &spans, [0.0; 2]);
+            assert!(left > 1e-2, "{kind}: {left}");
+        }
     }
 }

@@ -1116,6 +1116,22 @@ fn gathered_rows_are_those_of_the_composed_form() {
 }
 
 #[test]
+fn tensors_in_host_memory_are_looked_at_row_by_row() {
+    for host in hosts() {
+        let sides = [1.0, 0.7].map(|size| Noise::new(5).data([3, 2, 40], size));
+        let [whole, part] = sides
+            .map(|x| Tensor::<3>::from_data(x, &host).narrow(2, 8, 16))
+            .map(|x| (x.clone(), x));
+        let mut seen = Vec::new();
+        kernels::look_at([whole.0, part.0], |both| {
+            seen.push(both.map(<[f32]>::to_vec))
+        });
+        let expected = [whole.1, part.1].map(|x| values(x.into_data()));
+        assert_eq!(seen, [expected]);
+    }
+}
+
+#[test]
 fn a_cards_error_sums_are_those_of_the_figures() {
     let card = Device::enumerate(DeviceType::Wgpu).into_vec();
     assert!(hosts().iter().all(|host| {

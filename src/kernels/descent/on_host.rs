@@ -21,9 +21,6 @@ pub(super) struct HostDescent {
 /// Weights of a task: few enough for the first-level cache. Sums of squares are cut so, too.
 const CHUNK: usize = 4096;
 
-/// From so many weights on another thread's help is worth the asking.
-const MANY: usize = 4 * CHUNK;
-
 impl ListWork for HostDescent {
     fn run(&mut self, isa: Isa, inputs: &[Values<'_>]) -> Vec<Buffer> {
         let (weights, gradients) = inputs.split_at(inputs.len() / 2);
@@ -43,7 +40,7 @@ impl ListWork for HostDescent {
             scale,
         };
         let mut chunks = self.chunks(weights, gradients, &mut updated);
-        each(count(weights), &mut chunks, |chunk| {
+        crew::each_of_many(count(weights), &mut chunks, |chunk| {
             isa.run(Update { walk, chunk });
         });
         updated
@@ -101,14 +98,6 @@ fn first<'a, T>(slice: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     let (first, others) = std::mem::take(slice).split_at_mut(count);
     *slice = others;
     first
-}
-
-/// Calls `work` with every task, on several threads where all of them have numbers enough.
-fn each<T: Send>(numbers: usize, tasks: &mut [T], work: impl Fn(&mut T) + Sync) {
-    match numbers {
-        ..MANY => tasks.iter_mut().for_each(work),
-        _ => crew::each(true, tasks, work),
-    }
 }
 
 /// Of all tensors together.
@@ -202,7 +191,7 @@ fn sum_of_squares(isa: Isa, gradients: &[Values<'_>]) -> f32 {
     let chunks = gradients.iter().flat_map(|all| all.data.chunks(CHUNK));
     let mut sums: Vec<(&[f32], f32)> = chunks.map(|chunk| (chunk, 0.0)).collect();
     let sum = |(chunk, sum): &mut (&[f32], f32)| *sum = isa.run(Squares(chunk));
-    each(count(gradients), &mut sums, sum);
+    crew::each_of_many(count(gradients), &mut sums, sum);
     sums.iter().map(|(_, sum)| f64::from(*sum)).sum::<f64>() as f32
 }
 

@@ -63,7 +63,7 @@ pub(super) fn save(state: &State, folder: &Path) -> Result<(), RunError> {
     let text = serde_json::to_vec(&saved).map_err(|e| damaged(&folder.join(STATE), e))?;
     let newest = weights::to_bytes(&state.model, &folder.join(WEIGHTS))?;
     let average = match &state.average {
-        Some(average) => Some(weights::to_bytes(average.model(), &folder.join(AVERAGE))?),
+        Some(average) => Some(weights::to_bytes(&average.model(), &folder.join(AVERAGE))?),
         None => None,
     };
     let mut contents: Vec<(&str, &[u8])> =

@@ -58,7 +58,7 @@ impl State {
     /// The weights that count: the average where there is one, else the newest.
     pub fn valid(&self) -> EffectModel {
         match &self.average {
-            Some(average) => average.model().clone(),
+            Some(average) => average.model(),
             None => self.model.valid(),
         }
     }

@@ -256,8 +256,8 @@ impl Racing<'_> {
         let lesson = &self.search.lesson;
         let valid = lesson.spans(&lesson.recordings.valid, &config)?;
         let idle = lesson.idle(&config)?;
-        let standing =
-            best.map(|best| evaluate::standing(&best, self.search.lesson.device, &valid, idle));
+        let silence = (idle, config.training.stray_starts.is_some());
+        let standing = best.map(|best| evaluate::standing(&best, lesson.device, &valid, silence));
         let steps = steps_of(&config, windows.order(0, 0).len());
         let seconds = started.elapsed().as_secs_f64();
         let done = Round {
