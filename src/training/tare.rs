@@ -142,7 +142,7 @@ const BEYOND: f64 = 1e30;
 /// Memories of random content, the seconds of silence in which a network has to come back from them, and
 /// those at their end when it has to be at rest.
 const MEMORIES: usize = 8;
-const BACK_SECONDS: [usize; 2] = [3, 1];
+const BACK_SECONDS: [usize; 2] = [2, 1];
 
 /// Silence heard at once.
 const PIECE: usize = 4096;
