@@ -11,6 +11,7 @@
 use super::optimiser::Optimiser;
 use super::replicas::Replicas;
 use super::step::{self, Recipe};
+use super::tare::recorded_idle;
 use super::truncated::TruncatedBatch;
 use super::{batcher, schedule};
 use crate::config::{
@@ -54,17 +55,24 @@ pub struct Downward {
 }
 
 /// The quiet sounds of `spans` with their answers, to be learned beside the recordings; `None` if
-/// `wet` is not of these recordings.
+/// `wet` is not of these recordings. A chain answers silence with silence: what else the recordings have
+/// there is added, or they and the lessons would contradict each other.
 pub fn lessons_of(spans: &[Span], wet: &[f32]) -> Option<Vec<Span>> {
+    let idle = idle(spans);
     let sounds = quiet::quiet_sounds(spans);
     let all: usize = sounds.iter().map(|sound| sound.dry().len()).sum();
     let mut rest = wet;
     let answered = sounds.into_iter().map(|sound| {
         let (mine, others) = rest.split_at(sound.dry().len());
         rest = others;
-        sound.answered(mine.to_vec())
+        sound.answered(mine.iter().map(|x| x + idle).collect())
     });
     (all == wet.len()).then(|| answered.collect())
+}
+
+/// What the recordings have in silence.
+fn idle(spans: &[Span]) -> f32 {
+    recorded_idle(spans)[0] as f32
 }
 
 /// Fits a chain to `spans` and asks it for [`quiet::quiet_sounds`] of them. `None` where nothing sounds,
@@ -80,7 +88,7 @@ pub fn teach(
 ) -> Result<Option<Downward>, Stopped> {
     let sounds = quiet::quiet_sounds(spans);
     let levels = Levels::of(spans);
-    let (windows, training) = recipe(levels.told(spans));
+    let (windows, training) = recipe(levels.told(spans, idle(spans)));
     if sounds.is_empty() || windows.is_empty() {
         return Ok(None);
     }
@@ -131,13 +139,20 @@ impl Levels {
         knobs
     }
 
-    /// `spans` with the chain's knobs.
-    fn told(&self, spans: &[Span]) -> Vec<Span> {
-        let told: Vec<_> = self
+    /// `spans` with the chain's knobs, and without what they have in silence, which it cannot make.
+    fn told(&self, spans: &[Span], idle: f32) -> Vec<Span> {
+        let lifted = |pair: &DryWetPair| match idle {
+            0.0 => pair.clone(),
+            _ => {
+                let wet = pair.wet().iter().map(|x| x - idle).collect();
+                DryWetPair::aligned(pair.name(), pair.sample_rate(), pair.dry().to_vec(), wet, 0)
+            }
+        };
+        let told = self
             .pairs
             .iter()
-            .map(|pair| Arc::new(DryWetPair::clone(pair).with_controls(self.of_pair(pair))))
-            .collect();
+            .map(|pair| Arc::new(lifted(pair).with_controls(self.of_pair(pair))));
+        let told: Vec<_> = told.collect();
         let at = |span: &Span| self.pairs.iter().position(|p| Arc::ptr_eq(p, span.pair()));
         let told = |span: &Span| Some(Span::new(Arc::clone(&told[at(span)?]), span.samples()));
         spans.iter().filter_map(told).collect()
@@ -280,6 +295,26 @@ mod tests {
         let esr = sums.metrics().esr;
         assert!(esr < 0.02, "{esr}, {} where it was heard", taught.esr);
         assert!(lessons_of(&spans, &taught.wet[1..]).is_none());
+    }
+
+    /// What the recordings have in silence, as some interfaces put out, belongs to what is taught.
+    #[test]
+    fn a_recorded_constant_goes_on_downwards() {
+        let effect = |x: f32| 0.3 * (20.0 * x).tanh() + 0.02;
+        let rate = SampleRate::new(RATE).unwrap();
+        let mut dry = note(effect).pair().dry().to_vec();
+        dry.resize(2 * dry.len(), 0.0);
+        let wet = dry.iter().map(|&x| effect(x)).collect();
+        let pair = Arc::new(DryWetPair::aligned("note", rate, dry, wet, 0));
+        let spans = [Span::new(pair.clone(), 0..pair.len())];
+        let taught = teach(&spans, 1, &Device::flex(), &Silent).unwrap().unwrap();
+        let lessons = lessons_of(&spans, &taught.wet).unwrap();
+        let pair = lessons[0].pair();
+        let truth: Vec<f32> = pair.dry().iter().map(|&x| effect(x)).collect();
+        let mut sums = ErrorSums::default();
+        sums.add(&truth, pair.wet());
+        let esr = sums.metrics().esr;
+        assert!(esr < 0.02, "{esr}, {} where it was heard", taught.esr);
     }
 
     /// An effect that a chain cannot follow teaches nothing.
