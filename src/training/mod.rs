@@ -328,7 +328,7 @@ fn validate(session: &Session<'_>, state: &State) -> (EffectModel, Validated) {
     if session.config.training.downward {
         metrics.esr += tare::unrest(&model, device, valid, idle);
     }
-    // It takes as long as a tenth of an epoch, so only what may be the best is asked.
+    // It takes as long as a twentieth of an epoch, so only what may be the best is asked.
     let may_be_best = BestEpoch::is_beaten_by(state.progress.best, &metrics);
     if may_be_best && session.config.training.stray_starts.is_some() {
         metrics.esr += tare::astray(&model, device, valid, idle);

@@ -139,10 +139,10 @@ fn share(left: f64, spans: &[Span]) -> f64 {
 /// Worse than any network.
 const BEYOND: f64 = 1e30;
 
-/// Memories of random content, the seconds of silence in which a network has to come back from them, and
-/// those at their end when it has to be at rest.
+/// Memories of random content, the quarters of a second of silence in which a network has to come back
+/// from them, and those at their end when it has to be at rest.
 const MEMORIES: usize = 8;
-const BACK_SECONDS: [usize; 2] = [2, 1];
+const BACK_QUARTERS: [usize; 2] = [4, 1];
 
 /// Silence heard at once.
 const PIECE: usize = 4096;
@@ -155,7 +155,7 @@ pub fn astray(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
         return 0.0;
     };
     let [mut silence, rest] =
-        BACK_SECONDS.map(|seconds| seconds * pair.sample_rate().hz() as usize);
+        BACK_QUARTERS.map(|quarters| quarters * pair.sample_rate().hz() as usize / 4);
     let (heard, knobs) = (model.audio_channels().dry, pair.controls());
     let hear = |samples: usize, state| {
         let len = model.lookback() + samples;
@@ -303,9 +303,9 @@ mod tests {
             (left - expected).abs() < 1e-3 * expected,
             "{left} {expected}"
         );
-        // One second, from eight memories.
+        // A quarter of a second, from eight memories.
         let left = astray(&model, &device, &spans, [0.0; 2]);
-        let expected = 8.0 * 1000.0 * 0.01 / (500.0 * 0.25);
+        let expected = 8.0 * 250.0 * 0.01 / (500.0 * 0.25);
         assert!(
             (left - expected).abs() < 1e-3 * expected,
             "{left} {expected}"
