@@ -238,10 +238,13 @@ pub fn train(
             Err(error) => {
                 saver.keep_best()?;
                 match error.lost_way().filter(|_| setback::is_left(&before)) {
-                    Some(why) => state = way_back.go(before, &why)?,
+                    Some(why) => {
+                        state = way_back.go(before, &why)?;
+                        saver.went_back(&state)?;
+                        continue;
+                    }
                     None => return Err(error.explained(run, before.best)),
                 }
-                continue;
             }
         };
         figures.warn(epoch, observer);
@@ -259,15 +262,19 @@ pub fn train(
         }
         on_epoch(&row, better);
         state.progress.history.push(row);
-        if let Some(why) = trained.left_out(epoch) {
-            if better || !setback::is_left(&state.progress) {
-                observer.event(Event::Warning(&why));
-            } else {
+        match trained.left_out(epoch) {
+            Some(why) if !better && setback::is_left(&state.progress) => {
                 saver.keep_best()?;
                 state = way_back.go(state.progress, &why)?;
+                saver.epoch_done(&mut state)?;
+                saver.went_back(&state)?;
+            }
+            why => {
+                why.iter()
+                    .for_each(|why| observer.event(Event::Warning(why)));
+                saver.epoch_done(&mut state)?;
             }
         }
-        saver.epoch_done(&mut state)?;
         task.advance(1);
     }
     saver.save(&state)?;

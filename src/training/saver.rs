@@ -54,6 +54,13 @@ impl<'a> Saver<'a> {
         Ok(())
     }
 
+    /// Saves a state that went back to the best weights, at once: they may be better than those of the
+    /// state that was saved before, and what went on from there would go back to them, too.
+    pub(super) fn went_back(&mut self, state: &State) -> Result<(), RunError> {
+        self.unsaved = true;
+        self.save(state)
+    }
+
     /// Saves the best weights alone: the state that they came from is gone on.
     pub(super) fn keep_best(&mut self) -> Result<(), RunError> {
         match self.best.take() {
