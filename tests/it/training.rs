@@ -677,7 +677,7 @@ fn curves_for_tensorboard_grow_by_a_record_an_epoch() {
 }
 
 /// What descends a parabola comes down for rates below 2 over its curvature, which is twice the dry
-/// sound's power here, and goes up above: this rate is eight times too high, once it is reached.
+/// sound's power here, and goes up above: this rate is more than eight times too high, once reached.
 const DIVERGING: &str =
     "epochs = 24\noptimiser = \"sgd\"\nlearning_rate = 24.0\nwarm_up_steps = 100";
 
