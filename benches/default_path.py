@@ -120,7 +120,7 @@ def scored(effigy, wanted, run, place):
     for number, (dry, wet) in enumerate(wanted["test"]):
         sound, rate = read(dry)
         if "knobs" in wanted:
-            controls = ["--control", f"amount={(number + 1) / len(wanted['test'])}"]
+            controls = ["--control", f"amount={number + 1}"]
         predicted = played(effigy, run, sound, rate, place, controls)
         rows.append((wet.name, figures(wanted, *aligned(read(wet)[0], predicted, latency))))
     silence = played(effigy, run, np.zeros((1, 20 * rate)), rate, place, controls)

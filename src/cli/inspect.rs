@@ -128,7 +128,9 @@ fn network_lines(text: &mut String, network: &NetworkFacts) {
     for control in &network.controls {
         let range = format!(
             "{} to {}, default {}",
-            control.min, control.max, control.default
+            control.number(control.min),
+            control.number(control.max),
+            control.number(control.default)
         );
         line(text, &format!("control {}", control.name), &range);
     }

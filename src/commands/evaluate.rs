@@ -99,7 +99,11 @@ fn owed(model: &Playable, asked: Latency, found: &[LatencyReport]) -> Result<Opt
 }
 
 /// Where the knobs stood; one that moves by itself reads its own off the recording.
-fn knobs(model: &Playable, request: &Request) -> Result<BTreeMap<String, f32>> {
+fn knobs(
+    model: &Playable,
+    request: &Request,
+    observer: &dyn Observer,
+) -> Result<BTreeMap<String, f32>> {
     if model.moves() {
         ensure!(
             request.controls.is_empty(),
@@ -108,7 +112,11 @@ fn knobs(model: &Playable, request: &Request) -> Result<BTreeMap<String, f32>> {
         );
         return Ok(BTreeMap::new());
     }
-    model.positions(&request.controls.iter().cloned().collect())
+    let given = request.controls.iter().cloned().collect();
+    for said in model.beyond(&given) {
+        observer.event(Event::Warning(&said));
+    }
+    model.positions(&given)
 }
 
 /// Scores a model on a pair.
@@ -131,11 +139,12 @@ pub fn evaluate(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         dry_channels: (!audio.is_mono()).then_some(audio.dry),
         latency: request.latency,
         polarity: model.polarity(),
+        knob_ranges: model.knob_ranges(),
         test: vec![PairConfig {
             dry: Some(request.dry.clone()),
             wet: Some(request.wet.clone()),
             channel: request.channel.map(usize::from),
-            controls: knobs(&model, request)?,
+            controls: knobs(&model, request, observer)?,
             ..PairConfig::default()
         }],
         ..DataConfig::default()

@@ -125,6 +125,9 @@ pub fn infer(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
     let targets = targets(request)?;
     let playable = Playable::open(&request.model)?;
     let controls = controls_of(request, &playable)?;
+    for said in playable.beyond(&controls) {
+        observer.event(Event::Warning(&said));
+    }
     let setting = Setting {
         device: &request.device,
         size: request.size,

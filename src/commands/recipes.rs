@@ -101,6 +101,9 @@ fn compressor(extent: &Extent) -> Vec<Recipe> {
         lstm(extent, 24, 1.0, Some(2000)),
         straying(slow(gru(extent, 16, 1.0, Some(20_000)), extent)),
         straying(slow(lstm(extent, 8, 1.0, Some(20_000)), extent)),
+        straying(as_gain(slow(lstm(extent, 24, 1.0, Some(20_000)), extent))),
+        straying(as_gain(slow(gru(extent, 16, 1.0, Some(20_000)), extent))),
+        straying(as_gain(slow(lstm(extent, 8, 1.0, Some(20_000)), extent))),
         temporal_film(extent),
     ]
 }
@@ -150,6 +153,26 @@ fn straying(recipe: Recipe) -> Recipe {
         ..recipe.training
     };
     Recipe { training, ..recipe }
+}
+
+/// What the network says is a gain on the dry sound.
+fn as_gain(recipe: Recipe) -> Recipe {
+    let model = match recipe.model {
+        ModelConfig::Lstm(settings) => ModelConfig::Lstm(RecurrentConfig {
+            gain: true,
+            ..settings
+        }),
+        ModelConfig::Gru(settings) => ModelConfig::Gru(RecurrentConfig {
+            gain: true,
+            ..settings
+        }),
+        other => other,
+    };
+    Recipe {
+        name: named(&model),
+        model,
+        ..recipe
+    }
 }
 
 /// For gains that move over tenths of seconds: longer windows, a longer time to fill the memory.
@@ -317,8 +340,9 @@ pub fn named(model: &ModelConfig) -> String {
             let memory = m
                 .memory
                 .map_or_else(String::new, |n| format!(", memory {n}"));
+            let gain = if m.gain { ", gain" } else { "" };
             format!(
-                "{} {}, drive {}{memory}",
+                "{} {}, drive {}{memory}{gain}",
                 model.kind(),
                 m.hidden_size,
                 m.drive

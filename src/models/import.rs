@@ -1,7 +1,7 @@
 //! From a plain description to a network that can be trained, and to the config that builds
 //! the same network again.
 
-use super::recurrent::shortcut;
+use super::recurrent::Form;
 use super::{EffectModel, RecurrentNetwork, SlimmableNetwork, Tailed, WaveNet};
 use crate::config::{
     FrontConfig, ModelConfig, RecurrentConfig, TailConfig, TailedConfig, WaveNetArray,
@@ -225,14 +225,7 @@ fn recurrent(
     audio: AudioChannels,
     device: &Device,
 ) -> Result<(EffectModel, ModelConfig), DescriptionError> {
-    let (layers, skip) = match sequential.layers.as_slice() {
-        [Layer::Residual(residual)]
-            if residual.shortcut == shortcut(audio, sequential.input_channels) =>
-        {
-            (&residual.body, true)
-        }
-        _ => (&sequential.layers, false),
-    };
+    let Form { layers, skip, gain } = Form::of(sequential, audio);
     let (mut units, mut front, mut lstm, mut gru) = (Vec::new(), Vec::new(), false, false);
     for layer in layers {
         match layer {
@@ -252,6 +245,7 @@ fn recurrent(
         hidden_size: units[0],
         layers: units.len(),
         skip,
+        gain,
         front: front_config(&front, layers)?,
         ..RecurrentConfig::default()
     };

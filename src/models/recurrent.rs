@@ -1,5 +1,5 @@
-//! Recurrent networks: LSTM and GRU layers, optionally behind convolutions, a dense head, and a
-//! shortcut for the dry sound.
+//! Recurrent networks: LSTM and GRU layers, optionally behind convolutions, a dense head whose answer
+//! may be a gain on the dry sound, and a shortcut for the dry sound.
 //!
 //! A window starts from a zero state and first hears `warm_up` samples that only fill the
 //! memory. Gradients flow back over `truncate` samples, the state over all of them. Prediction
@@ -14,17 +14,20 @@ use super::state::State;
 use super::work::Work;
 use crate::config::{ModelConfig, RecurrentConfig};
 use crate::kernels::recurrent::Cell;
-use crate::network::{self, Architecture, AudioChannels, Control, DescriptionError, Layer};
+use crate::network::{
+    self, Architecture, AudioChannels, Branches, Control, DescriptionError, Join, Layer, Split,
+};
 use burn::prelude::*;
 use layer::{RecurrentLayer, Start};
 
-/// Convolutions (where there are any) → recurrent layers → dense head (+ dry sound).
+/// Convolutions (where there are any) → recurrent layers → dense head (· dry sound) (+ dry sound).
 #[derive(Module, Debug)]
 pub struct RecurrentNetwork {
     front: Vec<FrontLayer>,
     layers: Vec<RecurrentLayer>,
     head: Conv,
     skip: bool,
+    gain: bool,
     warm_up: usize,
     truncate: usize,
     #[module(skip)]
@@ -76,6 +79,7 @@ impl RecurrentNetwork {
             layers,
             head: Conv::new([audio.wet, hidden, 1], 1, true, init),
             skip: config.skip,
+            gain: config.gain,
             warm_up: config.warm_up,
             truncate: config.truncate,
             audio,
@@ -96,6 +100,9 @@ impl RecurrentNetwork {
             (None, Some(layer)) => layer.inputs(),
             (None, None) => 1,
         };
+        if self.gain {
+            layers = vec![as_gain(layers, self.audio, input_channels)];
+        }
         if self.skip {
             let body = layers;
             let shortcut = shortcut(self.audio, input_channels);
@@ -118,16 +125,9 @@ impl RecurrentNetwork {
         config: &RecurrentConfig,
         device: &Device,
     ) -> Result<Self, DescriptionError> {
-        let (layers, skip) = match network.layers.as_slice() {
-            [Layer::Residual(residual)]
-                if residual.shortcut == shortcut(audio, network.input_channels) =>
-            {
-                (&residual.body, true)
-            }
-            _ => (&network.layers, false),
-        };
+        let Form { layers, skip, gain } = Form::of(network, audio);
         let (mut front, mut recurrent, mut head) = (Vec::new(), Vec::new(), None);
-        let mut rest = layers.as_slice();
+        let mut rest = layers;
         while let Some((layer, behind)) = rest.split_first() {
             rest = behind;
             match layer {
@@ -160,6 +160,7 @@ impl RecurrentNetwork {
                 layers: recurrent,
                 head,
                 skip,
+                gain,
                 warm_up: config.warm_up,
                 truncate: config.truncate,
                 audio,
@@ -231,8 +232,11 @@ impl EffectNetwork for RecurrentNetwork {
         Architecture::Sequential(self.describe())
     }
 
+    /// A gain's constant is no constant of the output.
     fn shift_output(&mut self, by: &[f32]) {
-        self.head.shift(by);
+        if !self.gain {
+            self.head.shift(by);
+        }
     }
 }
 
@@ -251,11 +255,21 @@ impl Memory for RecurrentNetwork {
             let head = (at == last).then_some(&self.head);
             x = layer.forward(x, head, &mut before, &mut after);
         }
-        let len = x.dims()[2];
-        let output = match self.skip {
-            true if dry < wet => x + latest(sound, len).repeat_dim(1, wet),
-            true => x + latest(sound, len),
+        if !self.skip && !self.gain {
+            return (x, after);
+        }
+        let sound = latest(sound, x.dims()[2]);
+        let sound = match dry < wet {
+            true => sound.repeat_dim(1, wet),
+            false => sound,
+        };
+        let answer = match self.gain {
+            true => x * sound.clone(),
             false => x,
+        };
+        let output = match self.skip {
+            true => answer + sound,
+            false => answer,
         };
         (output, after)
     }
@@ -280,14 +294,62 @@ impl<M: From<RecurrentNetwork>> Build<M> for RecurrentConfig {
     }
 }
 
+/// What a description says of the dry sound, and the layers that listen.
+pub(super) struct Form<'a> {
+    /// Convolutions, memory and head.
+    pub layers: &'a [Layer],
+    /// Dry is added.
+    pub skip: bool,
+    /// What the layers say is multiplied by dry.
+    pub gain: bool,
+}
+
+impl<'a> Form<'a> {
+    /// That of a network of these channels of sound.
+    pub fn of(network: &'a network::Sequential, audio: AudioChannels) -> Self {
+        let inputs = network.input_channels;
+        let mut form = Form {
+            layers: &network.layers,
+            skip: false,
+            gain: false,
+        };
+        if let [Layer::Residual(residual)] = form.layers
+            && residual.shortcut == shortcut(audio, inputs)
+        {
+            (form.layers, form.skip) = (&residual.body, true);
+        }
+        if let [Layer::Branches(paths)] = form.layers
+            && let [listening, around] = paths.branches.as_slice()
+            && (&paths.split, paths.join) == (&Split::Copy, Join::Product)
+            && *around == [Layer::Conv1d(dry_to_each(audio, inputs))]
+        {
+            (form.layers, form.gain) = (listening, true);
+        }
+        form
+    }
+}
+
+/// What the layers say, times the dry sound.
+fn as_gain(layers: Vec<Layer>, audio: AudioChannels, inputs: usize) -> Layer {
+    Layer::Branches(Branches {
+        split: Split::Copy,
+        branches: vec![layers, vec![Layer::Conv1d(dry_to_each(audio, inputs))]],
+        join: Join::Product,
+    })
+}
+
 /// What brings the dry sound around the layers: nothing where each output has its own channel of it, else
 /// the one channel to both sides.
-pub(super) fn shortcut(audio: AudioChannels, inputs: usize) -> Option<network::Conv1d> {
-    let sound = |input: usize| f32::from(u8::from(input == 0));
-    (audio.dry < audio.wet).then(|| {
-        let weight = (0..audio.wet).flat_map(|_| (0..inputs).map(sound));
-        network::Conv1d::dense(inputs, audio.wet, weight.collect(), Vec::new())
-    })
+fn shortcut(audio: AudioChannels, inputs: usize) -> Option<network::Conv1d> {
+    (audio.dry < audio.wet).then(|| dry_to_each(audio, inputs))
+}
+
+/// The dry channel of each output, or the only one.
+fn dry_to_each(audio: AudioChannels, inputs: usize) -> network::Conv1d {
+    let own = |output: usize| output.min(audio.dry - 1);
+    let weight = (0..audio.wet)
+        .flat_map(|output| (0..inputs).map(move |input| f32::from(u8::from(input == own(output)))));
+    network::Conv1d::dense(inputs, audio.wet, weight.collect(), Vec::new())
 }
 
 fn unlike(what: &str) -> DescriptionError {

@@ -12,8 +12,8 @@ use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::{self, EffectModel, Imported};
 use crate::network::{
-    Architecture, Control, Conv1d, DescriptionError, Layer, Modulated, Network, Sequential,
-    Weights, settling_samples,
+    Architecture, Control, Conv1d, DescriptionError, KnobRange, Layer, Modulated, Network,
+    Sequential, Weights, settling_samples,
 };
 use crate::regress::baseline::{Baseline, SavedBaseline};
 use crate::training::run_dir::RunDir;
@@ -329,14 +329,32 @@ impl Playable {
         }
     }
 
-    /// Its knobs by name, those not `given` in their middle or default position.
+    /// The numbers of its knobs at which it hears 0 and 1, where they are others.
+    pub fn knob_ranges(&self) -> BTreeMap<String, KnobRange> {
+        let knobs = self.controls().into_iter();
+        knobs.filter_map(|c| Some((c.name, c.range?))).collect()
+    }
+
+    /// Of each knob that shows more or less than was learned from, what to say of that. What moves by
+    /// itself has no such bounds.
+    pub fn beyond(&self, given: &BTreeMap<String, f32>) -> Vec<String> {
+        match self.moves() {
+            true => Vec::new(),
+            false => controls::beyond(&self.controls(), given),
+        }
+    }
+
+    /// What its knobs show, by name, those not `given` in their middle or default position.
     ///
     /// # Errors
     /// A knob it has not, or a value that is no number.
     pub fn positions(&self, given: &BTreeMap<String, f32>) -> Result<BTreeMap<String, f32>> {
         let knobs = self.controls();
         let positions = controls::positions(&knobs, given).with_context(|| self.name.clone())?;
-        Ok(knobs.into_iter().map(|c| c.name).zip(positions).collect())
+        let shown = knobs.into_iter().zip(positions);
+        Ok(shown
+            .map(|(c, heard)| (c.name.clone(), c.number(heard)))
+            .collect())
     }
 
     /// How far it listens around an output sample.

@@ -113,11 +113,13 @@ fn carriers(model: &ModelConfig, knobs: bool) -> Vec<Format> {
         _ => false,
     };
     let shortcut = match model {
-        ModelConfig::Lstm(r) | ModelConfig::Gru(r) => r.skip,
+        ModelConfig::Lstm(r) | ModelConfig::Gru(r) => r.skip || r.gain,
         _ => false,
     };
     let one_layer = match model {
-        ModelConfig::Lstm(r) | ModelConfig::Gru(r) => r.layers == 1 && r.hidden_size == 40,
+        ModelConfig::Lstm(r) | ModelConfig::Gru(r) => {
+            r.layers == 1 && r.hidden_size == 40 && !r.gain
+        }
         _ => false,
     };
     let mut formats = Vec::new();
@@ -179,7 +181,16 @@ fn every_network_and_format_plays_like_the_network_or_is_refused() {
         skip: false,
         ..RecurrentConfig::default()
     };
-    let more = [ModelConfig::WaveNet(tanh), ModelConfig::Lstm(plain)];
+    let gain = RecurrentConfig {
+        hidden_size: 40,
+        gain: true,
+        ..RecurrentConfig::default()
+    };
+    let more = [
+        ModelConfig::WaveNet(tanh),
+        ModelConfig::Lstm(plain),
+        ModelConfig::Gru(gain),
+    ];
     for model in [every_network(), recurrent.to_vec(), more.to_vec()].concat() {
         for knobs in [false, true] {
             if knobs && !model.takes_controls() {

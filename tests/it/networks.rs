@@ -81,6 +81,16 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         drive: 3.0,
         ..recurrent.clone()
     };
+    let gain = RecurrentConfig {
+        hidden_size: 5,
+        layers: 1,
+        gain: true,
+        ..recurrent.clone()
+    };
+    let gain_alone = RecurrentConfig {
+        skip: false,
+        ..gain.clone()
+    };
     let front = RecurrentConfig {
         hidden_size: 3,
         warm_up,
@@ -120,6 +130,8 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         ModelConfig::WaveNet(gated),
         ModelConfig::Lstm(recurrent),
         ModelConfig::Gru(plain),
+        ModelConfig::Lstm(gain),
+        ModelConfig::Gru(gain_alone),
         ModelConfig::Lstm(front.clone()),
         ModelConfig::Gru(front),
         ModelConfig::Tcn(TcnConfig {
@@ -532,6 +544,7 @@ fn descriptions_play_what_the_network_predicts() {
     let check = |config: &ModelConfig, controls: usize, values: &[f32]| {
         let model = build(config, controls, &Device::flex());
         let knobs = ["a", "b"].into_iter().take(controls).map(|name| Control {
+            range: None,
             name: name.to_string(),
             min: 0.0,
             max: 1.0,

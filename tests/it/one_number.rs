@@ -5,7 +5,7 @@ use crate::networks::{knob_networks, seed_networks};
 use crate::support::{Place, noise, through_effect};
 use effigy::audio::decode;
 use effigy::commands::{compare, evaluate, export, infer, train};
-use effigy::config::{Latency, ModelConfig};
+use effigy::config::{Latency, ModelConfig, RecurrentConfig};
 use effigy::progress::Silent;
 use effigy::report::metrics::{Row, metrics};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,10 @@ pub fn trained(place: &Place, name: &str, text: &str) -> (PathBuf, train::Outcom
 }
 
 fn evaluated(place: &Place, model: &Path) -> Row {
+    evaluated_at(place, model, &[])
+}
+
+fn evaluated_at(place: &Place, model: &Path, knobs: &[(&str, f32)]) -> Row {
     let request = evaluate::Request {
         model: model.to_path_buf(),
         dry: place.path("test-dry.wav"),
@@ -58,7 +62,7 @@ fn evaluated(place: &Place, model: &Path) -> Row {
         latency: Latency::Samples(0),
         channel: None,
         device: "auto".to_string(),
-        controls: Vec::new(),
+        controls: named(knobs),
         require_esr: None,
     };
     let rows = evaluate::evaluate(&request, &Silent).unwrap().rows;
@@ -66,6 +70,10 @@ fn evaluated(place: &Place, model: &Path) -> Row {
 }
 
 fn played(place: &Place, model: &Path) -> Vec<f32> {
+    played_at(place, model, &[])
+}
+
+fn played_at(place: &Place, model: &Path, knobs: &[(&str, f32)]) -> Vec<f32> {
     let request = infer::Request {
         model: model.to_path_buf(),
         inputs: vec![place.path("test-dry.wav")],
@@ -75,7 +83,7 @@ fn played(place: &Place, model: &Path) -> Vec<f32> {
         silence_not_finite: false,
         device: "engine".to_string(),
         size: None,
-        controls: Vec::new(),
+        controls: named(knobs),
         phase: None,
         rate: None,
         depth: None,
@@ -86,6 +94,11 @@ fn played(place: &Place, model: &Path) -> Vec<f32> {
     played.into_channels().remove(0)
 }
 
+fn named(knobs: &[(&str, f32)]) -> Vec<(String, f32)> {
+    let knobs = knobs.iter();
+    knobs.map(|(name, at)| (name.to_string(), *at)).collect()
+}
+
 fn wet(place: &Place) -> Vec<f32> {
     let wet = decode::read(&place.path("test-wet.wav")).unwrap().audio;
     wet.into_channels().remove(0)
@@ -94,6 +107,67 @@ fn wet(place: &Place) -> Vec<f32> {
 fn alike(what: &str, found: f64, wanted: f64) {
     let apart = (found / wanted - 1.0).abs();
     assert!(apart <= 1e-4, "{what}: {found} for {wanted}");
+}
+
+/// A knob from 2 to 10 with that range is one from 0 to 1, wherever a number of it is told.
+#[test]
+fn knobs_in_their_own_numbers_make_the_same_network() {
+    let place = place();
+    let network = ModelConfig::Gru(RecurrentConfig {
+        hidden_size: 4,
+        warm_up: 32,
+        ..RecurrentConfig::default()
+    });
+    let run = |name: &str, numbers: [f32; 3], range: &str| {
+        let mut text = config(&network, "").replace("[data]", &format!("[data]\n{range}"));
+        for (part, at) in ["train", "valid", "test"].into_iter().zip(numbers) {
+            let wet = format!("{part}-wet.wav\"\n");
+            text = text.replace(&wet, &format!("{wet}controls = {{ gain = {at:?} }}\n"));
+        }
+        // Two positions to learn from.
+        let other = text.find("[[data.valid]]").unwrap();
+        let [_, _, one] = numbers;
+        text.insert_str(
+            other,
+            &format!(
+                "[[data.train]]\ndry = \"train-dry.wav\"\nwet = \"train-wet.wav\"\n\
+                 controls = {{ gain = {one:?} }}\n"
+            ),
+        );
+        trained(&place, name, &text)
+    };
+    let (plain, expected) = run("plain", [0.0, 0.25, 1.0], "");
+    let range = "knob_ranges = { gain = [2, 10] }";
+    let (own, found) = run("own", [2.0, 4.0, 10.0], range);
+    let esr = |outcome: &train::Outcome| outcome.rows[0].metrics.esr;
+    assert_eq!(esr(&found), esr(&expected));
+    let file = place.path("own.safetensors");
+    let request = export::Request {
+        model: own.clone(),
+        output: file.clone(),
+        ..export::Request::default()
+    };
+    export::export(&request, &Silent).unwrap();
+    for (knob, number) in [(0.25, 4.0), (1.0, 10.0), (0.5, 6.0)] {
+        let wanted = played_at(&place, &plain, &[("gain", knob)]);
+        let wanted_esr = evaluated_at(&place, &plain, &[("gain", knob)]).metrics.esr;
+        for model in [&own, &file] {
+            assert_eq!(played_at(&place, model, &[("gain", number)]), wanted);
+            let at = evaluated_at(&place, model, &[("gain", number)]);
+            assert_eq!(at.metrics.esr, wanted_esr, "{number}");
+        }
+    }
+    // In the middle unless told.
+    for model in [&own, &file] {
+        let middle = played_at(&place, model, &[("gain", 6.0)]);
+        assert_eq!(played(&place, model), middle);
+        let at = evaluated_at(&place, model, &[("gain", 6.0)]).metrics.esr;
+        assert_eq!(evaluated(&place, model).metrics.esr, at);
+    }
+    assert_ne!(
+        played_at(&place, &own, &[("gain", 2.0)]),
+        played_at(&place, &own, &[("gain", 10.0)])
+    );
 }
 
 #[test]

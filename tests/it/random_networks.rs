@@ -343,6 +343,19 @@ impl Dice {
         with_controls(sequential(inputs, layers), inputs - 1)
     }
 
+    /// The same whose answer is a gain on the first input.
+    pub fn gain(&mut self, units: usize, inputs: usize) -> Network {
+        let cell = Layer::Gru(self.gru(inputs, units));
+        let listening = vec![cell, Layer::Conv1d(self.conv(units, 1, 1, 1))];
+        let around = vec![Layer::Conv1d(self.conv(inputs, 1, 1, 1))];
+        let product = Layer::Branches(Branches {
+            split: Split::Copy,
+            branches: vec![listening, around],
+            join: Join::Product,
+        });
+        with_controls(sequential(inputs, vec![product]), inputs - 1)
+    }
+
     /// Several LSTM layers with stored states and a dense layer, as `.nam` has them.
     pub fn stacked_lstm(&mut self) -> Network {
         let units = self.size(40);
@@ -595,6 +608,7 @@ impl Dice {
             ("conv + LSTM", self.conv_lstm()),
             ("window", self.window()),
             ("temporal FiLM", self.temporal_film()),
+            ("gain", self.gain(units, inputs)),
         ]
     }
 }
@@ -634,6 +648,7 @@ pub fn sequential(input_channels: usize, layers: Vec<Layer>) -> Network {
 /// Adds knobs from 0 to 1, at 0.
 pub fn with_controls(mut network: Network, count: usize) -> Network {
     let control = |i| Control {
+        range: None,
         name: format!("param{i}"),
         min: 0.0,
         max: 1.0,

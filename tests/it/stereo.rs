@@ -53,6 +53,7 @@ fn knobs(model: &EffectModel, controls: usize) -> Vec<Control> {
         return effigy::network::Modulated::controls(modulated.has_second());
     }
     let knob = |name: &str| Control {
+        range: None,
         name: name.to_string(),
         min: 0.0,
         max: 1.0,

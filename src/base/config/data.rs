@@ -3,6 +3,7 @@
 use super::error::{ConfigError, check_range};
 use crate::audio::AudioChannels;
 use crate::effects::{Effect, signals::Signal};
+use crate::network::KnobRange;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,10 @@ pub struct DataConfig {
     /// mono one serves both sides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_channels: Option<usize>,
+    /// The numbers of each knob at which a network hears 0 and 1, by name: `{ ratio = [2, 8] }`. Absent: the
+    /// pairs' numbers are heard as they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub knob_ranges: BTreeMap<String, KnobRange>,
     /// The effect behind every generated pair that names none.
     pub effect: Option<Effect>,
     /// What to learn from.
@@ -61,8 +66,8 @@ pub struct PairConfig {
     pub channel: Option<usize>,
     /// This pair's own delay, instead of `data.latency`.
     pub latency: Option<Latency>,
-    /// Where the effect's knobs stood, by name: `{ gain = 0.25 }`. Best scaled to 0..1; every
-    /// pair of a run names the same knobs.
+    /// Where the effect's knobs stood, by name: `{ gain = 0.25 }`. From 0 to 1, or with a range
+    /// in `data.knob_ranges`; every pair of a run names the same knobs.
     pub controls: BTreeMap<String, f32>,
 }
 
@@ -71,10 +76,12 @@ pub struct PairConfig {
 pub struct Knob {
     /// Its name.
     pub name: String,
-    /// The lowest value among the training pairs.
+    /// The lowest value that a network hears in the training pairs.
     pub min: f32,
     /// The highest.
     pub max: f32,
+    /// The numbers at which it hears 0 and 1, where they are others.
+    pub range: Option<KnobRange>,
 }
 
 /// Delay of the wet side behind the dry side.
@@ -189,6 +196,7 @@ impl DataConfig {
             return Err(ConfigError::value("data.sample_rate", hz, "1000 to 768000"));
         }
         self.check_stereo()?;
+        self.check_ranges()?;
         for (part, pairs) in [
             ("train", &self.train),
             ("valid", &self.valid),
@@ -236,6 +244,29 @@ impl DataConfig {
         Ok(())
     }
 
+    fn check_ranges(&self) -> Result<(), ConfigError> {
+        for (name, range) in &self.knob_ranges {
+            let key = format!("data.knob_ranges.{name}");
+            if !range.is_valid() {
+                let value = format!("{:?}", range.ends());
+                return Err(ConfigError::value(
+                    key,
+                    value,
+                    "two finite numbers that differ",
+                ));
+            }
+            if !self
+                .train
+                .iter()
+                .any(|pair| pair.controls.contains_key(name))
+            {
+                let allowed = "a knob that the pairs' controls name";
+                return Err(ConfigError::value(key, "a knob of no pair", allowed));
+            }
+        }
+        Ok(())
+    }
+
     fn check_controls(&self, key: &str, pair: &PairConfig) -> Result<(), ConfigError> {
         for (name, value) in &pair.controls {
             if !value.is_finite() {
@@ -259,20 +290,32 @@ impl DataConfig {
         Ok(())
     }
 
+    /// What a network hears of a pair's knobs, in the order in which it takes them.
+    pub fn heard(&self, controls: &BTreeMap<String, f32>) -> Vec<f32> {
+        let heard = |(name, &number): (&String, &f32)| match self.knob_ranges.get(name) {
+            Some(range) => range.heard(number),
+            None => number,
+        };
+        controls.iter().map(heard).collect()
+    }
+
     /// The knobs that pairs name, in the order in which networks take them.
     pub fn knobs(&self) -> Vec<Knob> {
         let Some(first) = self.train.first() else {
             return Vec::new();
         };
         let knob = |name: &String| {
+            let range = self.knob_ranges.get(name).copied();
             let values = self.train.iter().filter_map(|pair| pair.controls.get(name));
-            let (min, max) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &v| {
+            let values = values.map(|&number| range.map_or(number, |range| range.heard(number)));
+            let (min, max) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), v| {
                 (min.min(v), max.max(v))
             });
             Knob {
                 name: name.clone(),
                 min,
                 max,
+                range,
             }
         };
         first.controls.keys().map(knob).collect()

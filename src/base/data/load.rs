@@ -147,7 +147,7 @@ impl Library<'_> {
                 latency,
                 generated: pair.signal.is_some(),
                 moves: pair.signal.is_some() && effect.is_some_and(Effect::is_time_varying),
-                controls: pair.controls.values().copied().collect(),
+                controls: self.config.heard(&pair.controls),
                 pairs: Vec::new(),
             },
         );

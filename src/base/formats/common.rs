@@ -54,6 +54,7 @@ pub(super) fn knobs(inputs: usize, place: &Place) -> Result<Vec<Control>, Format
         return Err(place.wrong("", why));
     }
     let control = |i: usize| Control {
+        range: None,
         name: format!("param{i}"),
         min: 0.0,
         max: 1.0,

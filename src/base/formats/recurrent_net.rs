@@ -114,6 +114,12 @@ impl RecurrentNet {
         let (cell, dense) = match layers {
             [Layer::Lstm(lstm), Layer::Conv1d(dense)] => (Cell::Lstm(lstm.clone()), dense),
             [Layer::Gru(gru), Layer::Conv1d(dense)] => (Cell::Gru(gru.clone()), dense),
+            [Layer::Branches(_)] => {
+                return Err(
+                    "it cannot multiply the dry sound by a gain; train with model.gain = false for it"
+                        .into(),
+                );
+            }
             _ => return Err(form.into()),
         };
         if dense.kernel_size != 1 || dense.out_channels != 1 {

@@ -11,6 +11,7 @@ mod activation;
 mod bounds;
 mod error;
 mod function;
+mod knob_range;
 mod layer;
 mod linear;
 mod part;
@@ -26,6 +27,7 @@ pub use activation::Activation;
 pub use bounds::{MAX_CHANNELS, MAX_DEPTH, MAX_HISTORY, MAX_LAYERS, MAX_TAIL, MAX_WEIGHTS};
 pub use error::DescriptionError;
 pub use function::Function;
+pub use knob_range::KnobRange;
 pub use layer::{
     Affine, Branches, Conv1d, Delay, Film, Gru, Join, Layer, Lstm, Modulated, Residual, S4d, Split,
     TemporalFilm,
@@ -69,7 +71,7 @@ pub struct Network {
     pub tail: Vec<f32>,
 }
 
-/// One knob.
+/// One knob, in what the network hears of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
@@ -81,6 +83,21 @@ pub struct Control {
     pub max: f32,
     /// Where it stands unless told otherwise.
     pub default: f32,
+    /// What it shows where the network hears 0 and 1. Absent: what the network hears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<KnobRange>,
+}
+
+impl Control {
+    /// What the network hears where the knob shows `number`.
+    pub fn heard(&self, number: f32) -> f32 {
+        self.range.map_or(number, |range| range.heard(number))
+    }
+
+    /// What the knob shows where the network hears `heard`.
+    pub fn number(&self, heard: f32) -> f32 {
+        self.range.map_or(heard, |range| range.number(heard))
+    }
 }
 
 /// The kinds of network.
@@ -157,6 +174,12 @@ impl Network {
                 return Err(DescriptionError::invalid(
                     format!("control \"{}\"", control.name),
                     why,
+                ));
+            }
+            if control.range.is_some_and(|range| !range.is_valid()) {
+                return Err(DescriptionError::invalid(
+                    format!("range of control \"{}\"", control.name),
+                    "needs two finite numbers that differ",
                 ));
             }
         }

@@ -52,8 +52,8 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         "{} exists; give another name, or --force to replace it",
         path.display()
     );
-    let mut named = which(request)?;
-    let scaled = pairs::scale_knobs(&mut named);
+    let named = which(request)?;
+    let ranges = pairs::knob_ranges(&named);
     let mut looked = Vec::new();
     for at in places(named.len()) {
         looked.push((at, look(request, &named[at], observer)?));
@@ -62,7 +62,7 @@ pub fn new(request: &Request, observer: &dyn Observer) -> Result<Outcome> {
         path: &path,
         request,
         named: &named,
-        scaled: &scaled,
+        ranges: &ranges,
         looked: &looked,
         kind: kind_of(&looked),
     };

@@ -209,11 +209,28 @@ pub(super) fn in_table(path: &Path) -> Result<Vec<Named>> {
 pub(super) fn read_knobs(pairs: &mut [Named], pattern: &str) -> Result<()> {
     let pattern = Pattern::parse(pattern)?;
     for named in pairs {
-        let file = named.wet.file_name().unwrap_or_default();
-        let fields = pattern.read(&file.to_string_lossy())?;
-        named.knobs = numbers(fields).with_context(|| named.wet.display().to_string())?;
+        let file = named.wet.file_name().unwrap_or_default().to_string_lossy();
+        let read = |name: &str| numbers(pattern.read(name)?);
+        let knobs = read(&file).or_else(|why| read(&without_side(&file)).map_err(|_| why));
+        named.knobs = knobs.with_context(|| named.wet.display().to_string())?;
     }
     Ok(())
+}
+
+/// A file's name without the last word that says which side it is: "amp-g5-wet.wav" → "amp-g5.wav".
+fn without_side(file: &str) -> String {
+    let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+    let is_word = |c: char| c.is_alphanumeric();
+    let mut words: Vec<&str> = stem.split_inclusive(|c| !is_word(c)).collect();
+    let says_side = |word: &&str| {
+        let word = word.trim_end_matches(|c| !is_word(c)).to_lowercase();
+        WET.contains(&word.as_str())
+    };
+    if let Some(at) = words.iter().rposition(says_side) {
+        words.remove(at);
+    }
+    let left = words.concat();
+    format!("{}.{ending}", left.trim_end_matches(|c| !is_word(c)))
 }
 
 /// Where knobs stood, from what was written of it.
@@ -227,26 +244,21 @@ fn numbers(cells: BTreeMap<String, String>) -> Result<BTreeMap<String, f64>> {
     cells.into_iter().map(number).collect()
 }
 
-/// Divides each knob by its largest value where that lies above 1, so that none drowns the sound; returns
-/// what was divided by what.
-pub(super) fn scale_knobs(pairs: &mut [Named]) -> Vec<(String, f64)> {
-    let names: Vec<String> = pairs
-        .first()
-        .map_or_else(Vec::new, |p| p.knobs.keys().cloned().collect());
-    let mut scaled = Vec::new();
-    for name in names {
-        let most = pairs
+/// The lowest and the highest number of each knob whose numbers are not all from 0 to 1: a network that
+/// heard them as they are would hear little else. Of a knob that was never turned, 0 and its number.
+pub(super) fn knob_ranges(pairs: &[Named]) -> Vec<(String, [f64; 2])> {
+    let names = pairs.first().into_iter().flat_map(|pair| pair.knobs.keys());
+    let range = |name: &String| {
+        let numbers = pairs
             .iter()
-            .map(|p| p.knobs[&name].abs())
-            .fold(0.0, f64::max);
-        if most > 1.0 {
-            for value in pairs.iter_mut().filter_map(|p| p.knobs.get_mut(&name)) {
-                *value /= most;
-            }
-            scaled.push((name, most));
-        }
-    }
-    scaled
+            .filter_map(|pair| pair.knobs.get(name).copied());
+        let low = numbers.clone().fold(f64::INFINITY, f64::min);
+        let high = numbers.fold(f64::NEG_INFINITY, f64::max);
+        let fits = low >= 0.0 && high <= 1.0;
+        let low = if low == high { 0.0 } else { low };
+        (!fits).then(|| (name.clone(), [low, high]))
+    };
+    names.filter_map(range).collect()
 }
 
 #[cfg(test)]
@@ -335,10 +347,28 @@ mod tests {
         read_knobs(&mut pairs, "amp-g{gain}-t{tone}").unwrap();
         assert_eq!(pairs[0].knobs["gain"], 2.5);
         assert_eq!(
-            scale_knobs(&mut pairs),
-            [("gain".to_string(), 5.0), ("tone".to_string(), 10.0)]
+            knob_ranges(&pairs),
+            [
+                ("gain".to_string(), [2.5, 5.0]),
+                ("tone".to_string(), [0.0, 10.0])
+            ]
         );
-        assert_eq!((pairs[0].knobs["gain"], pairs[1].knobs["tone"]), (0.5, 0.0));
+        let turned = |number: f64| {
+            let mut pair = pairs[0].clone();
+            pair.knobs = [("gain".to_string(), number)].into();
+            pair
+        };
+        assert_eq!(knob_ranges(&[turned(0.25), turned(1.0)]), []);
+        assert_eq!(knob_ranges(&[turned(7.0)])[0].1, [0.0, 7.0]);
+        assert_eq!(
+            knob_ranges(&[turned(-36.0), turned(-18.0)])[0].1,
+            [-36.0, -18.0]
+        );
+        let mut sides = named(&["d.wav".into()], &["amp-g5-Wet.wav".into()]).unwrap();
+        read_knobs(&mut sides, "amp-g{gain}").unwrap();
+        assert_eq!(sides[0].knobs["gain"], 5.0);
+        read_knobs(&mut sides, "amp-g{gain}-Wet").unwrap();
+        assert_eq!(sides[0].knobs["gain"], 5.0);
         for wrong in [
             "amp-{gain}",
             "x{gain}-t{tone}",

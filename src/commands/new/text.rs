@@ -21,8 +21,8 @@ pub(super) struct Plan<'a> {
     pub(super) path: &'a Path,
     pub(super) request: &'a Request,
     pub(super) named: &'a [Named],
-    /// Knobs that were divided, and by what.
-    pub(super) scaled: &'a [(String, f64)],
+    /// Of knobs whose numbers are not from 0 to 1 the lowest and the highest.
+    pub(super) ranges: &'a [(String, [f64; 2])],
     /// What was found, and of which pair.
     pub(super) looked: &'a [(usize, check::Outcome)],
     pub(super) kind: Option<Kind>,
@@ -143,6 +143,7 @@ impl Plan<'_> {
                      polarity = \"keep\"\n";
         }
         text += &self.stereo();
+        text += &self.knob_ranges();
         text += &self.pairs()?;
         text += &self.search();
         if let Some(first) = self.recipes().first() {
@@ -180,9 +181,6 @@ impl Plan<'_> {
             facts.extend(check.cautions.iter().map(|c| format!("{name}note: {c}")));
         }
         facts.extend(self.kind.map(|kind| format!("kind of effect: {kind}")));
-        for (knob, most) in self.scaled {
-            facts.push(format!("{knob} = 1.0 stands for {most}, its largest value"));
-        }
         let rate = self
             .looked
             .first()
@@ -205,6 +203,22 @@ impl Plan<'_> {
             "Or \"channels\", which learns each side by itself, as one and the same effect of one channel.",
         );
         format!("{why}stereo = \"joint\"\n")
+    }
+
+    /// What each knob's numbers are to a network.
+    fn knob_ranges(&self) -> String {
+        if self.ranges.is_empty() {
+            return String::new();
+        }
+        let why = comment(
+            "The numbers of each knob that a network hears as 0 and 1. `effigy infer --control` takes the knob's \
+             own numbers.",
+        );
+        let ranges = self.ranges.iter();
+        let ranges =
+            ranges.map(|(name, [low, high])| format!("{} = [{low:?}, {high:?}]", key(name)));
+        let ranges: Vec<String> = ranges.collect();
+        format!("{why}knob_ranges = {{ {} }}\n", ranges.join(", "))
     }
 
     /// The latency to write, and how it was come by.

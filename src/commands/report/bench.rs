@@ -28,8 +28,7 @@ pub fn network(
         .map(|c| {
             tested
                 .and_then(|p| p.controls.get(&c.name))
-                .copied()
-                .unwrap_or(c.default)
+                .map_or(c.default, |&number| c.heard(number))
         })
         .collect();
     let mut engine = Engine::new(&model.describe(rate.hz(), controls))?;

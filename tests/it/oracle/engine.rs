@@ -299,6 +299,10 @@ fn branches(net: &Branches, x: &Signal, controls: &[f64]) -> Signal {
             let first = outputs.next().unwrap_or_default();
             outputs.fold(first, |sum, y| zip(&sum, &y, |a, b| a + b))
         }
+        Join::Product => {
+            let first = outputs.next().unwrap_or_default();
+            outputs.fold(first, |product, y| zip(&product, &y, |a, b| a * b))
+        }
     }
 }
 

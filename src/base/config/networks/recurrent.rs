@@ -18,6 +18,10 @@ pub struct RecurrentConfig {
     pub layers: usize,
     /// Adds the dry sound to the output, so that the network learns the difference.
     pub skip: bool,
+    /// Multiplies what the network says by the dry sound: it learns a gain, and silence stays silent. For
+    /// compressors, whose gain moves slowly while the sound does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gain: bool,
     /// Samples before each training window (and each span) that only fill the memory; the
     /// context of the `front` comes on top.
     pub warm_up: usize,
@@ -44,6 +48,7 @@ impl Default for RecurrentConfig {
             hidden_size: 32,
             layers: 1,
             skip: true,
+            gain: false,
             warm_up: 1024,
             truncate: 1024,
             memory: None,

@@ -63,9 +63,14 @@ impl Node for BranchesNode {
             self.work.copy_from(&self.input, read, len);
             path.sequence.process(&mut self.work, len);
             let rows = path.sequence.outputs();
-            if self.join == Join::Sum && i > 0 {
+            let combine = match self.join {
+                Join::Concat => None,
+                Join::Sum => Some(Combine::Add),
+                Join::Product => Some(Combine::Multiply),
+            };
+            if let (Some(combine), true) = (combine, i > 0) {
                 let others = [self.work.samples(), &[]];
-                ops::combine(self.isa, Combine::Add, block, others, rows, len);
+                ops::combine(self.isa, combine, block, others, rows, len);
                 continue;
             }
             for r in 0..rows {

@@ -146,6 +146,7 @@ fn side_by_side(graph: &mut Graph, layer: &Branches, input: &Signal) -> Result<S
     let first = ends.next().ok_or("paths side by side without a path")?;
     Ok(ends.fold(first, |sum, end| match layer.join {
         Join::Sum => both(graph, "Add", &sum, &end),
+        Join::Product => both(graph, "Mul", &sum, &end),
         Join::Concat => {
             let [a, b] = cropped(graph, &sum, &end);
             let axis = [Attribute::Int("axis", 1)];

@@ -36,6 +36,8 @@ pub enum Join {
     Concat,
     /// The sum.
     Sum,
+    /// The product, channel by channel.
+    Product,
 }
 
 impl Branches {
@@ -84,7 +86,7 @@ impl Part for Branches {
                 bounded("channels of all branches", sum, MAX_CHANNELS)?;
                 Ok(sum.unwrap_or_default())
             }
-            Join::Sum => {
+            Join::Sum | Join::Product => {
                 for got in &outputs {
                     channels("branch output", *got, outputs[0])?;
                 }

@@ -99,6 +99,7 @@ impl Modulated {
     /// Phase, rate and depth; of two oscillators the second's phase, too.
     pub fn controls(with_second: bool) -> Vec<Control> {
         let control = |name: &str, max: f32, default: f32| Control {
+            range: None,
             name: name.into(),
             min: 0.0,
             max,
