@@ -5,9 +5,11 @@
 //! recording.
 
 use crate::config::{
-    Family, FirConfig, ModelConfig, ModulatedConfig, RecurrentConfig, S4TfConfig, Schedule,
+    Family, FirConfig, ModelConfig, ModulatedConfig, Player, RecurrentConfig, S4TfConfig, Schedule,
     TcnConfig, TrainingConfig, WaveNetConfig, WaveNetPreset, WienerHammersteinConfig, WindowConfig,
 };
+use crate::formats::{self, Format};
+use crate::network::Network;
 
 /// A network and how it is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,14 +98,16 @@ fn distortion(extent: &Extent) -> Vec<Recipe> {
 }
 
 fn compressor(extent: &Extent) -> Vec<Recipe> {
+    let slow_lstm = |units| straying(slow(lstm(extent, units, 1.0, Some(20_000)), extent));
+    let slow_gru = |units| straying(slow(gru(extent, units, 1.0, Some(20_000)), extent));
     vec![
-        straying(slow(lstm(extent, 24, 1.0, Some(20_000)), extent)),
+        as_gain(slow_lstm(8)),
+        as_gain(slow_gru(16)),
+        slow_gru(16),
+        slow_lstm(24),
+        as_gain(slow_lstm(24)),
         lstm(extent, 24, 1.0, Some(2000)),
-        straying(slow(gru(extent, 16, 1.0, Some(20_000)), extent)),
-        straying(slow(lstm(extent, 8, 1.0, Some(20_000)), extent)),
-        straying(as_gain(slow(lstm(extent, 24, 1.0, Some(20_000)), extent))),
-        straying(as_gain(slow(gru(extent, 16, 1.0, Some(20_000)), extent))),
-        straying(as_gain(slow(lstm(extent, 8, 1.0, Some(20_000)), extent))),
+        slow_lstm(8),
         temporal_film(extent),
     ]
 }
@@ -333,6 +337,16 @@ fn fitted(
     }
 }
 
+/// Whether that player can play the network.
+pub fn plays(player: Player, network: &Network) -> bool {
+    let wanted = match player {
+        Player::Any => return true,
+        Player::Nam => Format::Nam,
+        Player::Aidax => Format::AidaX,
+    };
+    formats::carriers(network).contains(&wanted)
+}
+
 /// What tells a network from the others that are tried.
 pub fn named(model: &ModelConfig) -> String {
     match model {
@@ -385,6 +399,9 @@ fn floor_power_of_two(n: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models;
+    use crate::network::Control;
+    use burn::tensor::Device;
 
     #[test]
     fn however_little_was_recorded_every_recipe_is_taken() {
@@ -412,6 +429,48 @@ mod tests {
                     assert_eq!(all.iter().filter(|r| r.name == recipe.name).count(), 1);
                 }
             }
+        }
+    }
+
+    /// AIDA-X turns two knobs, Neural Amp Modeler none, and neither multiplies by a gain.
+    #[test]
+    fn players_play_what_their_formats_hold() {
+        let extent = Extent {
+            samples: 1_000_000,
+            longest: 500_000,
+            usual: 500_000,
+            shortest_held_back: 50_000,
+            reach: 1,
+        };
+        let played = |family, player, knobs: usize| -> Vec<String> {
+            let knob = |at| Control {
+                name: format!("k{at}"),
+                min: 0.0,
+                max: 1.0,
+                default: 0.5,
+                range: None,
+            };
+            let all = recipes(family, &extent).into_iter();
+            let plays = |r: &Recipe| {
+                let model = models::build(&r.model, &r.windows, knobs, 1, &Device::flex());
+                let controls = (0..knobs).map(knob).collect();
+                plays(player, &model.describe(48_000, controls))
+            };
+            all.filter(plays).map(|r| r.name).collect()
+        };
+        let recurrent = |names: &[String]| {
+            names
+                .iter()
+                .all(|n| n.starts_with("lstm ") || n.starts_with("gru "))
+        };
+        for family in [Family::Distortion, Family::Compressor] {
+            let two = played(family, Player::Aidax, 2);
+            assert!(two.len() >= 4 && recurrent(&two), "{two:?}");
+            assert!(!two.iter().any(|name| name.ends_with("gain")), "{two:?}");
+            assert!(played(family, Player::Aidax, 3).is_empty());
+            assert!(played(family, Player::Nam, 1).is_empty());
+            assert!(played(family, Player::Nam, 0).len() >= 2);
+            assert!(played(family, Player::Any, 3).len() >= 5);
         }
     }
 

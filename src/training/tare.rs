@@ -12,8 +12,8 @@ use crate::models::{EffectModel, State};
 use crate::training::settled::Strays;
 use burn::prelude::*;
 
-/// Settings of the knobs that silence is listened to at.
-const MOST_SETTINGS: usize = 2;
+/// Settings of the knobs that silence is listened to at: all of a dozen, and some of more.
+const MOST_SETTINGS: usize = 16;
 
 /// Seconds of silence after which a model is taken to be at rest: slow units take several.
 const SETTLING_SECONDS: usize = 10;
@@ -63,27 +63,33 @@ fn idle_of(spans: &[Span], side: usize) -> f64 {
     }
 }
 
-/// `model` with the mean of what it puts out in silence brought to `idle`; with knobs, the mean
-/// over settings of `spans`. Networks whose last layer has no bias stay as they are, as do those that
-/// are not finite.
-pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: Idle) -> EffectModel {
-    let mut settings: Vec<&[f32]> = Vec::new();
+/// Settings of the knobs in `spans`, each once; of more than [`MOST_SETTINGS`] some from the first to the
+/// last.
+fn settings(spans: &[Span]) -> Vec<&[f32]> {
+    let mut all: Vec<&[f32]> = Vec::new();
     for span in spans {
-        let known = settings.contains(&span.pair().controls());
-        if !known && settings.len() < MOST_SETTINGS {
-            settings.push(span.pair().controls());
+        if !all.contains(&span.pair().controls()) {
+            all.push(span.pair().controls());
         }
     }
+    let taken = all.len().min(MOST_SETTINGS);
+    (0..taken).map(|at| all[at * all.len() / taken]).collect()
+}
+
+/// `model` with the mean of what it puts out in silence brought to `idle`; with knobs, the middle between
+/// the least and the most that it puts out at settings of `spans`. Networks whose last layer has no bias
+/// stay as they are, as do those that are not finite.
+pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: Idle) -> EffectModel {
     let Some(rate) = spans.first().map(|span| span.pair().sample_rate().hz()) else {
         return model;
     };
-    let at_rest = settings
-        .iter()
-        .map(|knobs| rest(&model, device, knobs, SETTLING_SECONDS * rate as usize));
-    let at_rest: Vec<Vec<f64>> = at_rest.collect();
+    let samples = SETTLING_SECONDS * rate as usize;
+    let at_rest = rest(&model, device, &settings(spans), samples);
     let offset = |(side, idle): (usize, f64)| {
         let each = at_rest.iter().filter_map(|rest| rest.get(side));
-        (idle - each.sum::<f64>() / settings.len() as f64) as f32
+        let least = each.clone().copied().fold(f64::INFINITY, f64::min);
+        let most = each.copied().fold(f64::NEG_INFINITY, f64::max);
+        (idle - 0.5 * (least + most)) as f32
     };
     let made = model.audio_channels().wet;
     let by: Vec<f32> = idle
@@ -102,8 +108,11 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: Idle)
 /// network has to be at rest.
 const STOP_SECONDS: [usize; 3] = [1, 6, 3];
 
+/// Sounds that are stopped.
+const STOPPED: usize = 2;
+
 /// What a network with a memory goes on putting out, beside the constant `idle`, after the sound of up
-/// to [`MOST_SETTINGS`] of `spans` has stopped: its energy as a share of the wet sides' of all of them, to be added to their
+/// to [`STOPPED`] of `spans` has stopped: its energy as a share of the wet sides' of all of them, to be added to their
 /// ESR. 0 for others, which cannot go on.
 pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) -> f64 {
     if model.receptive_field().is_some() {
@@ -129,7 +138,7 @@ pub fn unrest(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
         });
         left.sum::<f64>()
     };
-    let restless: f64 = spans.iter().take(MOST_SETTINGS).map(left_over).sum();
+    let restless: f64 = spans.iter().take(STOPPED).map(left_over).sum();
     share(restless, spans)
 }
 
@@ -167,17 +176,8 @@ pub fn astray(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
     };
     let [mut silence, rest] =
         BACK_QUARTERS.map(|quarters| quarters * pair.sample_rate().hz() as usize / 4);
-    let (heard, knobs) = (model.audio_channels().dry, pair.controls());
-    let hear = |samples: usize, state| {
-        let len = model.lookback() + samples;
-        let mut row = vec![0.0; heard * len];
-        knobs
-            .iter()
-            .for_each(|&knob| row.resize(row.len() + len, knob));
-        let shape = [MEMORIES, heard + knobs.len(), len];
-        let rows = TensorData::new(row.repeat(MEMORIES), shape);
-        model.advance(Tensor::from_data(rows, device), state)
-    };
+    let settings = [pair.controls(); MEMORIES];
+    let hear = |samples, state| hear_silence(model, device, &settings, samples, state);
     let seeds: Vec<_> = (0..MEMORIES as u64).map(Some).collect();
     let mut state = hear(1, State::default()).1.strayed(&seeds, Strays::SIZE);
     let mut left = 0.0;
@@ -206,16 +206,66 @@ pub fn astray(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
     share(left, spans)
 }
 
-/// The mean of the last quarter of so many samples of silence, of each side.
-fn rest(model: &EffectModel, device: &Device, knobs: &[f32], samples: usize) -> Vec<f64> {
-    let heard = model.audio_channels().dry;
-    let silence = vec![vec![0.0; samples]; heard];
-    let answer = predict_channels(model, device, knobs, &vec![[0.0; 0]; heard], &silence);
-    let mean = |side: &Vec<f32>| {
-        let rest = &side[side.len() - side.len() / 4..];
-        rest.iter().map(|&x| f64::from(x)).sum::<f64>() / rest.len().max(1) as f64
+/// What a network with a memory makes of so many samples of silence with its knobs at each of `settings`,
+/// `[setting, side, time]`, and its state then.
+fn hear_silence(
+    model: &EffectModel,
+    device: &Device,
+    settings: &[&[f32]],
+    samples: usize,
+    state: State,
+) -> (Tensor<3>, State) {
+    let (heard, len) = (model.audio_channels().dry, model.lookback() + samples);
+    let knobs = settings.first().map_or(0, |knobs| knobs.len());
+    let mut rows = Vec::with_capacity(settings.len() * (heard + knobs) * len);
+    for knobs in settings {
+        rows.resize(rows.len() + heard * len, 0.0);
+        knobs
+            .iter()
+            .for_each(|&knob| rows.resize(rows.len() + len, knob));
+    }
+    let rows = TensorData::new(rows, [settings.len(), heard + knobs, len]);
+    model.advance(Tensor::from_data(rows, device), state)
+}
+
+/// At each of `settings` the mean of the last quarter of so many samples of silence, of each side.
+fn rest(
+    model: &EffectModel,
+    device: &Device,
+    settings: &[&[f32]],
+    samples: usize,
+) -> Vec<Vec<f64>> {
+    let last = samples - samples / 4;
+    let mean = |sums: Vec<f64>| {
+        let count = (samples / 4).max(1) as f64;
+        sums.into_iter().map(|sum| sum / count).collect()
     };
-    answer.iter().map(mean).collect()
+    let sum = |side: &[f32]| side.iter().map(|&x| f64::from(x)).sum::<f64>();
+    if model.receptive_field().is_some() {
+        let heard = model.audio_channels().dry;
+        let silence = vec![vec![0.0; samples]; heard];
+        let nothing = vec![[0.0; 0]; heard];
+        let at_rest = settings.iter().map(|knobs| {
+            let answer = predict_channels(model, device, knobs, &nothing, &silence);
+            mean(answer.iter().map(|side| sum(&side[last..])).collect())
+        });
+        return at_rest.collect();
+    }
+    let sides = model.audio_channels().wet;
+    let mut sums = vec![vec![0.0; sides]; settings.len()];
+    let (mut state, mut at) = (State::default(), 0);
+    while at < samples {
+        let piece = PIECE.min(if at < last { last } else { samples } - at);
+        let (answer, after) = hear_silence(model, device, settings, piece, state);
+        (state, at) = (after, at + piece);
+        if at > last {
+            let answer = to_host(answer);
+            let sums = sums.iter_mut().flatten();
+            sums.zip(answer.chunks(piece))
+                .for_each(|(total, side)| *total += sum(side));
+        }
+    }
+    sums.into_iter().map(mean).collect()
 }
 
 #[cfg(test)]
@@ -242,11 +292,11 @@ mod tests {
             if model.fixed_window().is_some() {
                 continue;
             }
-            let before = rest(&model, &device, &[], 80_000)[0];
+            let before = rest(&model, &device, &[&[]], 80_000)[0][0];
             let sound: Vec<f32> = (0..500).map(|i| (0.1 * i as f32).sin()).collect();
             let answer = predict(&model, &device, &[], &[], &sound);
             let model = tare(model, &device, &spans, [0.0; 2]);
-            let after = rest(&model, &device, &[], 80_000)[0];
+            let after = rest(&model, &device, &[&[]], 80_000)[0][0];
             let moved = predict(&model, &device, &[], &[], &sound);
             if after == before {
                 continue;
@@ -264,6 +314,54 @@ mod tests {
             }
         }
         assert!(tared.len() >= 5, "only {tared:?} were shifted");
+    }
+
+    /// Of constants that follow a knob none is further off than half of what they differ by.
+    #[test]
+    fn no_setting_of_a_knob_is_far_from_silence() {
+        let device = Device::flex();
+        let rate = SampleRate::new(8000).unwrap();
+        let turned = |knob: f32| {
+            let pair = DryWetPair::aligned("p", rate, vec![0.0; 9], vec![0.0; 9], 0);
+            Span::new(Arc::new(pair.with_controls(vec![knob])), 0..9)
+        };
+        let spans = [0.1, 0.1, 0.7, 1.0].map(turned);
+        assert_eq!(settings(&spans), [[0.1], [0.7], [1.0]]);
+        let many: Vec<Span> = (0..100).map(|at| turned(at as f32)).collect();
+        let some = settings(&many);
+        assert_eq!(
+            (some.len(), some[0], some[15]),
+            (16, &[0.0][..], &[93.0][..])
+        );
+        for kind in ["lstm", "gru", "tcn"] {
+            let config = ModelConfig::every();
+            let config = config.iter().find(|c| c.kind() == kind).unwrap();
+            let model = models::build(config, &WindowConfig::default(), 1, 3, &device);
+            let at = |model: &EffectModel| -> Vec<f64> {
+                let settings = settings(&spans);
+                let each = rest(model, &device, &settings, 80_000);
+                each.into_iter().map(|sides| sides[0]).collect()
+            };
+            let before = at(&model);
+            // One by one they say the same.
+            for (knob, together) in [[0.1], [0.7], [1.0]].iter().zip(&before) {
+                let alone = rest(&model, &device, &[knob], 80_000)[0][0];
+                assert!(
+                    (alone - together).abs() < 1e-6,
+                    "{kind}: {alone} {together}"
+                );
+            }
+            let after = at(&tare(model, &device, &spans, [0.0; 2]));
+            let [least, most] = [
+                after.iter().copied().fold(f64::INFINITY, f64::min),
+                after.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ];
+            assert!(most - least > 1e-3, "{kind}: {after:?}");
+            assert!(
+                (most + least).abs() < 1e-6,
+                "{kind}: {before:?} → {after:?}"
+            );
+        }
     }
 
     #[test]
@@ -289,7 +387,7 @@ mod tests {
         let model = models::build(lstm, &WindowConfig::default(), 0, 3, &device);
         let spans = [Span::new(pair.clone(), 0..9)];
         let model = tare(model, &device, &spans, idle);
-        assert!((rest(&model, &device, &[], 80_000)[0] - idle[0]).abs() < 1e-6);
+        assert!((rest(&model, &device, &[&[]], 80_000)[0][0] - idle[0]).abs() < 1e-6);
         assert!(unrest(&model, &device, &spans, idle) < 1e-6);
     }
 

@@ -156,10 +156,10 @@ fn a_player_limits_the_search_and_a_queue_finds_it_again() {
         "s.toml",
         text.replace("wet.wav\"", "wet.wav\"\ncontrols = { gain = 0.5 }"),
     );
-    let said = place.effigy(&["train", "s.toml", "--budget", "300 steps", "--for", "aidax"]);
+    let said = place.effigy(&["train", "s.toml", "--budget", "300 steps", "--for", "nam"]);
     assert_eq!(said.code, 2);
     assert!(
-        said.stderr.contains("search.for = \"aidax\""),
+        said.stderr.contains("search.for = \"nam\""),
         "{}",
         said.stderr
     );

@@ -7,11 +7,14 @@ use super::request::Request;
 use super::spans::{self, Share};
 use crate::commands::check;
 use crate::commands::recipes::{self, Extent, Recipe};
-use crate::config::{Budget, Family, ModelConfig};
+use crate::config::{Budget, Family, ModelConfig, Player};
 use crate::dsp::align::TRUSTED_CONFIDENCE;
+use crate::models;
+use crate::network::Control;
 use crate::regress::diagnosis::Kind;
 use crate::survey::Sides;
 use anyhow::Result;
+use burn::tensor::Device;
 use std::fmt::Write;
 use std::path::Path;
 use toml::{Table, Value};
@@ -424,7 +427,30 @@ impl Plan<'_> {
         all.retain(|recipe| recipe.model.takes_stereo() || !self.is_joint());
         let with_knobs = self.named.iter().any(|named| !named.knobs.is_empty());
         all.retain(|recipe| recipe.model.takes_controls() || !with_knobs);
-        all
+        // Where none can be played there, training says so.
+        match all.iter().any(|recipe| self.plays(recipe)) {
+            true => all.into_iter().filter(|r| self.plays(r)).collect(),
+            false => all,
+        }
+    }
+
+    /// Whether the player that was asked for can play the recipe's network.
+    fn plays(&self, recipe: &Recipe) -> bool {
+        let player = self.request.player;
+        player == Player::Any || {
+            let knobs = self.named.first().into_iter().flat_map(|n| n.knobs.keys());
+            let knob = |name: &String| Control {
+                name: name.clone(),
+                min: 0.0,
+                max: 1.0,
+                default: 0.5,
+                range: None,
+            };
+            let knobs: Vec<Control> = knobs.map(knob).collect();
+            let (model, windows) = (&recipe.model, &recipe.windows);
+            let model = models::build(model, windows, knobs.len(), 1, &Device::flex());
+            recipes::plays(player, &model.describe(48_000, knobs))
+        }
     }
 
     /// `[windows]` to `[baselines]` of the likeliest network.

@@ -80,9 +80,10 @@ fn sequential(net: &Sequential) -> Result<Map<String, Value>, String> {
             "it cannot add the dry sound to the output; train with model.skip = false for it"
                 .into(),
         ),
-        [Layer::Branches(_)] if net.family() == "LSTM" => {
-            Err("it cannot multiply the dry sound by a gain; train with model.gain = false for it".into())
-        }
+        [Layer::Branches(_)] if net.family() == "LSTM" => Err(
+            "it cannot multiply the dry sound by a gain; train with model.gain = false for it"
+                .into(),
+        ),
         _ => Err(format!(
             "it has a form only for WaveNet, LSTM, ConvNet and Linear, this is {}",
             net.family()

@@ -5,8 +5,8 @@ use super::scope::Search;
 use crate::commands::recipes::{self, Extent, Recipe};
 use crate::config::{Config, ModelConfig, Player, SearchConfig};
 use crate::data::load;
-use crate::formats::{self, Format};
 use crate::models;
+use crate::playing::controls;
 use crate::report::race::Entrant;
 use crate::training::level;
 use anyhow::{Result, bail};
@@ -122,15 +122,12 @@ fn with(base: &Config, recipe: Recipe) -> Config {
 
 /// Whether the player that was asked for can play the network.
 fn plays(search: &Search<'_>, player: Player, config: &Config) -> bool {
-    let wanted = match player {
-        Player::Any => return true,
-        Player::Nam => Format::Nam,
-        Player::Aidax => Format::AidaX,
-    };
-    if !config.data.knobs().is_empty() {
-        return false;
+    player == Player::Any || {
+        let model = models::of_config(config, search.lesson.device);
+        let rate = search.lesson.recordings.sample_rate.hz();
+        recipes::plays(
+            player,
+            &model.describe(rate, controls::of_config(&config.data)),
+        )
     }
-    let model = models::of_config(config, search.lesson.device);
-    let rate = search.lesson.recordings.sample_rate.hz();
-    formats::carriers(&model.describe(rate, Vec::new())).contains(&wanted)
 }
