@@ -26,7 +26,7 @@ const FEWEST_SOFT: usize = 4;
 
 /// Of a constant so many soft moments, in tenths, are within half of their median: a coupling that still
 /// swings after a note has a mean of either sign, many times its median in a few of them.
-const AGREEING_TENTHS: usize = 9;
+const AGREEING_TENTHS: usize = 8;
 
 /// The constant of each side, or of the only one.
 pub type Idle = [f64; 2];
