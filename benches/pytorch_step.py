@@ -109,6 +109,7 @@ class Recurrent(nn.Module):
         layer = nn.GRU if model["kind"] == "gru" else nn.LSTM
         self.memory = layer(before, model["hidden_size"], model["layers"], batch_first=True)
         self.head = nn.Linear(model["hidden_size"], 1)
+        self.gain = model.get("gain", False)
         self.skip, self.warm_up, self.truncate = model["skip"], model["warm_up"], model["truncate"]
 
     def forward(self, x):
@@ -124,6 +125,8 @@ class Recurrent(nn.Module):
             state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
             outputs.append(self.head(y))
         y = torch.cat(outputs, 1).transpose(1, 2)
+        if self.gain:
+            y = y * latest(sound, y.shape[2])
         return y + latest(sound, y.shape[2]) if self.skip else y
 
 

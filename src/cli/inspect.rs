@@ -128,9 +128,7 @@ fn network_lines(text: &mut String, network: &NetworkFacts) {
     for control in &network.controls {
         let range = format!(
             "{} to {}, default {}",
-            control.number(control.min),
-            control.number(control.max),
-            control.number(control.default)
+            control.min, control.max, control.default
         );
         line(text, &format!("control {}", control.name), &range);
     }

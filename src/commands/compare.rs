@@ -223,6 +223,7 @@ impl Plan {
             loaded: Vec::new(),
             fit,
         };
+        let (lead_path, lead_config) = (path.to_path_buf(), first.clone());
         for (path, config) in configs {
             let recordings = library.recordings(&path, &config, observer)?;
             plan.configs.push((path, config, recordings));
@@ -231,7 +232,15 @@ impl Plan {
             model.check_rate(lead.sample_rate)?;
             let recordings = match (&model.path, model.config()) {
                 (Some(path), Some(config)) => library.recordings(path, config, observer)?,
-                _ => lead.clone(),
+                _ => {
+                    // A file's knobs have the numbers that it was learned with.
+                    let mut own = lead_config.clone();
+                    own.data.knob_ranges = match model.knob_ranges() {
+                        ranges if ranges.is_empty() => own.data.knob_ranges,
+                        ranges => ranges,
+                    };
+                    library.recordings(&lead_path, &own, observer)?
+                }
             };
             // Before hours of training, not after.
             load::units(&recordings.test, model.audio_channels())

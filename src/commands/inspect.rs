@@ -222,7 +222,7 @@ fn facts(network: &Network, max_size: Option<f64>, real_time_factor: Option<f64>
         latency_samples: network.latency_samples(),
         macs_per_sample,
         million_macs_per_second: macs_per_sample as f64 * f64::from(network.sample_rate) / 1e6,
-        controls: network.controls.clone(),
+        controls: network.controls.iter().map(Control::shown).collect(),
         real_time_factor,
     }
 }

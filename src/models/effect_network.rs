@@ -52,6 +52,12 @@ pub trait EffectNetwork: std::fmt::Debug {
         None
     }
 
+    /// Whether what it says is a gain on the dry sound, so that it is silent in silence whatever it has
+    /// learned.
+    fn is_gain(&self) -> bool {
+        false
+    }
+
     /// Adds its number of `by` to each channel of output, where the last layer has a bias for it.
     fn shift_output(&mut self, by: &[f32]) {
         let _ = by;

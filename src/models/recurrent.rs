@@ -232,6 +232,10 @@ impl EffectNetwork for RecurrentNetwork {
         Architecture::Sequential(self.describe())
     }
 
+    fn is_gain(&self) -> bool {
+        self.gain
+    }
+
     /// A gain's constant is no constant of the output.
     fn shift_output(&mut self, by: &[f32]) {
         if !self.gain {

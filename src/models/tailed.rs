@@ -128,6 +128,10 @@ where
         self.network().lookahead()
     }
 
+    fn is_gain(&self) -> bool {
+        self.network().is_gain()
+    }
+
     /// A constant passes the filter by the sum of its taps; where they cancel it cannot be had.
     fn shift_output(&mut self, by: &[f32]) {
         let taps = self.taps();

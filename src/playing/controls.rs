@@ -22,14 +22,14 @@ pub fn beyond(controls: &[Control], given: &BTreeMap<String, f32>) -> Vec<String
     let said = |control: &Control| {
         let number = *given.get(&control.name)?;
         let heard = control.heard(number);
-        let ends = [control.min, control.max].map(|end| control.number(end));
+        let shown = control.shown();
         // What the way there and back rounds off.
         let slack = 1e-4 * (control.max - control.min).max(1e-3);
         let is_within = (control.min - slack..=control.max + slack).contains(&heard);
         (!is_within).then(|| {
             format!(
                 "control {} is {number}, the network learned from {} to {}: what is beyond is guessed",
-                control.name, ends[0], ends[1]
+                control.name, shown.min, shown.max
             )
         })
     };

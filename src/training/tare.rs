@@ -83,6 +83,9 @@ pub fn tare(mut model: EffectModel, device: &Device, spans: &[Span], idle: Idle)
     let Some(rate) = spans.first().map(|span| span.pair().sample_rate().hz()) else {
         return model;
     };
+    if model.is_gain() {
+        return model;
+    }
     let samples = SETTLING_SECONDS * rate as usize;
     let at_rest = rest(&model, device, &settings(spans), samples);
     let offset = |(side, idle): (usize, f64)| {
@@ -168,7 +171,8 @@ const BACK_QUARTERS: [usize; 2] = [4, 1];
 const PIECE: usize = 4096;
 
 /// The same as [`unrest`] of silence that begins with a memory of random content, as training windows do
-/// with `training.stray_starts`: a second place where it may come to rest is one too many.
+/// with `training.stray_starts`: a second place where it may come to rest is one too many. A gain, which says
+/// nothing in silence, hears a tone, and is to say what it says of that after silence.
 pub fn astray(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) -> f64 {
     let pair = spans.first().map(Span::pair);
     let Some(pair) = pair.filter(|_| model.receptive_field().is_none()) else {
@@ -176,50 +180,66 @@ pub fn astray(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
     };
     let [mut silence, rest] =
         BACK_QUARTERS.map(|quarters| quarters * pair.sample_rate().hz() as usize / 4);
-    let settings = [pair.controls(); MEMORIES];
-    let hear = |samples, state| hear_silence(model, device, &settings, samples, state);
-    let seeds: Vec<_> = (0..MEMORIES as u64).map(Some).collect();
-    let mut state = hear(1, State::default()).1.strayed(&seeds, Strays::SIZE);
-    let mut left = 0.0;
+    // The last memory is not led astray.
+    let settings = [pair.controls(); MEMORIES + 1];
+    let sound = if model.is_gain() { tone } else { |_| 0.0 };
+    let sides = model.audio_channels().wet;
+    let mut seeds: Vec<_> = (0..MEMORIES as u64).map(Some).collect();
+    seeds.push(None);
+    let state = hear(model, device, &settings, (0, 1), sound, State::default()).1;
+    let mut state = state.strayed(&seeds, Strays::SIZE);
+    let (mut left, mut at) = (0.0, 0);
     while silence > 0 {
         let (at_rest, piece) = match silence.checked_sub(rest) {
             Some(before @ 1..) => (false, before.min(PIECE)),
             _ => (true, silence.min(PIECE)),
         };
-        let (answer, after) = hear(piece, state);
-        state = after;
+        let (answer, after) = hear(model, device, &settings, (at, piece), sound, state);
+        (state, at) = (after, at + piece);
         silence -= piece;
         if at_rest {
-            let len = answer.dims()[2];
             let answer = to_host(answer);
-            let sides = answer
-                .chunks(len)
-                .zip(idle.iter().take(model.audio_channels().wet).cycle());
-            let squares = |(side, idle): (&[f32], &f64)| {
-                side.iter()
-                    .map(|&x| (f64::from(x) - idle).powi(2))
-                    .sum::<f64>()
-            };
-            left += sides.map(squares).sum::<f64>();
+            let (strayed, settled) = answer.split_at(MEMORIES * sides * piece);
+            for (at, side) in strayed.chunks(piece).enumerate() {
+                let settled = &settled[at % sides * piece..][..piece];
+                let squares = side.iter().zip(settled).map(|(&x, &settled)| {
+                    let rest = match model.is_gain() {
+                        true => f64::from(settled),
+                        false => idle[at % sides],
+                    };
+                    (f64::from(x) - rest).powi(2)
+                });
+                left += squares.sum::<f64>();
+            }
         }
     }
     share(left, spans)
 }
 
-/// What a network with a memory makes of so many samples of silence with its knobs at each of `settings`,
-/// `[setting, side, time]`, and its state then.
-fn hear_silence(
+/// What a gain that was led astray hears: of every level and often enough that it must act.
+fn tone(at: usize) -> f32 {
+    let slow = (at as f32 * 1e-3).sin();
+    0.1 * slow * (at as f32 * 0.05).sin()
+}
+
+/// What a network with a memory makes of so many samples of `sound` from some sample on, with its knobs at
+/// each of `settings`, `[setting, side, time]`, and its state then.
+fn hear(
     model: &EffectModel,
     device: &Device,
     settings: &[&[f32]],
-    samples: usize,
+    (from, samples): (usize, usize),
+    sound: fn(usize) -> f32,
     state: State,
 ) -> (Tensor<3>, State) {
-    let (heard, len) = (model.audio_channels().dry, model.lookback() + samples);
+    let (heard, past) = (model.audio_channels().dry, model.lookback());
+    let len = past + samples;
+    let at = |n: usize| (from + n).checked_sub(past).map_or(0.0, sound);
+    let dry: Vec<f32> = (0..len).map(at).collect();
     let knobs = settings.first().map_or(0, |knobs| knobs.len());
     let mut rows = Vec::with_capacity(settings.len() * (heard + knobs) * len);
     for knobs in settings {
-        rows.resize(rows.len() + heard * len, 0.0);
+        (0..heard).for_each(|_| rows.extend_from_slice(&dry));
         knobs
             .iter()
             .for_each(|&knob| rows.resize(rows.len() + len, knob));
@@ -235,6 +255,11 @@ fn rest(
     settings: &[&[f32]],
     samples: usize,
 ) -> Vec<Vec<f64>> {
+    // What was heard long ago changes nothing, and silence is all the same.
+    let samples = match (model.receptive_field(), model.fixed_window()) {
+        (Some(field), None) => samples.min(4 * field.max(1)),
+        _ => samples,
+    };
     let last = samples - samples / 4;
     let mean = |sums: Vec<f64>| {
         let count = (samples / 4).max(1) as f64;
@@ -256,7 +281,7 @@ fn rest(
     let (mut state, mut at) = (State::default(), 0);
     while at < samples {
         let piece = PIECE.min(if at < last { last } else { samples } - at);
-        let (answer, after) = hear_silence(model, device, settings, piece, state);
+        let (answer, after) = hear(model, device, settings, (at, piece), |_| 0.0, state);
         (state, at) = (after, at + piece);
         if at > last {
             let answer = to_host(answer);
@@ -272,7 +297,7 @@ fn rest(
 mod tests {
     use super::*;
     use crate::audio::SampleRate;
-    use crate::config::{ModelConfig, WindowConfig};
+    use crate::config::{ModelConfig, RecurrentConfig, WindowConfig};
     use crate::data::pair::DryWetPair;
     use crate::models;
     use crate::models::predict::predict;
@@ -453,9 +478,19 @@ mod tests {
         let sound: Vec<f32> = (0..500).map(|i| (0.1 * i as f32).sin()).collect();
         let pair = DryWetPair::aligned("p", rate, sound.clone(), sound, 0);
         let spans = [Span::new(Arc::new(pair), 0..500)];
-        let config = ModelConfig::every();
-        for kind in ["lstm", "gru"] {
-            let config = config.iter().find(|c| c.kind() == kind).unwrap();
+        let gain = RecurrentConfig {
+            gain: true,
+            skip: false,
+            ..RecurrentConfig::default()
+        };
+        let configs = [
+            ModelConfig::Lstm(RecurrentConfig::default()),
+            ModelConfig::Gru(RecurrentConfig::default()),
+            ModelConfig::Lstm(gain.clone()),
+            ModelConfig::Gru(gain),
+        ];
+        for config in &configs {
+            let kind = format!("{config:?}");
             let model = models::build(config, &WindowConfig::default(), 0, 3, &device);
             let tame = tare(model.clone(), &device, &spans, [0.0; 2]);
             assert!(astray(&tame, &device, &spans, [0.0; 2]) < 1e-6, "{kind}");

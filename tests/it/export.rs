@@ -183,6 +183,7 @@ fn every_network_and_format_plays_like_the_network_or_is_refused() {
     };
     let gain = RecurrentConfig {
         hidden_size: 40,
+        skip: false,
         gain: true,
         ..RecurrentConfig::default()
     };

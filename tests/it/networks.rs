@@ -87,10 +87,6 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         gain: true,
         ..recurrent.clone()
     };
-    let gain_alone = RecurrentConfig {
-        skip: false,
-        ..gain.clone()
-    };
     let front = RecurrentConfig {
         hidden_size: 3,
         warm_up,
@@ -131,7 +127,6 @@ pub fn knob_networks(warm_up: usize, truncate: usize) -> Vec<ModelConfig> {
         ModelConfig::Lstm(recurrent),
         ModelConfig::Gru(plain),
         ModelConfig::Lstm(gain),
-        ModelConfig::Gru(gain_alone),
         ModelConfig::Lstm(front.clone()),
         ModelConfig::Gru(front),
         ModelConfig::Tcn(TcnConfig {

@@ -4,7 +4,7 @@
 use crate::networks::{knob_networks, seed_networks};
 use crate::support::{Place, noise, through_effect};
 use effigy::audio::decode;
-use effigy::commands::{compare, evaluate, export, infer, train};
+use effigy::commands::{compare, evaluate, export, infer, inspect, train};
 use effigy::config::{Latency, ModelConfig, RecurrentConfig};
 use effigy::progress::Silent;
 use effigy::report::metrics::{Row, metrics};
@@ -157,6 +157,30 @@ fn knobs_in_their_own_numbers_make_the_same_network() {
             assert_eq!(at.metrics.esr, wanted_esr, "{number}");
         }
     }
+    // As a player's page shows it.
+    let request = inspect::Request {
+        file: file.clone(),
+        no_measure: true,
+        probe: false,
+        parameters: false,
+    };
+    let shown = inspect::inspect(&request, &Silent).unwrap().networks;
+    let knob = &shown[0].controls[0];
+    assert_eq!((knob.min, knob.max, knob.default), (2.0, 10.0, 6.0));
+    assert_eq!(knob.range, None);
+    // Beside a run that was learned from more positions a file's knob shows the same numbers.
+    let (more, _) = run("more", [0.0, 4.0, 10.0], "knob_ranges = { gain = [0, 12] }");
+    let compared = compare::Request {
+        model: vec![more, file.clone()],
+        ..compare::Request::default()
+    };
+    let compared = compare::compare(&compared, &Silent, |_, _, _| {}).unwrap();
+    let row = compared
+        .rows
+        .iter()
+        .find(|r| r.model.as_deref() == Some(file.as_path()));
+    let alone = evaluated_at(&place, &file, &[("gain", 10.0)]).metrics.esr;
+    alike("compare", row.unwrap().row.metrics.esr, alone);
     // In the middle unless told.
     for model in [&own, &file] {
         let middle = played_at(&place, model, &[("gain", 6.0)]);

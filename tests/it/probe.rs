@@ -5,7 +5,9 @@ use crate::support::{Place, shared};
 use effigy::commands::{export, inspect};
 use effigy::dsp::probe::{Fault, Judged};
 use effigy::formats::{Format, SelfTest, aidax, nam, safetensors};
-use effigy::network::{Architecture, Conv1d, Layer, Lstm, Network, Sequential};
+use effigy::network::{
+    Architecture, Branches, Conv1d, Join, Layer, Lstm, Network, Sequential, Split,
+};
 use effigy::progress::Silent;
 use std::path::{Path, PathBuf};
 
@@ -120,6 +122,33 @@ fn a_memory_that_does_not_come_back_is_named() {
             assert_eq!(told, lost > 0);
             assert!(found.passes);
         }
+    }
+}
+
+/// A gain is silent in silence wherever its memory is: what it says of a tone is heard. The one that hears
+/// itself thrice as loud keeps the sign that it was put into.
+#[test]
+fn a_gains_memory_that_does_not_come_back_is_named() {
+    let place = Place::new();
+    for (times, expected) in [(0.5, 0..=0), (3.0, 4..=12)] {
+        let Architecture::Sequential(listening) = echoing(times).architecture else {
+            unreachable!()
+        };
+        let gain = Layer::Branches(Branches {
+            split: Split::Copy,
+            branches: vec![listening.layers, Vec::new()],
+            join: Join::Product,
+        });
+        let network = Sequential {
+            input_channels: 1,
+            layers: vec![gain],
+        };
+        let network = Network::new(Architecture::Sequential(network), 48_000);
+        let own = safetensors::write(&network, &[], &serde_json::Map::new()).unwrap();
+        let found = probed(&place.write("gain.safetensors", own));
+        let strays = found.strays.unwrap();
+        assert_eq!(strays.tried, 16);
+        assert!(expected.contains(&strays.lost), "{times}: {found:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use super::{ConfigError, ModelConfig, WaveNetArray, WaveNetConfig, WaveNetPreset
 use toml::{Table, Value};
 
 /// Keys that a file decides; the others say how to train and are the config's alone.
-const HELD: [&str; 4] = ["front", "hidden_size", "layers", "skip"];
+const HELD: [&str; 5] = ["front", "gain", "hidden_size", "layers", "skip"];
 
 /// Completes `root.model` from `imported`, the network of the file.
 ///
@@ -40,6 +40,10 @@ pub(super) fn complete(root: &mut Table, imported: &ModelConfig) -> Result<(), C
     }
     let mut file = Table::try_from(imported).map_err(|e| conflict("model", e, "none"))?;
     file.retain(|key, _| HELD.contains(&key));
+    if file.contains_key("hidden_size") && file.contains_key("skip") {
+        // Left out of a table where it is false, and yet what the file says.
+        file.entry("gain").or_insert(Value::Boolean(false));
+    }
     if given.contains_key("front") && !file.contains_key("front") {
         return Err(conflict("model.front", "given", "left out"));
     }
@@ -193,6 +197,26 @@ mod tests {
         let error = completed("[model]\nkind = \"gru\"", &lstm()).unwrap_err();
         assert!(
             error.contains("model.kind is gru; allowed: lstm"),
+            "{error}"
+        );
+    }
+
+    /// Weights do not tell whether they make a sound or a gain.
+    #[test]
+    fn a_gain_is_what_the_file_says() {
+        let gain = ModelConfig::Lstm(RecurrentConfig {
+            gain: true,
+            ..RecurrentConfig::default()
+        });
+        assert_eq!(completed("", &gain).unwrap(), gain);
+        let error = completed("[model]\ngain = false", &gain).unwrap_err();
+        assert!(
+            error.contains("model.gain is false; allowed: true"),
+            "{error}"
+        );
+        let error = completed("[model]\ngain = true", &lstm()).unwrap_err();
+        assert!(
+            error.contains("model.gain is true; allowed: false"),
             "{error}"
         );
     }

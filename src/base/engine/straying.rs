@@ -32,6 +32,8 @@ pub(super) fn strays(
     let mut draws = Noise::new(1);
     let [all, end] = SECONDS.map(|seconds| (seconds * f64::from(network.sample_rate)) as usize);
     let (mut lost, mut loudest) = (0, 0.0f64);
+    let mut sound = vec![0.0; all];
+    let mut settled = None;
     for _ in 0..STATES {
         let Architecture::Sequential(sequential) = &mut astray.architecture else {
             return Ok(None);
@@ -43,8 +45,28 @@ pub(super) fn strays(
         if !controls.is_empty() {
             engine.set_controls(controls)?;
         }
-        let answer = silence(&mut engine, all, channel);
-        let left = mean_power_around(&answer[all - end..], idle.dc).sqrt();
+        let mut answer = played(&mut engine, &sound, channel);
+        if settled.is_none() && answer.iter().all(|&x| x == 0.0) {
+            // A gain says nothing in silence: it is to say of a tone what it says when it was not led
+            // astray.
+            sound = tone(all);
+            let mut engine_at_rest = Engine::new(network.full())?;
+            if !controls.is_empty() {
+                engine_at_rest.set_controls(controls)?;
+            }
+            settled = Some(played(&mut engine_at_rest, &sound, channel));
+            engine.reset();
+            answer = played(&mut engine, &sound, channel);
+        }
+        let ending = &answer[all - end..];
+        let left = match &settled {
+            None => mean_power_around(ending, idle.dc).sqrt(),
+            Some(settled) => {
+                let pairs = ending.iter().zip(&settled[all - end..]);
+                let apart: Vec<f32> = pairs.map(|(a, b)| a - b).collect();
+                mean_power_around(&apart, 0.0).sqrt()
+            }
+        };
         // At rest there may be sound as well.
         let rest = 2.0 * amplitude(idle.rms_dbfs);
         let is_back = left <= amplitude(LOST_DBFS).max(rest);
@@ -88,12 +110,17 @@ fn lead_astray(layers: &mut [Layer], draws: &mut Noise) -> bool {
     any
 }
 
-/// What the engine answers to so many zeros as it stands, on one channel.
-fn silence(engine: &mut Engine, samples: usize, channel: usize) -> Vec<f32> {
+/// A tone that swells and fades, at −20 dBFS at most.
+fn tone(samples: usize) -> Vec<f32> {
+    let at = |n: usize| 0.1 * (n as f32 * 1e-3).sin() * (n as f32 * 0.05).sin();
+    (0..samples).map(at).collect()
+}
+
+/// What the engine answers to a sound as it stands, on one channel.
+fn played(engine: &mut Engine, sound: &[f32], channel: usize) -> Vec<f32> {
     let channels = engine.audio_channels();
-    let zeros = vec![0.0; samples];
-    let mut made = vec![vec![0.0; samples]; channels.wet];
+    let mut made = vec![vec![0.0; sound.len()]; channels.wet];
     let mut rows: Vec<&mut [f32]> = made.iter_mut().map(Vec::as_mut_slice).collect();
-    engine.process_channels(&vec![zeros.as_slice(); channels.dry], &mut rows);
+    engine.process_channels(&vec![sound; channels.dry], &mut rows);
     made.swap_remove(channel)
 }

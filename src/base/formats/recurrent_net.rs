@@ -3,7 +3,7 @@
 
 use super::common::refuse_tail;
 use crate::network::{
-    Affine, Architecture, Conv1d, Gru, Layer, Lstm, Network, Residual, Sequential,
+    Affine, Architecture, Conv1d, Gru, Join, Layer, Lstm, Network, Residual, Sequential,
 };
 
 /// The hidden sizes AIDA-X has code for.
@@ -114,7 +114,7 @@ impl RecurrentNet {
         let (cell, dense) = match layers {
             [Layer::Lstm(lstm), Layer::Conv1d(dense)] => (Cell::Lstm(lstm.clone()), dense),
             [Layer::Gru(gru), Layer::Conv1d(dense)] => (Cell::Gru(gru.clone()), dense),
-            [Layer::Branches(_)] => {
+            [Layer::Branches(paths)] if paths.join == Join::Product => {
                 return Err(
                     "it cannot multiply the dry sound by a gain; train with model.gain = false for it"
                         .into(),

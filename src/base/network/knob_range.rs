@@ -13,6 +13,16 @@ impl KnobRange {
         Some(Self([zero, one])).filter(Self::is_valid)
     }
 
+    /// The lowest and the highest of a knob's numbers, where they are not all from 0 to 1: a network that
+    /// heard them as they are would hear little else. Of a knob that was never turned, 0 and its number.
+    pub fn covering(numbers: impl Iterator<Item = f64> + Clone) -> Option<[f64; 2]> {
+        let low = numbers.clone().fold(f64::INFINITY, f64::min);
+        let high = numbers.fold(f64::NEG_INFINITY, f64::max);
+        let fits = low >= 0.0 && high <= 1.0;
+        let low = if low == high { 0.0 } else { low };
+        (!fits && low < high || low > high).then_some([low, high])
+    }
+
     /// Whether both ends, which a file may name, are finite and apart.
     pub fn is_valid(&self) -> bool {
         let [zero, one] = self.0;

@@ -94,6 +94,19 @@ impl Control {
         self.range.map_or(number, |range| range.heard(number))
     }
 
+    /// The same in what the knob shows.
+    pub fn shown(&self) -> Control {
+        let [min, max, default] =
+            [self.min, self.max, self.default].map(|heard| self.number(heard));
+        Control {
+            name: self.name.clone(),
+            min: min.min(max),
+            max: max.max(min),
+            default,
+            range: None,
+        }
+    }
+
     /// What the knob shows where the network hears `heard`.
     pub fn number(&self, heard: f32) -> f32 {
         self.range.map_or(heard, |range| range.number(heard))

@@ -136,6 +136,17 @@ fn learned(run: &Run) -> Result<String> {
         };
         let _ = writeln!(text, "- {told}{knobs}");
     }
+    for (at, knob) in data.knobs().iter().enumerate() {
+        let ends = knob.range.map_or([0.0, 1.0], |range| range.ends());
+        let _ = writeln!(
+            text,
+            "- knob {}, {}: in players whose knobs go from 0 to 1, 0 is {} and 1 is {}",
+            at + 1,
+            plain(&knob.name),
+            ends[0],
+            ends[1]
+        );
+    }
     let report = RunReport::read(&run.folder)?.unwrap_or_default();
     for latency in &report.latencies {
         let _ = writeln!(text, "- delay removed: {} samples", latency.latency_samples);

@@ -1,6 +1,7 @@
 //! Which recordings belong together: named one by one, in a table, or found in a folder by their names;
 //! and where the knobs stood. Knows names, not sounds.
 
+use crate::network::KnobRange;
 use crate::pack::pattern::Pattern;
 use crate::pack::table;
 use anyhow::{Context, Result, bail, ensure};
@@ -244,19 +245,14 @@ fn numbers(cells: BTreeMap<String, String>) -> Result<BTreeMap<String, f64>> {
     cells.into_iter().map(number).collect()
 }
 
-/// The lowest and the highest number of each knob whose numbers are not all from 0 to 1: a network that
-/// heard them as they are would hear little else. Of a knob that was never turned, 0 and its number.
+/// The numbers of each knob that a network is to hear as 0 and 1, where they are others.
 pub(super) fn knob_ranges(pairs: &[Named]) -> Vec<(String, [f64; 2])> {
     let names = pairs.first().into_iter().flat_map(|pair| pair.knobs.keys());
     let range = |name: &String| {
         let numbers = pairs
             .iter()
             .filter_map(|pair| pair.knobs.get(name).copied());
-        let low = numbers.clone().fold(f64::INFINITY, f64::min);
-        let high = numbers.fold(f64::NEG_INFINITY, f64::max);
-        let fits = low >= 0.0 && high <= 1.0;
-        let low = if low == high { 0.0 } else { low };
-        (!fits).then(|| (name.clone(), [low, high]))
+        Some((name.clone(), KnobRange::covering(numbers)?))
     };
     names.filter_map(range).collect()
 }

@@ -5,6 +5,7 @@ use crate::commands::check;
 use crate::commands::new::{self as one, relative};
 use crate::config::{self, Budget, Config, MetadataConfig, Player};
 use crate::files::{self, system};
+use crate::network::KnobRange;
 use crate::pack::description::{self, SHARED, as_name};
 use crate::pack::pattern::Pattern;
 use crate::pack::sweep::{self, Axis, Point};
@@ -45,7 +46,7 @@ pub struct Request {
     /// others are values
     #[arg(long)]
     pub table: Option<PathBuf>,
-    /// Values that are knobs of one network instead of networks of their own; scaled to 0..1
+    /// Values that are knobs of one network instead of networks of their own
     #[arg(long, value_delimiter = ',', value_name = "VALUES")]
     pub knobs: Vec<String>,
     /// Settings of all jobs [default: what `effigy new` suggests for the first pair]
@@ -329,10 +330,10 @@ fn entries(request: &Request, captures: &[Capture]) -> Result<Vec<Entry>> {
             ..Entry::default()
         }]);
     }
-    let scales = scales(&request.knobs, captures)?;
+    let ranges = ranges(&request.knobs, captures)?;
     let mut entries: Vec<Entry> = Vec::new();
     for capture in captures {
-        let pair = pair(capture, &described, &scales)?;
+        let pair = pair(capture, &described, &request.knobs)?;
         let mut values = capture.values.clone();
         values.retain(|key, _| !request.knobs.contains(key));
         let turned = request
@@ -348,8 +349,8 @@ fn entries(request: &Request, captures: &[Capture]) -> Result<Vec<Entry>> {
                     false => capture.name.clone(),
                 },
                 values,
+                set: told(&ranges, capture),
                 pairs: vec![pair],
-                ..Entry::default()
             }),
         }
     }
@@ -365,31 +366,36 @@ fn group_name(values: &BTreeMap<String, String>, folder: &Path) -> String {
     }
 }
 
-/// A knob, its lowest and its highest value; values from 0 to 1 stay as they are.
-type Scale = (String, f64, f64);
-
-fn scales(knobs: &[String], captures: &[Capture]) -> Result<Vec<Scale>> {
-    let scale = |knob: &String| {
-        let mut values = Vec::new();
+/// The numbers of each knob that a network is to hear as 0 and 1, where they are others.
+fn ranges(knobs: &[String], captures: &[Capture]) -> Result<Vec<(String, [f64; 2])>> {
+    let mut ranges = Vec::new();
+    for knob in knobs {
+        let mut numbers = Vec::new();
         for capture in captures {
-            values.extend(number(capture, knob)?);
+            numbers.extend(number(capture, knob)?);
         }
         ensure!(
-            !values.is_empty(),
+            !numbers.is_empty(),
             "--knobs {knob}: no recording has a value of that name"
         );
-        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let fits = low >= 0.0 && high <= 1.0;
-        // One position alone is the middle of nothing.
-        let (low, high) = if fits || low == high {
-            (0.0, 1.0)
-        } else {
-            (low, high)
-        };
-        Ok((knob.clone(), low, high))
-    };
-    knobs.iter().map(scale).collect()
+        let range = KnobRange::covering(numbers.into_iter());
+        ranges.extend(range.map(|range| (knob.clone(), range)));
+    }
+    Ok(ranges)
+}
+
+/// The config key that says so of the knobs that `capture` tells.
+fn told(ranges: &[(String, [f64; 2])], capture: &Capture) -> Vec<String> {
+    let theirs = ranges
+        .iter()
+        .filter(|(knob, _)| capture.values.contains_key(knob));
+    let table: Table = theirs
+        .map(|(knob, range)| (knob.clone(), Value::from(range.to_vec())))
+        .collect();
+    match table.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("data.knob_ranges={}", Value::Table(table))],
+    }
 }
 
 /// Where a knob stood, if it was told.
@@ -403,7 +409,7 @@ fn number(capture: &Capture, knob: &str) -> Result<Option<f64>> {
 }
 
 /// The pair's table of `[[data.train]]`.
-fn pair(capture: &Capture, described: &Path, scales: &[Scale]) -> Result<Table> {
+fn pair(capture: &Capture, described: &Path, knobs: &[String]) -> Result<Table> {
     let mut pair = Table::new();
     for (side, file) in [("dry", &capture.dry), ("wet", &capture.wet)] {
         ensure!(file.is_file(), "{}: no such recording", file.display());
@@ -419,9 +425,9 @@ fn pair(capture: &Capture, described: &Path, scales: &[Scale]) -> Result<Table> 
         pair.insert("latency".to_string(), value);
     }
     let mut controls = Table::new();
-    for (knob, low, high) in scales {
+    for knob in knobs {
         if let Some(number) = number(capture, knob)? {
-            controls.insert(knob.clone(), Value::Float((number - low) / (high - low)));
+            controls.insert(knob.clone(), Value::Float(number));
         }
     }
     if !controls.is_empty() {

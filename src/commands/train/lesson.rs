@@ -93,7 +93,8 @@ impl Lesson<'_> {
         let any = spans.iter().any(holds_window);
         // A clock cannot be told from silence.
         let silent = match reach.opening_ms {
-            0 => {
+            // A gain is silent in silence by itself.
+            0 if !model.is_gain() => {
                 let recorded = Windows::cut(spans.clone(), window_len, config.windows.hop, heard);
                 silence::between_settings(&spans, recorded.len(), window_len)
             }

@@ -1,16 +1,17 @@
 //! Where a training run starts from when it does not start anew: the best weights of another
 //! run, or a model file that is to be fine-tuned.
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, ModelConfig};
 use crate::device::{self, DeviceChoice};
 use crate::formats::{self, Model};
 use crate::models::{self, EffectModel, Imported};
-use crate::network::DescriptionError;
+use crate::network::{DescriptionError, KnobRange};
 use crate::playing::Playable;
 use crate::playing::playable::{Run, Source};
 use crate::progress::{Event, Observer};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use burn::module::Module;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What `--init-from` names, opened.
@@ -24,6 +25,26 @@ pub(super) enum Start {
         /// As far as it can be trained here.
         imported: Result<Box<Imported>, DescriptionError>,
     },
+}
+
+/// What a recurrent network does with the dry sound, which its weights do not tell.
+fn dry_in(model: &ModelConfig) -> Option<(bool, bool)> {
+    match model {
+        ModelConfig::Lstm(settings) | ModelConfig::Gru(settings) => {
+            Some((settings.skip, settings.gain))
+        }
+        _ => None,
+    }
+}
+
+/// Says of knobs that what was learned and what is to be learned from hear other numbers as 0 and 1.
+fn other_numbers(theirs: &BTreeMap<String, KnobRange>, config: &Config, observer: &dyn Observer) {
+    if *theirs != config.data.knob_ranges {
+        observer.event(Event::Warning(
+            "--init-from: its knobs have other data.knob_ranges: each stands elsewhere until it has learned \
+             again",
+        ));
+    }
 }
 
 impl Start {
@@ -87,6 +108,11 @@ impl Start {
     ) -> Result<EffectModel> {
         let (path, file, imported) = match self {
             Self::Run(run) => {
+                ensure!(
+                    dry_in(&run.config.model) == dry_in(&config.model),
+                    "--init-from needs a run with the same [model]; its model.skip or model.gain is another"
+                );
+                other_numbers(&run.config.data.knob_ranges, config, observer);
                 return run
                     .folder
                     .load_best_into(model)
@@ -113,6 +139,9 @@ impl Start {
                 path.display()
             );
         }
+        let controls = network.full().controls.iter();
+        let ranges = controls.filter_map(|c| Some((c.name.clone(), c.range?)));
+        other_numbers(&ranges.collect(), config, observer);
         if config.data.sample_rate != Some(network.sample_rate) {
             let warning = format!(
                 "{} was trained at {} Hz, the recordings have {} Hz: every filter in it is out of \

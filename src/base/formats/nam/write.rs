@@ -7,7 +7,9 @@
 use super::activation::name_or_object;
 use super::write_wavenet::wavenet;
 use crate::formats::common::refuse_tail;
-use crate::network::{Affine, Architecture, Conv1d, Layer, Lstm, Network, Sequential, Slimmable};
+use crate::network::{
+    Affine, Architecture, Conv1d, Join, Layer, Lstm, Network, Sequential, Slimmable,
+};
 use serde_json::{Map, Value, json};
 
 const OLD: &str = "0.5.4";
@@ -80,7 +82,7 @@ fn sequential(net: &Sequential) -> Result<Map<String, Value>, String> {
             "it cannot add the dry sound to the output; train with model.skip = false for it"
                 .into(),
         ),
-        [Layer::Branches(_)] if net.family() == "LSTM" => Err(
+        [Layer::Branches(paths)] if paths.join == Join::Product => Err(
             "it cannot multiply the dry sound by a gain; train with model.gain = false for it"
                 .into(),
         ),

@@ -15,10 +15,11 @@ pub(super) use place::{config_of, is_searching};
 pub(super) use scope::Search;
 
 use super::request::Request;
+use crate::commands::recipes;
 use crate::config::{Budget, Config, SearchConfig};
 use crate::models::EffectModel;
 use crate::progress::Event;
-use crate::report::race::{Race, Round};
+use crate::report::race::{Entrant, Race, Round};
 use crate::report::table::figure;
 use crate::training::run_dir::RunDir;
 use crate::training::{TrainingError, evaluate};
@@ -154,6 +155,7 @@ impl Racing<'_> {
             Some(race) => race,
             None => self.begin(configs)?,
         };
+        let configs = named_alike(&race, configs)?;
         let mut left: Vec<usize> = (0..race.entrants.len()).collect();
         for (round, share) in ROUNDS.iter().enumerate() {
             // What is solved for takes next to nothing.
@@ -161,7 +163,7 @@ impl Racing<'_> {
             let slice = share * race.available / learning.count().max(1) as f64;
             for &at in &left {
                 if race.entrants[at].rounds.len() <= round {
-                    let (done, cost) = self.round(&configs[at], (round, at), slice)?;
+                    let (done, cost) = self.round(configs[at], (round, at), slice)?;
                     self.tell(&race.entrants[at].name, &done);
                     race.entrants[at].rounds.push(done);
                     race.spent += cost;
@@ -173,7 +175,7 @@ impl Racing<'_> {
         }
         let winner = left[0];
         race.winner = Some(winner);
-        self.won(&configs[winner], winner, race)
+        self.won(configs[winner], winner, race)
     }
 
     fn begin(&self, configs: &[Config]) -> Result<Race> {
@@ -379,4 +381,23 @@ impl Racing<'_> {
 fn steps_of(config: &Config, windows: usize) -> usize {
     let batches = windows.div_ceil(config.training.batch_size);
     config.training.epochs * batches * config.training.steps_per_window(&config.windows)
+}
+
+/// The config of each entrant, by name: another version may list them otherwise.
+///
+/// # Errors
+/// An entrant that this version does not try.
+fn named_alike<'a>(race: &Race, configs: &'a [Config]) -> Result<Vec<&'a Config>> {
+    let of = |entrant: &Entrant| {
+        let mut configs = configs.iter();
+        let found = configs.find(|config| recipes::named(&config.model) == entrant.name);
+        found.with_context(|| {
+            format!(
+                "the search under way tries {}, which this version of effigy does not: give another --run, \
+                 or remove the folder that ends in -search",
+                entrant.name
+            )
+        })
+    };
+    race.entrants.iter().map(of).collect()
 }
