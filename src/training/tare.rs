@@ -213,8 +213,16 @@ pub fn astray(model: &EffectModel, device: &Device, spans: &[Span], idle: Idle) 
             }
         }
     }
-    share(left, spans)
+    // As far off as it would be at the recordings' own level.
+    let scale = match model.is_gain() {
+        true => power(pair.dry()) / TONE_POWER,
+        false => 1.0,
+    };
+    share(scale * left, spans)
 }
+
+/// Mean power of [`tone`].
+const TONE_POWER: f64 = 0.01 / 4.0;
 
 /// What a gain that was led astray hears: of every level and often enough that it must act.
 fn tone(at: usize) -> f32 {

@@ -239,9 +239,11 @@ fn knobs_gather_recordings_in_one_job_and_scripts_are_written_without_an_engine(
     assert_eq!(made["jobs"], serde_json::json!(["Acme"]));
     let text = fs::read_to_string(place.path("p/pack.toml")).unwrap();
     assert!(
-        text.contains("amount = 0.0") && text.contains("amount = 1.0"),
+        text.contains("amount = 10.0") && text.contains("amount = 30.0"),
         "{text}"
     );
+    let range = "data.knob_ranges={ amount = [10.0, 30.0] }";
+    assert!(text.contains(range), "{text}");
     let measured = ["--cores", "1", "--minutes", "5", "--memory", "300"];
     let given = [
         "--json", "pack", "submit", "p", "--print", "--engine", "slurm",
