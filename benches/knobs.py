@@ -8,10 +8,8 @@ overdrive from five positions of its gain, 15 s each. Tested are plucked strings
 recorded and at others in between. Printed per seed: what the search chose, the mean and the worst ESR at either kind
 of setting, the loudest of their levels in silence. No package is needed."""
 
-import argparse
 import csv
 import json
-import subprocess
 from pathlib import Path
 from statistics import median
 
@@ -82,10 +80,7 @@ def scored(effigy, run, tests, folder):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("effigy", type=Path)
-    arguments.add_argument("folder", type=Path)
-    arguments.add_argument("--budget", default="5m")
+    arguments = zoo.arguments_of(__doc__, "5m")
     arguments.add_argument("--seeds", default="1,2,3")
     arguments.add_argument("--only", nargs="*", default=list(DEVICES), choices=list(DEVICES))
     given = arguments.parse_args()
@@ -98,10 +93,7 @@ def main():
         means = []
         for seed in given.seeds.split(","):
             run = folder / f"run-{seed}"
-            subprocess.run(["rm", "-rf", run, f"{run}-search"], check=True)
-            zoo.run(effigy, "train", "-q", folder / "capture.toml", "--run", run, "--seed", seed, "--no-report")
-            race = json.loads((run / "search.json").read_text())
-            line = f"{name}, seed {seed}: {race['entrants'][race['winner']]['name']}"
+            line = f"{name}, seed {seed}: {zoo.chosen(zoo.trained(effigy, folder / 'capture.toml', run, seed))}"
             for kind, at in zip(["recorded", "between"], tests):
                 esrs, level = scored(effigy, run, at, folder)
                 mean = sum(esrs) / len(esrs)

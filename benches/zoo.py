@@ -129,11 +129,28 @@ def pairs(sounds):
     return found
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def arguments_of(doc, budget):
+    """What every bench of generated devices takes."""
+    arguments = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("effigy", type=Path)
     arguments.add_argument("folder", type=Path)
-    arguments.add_argument("--budget", default="60s")
+    arguments.add_argument("--budget", default=budget)
+    return arguments
+
+
+def trained(effigy, config, run_folder, seed):
+    """The race of a config trained anew."""
+    subprocess.run(["rm", "-rf", run_folder, f"{run_folder}-search"], check=True)
+    run(effigy, "train", "-q", config, "--run", run_folder, "--seed", seed, "--no-report")
+    return json.loads((run_folder / "search.json").read_text())
+
+
+def chosen(race):
+    return race["entrants"][race["winner"]]["name"]
+
+
+def main():
+    arguments = arguments_of(__doc__, "60s")
     arguments.add_argument("--seed", default="1")
     arguments.add_argument("--only", nargs="*")
     arguments.add_argument("--all-to-the-end", action="store_true")
@@ -148,10 +165,9 @@ def main():
         synthesise(effigy, folder, chain, seconds, level)
         sounds = pairs(folder / "sounds")
         named = [a for dry, wet in sounds["train"] for a in ("--dry", dry, "--wet", wet)]
-        config, trained = folder / "capture.toml", folder / "run"
+        config, captured = folder / "capture.toml", folder / "run"
         run(effigy, "new", "-q", folder / "capture", *named, "--latency", "0", "--budget", given.budget, "--force")
-        subprocess.run(["rm", "-rf", trained, f"{trained}-search"], check=True)
-        run(effigy, "train", "-q", config, "--run", trained, "--seed", given.seed, "--no-report")
+        race = trained(effigy, config, captured, given.seed)
         (dry, wet), = sounds["test"]
 
         def esr_of(model):
@@ -159,14 +175,12 @@ def main():
                        "--latency", "0")
             return json.loads(said)["rows"][0]["esr"]
 
-        esr = esr_of(trained)
+        esr = esr_of(captured)
         silence(folder / "zeros.wav")
-        run(effigy, "infer", "-q", "-m", trained, folder / "zeros.wav", "-o", folder / "silence.wav",
+        run(effigy, "infer", "-q", "-m", captured, folder / "zeros.wav", "-o", folder / "silence.wav",
             "--format", "f32")
         idle = level_dbfs(folder / "silence.wav")
-        race = json.loads((trained / "search.json").read_text())
-        chosen = race["entrants"][race["winner"]]["name"]
-        line = f"{name:14} {seconds:4} s {level:4} dBFS  {chosen:34} ESR {esr:9.2e}  silence {idle:7.1f} dBFS"
+        line = f"{name:14} {seconds:4} s {level:4} dBFS  {chosen(race):34} ESR {esr:9.2e}  silence {idle:7.1f} dBFS"
         if given.all_to_the_end:
             best = esr
             for entrant in race["entrants"]:
