@@ -20,7 +20,7 @@ impl KnobRange {
         let high = numbers.fold(f64::NEG_INFINITY, f64::max);
         let fits = low >= 0.0 && high <= 1.0;
         let low = if low == high { 0.0 } else { low };
-        (!fits && low < high || low > high).then_some([low, high])
+        (!fits).then_some([low, high])
     }
 
     /// Whether both ends, which a file may name, are finite and apart.
@@ -62,6 +62,9 @@ mod tests {
             [0.0, 0.5, 1.0].map(|h| range.number(h)),
             [-36.0, -27.0, -18.0]
         );
+        assert_eq!(KnobRange::covering([].into_iter()), None);
+        assert_eq!(KnobRange::covering([0.0].into_iter()), None);
+        assert_eq!(KnobRange::covering([-5.0].into_iter()), Some([0.0, -5.0]));
         assert_eq!(KnobRange::new(2.0, 2.0), None);
         assert_eq!(KnobRange::new(0.0, f32::NAN), None);
         assert_eq!(KnobRange::new(-f32::MAX, f32::MAX), None);
