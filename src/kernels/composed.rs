@@ -19,6 +19,7 @@ use super::recurrent::{Cell, RecurrentState, RecurrentWeights};
 use super::residual::ResidualWeights;
 use super::scan::ScanWeights;
 use super::spectral::{FLOOR, HAIR, RESOLUTIONS, SILENCE};
+use super::state_space::StateSpaceTensors;
 use super::wavenet::WaveNet;
 
 /// As [`super::dense`].
@@ -276,6 +277,17 @@ pub fn scan(
     let state = Tensor::cat(vec![re, im], 2);
     let state = state.reshape([batch, rows * 2 * states]);
     (through + Tensor::cat(outputs, 2), state.detach())
+}
+
+/// As [`super::state_space()`].
+pub fn state_space(
+    x: Tensor<3>,
+    layer: StateSpaceTensors,
+    state: Option<Tensor<2>>,
+) -> (Tensor<3>, Tensor<2>) {
+    let (filtered, state) = scan(x.clone(), layer.scan, state);
+    let mixed = conv1d(filtered, layer.mix, Some(layer.bias), [0, 0], 1);
+    (x + activate(mixed, layer.activation), state)
 }
 
 /// As [`super::gather()`].

@@ -8,7 +8,7 @@
 //! One folder per operator, each with its formula on the first page: [`convolution`], [`dense`](mod@dense),
 //! [`encoder_decoder`](mod@encoder_decoder), [`long_filter`](mod@long_filter),
 //! [`wavenet`](mod@wavenet), [`recurrent`](mod@recurrent), [`residual`], [`scan`](mod@scan),
-//! [`spectral`] for the distance of spectra, and `pointwise` for activations. In each, the slice
+//! [`state_space`](mod@state_space), [`spectral`] for the distance of spectra, and `pointwise` for activations. In each, the slice
 //! form knows nothing of tensors; its `operator` file leads to them. What they share:
 //! `bridge` (burn's tensors to slices and back), `products` (the matrix products), `partition`
 //! (how a batch is cut into tasks), `crew` (the threads of brief work), `memory`; and the losses' means
@@ -39,6 +39,7 @@ pub mod recurrent;
 pub mod residual;
 pub mod scan;
 pub mod spectral;
+pub mod state_space;
 pub mod wavenet;
 
 pub use bridge::{composed_on_cards, has_room_for, is_fused, uploaded};
@@ -57,4 +58,5 @@ pub use recurrent::{RecurrentState, RecurrentWeights, recurrent, recurrent_with_
 pub use residual::{ResidualTensors, ResidualWeights, residual_layer, residual_layers};
 pub use scan::{ScanWeights, is_scan_fused, scan};
 pub use spectral::spectral_distance;
+pub use state_space::{StateSpaceTensors, state_space};
 pub use wavenet::wavenet;

@@ -87,6 +87,11 @@ impl FilterBank {
         self.decay.dims()[1]
     }
 
+    /// For an operator that does their work on the way.
+    pub fn tensors(&self) -> ScanWeights {
+        self.weights(self.direct.val())
+    }
+
     /// With these d, one per row.
     fn weights(&self, d: Tensor<1>) -> ScanWeights {
         ScanWeights {
@@ -102,7 +107,7 @@ impl FilterBank {
     /// `[batch, channels, time]` → the same; the state `[batch, channels · states · 2]` is taken
     /// from `before` (zeros where it is empty) and appended to `after`.
     pub fn forward(&self, x: Tensor<3>, before: &mut State, after: &mut State) -> Tensor<3> {
-        pass(self.weights(self.direct.val()), x, before, after)
+        pass(self.tensors(), x, before, after)
     }
 
     /// The sum of what all channels make of the same sound `[batch, 1, time]`; states as of
@@ -112,7 +117,7 @@ impl FilterBank {
     }
 
     pub fn describe(&self) -> network::S4d {
-        let held = self.weights(self.direct.val()).held();
+        let held = self.tensors().held();
         let pole = held.pole();
         let list = |tensor: Tensor<2>| {
             let data = tensor.into_data().convert::<f32>();

@@ -10,6 +10,7 @@ use super::parts::{Activation, Conv, Film, sound_and_knobs};
 use super::state::State;
 use super::work::Work;
 use crate::config::{Conditioning, S4dConfig};
+use crate::kernels;
 use crate::network::{self, Architecture, AudioChannels, Control, Layer};
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
@@ -36,6 +37,39 @@ struct S4dLayer {
 }
 
 impl S4dLayer {
+    /// x and what is made of it, from the state in `before` on; that afterwards is appended to `after`.
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        knobs: Option<&Tensor<3>>,
+        before: &mut State,
+        after: &mut State,
+    ) -> Tensor<3> {
+        if let Some(layer) = self.as_one(&x) {
+            let (y, state) = kernels::state_space(x, layer, before.take());
+            after.push(state);
+            return y;
+        }
+        let filtered = self.filters.forward(x.clone(), before, after);
+        self.respond(filtered, knobs) + x
+    }
+
+    /// The layer for the operator that is all of it, where there is nothing in it besides and where x
+    /// lies within that operator's reach.
+    fn as_one(&self, x: &Tensor<3>) -> Option<kernels::StateSpaceTensors> {
+        let activation = self.activation.function();
+        if self.gated || self.film.is_some() || !activation.is_fused() || !kernels::is_fused(x) {
+            return None;
+        }
+        let (mix, bias) = self.mix.tensors();
+        Some(kernels::StateSpaceTensors {
+            scan: self.filters.tensors(),
+            mix,
+            bias: bias?,
+            activation,
+        })
+    }
+
     /// What is made of the filters' output: act(film(mix)), or gated halves of film(mix(act)).
     fn respond(&self, filtered: Tensor<3>, knobs: Option<&Tensor<3>>) -> Tensor<3> {
         let heard = match self.gated {
@@ -153,8 +187,7 @@ impl Memory for S4dNetwork {
         let mut x = self.input.forward(if has_film { sound } else { input });
         let (mut before, mut after) = (state, State::default());
         for layer in &self.layers {
-            let filtered = layer.filters.forward(x.clone(), &mut before, &mut after);
-            x = layer.respond(filtered, knobs.as_ref()) + x;
+            x = layer.forward(x, knobs.as_ref(), &mut before, &mut after);
         }
         (self.head.forward(x), after)
     }

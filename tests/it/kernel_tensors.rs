@@ -13,7 +13,7 @@ use effigy::kernels::recurrent::Cell;
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::kernels::{
     self, Filters, RecurrentState, RecurrentWeights, ResidualTensors, ResidualWeights, Row,
-    ScaleShift, ScanWeights, composed,
+    ScaleShift, ScanWeights, StateSpaceTensors, composed,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -1174,5 +1174,45 @@ fn a_cards_error_sums_are_those_of_the_figures() {
                 );
             }
         }
+    }
+}
+
+/// On a card, and with an activation that has no vector code, the composed form is the only one.
+#[test]
+fn state_space_layers_of_random_shapes_equal_the_composed_form() {
+    for (case, mut draw) in Draw::cases() {
+        let (batch, channels) = (draw.between(1, 5), draw.between(1, 35));
+        let (states, len) = (draw.between(1, 6), draw.between(2, 70));
+        let activation = ACTIVATIONS[draw.between(0, ACTIVATIONS.len() - 1)];
+        let mut noise = Noise::new(500 + case);
+        let shapes = ([batch, channels, len], [channels, states]);
+        let scan = scan_inputs(&mut noise, shapes.0, shapes.1);
+        let size = 1.0 / (channels as f32).sqrt();
+        let mixer = [
+            noise.data([channels, channels, 1], size),
+            noise.data([channels], 0.5),
+        ];
+        let inputs: Vec<TensorData> = scan.into_iter().chain(mixer).collect();
+        type Layer<'a> =
+            &'a dyn Fn(Tensor<3>, StateSpaceTensors, Option<Tensor<2>>) -> (Tensor<3>, Tensor<2>);
+        let in_pieces = |layer: Layer<'_>, p: &[Parameter]| {
+            let tensors = || StateSpaceTensors {
+                scan: scan_weights(p),
+                mix: p[7].three(),
+                bias: p[8].one(),
+                activation,
+            };
+            let (x, half) = (p[0].three(), len / 2);
+            let (one, state) = layer(x.clone().narrow(2, 0, half), tensors(), None);
+            let (two, state) = layer(x.narrow(2, half, len - half), tensors(), Some(state));
+            let state = state.reshape([batch, channels, 2 * states]);
+            Tensor::cat(vec![one, two, state], 2)
+        };
+        compare_on_hosts(
+            &format!("{batch}×{len}, {channels} channels of {states} states, {activation:?}"),
+            &inputs,
+            &|p| in_pieces(&|x, l, s| kernels::state_space(x, l, s), p),
+            &|p| in_pieces(&|x, l, s| composed::state_space(x, l, s), p),
+        );
     }
 }

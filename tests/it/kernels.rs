@@ -5,11 +5,13 @@ use effigy::kernels::activation::Activation;
 use effigy::kernels::convolution::Conv1d;
 use effigy::kernels::dense::Dense;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, FilterSlices, Middle};
+use effigy::kernels::memory::Buffer;
 use effigy::kernels::recurrent::{
     Cell, HeadSlices, PlainRecurrentState, Recurrent, RecurrentGradients, RecurrentSlices,
 };
 use effigy::kernels::residual::{Curve, ResidualLayer, ResidualStack};
 use effigy::kernels::scan::{PlainScanState, Scan, ScanSlices};
+use effigy::kernels::state_space::{StateSpaceLayer, StateSpaceSlices};
 use effigy::kernels::wavenet::{Layer, LayerArray, WaveNet};
 use effigy::simd::Isa;
 use rand::{Rng, SeedableRng};
@@ -1331,6 +1333,178 @@ fn scan_gradients_agree_with_finite_differences() {
                     .map(|(&g, d)| f64::from(g) * d)
                     .sum();
                 let exact = slope(tensor, &|at| direction[at]);
+                // Errors of the entries add like a random walk.
+                let bound = GRADIENT * largest * (got.len() as f64).sqrt();
+                assert!(
+                    (along - exact).abs() <= bound,
+                    "{what} tensor {tensor}: {along} for {exact}"
+                );
+            }
+        }
+    }
+}
+
+/// (layer, batch, length): one of everything, more channels than lanes, several items to a task and
+/// one left over, several stretches of time and a short last one.
+fn state_spaces() -> [(StateSpaceLayer, usize, usize); 5] {
+    let layer = |channels, states, activation| StateSpaceLayer {
+        scan: Scan { channels, states },
+        activation,
+    };
+    [
+        (layer(1, 1, Activation::Identity), 1, 1),
+        (layer(3, 5, Activation::Sigmoid), 2, 70),
+        (layer(24, 3, Activation::Tanh), 2, 33),
+        (layer(8, 4, Activation::Tanh), 3, 481),
+        (layer(16, 4, Activation::Tanh), 2, 1_000),
+    ]
+}
+
+/// A layer's a, c (re, im each), d, x, dy, W and b.
+fn state_space_values(
+    layer: &StateSpaceLayer,
+    batch: usize,
+    len: usize,
+    rng: &mut ChaCha8Rng,
+) -> [Vec<f32>; 9] {
+    let channels = layer.scan.channels;
+    let [a_re, a_im, c_re, c_im, d, x, dy] = scan_values(&layer.scan, batch, len, rng);
+    let mix = noise(rng, channels * channels, 1.0 / (channels as f32).sqrt());
+    let bias = noise(rng, channels, 0.5);
+    [a_re, a_im, c_re, c_im, d, x, dy, mix, bias]
+}
+
+fn state_space_slices(values: &[Vec<f32>; 9]) -> StateSpaceSlices<'_> {
+    let [a_re, a_im, c_re, c_im, d, _, _, mix, bias] = values;
+    StateSpaceSlices {
+        scan: ScanSlices {
+            a_re,
+            a_im,
+            c_re,
+            c_im,
+            d,
+        },
+        mix,
+        bias,
+    }
+}
+
+/// The reference output of values in double precision, in the order of [`state_space_values`].
+fn exact_state_space(
+    layer: &StateSpaceLayer,
+    batch: usize,
+    values: &[Vec<f64>],
+    state: &[(f64, f64)],
+) -> (Vec<f64>, Vec<(f64, f64)>) {
+    let pairs = |re: &[f64], im: &[f64]| re.iter().copied().zip(im.iter().copied()).collect();
+    let filters = oracle::ScanWeights {
+        a: pairs(&values[0], &values[1]),
+        c: pairs(&values[2], &values[3]),
+        d: values[4].clone(),
+    };
+    let weights = (&filters, &values[7][..], &values[8][..]);
+    oracle::state_space(layer, batch, &values[5], weights, state)
+}
+
+#[test]
+fn state_space_layers_equal_their_formula_and_hand_their_state_over() {
+    for (number, (layer, batch, len)) in state_spaces().into_iter().enumerate() {
+        let mut rng = rng(1000 + number as u64);
+        let values = state_space_values(&layer, batch, len, &mut rng);
+        let weights = state_space_slices(&values);
+        let n = batch * layer.scan.channels * layer.scan.states;
+        let state = PlainScanState {
+            re: noise(&mut rng, n, 1.0),
+            im: noise(&mut rng, n, 1.0),
+        };
+        let pairs = double(&state.re).into_iter().zip(double(&state.im));
+        let pairs: Vec<(f64, f64)> = pairs.collect();
+        let exact = values.each_ref().map(|values| double(values));
+        let (y_exact, after) = exact_state_space(&layer, batch, &exact, &pairs);
+        let (re, im): (Vec<f64>, Vec<f64>) = after.iter().copied().unzip();
+        for isa in Isa::available() {
+            let what = format!("{isa} {layer:?} batch {batch} length {len}");
+            let forward = |keep| {
+                let (mut y, mut last) = (vec![f32::NAN; y_exact.len()], state.clone());
+                layer.forward(isa, batch, &values[5], &weights, &mut last, &mut y, keep);
+                (y, last)
+            };
+            let (y, last) = forward(true);
+            assert_outputs(&what, &y, &y_exact);
+            assert_outputs(&what, &last.re, &re);
+            assert_outputs(&what, &last.im, &im);
+            assert!(
+                forward(false) == (y, last),
+                "{what}: with and without keeping"
+            );
+        }
+    }
+}
+
+#[test]
+fn state_space_gradients_agree_with_finite_differences() {
+    const STEP: f64 = 1e-6;
+    for (number, (layer, batch, len)) in state_spaces().into_iter().enumerate() {
+        let mut rng = rng(1100 + number as u64);
+        let values = state_space_values(&layer, batch, len, &mut rng);
+        let exact = values.each_ref().map(|values| double(values));
+        let zero = vec![(0.0, 0.0); batch * layer.scan.channels * layer.scan.states];
+        let slope = |tensor: usize, direction: &dyn Fn(usize) -> f64| {
+            let side = |sign: f64| -> f64 {
+                let mut moved = exact.clone();
+                for (at, value) in moved[tensor].iter_mut().enumerate() {
+                    *value += sign * STEP * direction(at);
+                }
+                let (y, _) = exact_state_space(&layer, batch, &moved, &zero);
+                y.iter().zip(&exact[6]).map(|(y, dy)| y * dy).sum()
+            };
+            (side(1.0) - side(-1.0)) / (2.0 * STEP)
+        };
+        // The same entries and directions for every instruction set.
+        let wanted: Vec<_> = [0, 1, 2, 3, 4, 5, 7, 8]
+            .map(|tensor| {
+                let count = exact[tensor].len();
+                let entries = [0, count / 3, count * 2 / 3, count - 1];
+                let entries =
+                    entries.map(|at| (at, slope(tensor, &|o| f64::from(u8::from(o == at)))));
+                let direction = double(&noise(&mut rng, count, 1.0));
+                let along = slope(tensor, &|at| direction[at]);
+                (tensor, entries, direction, along)
+            })
+            .into();
+        for isa in Isa::available() {
+            let what = format!("{isa} {layer:?} batch {batch} length {len}");
+            let weights = state_space_slices(&values);
+            let (x, dy) = (&values[5], &values[6]);
+            let (mut y, mut state) = (vec![0.0; x.len()], layer.scan.zero_state(batch));
+            let kept = layer.forward(isa, batch, x, &weights, &mut state, &mut y, true);
+            let backward = |want_x| layer.backward(isa, batch, x, &weights, &kept, dy, want_x);
+            assert!(backward(false).scan.x.is_none());
+            let got = backward(true);
+            let (scan, dx) = (got.scan, |x: Option<Buffer>| x.unwrap_or_default().to_vec());
+            let got = [
+                scan.a_re,
+                scan.a_im,
+                scan.c_re,
+                scan.c_im,
+                scan.d,
+                dx(scan.x),
+                got.mix,
+                got.bias,
+            ];
+            for (got, (tensor, entries, direction, exact)) in got.iter().zip(&wanted) {
+                assert_eq!(got.len(), direction.len(), "{what} tensor {tensor}");
+                let largest = got.iter().fold(1e-3f64, |a, &b| a.max(f64::from(b).abs()));
+                for &(at, exact) in entries {
+                    let error = (f64::from(got[at]) - exact).abs();
+                    assert!(
+                        error <= GRADIENT * largest,
+                        "{what} tensor {tensor} [{at}]: {} for {exact}",
+                        got[at]
+                    );
+                }
+                let products = got.iter().zip(direction).map(|(&g, d)| f64::from(g) * d);
+                let along: f64 = products.sum();
                 // Errors of the entries add like a random walk.
                 let bound = GRADIENT * largest * (got.len() as f64).sqrt();
                 assert!(

@@ -42,25 +42,29 @@ impl Scan {
                 let lanes = Lanes::new(self, weights, (group, width), sequences);
                 let from = group * width * len;
                 let kept = &kept[group * size..][..size];
-                lanes.backward(isa, len, &x[from..], kept, &dy[from..], dx)
+                let mut behind = Behind::new(&lanes, width);
+                let rows = ((&x[from..], len), (&dy[from..], len), (dx, len));
+                lanes.backward(isa, &mut behind, len, kept, rows);
+                behind.sums
             })
             .collect();
-        self.gradients((&parts, width), sequences, want_x.then_some(dx))
+        let places = (0..sequences).map(|sequence| (sequence / width, sequence % width));
+        self.gradients((&parts, width), places, want_x.then_some(dx))
     }
 
-    /// Adds the groups' sums `[quantity][state][lane]`, and d's `[lane]`, up over the batch.
-    fn gradients(
+    /// Adds the groups' sums `[quantity][state][lane]`, and d's `[lane]`, up over the batch, of whose
+    /// sequences `places` gives group and lane.
+    pub(in crate::kernels) fn gradients(
         &self,
         (parts, width): (&[Vec<f32>], usize),
-        sequences: usize,
+        places: impl Iterator<Item = (usize, usize)>,
         x: Option<Buffer>,
     ) -> ScanGradients {
         let states = self.padded_states();
         let mut totals = vec![0.0f64; 4 * self.channels * self.states];
         let mut d = vec![0.0f64; self.channels];
-        for sequence in 0..sequences {
-            let (part, lane) = (&parts[sequence / width], sequence % width);
-            let channel = sequence % self.channels;
+        for (sequence, (group, lane)) in places.enumerate() {
+            let (part, channel) = (&parts[group], sequence % self.channels);
             for quantity in 0..4 {
                 for state in 0..self.states {
                     let to = (quantity * self.channels + channel) * self.states + state;
@@ -84,21 +88,43 @@ impl Scan {
     }
 }
 
+/// What steps send back to those before them.
+pub(in crate::kernels) struct Behind {
+    /// The gradient of the states after the last step `[re, im][state][lane]`.
+    carried: Vec<f32>,
+    /// Gradients of Re a, Im a, Re c, Im c `[state][lane]`, then of d `[lane]`.
+    pub sums: Vec<f32>,
+}
+
+impl Behind {
+    /// Where nothing comes after.
+    pub fn new(lanes: &Lanes, width: usize) -> Behind {
+        Behind {
+            carried: vec![0.0; 2 * lanes.states * width],
+            sums: vec![0.0; 4 * lanes.states * width + width],
+        }
+    }
+}
+
+/// A group's sequences of x, dy and dx, of each the floats from one sequence to the next.
+type Around<'a> = (
+    (&'a [f32], usize),
+    (&'a [f32], usize),
+    (&'a mut [f32], usize),
+);
+
 impl Lanes {
-    /// The group's sums of gradients; dx is written.
-    fn backward(
+    /// dx of `len` steps is written, and the sums of gradients go on, of the states before each block.
+    pub(in crate::kernels) fn backward(
         &self,
         isa: Isa,
+        behind: &mut Behind,
         len: usize,
-        x: &[f32],
-        kept: &[f32],
-        dy: &[f32],
-        dx: &mut [f32],
-    ) -> Vec<f32> {
+        states: &[f32],
+        (x, dy, dx): Around<'_>,
+    ) {
         let width = width(isa);
         let size = 2 * self.states * width;
-        let mut sums = vec![0.0; 4 * self.states * width + width];
-        let mut carried = vec![0.0; size];
         scratch::with((3 * BLOCK + 2 * STATES * (BLOCK + 1)) * width, |work| {
             // What no sequence fills stays silent.
             work.fill(0.0);
@@ -109,20 +135,22 @@ impl Lanes {
                 let from = block * BLOCK;
                 isa.run(BackwardBlock {
                     lanes: self,
-                    first: &kept[block * size..][..size],
-                    carried: &mut carried,
-                    steps: (from, BLOCK.min(len - from)),
-                    rows: (x, dy, dx),
-                    len,
+                    first: &states[block * size..][..size],
+                    carried: &mut behind.carried,
+                    count: BLOCK.min(len - from),
+                    rows: (
+                        (&x.0[from..], x.1),
+                        (&dy.0[from..], dy.1),
+                        (&mut dx.0[from..], dx.1),
+                    ),
                     x: x_block,
                     dy: dy_block,
                     dx: dx_block,
                     history,
-                    sums: &mut sums,
+                    sums: &mut behind.sums,
                 });
             }
         });
-        sums
     }
 }
 
@@ -133,12 +161,10 @@ struct BackwardBlock<'a> {
     first: &'a [f32],
     /// The gradient of the states after the block, then of those before it.
     carried: &'a mut [f32],
-    /// The first, and how many.
-    steps: (usize, usize),
-    /// The group's sequences of x, dy and dx.
-    rows: (&'a [f32], &'a [f32], &'a mut [f32]),
-    /// Of a sequence.
-    len: usize,
+    /// How many.
+    count: usize,
+    /// The group's sequences from the first step on.
+    rows: Around<'a>,
     /// The block of each, `[step][lane]`.
     x: &'a mut [f32],
     dy: &'a mut [f32],
@@ -154,13 +180,13 @@ impl Kernel for BackwardBlock<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let (lanes, len) = (self.lanes, self.len);
+        let (lanes, count) = (self.lanes, self.count);
         let size = lanes.states * S::LANES;
-        gather(s, (self.rows.0, len), lanes.sequences, self.steps, self.x);
-        gather(s, (self.rows.1, len), lanes.sequences, self.steps, self.dy);
+        gather(s, self.rows.0, lanes.sequences, count, self.x);
+        gather(s, self.rows.1, lanes.sequences, count, self.dy);
         let d = s.load(&lanes.d);
         let mut sum = s.load(&self.sums[4 * size..]);
-        for t in 0..self.steps.1 {
+        for t in 0..count {
             let at = t * S::LANES;
             let dy = s.load(&self.dy[at..]);
             sum = s.fma(dy, s.load(&self.x[at..]), sum);
@@ -171,8 +197,7 @@ impl Kernel for BackwardBlock<'_> {
             self.again(s, state);
             self.back(s, state);
         }
-        let rows = (self.rows.2, len);
-        scatter(s, self.dx, lanes.sequences, self.steps, rows);
+        scatter(s, self.dx, lanes.sequences, count, self.rows.2);
     }
 }
 
@@ -180,7 +205,7 @@ impl BackwardBlock<'_> {
     /// The block's states once more, into the history: entry t is the state before step t.
     #[inline(always)]
     fn again<S: Simd>(&mut self, s: S, state: usize) {
-        let (size, count) = (self.lanes.states * S::LANES, self.steps.1);
+        let (size, count) = (self.lanes.states * S::LANES, self.count);
         let a_re = read(s, &self.lanes.a_re, state);
         let a_im = read(s, &self.lanes.a_im, state);
         let mut re = read(s, &self.first[..size], state);
@@ -212,7 +237,7 @@ impl BackwardBlock<'_> {
         for (quantity, sums) in sums.iter_mut().enumerate() {
             *sums = read(s, &self.sums[quantity * size..], state);
         }
-        for t in (0..self.steps.1).rev() {
+        for t in (0..self.count).rev() {
             let at = t * S::LANES;
             let dy = s.load(&self.dy[at..]);
             let mut dx = s.load(&self.dx[at..]);

@@ -54,22 +54,10 @@ impl Scan {
             .for_each(|(group, (((kept, y), re), im))| {
                 let lanes = Lanes::new(self, weights, (*group, width), sequences);
                 let mut states = self.interleave(width, re, im);
-                scratch::with(2 * BLOCK * width, |work| {
-                    // What no sequence fills stays silent.
-                    work.fill(0.0);
-                    let (x_block, y_block) = work.split_at_mut(BLOCK * width);
-                    for (number, from) in (0..len).step_by(BLOCK).enumerate() {
-                        if !kept.is_empty() {
-                            kept[number * states.len()..][..states.len()].copy_from_slice(&states);
-                        }
-                        isa.run(ForwardBlock {
-                            lanes: &lanes,
-                            states: &mut states,
-                            steps: (from, BLOCK.min(len - from)),
-                            x: (&x[*group * width * len..], x_block),
-                            y: (y, y_block),
-                            len,
-                        });
+                let from = (&x[*group * width * len..], len);
+                lanes.forward(isa, &mut states, len, from, (y, len), |number, states| {
+                    if !kept.is_empty() {
+                        kept[number * states.len()..][..states.len()].copy_from_slice(states);
                     }
                 });
                 self.separate(width, &states, re, im);
@@ -78,18 +66,47 @@ impl Scan {
     }
 }
 
+impl Lanes {
+    /// y of `len` steps of the group's sequences x, each with the floats from one sequence to the next;
+    /// `states` become those after the last. Those before each block are shown to `before`.
+    pub(in crate::kernels) fn forward(
+        &self,
+        isa: Isa,
+        states: &mut [f32],
+        len: usize,
+        x: (&[f32], usize),
+        y: (&mut [f32], usize),
+        mut before: impl FnMut(usize, &[f32]),
+    ) {
+        let size = BLOCK * width(isa);
+        scratch::with(2 * size, |work| {
+            // What no sequence fills stays silent.
+            work.fill(0.0);
+            let (x_block, y_block) = work.split_at_mut(size);
+            for (number, from) in (0..len).step_by(BLOCK).enumerate() {
+                before(number, states);
+                isa.run(ForwardBlock {
+                    lanes: self,
+                    states,
+                    count: BLOCK.min(len - from),
+                    x: ((&x.0[from..], x.1), x_block),
+                    y: ((&mut y.0[from..], y.1), y_block),
+                });
+            }
+        });
+    }
+}
+
 /// A block of steps of a group.
 struct ForwardBlock<'a> {
     lanes: &'a Lanes,
     /// Before the block, then after it.
     states: &'a mut [f32],
-    /// The first, and how many.
-    steps: (usize, usize),
-    /// The group's sequences, and the block of them `[step][lane]`.
-    x: (&'a [f32], &'a mut [f32]),
-    y: (&'a mut [f32], &'a mut [f32]),
-    /// Of a sequence.
-    len: usize,
+    /// How many.
+    count: usize,
+    /// The group's sequences from the first step on, and the block of them `[step][lane]`.
+    x: ((&'a [f32], usize), &'a mut [f32]),
+    y: ((&'a mut [f32], usize), &'a mut [f32]),
 }
 
 impl Kernel for ForwardBlock<'_> {
@@ -97,9 +114,9 @@ impl Kernel for ForwardBlock<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (lanes, count) = (self.lanes, self.steps.1);
+        let (lanes, count) = (self.lanes, self.count);
         let ((rows, x), (y_rows, y)) = (self.x, self.y);
-        gather(s, (rows, self.len), lanes.sequences, self.steps, x);
+        gather(s, rows, lanes.sequences, count, x);
         let (state_re, state_im) = self.states.split_at_mut(lanes.states * S::LANES);
         let d = s.load(&lanes.d);
         for t in 0..count {
@@ -126,6 +143,6 @@ impl Kernel for ForwardBlock<'_> {
             write(s, state_re, state, re);
             write(s, state_im, state, im);
         }
-        scatter(s, y, lanes.sequences, self.steps, (y_rows, self.len));
+        scatter(s, y, lanes.sequences, count, y_rows);
     }
 }

@@ -6,7 +6,7 @@ use crate::simd::{Isa, Kernel, Simd};
 
 /// Sequences that are worked on together: as many as a vector holds, so that few of them are work for
 /// several cores.
-pub(super) fn width(isa: Isa) -> usize {
+pub(in crate::kernels) fn width(isa: Isa) -> usize {
     struct Width;
 
     impl Kernel for Width {
@@ -24,7 +24,7 @@ pub(super) fn width(isa: Isa) -> usize {
 /// States kept in registers at a time.
 pub(super) const STATES: usize = 4;
 /// Steps per block.
-pub(super) const BLOCK: usize = 32;
+pub(in crate::kernels) const BLOCK: usize = 32;
 
 impl Scan {
     pub(super) fn padded_states(&self) -> usize {
@@ -32,7 +32,7 @@ impl Scan {
     }
 
     /// Floats of the states of a group of sequences: real, then imaginary `[state][lane]`.
-    pub(super) fn states_len(&self, width: usize) -> usize {
+    pub(in crate::kernels) fn states_len(&self, width: usize) -> usize {
         2 * self.padded_states() * width
     }
 
@@ -42,7 +42,7 @@ impl Scan {
     }
 
     /// States `[sequence][state]` of a group as `[re, im][state][lane]`.
-    pub(super) fn interleave(&self, width: usize, re: &[f32], im: &[f32]) -> Vec<f32> {
+    pub(in crate::kernels) fn interleave(&self, width: usize, re: &[f32], im: &[f32]) -> Vec<f32> {
         let mut lanes = vec![0.0; self.states_len(width)];
         let (to_re, to_im) = lanes.split_at_mut(self.padded_states() * width);
         for (from, to) in [(re, to_re), (im, to_im)] {
@@ -54,7 +54,13 @@ impl Scan {
     }
 
     /// The way back.
-    pub(super) fn separate(&self, width: usize, lanes: &[f32], re: &mut [f32], im: &mut [f32]) {
+    pub(in crate::kernels) fn separate(
+        &self,
+        width: usize,
+        lanes: &[f32],
+        re: &mut [f32],
+        im: &mut [f32],
+    ) {
         let (from_re, from_im) = lanes.split_at(self.padded_states() * width);
         for (from, to) in [(from_re, re), (from_im, im)] {
             for (at, value) in to.iter_mut().enumerate() {
@@ -64,25 +70,24 @@ impl Scan {
     }
 }
 
-/// Steps from..from + count of each sequence as `[step][lane]`; lanes without a sequence keep what they
-/// hold.
+/// `count` steps of each sequence as `[step][lane]`; sequences lie so many floats apart, and lanes without
+/// one keep what they hold.
 #[inline(always)]
 pub(super) fn gather<S: Simd>(
     s: S,
-    (rows, len): (&[f32], usize),
+    (rows, stride): (&[f32], usize),
     sequences: usize,
-    (from, count): (usize, usize),
+    count: usize,
     block: &mut [f32],
 ) {
-    assert!(sequences <= S::LANES && from + count <= len);
-    assert!(rows.len() >= sequences * len && block.len() >= count * S::LANES);
-    let rows = rows[from..].as_ptr();
+    assert!(sequences <= S::LANES && hold(rows, stride, sequences, count));
+    assert!(block.len() >= count * S::LANES);
     // SAFETY: both are as long as asserted, and one is borrowed alone.
     unsafe {
         transpose(
             s,
             (sequences, count),
-            (rows, len),
+            (rows.as_ptr(), stride),
             (block.as_mut_ptr(), S::LANES),
         );
     }
@@ -94,25 +99,29 @@ pub(super) fn scatter<S: Simd>(
     s: S,
     block: &[f32],
     sequences: usize,
-    (from, count): (usize, usize),
-    (rows, len): (&mut [f32], usize),
+    count: usize,
+    (rows, stride): (&mut [f32], usize),
 ) {
-    assert!(sequences <= S::LANES && from + count <= len);
-    assert!(rows.len() >= sequences * len && block.len() >= count * S::LANES);
-    let rows = rows[from..].as_mut_ptr();
+    assert!(sequences <= S::LANES && hold(rows, stride, sequences, count));
+    assert!(block.len() >= count * S::LANES);
     // SAFETY: both are as long as asserted, and one is borrowed alone.
     unsafe {
         transpose(
             s,
             (count, sequences),
             (block.as_ptr(), S::LANES),
-            (rows, len),
+            (rows.as_mut_ptr(), stride),
         );
     }
 }
 
+/// Whether there are `sequences` rows of `count` floats.
+fn hold(rows: &[f32], stride: usize, sequences: usize, count: usize) -> bool {
+    sequences == 0 || (sequences - 1) * stride + count <= rows.len()
+}
+
 /// A group's weights, each `[state][lane]`, zero where there is no sequence or state.
-pub(super) struct Lanes {
+pub(in crate::kernels) struct Lanes {
     /// Sequences in the group.
     pub sequences: usize,
     /// States, padded.

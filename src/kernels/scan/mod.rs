@@ -20,7 +20,10 @@ mod operator;
 mod shape;
 mod tensors;
 
+pub(in crate::kernels) use backward::Behind;
 pub use hold::{Complex, Held, power};
+pub(in crate::kernels) use lanes::{BLOCK, Lanes, width};
+pub(in crate::kernels) use operator::HandedState;
 pub use operator::{is_scan_fused, scan};
 pub use shape::{PlainScanState, Scan, ScanGradients, ScanSlices};
 pub use tensors::ScanWeights;

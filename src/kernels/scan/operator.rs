@@ -1,8 +1,9 @@
 //! The diagonal state space on tensors.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::backend::DispatchTensor;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::shape::{PlainScanState, Scan, ScanSlices};
 use super::tensors::ScanWeights;
@@ -92,29 +93,42 @@ fn on_host(x: Tensor<3>, weights: ScanWeights, state: Option<Tensor<2>>) -> (Ten
         channels,
         states: weights.states(),
     };
-    let state = Arc::new(Mutex::new(match state {
-        Some(state) => shape.separate_state(&host_values(state)),
-        None => shape.zero_state(batch),
-    }));
+    let state = HandedState::new(shape, batch, state);
     let operator = ScanOperator {
         shape,
         state: state.clone(),
     };
-    let held = weights.held();
-    let pole = held.pole();
-    let inputs = vec![
-        x.into_dispatch(),
-        pole.re.into_dispatch(),
-        pole.im.into_dispatch(),
-        held.output.re.into_dispatch(),
-        held.output.im.into_dispatch(),
-        weights.d.into_dispatch(),
-    ];
+    let mut inputs = vec![x.into_dispatch()];
+    inputs.extend(weights.coefficients());
     let y = run(operator, inputs);
-    let after = shape.join_state(&state.lock().unwrap_or_else(PoisonError::into_inner));
-    let state_shape = [batch, channels * 2 * shape.states];
-    let state = Tensor::from_data(TensorData::new(after, state_shape), &device);
-    (y, state)
+    (y, state.after(shape, &device))
+}
+
+/// A state that enters an operator and leaves it beside the tensors.
+#[derive(Debug, Clone)]
+pub(in crate::kernels) struct HandedState(Arc<Mutex<PlainScanState>>);
+
+impl HandedState {
+    /// For an operator on `batch` items; silence where there is none.
+    pub fn new(shape: Scan, batch: usize, state: Option<Tensor<2>>) -> Self {
+        Self(Arc::new(Mutex::new(match state {
+            Some(state) => shape.separate_state(&host_values(state)),
+            None => shape.zero_state(batch),
+        })))
+    }
+
+    /// For a pass over it.
+    pub fn lock(&self) -> MutexGuard<'_, PlainScanState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the pass left.
+    pub fn after(&self, shape: Scan, device: &Device) -> Tensor<2> {
+        let after = shape.join_state(&self.lock());
+        let per_item = shape.channels * shape.states * 2;
+        let batch = after.len() / per_item.max(1);
+        Tensor::from_data(TensorData::new(after, [batch, per_item]), device)
+    }
 }
 
 /// Inputs x, Re a, Im a, Re c, Im c, d. The state enters and leaves beside the tensors.
@@ -122,26 +136,41 @@ fn on_host(x: Tensor<3>, weights: ScanWeights, state: Option<Tensor<2>>) -> (Ten
 struct ScanOperator {
     shape: Scan,
     /// The state before the first step; after the forward pass that after the last.
-    state: Arc<Mutex<PlainScanState>>,
+    state: HandedState,
 }
 
-fn weights<'a>(inputs: &Inputs<'a>) -> ScanSlices<'a> {
-    ScanSlices {
-        a_re: inputs.at(1),
-        a_im: inputs.at(2),
-        c_re: inputs.at(3),
-        c_im: inputs.at(4),
-        d: inputs.at(5),
+impl ScanWeights {
+    /// What a pass on the host takes of them: Re a, Im a, Re c, Im c and d.
+    pub(in crate::kernels) fn coefficients(self) -> [DispatchTensor; 5] {
+        let held = self.held();
+        let pole = held.pole();
+        let d = self.d.into_dispatch();
+        let [a_re, a_im, c_re, c_im] =
+            [pole.re, pole.im, held.output.re, held.output.im].map(Tensor::into_dispatch);
+        [a_re, a_im, c_re, c_im, d]
+    }
+}
+
+impl<'a> ScanSlices<'a> {
+    /// Inputs 1 to 5 of an operator, in the order of [`ScanWeights::coefficients`].
+    pub(in crate::kernels) fn of(inputs: &Inputs<'a>) -> Self {
+        Self {
+            a_re: inputs.at(1),
+            a_im: inputs.at(2),
+            c_re: inputs.at(3),
+            c_im: inputs.at(4),
+            d: inputs.at(5),
+        }
     }
 }
 
 impl Operator for ScanOperator {
     fn forward(&self, inputs: &Inputs<'_>, keep: bool) -> Output {
         let (isa, batch, x) = (inputs.isa, inputs.batch(), inputs.x());
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         Output::written([batch, self.shape.channels, inputs.len()], |y| {
             self.shape
-                .forward(isa, batch, x, &weights(inputs), &mut state, y, keep)
+                .forward(isa, batch, x, &ScanSlices::of(inputs), &mut state, y, keep)
         })
     }
 
@@ -150,7 +179,7 @@ impl Operator for ScanOperator {
             inputs.isa,
             inputs.batch(),
             inputs.x(),
-            &weights(inputs),
+            &ScanSlices::of(inputs),
             pass.kept,
             pass.dy,
             pass.wants(0),

@@ -5,6 +5,7 @@ use effigy::kernels::convolution::Conv1d;
 use effigy::kernels::encoder_decoder::{EncoderDecoder, Middle};
 use effigy::kernels::recurrent::{Cell, Recurrent};
 use effigy::kernels::scan::Scan;
+use effigy::kernels::state_space::StateSpaceLayer;
 use effigy::kernels::wavenet::WaveNet;
 
 /// The convolution `[batch, out_channels, output_len]`; see [`Conv1d`] for the formula.
@@ -503,6 +504,27 @@ pub fn scan(
             }
             y.push(sum);
         }
+    }
+    (y, state)
+}
+
+/// The output of a [`StateSpaceLayer`] with W `[out, in]` and b, and its filters' last states.
+pub fn state_space(
+    layer: &StateSpaceLayer,
+    batch: usize,
+    x: &[f64],
+    (filters, mix, bias): (&ScanWeights, &[f64], &[f64]),
+    state: &[(f64, f64)],
+) -> (Vec<f64>, Vec<(f64, f64)>) {
+    let channels = layer.scan.channels;
+    let len = x.len() / (batch * channels);
+    let (filtered, state) = scan(&layer.scan, batch, x, filters, state);
+    let mut y = x.to_vec();
+    for (at, y) in y.iter_mut().enumerate() {
+        let (item, o, t) = (at / len / channels, at / len % channels, at % len);
+        let heard = |i: usize| mix[o * channels + i] * filtered[(item * channels + i) * len + t];
+        let z = bias[o] + (0..channels).map(heard).sum::<f64>();
+        *y += layer.activation.value(z);
     }
     (y, state)
 }
