@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use super::vector::Kernel;
+use super::vector::{Kernel, Simd};
 
 /// The environment variable that overrides the choice, for tests and benchmarks.
 pub const ENVIRONMENT: &str = "EFFIGY_ISA";
@@ -130,6 +130,8 @@ impl Isa {
     /// Runs `kernel` with this instruction set; with plain Rust where the machine lacks it, so
     /// that an `Isa` value made elsewhere can never execute an illegal instruction.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        const { assert!(!std::mem::needs_drop::<K>(), "a kernel borrows") };
+        let kernel = InPlace(&raw const kernel);
         if !self.is_available() {
             return super::portable::run(kernel);
         }
@@ -145,6 +147,21 @@ impl Isa {
             Isa::Neon => unsafe { super::neon::run(kernel) },
             _ => super::portable::run(kernel),
         }
+    }
+}
+
+/// A kernel that is read where its caller has just written it. Handed on by value it would be copied,
+/// several fields at a time, and a copy of fields that are still on their way to the cache waits until
+/// everything written before them has arrived there, rows from memory included.
+struct InPlace<K>(*const K);
+
+impl<K: Kernel> Kernel for InPlace<K> {
+    type Output = K::Output;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> K::Output {
+        // SAFETY: `Isa::run` has it, does not use it any more, and has nothing to drop.
+        unsafe { self.0.read() }.run(s)
     }
 }
 

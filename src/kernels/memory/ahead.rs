@@ -40,16 +40,26 @@ impl Portions {
     /// The next portion, to be read, or else to be `WRITE`n.
     #[inline(always)]
     pub fn bring<S: Simd, const WRITE: bool>(&mut self, s: S) {
+        self.each(|line| match WRITE {
+            true => s.prefetch_to_write(line),
+            false => s.prefetch(line),
+        });
+    }
+
+    /// The next portion, to be read after other work that needs the first-level cache.
+    #[inline(always)]
+    pub fn bring_far<S: Simd>(&mut self, s: S) {
+        self.each(|line| s.prefetch_far(line));
+    }
+
+    #[inline(always)]
+    fn each(&mut self, ask: impl Fn(*const f32)) {
         for _ in 0..self.at_once {
             let rows = &mut self.rows;
             if rows.rows == 0 {
                 return;
             }
-            let line = rows.from.wrapping_add(self.line * LINE);
-            match WRITE {
-                true => s.prefetch_to_write(line),
-                false => s.prefetch(line),
-            }
+            ask(rows.from.wrapping_add(self.line * LINE));
             self.line += 1;
             if self.line == rows.lines {
                 self.line = 0;

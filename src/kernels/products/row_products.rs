@@ -5,6 +5,7 @@
 //! several multiply-adds. Knows nothing of layers.
 
 use super::rows::{Rows, each_vector, furthest, load};
+use crate::kernels::memory::ahead::{Ahead, Portions};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// product(m, j) += Σ_t gradient row m [t] · input[tap j + t].
@@ -25,21 +26,44 @@ pub(crate) struct RowProducts<'a> {
 
 impl RowProducts<'_> {
     /// Computes it.
-    pub fn run(mut self, isa: Isa) {
-        isa.run(&mut self);
+    pub fn run(self, isa: Isa) {
+        self.run_ahead(isa, []);
+    }
+
+    /// Computes it, asking meanwhile for each of `ahead` to be brought into the second-level cache.
+    pub fn run_ahead<const N: usize>(mut self, isa: Isa, ahead: [Ahead; N]) {
+        // Of tiles 4 × 6, or of fewer where registers are: then the last portions come early.
+        let tiles = self.taps.len().div_ceil(6) * self.rows.div_ceil(4);
+        // By reference: copying the task would stall on its just written fields.
+        isa.run(&mut Beside {
+            task: &mut self,
+            ahead: ahead.map(|rows| rows.in_portions(tiles)),
+        });
+    }
+
+    /// Inlined, so that the search for the last tap is vector code too.
+    #[inline(always)]
+    fn check(&self) {
+        assert!(furthest(self.taps) <= self.input.len().saturating_sub(self.len));
+        assert!(self.taps.is_empty() || self.len <= self.input.len());
+        assert!(self.gradient.hold(self.rows, self.len));
+        assert!(self.products.len() >= self.rows * self.taps.len());
     }
 }
 
-impl Kernel for &mut RowProducts<'_> {
+/// A task and what is asked for beside it.
+struct Beside<'t, 'a, const N: usize> {
+    task: &'t mut RowProducts<'a>,
+    ahead: [Portions; N],
+}
+
+impl<const N: usize> Kernel for &mut Beside<'_, '_, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let taps = self.taps.len();
-        assert!(furthest(self.taps) <= self.input.len().saturating_sub(self.len));
-        assert!(self.taps.is_empty() || self.len <= self.input.len());
-        assert!(self.gradient.hold(self.rows, self.len));
-        assert!(self.products.len() >= self.rows * taps);
+        self.task.check();
+        let taps = self.task.taps.len();
         // Outside the taps, in tiles as nearly equal as they can be (a narrow last one would wait
         // for its few sums), inside the gradient's rows: these are few enough to stay in the
         // first-level cache while each tap is fetched once.
@@ -50,12 +74,12 @@ impl Kernel for &mut RowProducts<'_> {
             // SAFETY: the lengths were checked above.
             unsafe {
                 match width {
-                    6 => products_of_rows::<S, 6>(s, self, j),
-                    5 => products_of_rows::<S, 5>(s, self, j),
-                    4 => products_of_rows::<S, 4>(s, self, j),
-                    3 => products_of_rows::<S, 3>(s, self, j),
-                    2 => products_of_rows::<S, 2>(s, self, j),
-                    _ => products_of_rows::<S, 1>(s, self, j),
+                    6 => products_of_rows::<S, 6, N>(s, self, j),
+                    5 => products_of_rows::<S, 5, N>(s, self, j),
+                    4 => products_of_rows::<S, 4, N>(s, self, j),
+                    3 => products_of_rows::<S, 3, N>(s, self, j),
+                    2 => products_of_rows::<S, 2, N>(s, self, j),
+                    _ => products_of_rows::<S, 1, N>(s, self, j),
                 }
             }
             j += width;
@@ -68,9 +92,17 @@ impl Kernel for &mut RowProducts<'_> {
 /// # Safety
 /// `task`'s rows, taps and products are within their bounds.
 #[inline(always)]
-unsafe fn products_of_rows<S: Simd, const J: usize>(s: S, task: &mut RowProducts<'_>, j: usize) {
+unsafe fn products_of_rows<S: Simd, const J: usize, const N: usize>(
+    s: S,
+    beside: &mut Beside<'_, '_, N>,
+    j: usize,
+) {
+    let Beside { task, ahead } = beside;
     let mut m = 0;
     while m < task.rows {
+        for rows in &mut *ahead {
+            rows.bring_far(s);
+        }
         // SAFETY: the caller's promise.
         unsafe {
             m += match (task.rows - m, S::REGISTERS >= 32) {

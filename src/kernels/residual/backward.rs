@@ -5,7 +5,8 @@ use rayon::prelude::*;
 
 use super::shape::{ResidualLayer, ResidualSlices};
 use crate::kernels::activation::{Activation, OnVectors, spelled_out};
-use crate::kernels::memory::{Buffer, padded, scratch};
+use crate::kernels::memory::ahead::Ahead;
+use crate::kernels::memory::{Buffer, LINE, padded, scratch};
 use crate::kernels::partition::{add_parts, tasks};
 use crate::kernels::products::combine::{Combine, Packed, Start};
 use crate::kernels::products::row_products::RowProducts;
@@ -96,19 +97,31 @@ impl<'a> Backward<'a> {
                             *slope += of_slope;
                         }
                     }
-                    let products = |gradient, taps, products| {
-                        RowProducts {
-                            gradient,
-                            rows: outs,
-                            input: &x.0[t..],
-                            taps,
-                            len: count,
-                            products,
-                        }
-                        .run(self.isa);
+                    // What went into φ has gone to memory since, and dy may have.
+                    let next = |rows: &[f32], stride| Ahead {
+                        from: rows.as_ptr().wrapping_add(t + BLOCK),
+                        stride,
+                        rows: outs,
+                        lines: BLOCK / LINE,
                     };
-                    products(Rows::new(near, BLOCK), &taps, &mut *conv);
-                    products(Rows::new(&dy.0[t..], dy.1), &newest, &mut *shortcut);
+                    RowProducts {
+                        gradient: Rows::new(near, BLOCK),
+                        rows: outs,
+                        input: &x.0[t..],
+                        taps: &taps,
+                        len: count,
+                        products: &mut *conv,
+                    }
+                    .run_ahead(self.isa, [next(z, row), next(dy.0, dy.1)]);
+                    RowProducts {
+                        gradient: Rows::new(&dy.0[t..], dy.1),
+                        rows: outs,
+                        input: &x.0[t..],
+                        taps: &newest,
+                        len: count,
+                        products: &mut *shortcut,
+                    }
+                    .run(self.isa);
                 }
             });
             part

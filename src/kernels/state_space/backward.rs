@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use super::cut::{BLOCKS, Cut, STRETCH, pieces};
 use super::shape::{StateSpaceGradients, StateSpaceLayer, StateSpaceSlices};
 use crate::kernels::activation::{Activation, OnVectors, spelled_out};
-use crate::kernels::memory::{Buffer, scratch};
+use crate::kernels::memory::ahead::Ahead;
+use crate::kernels::memory::{Buffer, LINE, scratch};
 use crate::kernels::partition::add_parts;
 use crate::kernels::products::combine::{Combine, Packed, Start};
 use crate::kernels::products::row_products::RowProducts;
@@ -149,7 +150,7 @@ impl Backward<'_> {
                         len: stretch.1,
                         products: &mut mix,
                     }
-                    .run(self.isa);
+                    .run_ahead(self.isa, self.stretch_before(&task, (first, from)));
                     Combine {
                         weights: &self.turned,
                         input: mixed,
@@ -164,6 +165,25 @@ impl Backward<'_> {
         });
         let filters = behind.into_iter().map(|behind| behind.sums).collect();
         Sums { filters, mix, bias }
+    }
+
+    /// What the stretch before needs of an item's rows.
+    fn stretch_before(&self, task: &Task<'_>, (first, from): (usize, usize)) -> [Ahead; 3] {
+        let len = self.cut.len;
+        [task.values, task.dy, task.x].map(|rows| Ahead {
+            from: rows[first * len..]
+                .as_ptr()
+                .wrapping_add(from)
+                .wrapping_sub(STRETCH),
+            stride: len,
+            // Before the first there is none.
+            rows: if from > 0 {
+                self.layer.scan.channels
+            } else {
+                0
+            },
+            lines: STRETCH / LINE,
+        })
     }
 
     /// What the scan gave for a stretch, and the states before each of its blocks.
