@@ -285,7 +285,8 @@ fn check(subject: &Subject) -> Result<()> {
 }
 
 /// Rest before each trainer's turn: threads that wait for more work keep the processors busy for some
-/// milliseconds after a step, at the other's cost.
+/// milliseconds after a step, at the other's cost. After it caches are cold and threads asleep, which no
+/// step of a training run finds, so that of the two steps of a turn the second is measured.
 const BETWEEN_TURNS: Duration = Duration::from_millis(30);
 
 fn measure(
@@ -310,10 +311,12 @@ fn measure(
     let mut rival_times = Vec::new();
     for step in 0..UNMEASURED + steps {
         ensure!(task.go_on().is_ok(), "interrupted");
-        let seconds = trainer.step()?;
+        let mut seconds = trainer.step()?;
         let rival_seconds = match &mut rival {
             Some(Started::Ready(rival)) => {
+                seconds = trainer.step()?;
                 std::thread::sleep(BETWEEN_TURNS);
+                rival.step()?;
                 let seconds = rival.step()?;
                 std::thread::sleep(BETWEEN_TURNS);
                 Some(seconds)
