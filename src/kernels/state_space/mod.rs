@@ -16,6 +16,8 @@ mod cut;
 mod forward;
 mod operator;
 mod shape;
+mod tensors;
 
-pub use operator::{StateSpaceTensors, state_space};
+pub use operator::state_space;
 pub use shape::{StateSpaceGradients, StateSpaceLayer, StateSpaceSlices};
+pub use tensors::StateSpaceTensors;

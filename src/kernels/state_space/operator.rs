@@ -3,25 +3,12 @@
 use burn::tensor::Tensor;
 
 use super::shape::{StateSpaceLayer, StateSpaceSlices};
-use crate::kernels::activation::Activation;
+use super::tensors::StateSpaceTensors;
 use crate::kernels::bridge::{
     BackwardPass, Form, Gradient, Inputs, Operator, Output, form_of, run,
 };
 use crate::kernels::composed;
-use crate::kernels::scan::{HandedState, Scan, ScanSlices, ScanWeights};
-
-/// A layer: its weights and its activation.
-#[derive(Debug, Clone)]
-pub struct StateSpaceTensors {
-    /// The filters' weights, a row per channel.
-    pub scan: ScanWeights,
-    /// W `[out, in, 1]`, as many out as in.
-    pub mix: Tensor<3>,
-    /// b `[out]`.
-    pub bias: Tensor<1>,
-    /// φ.
-    pub activation: Activation,
-}
+use crate::kernels::scan::{HandedState, Scan, ScanSlices};
 
 /// y and the state after the last step, of x `[batch, channels, time]` from `state` on; for the formula
 /// see the [room](super), for states [`scan`](super::super::scan()).
