@@ -284,10 +284,19 @@ fn check(subject: &Subject) -> Result<()> {
     Ok(())
 }
 
-/// Rest before each trainer's turn: threads that wait for more work keep the processors busy for some
-/// milliseconds after a step, at the other's cost. After it caches are cold and threads asleep, which no
-/// step of a training run finds, so that of the two steps of a turn the second is measured.
-const BETWEEN_TURNS: Duration = Duration::from_millis(30);
+/// A trainer's turn beside another: the last of its steps is measured. It rests first, since threads that
+/// wait for more work keep the processors busy for some milliseconds after a step, at the other's cost, and
+/// then takes steps until caches, threads and processors are as awake as in the middle of a training run.
+fn turn<T>(mut step: impl FnMut() -> Result<T>) -> Result<T> {
+    const REST: Duration = Duration::from_millis(30);
+    const WAKING: Duration = Duration::from_millis(60);
+    std::thread::sleep(REST);
+    let begun = Instant::now();
+    while begun.elapsed() < WAKING {
+        step()?;
+    }
+    step()
+}
 
 fn measure(
     request: &Request,
@@ -311,17 +320,12 @@ fn measure(
     let mut rival_times = Vec::new();
     for step in 0..UNMEASURED + steps {
         ensure!(task.go_on().is_ok(), "interrupted");
-        let mut seconds = trainer.step()?;
-        let rival_seconds = match &mut rival {
+        let (seconds, rival_seconds) = match &mut rival {
             Some(Started::Ready(rival)) => {
-                seconds = trainer.step()?;
-                std::thread::sleep(BETWEEN_TURNS);
-                rival.step()?;
-                let seconds = rival.step()?;
-                std::thread::sleep(BETWEEN_TURNS);
-                Some(seconds)
+                let seconds = turn(|| trainer.step())?;
+                (seconds, Some(turn(|| rival.step())?))
             }
-            _ => None,
+            _ => (trainer.step()?, None),
         };
         if step >= UNMEASURED {
             times.push(seconds);
