@@ -1,5 +1,5 @@
 //! Several devices in one training: the same run as on one, from time to time to the same bits, killed
-//! and resumed too; and what is refused.
+//! and resumed too; and what is refused. And a machine without any card.
 
 use crate::support::{Place, place};
 use crate::training::{figures, has_card, killed_and_resumed_is_uninterrupted, log, voice};
@@ -102,4 +102,38 @@ fn wrong_lists_are_one_line() {
             "{devices}: {line}"
         );
     }
+}
+
+/// No drivers are found: what a program would see where there is no card. Training saves an optimiser's
+/// state, resuming reads it, and both had asked for a card.
+#[test]
+fn nothing_needs_a_card_where_there_is_none() {
+    let place = prepared(LSTM, "epochs = 1\naverage = 0.9");
+    let effigy = |arguments: &[&str]| {
+        let mut command = place.command();
+        for drivers in [
+            "VK_ICD_FILENAMES",
+            "VK_DRIVER_FILES",
+            "LIBGL_DRIVERS_PATH",
+            "__EGL_VENDOR_LIBRARY_FILENAMES",
+        ] {
+            command.env(drivers, "/nonexistent");
+        }
+        let said: crate::support::Said = command.args(arguments).output().unwrap().into();
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.stderr);
+        said
+    };
+    let devices = effigy(&["devices", "--json"]).json();
+    if devices.to_string().contains("wgpu") {
+        return crate::support::skipped("a card here that is found without drivers");
+    }
+    let more = ["--resume", "--set", "training.epochs=2"];
+    let train = ["train", "-c", "t.toml", "--run", "r", "--device", "auto"];
+    effigy(&train);
+    effigy(&[&train[..], &more].concat());
+    effigy(&["infer", "--model", "r", "dry.wav", "-o", "out.wav"]);
+    effigy(&[
+        "evaluate", "--model", "r", "--dry", "dry.wav", "--wet", "wet.wav",
+    ]);
+    effigy(&["bench", "train", "--config", "t.toml", "--steps", "1"]);
 }

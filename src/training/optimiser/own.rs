@@ -2,7 +2,7 @@
 //! [step](descend) is one pass over them. From burn's state and back: burn lets nobody into it, but
 //! hands every tensor's part to its optimiser, and keeps what that gives back.
 
-use super::library::{ADAM_EPSILON, library};
+use super::library::{ADAM_EPSILON, OnHost, library};
 use super::overflow::Overflow;
 use crate::config::{Optimiser, TrainingConfig};
 use crate::kernels::descent::{Descended, Descent, Way, Weight, can_descend, descend};
@@ -86,7 +86,7 @@ impl Own {
         let (mut time, mut moments) = (0, [Vec::new(), Vec::new()]);
         if !record.is_empty() {
             let taker = Taker::default();
-            let visit = ModuleOptimizer::from(taker.clone()).load_record(record);
+            let visit = ModuleOptimizer::from(OnHost(taker.clone())).load_record(record);
             handed_round(visit, model, &ids);
             let states = std::mem::take(&mut *lock(&taker.0));
             for (state, listed) in states.into_iter().zip(list) {
@@ -165,7 +165,7 @@ impl Own {
                 values(&self.moments[1]),
             ])),
         };
-        let planted = handed_round(ModuleOptimizer::from(planter), model, &self.ids);
+        let planted = handed_round(ModuleOptimizer::from(OnHost(planter)), model, &self.ids);
         library.load_record(planted.to_record())
     }
 }
@@ -199,7 +199,8 @@ fn handed_round<M: Module>(
 
 fn parameters_device<M: Module>(model: &M) -> Device {
     let devices = model.devices();
-    devices.into_iter().next().unwrap_or_default().inner()
+    let first = devices.into_iter().next();
+    first.map_or_else(Device::flex, Device::inner)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
