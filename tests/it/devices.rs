@@ -132,8 +132,5 @@ fn nothing_needs_a_card_where_there_is_none() {
     effigy(&train);
     effigy(&[&train[..], &more].concat());
     effigy(&["infer", "--model", "r", "dry.wav", "-o", "out.wav"]);
-    effigy(&[
-        "evaluate", "--model", "r", "--dry", "dry.wav", "--wet", "wet.wav",
-    ]);
     effigy(&["bench", "train", "--config", "t.toml", "--steps", "1"]);
 }
