@@ -52,16 +52,12 @@ impl StateSpaceLayer {
         let mut dx = Buffer::new(x.len());
         let mut rows = pieces(&mut dx, signal, count);
         let of_task = |(task, dx): (usize, &mut &mut [f32])| {
-            let (from, len) = (task * signal, dx.len());
-            let part = |all: &'_ [f32]| -> std::ops::Range<usize> {
-                let from = from.min(all.len());
-                from..from + len
-            };
+            let own = task * signal..task * signal + dx.len();
             pass.run(Task {
-                x: &x[part(x)],
-                values: &values[part(values)],
+                x: &x[own.clone()],
+                values: &values[own.clone()],
                 states: &states[task * cut.states()..][..cut.states()],
-                dy: &dy[part(dy)],
+                dy: &dy[own],
                 dx,
             })
         };

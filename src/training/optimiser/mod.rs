@@ -67,7 +67,7 @@ impl Optimiser {
     /// burn's.
     pub fn to_bytes<M: Module>(&self, model: &M) -> Result<Bytes, RecordError> {
         match &self.own {
-            Some(state) => state.planted(&self.config, model).into_bytes(),
+            Some(state) => state.to_record(&self.config, model).into_bytes(),
             None => self.library.into_bytes(),
         }
     }
@@ -87,7 +87,8 @@ impl Optimiser {
     /// Moments in our own form become burn's again.
     fn bring_back<M: Module>(&mut self, model: &M) {
         if let Some(state) = self.own.take() {
-            self.library = state.planted(&self.config, model);
+            let record = state.to_record(&self.config, model);
+            self.library = library(&self.config, model).load_record(record);
         }
     }
 

@@ -8,7 +8,9 @@ use crate::config::{Optimiser, TrainingConfig};
 use crate::kernels::descent::{Descended, Descent, Way, Weight, can_descend, descend};
 use burn::backend::DispatchTensor;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::{AdamState, AdaptiveMomentumState, GradientsParams, ModuleOptimizer, Optimizer};
+use burn::optim::{
+    AdamState, AdaptiveMomentumState, GradientsParams, ModuleOptimizer, Optimizer, OptimizerRecord,
+};
 use burn::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -148,11 +150,10 @@ impl Own {
         (model, overflow)
     }
 
-    /// burn's optimiser with this state.
-    pub fn planted<M: Module>(&self, config: &TrainingConfig, model: &M) -> ModuleOptimizer {
-        let library = library(config, model);
+    /// burn's record of this state.
+    pub fn to_record<M: Module>(&self, config: &TrainingConfig, model: &M) -> OptimizerRecord {
         if config.optimiser == Optimiser::Sgd {
-            return library;
+            return library(config, model).to_record();
         }
         let values = |moments: &Tensor<1>| -> VecDeque<f32> {
             let data = moments.clone().into_data();
@@ -165,8 +166,7 @@ impl Own {
                 values(&self.moments[1]),
             ])),
         };
-        let planted = handed_round(ModuleOptimizer::from(OnHost(planter)), model, &self.ids);
-        library.load_record(planted.to_record())
+        handed_round(ModuleOptimizer::from(OnHost(planter)), model, &self.ids).to_record()
     }
 }
 
