@@ -136,6 +136,26 @@ impl EffectModel {
         }
     }
 
+    /// The same network with what its last layer hears as its answer, `[batch, features, n]`; `None` where
+    /// that is not one of [`EffectNetwork::head_mut`].
+    pub fn opened(&self) -> Option<Self> {
+        let mut opened = match self.clone() {
+            Self::Recurrent(network) => Self::Recurrent(network.without_skip()),
+            other => other,
+        };
+        let head = opened.head_mut()?;
+        *head = head.opened();
+        Some(opened)
+    }
+
+    /// As versions before had it, where it had other weights then, which runs of theirs hold.
+    pub fn of_old(&self) -> Option<Self> {
+        match self {
+            Self::EncoderDecoder(network) => network.of_old().map(Self::EncoderDecoder),
+            _ => None,
+        }
+    }
+
     /// The same network as this effect, where it is one that moves by itself; its oscillator so far ahead
     /// on the right, where it has a right side, radians.
     pub fn with_motion(self, effect: &Modulation, ahead: f64) -> Self {

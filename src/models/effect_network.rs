@@ -1,6 +1,7 @@
 //! What every network is asked, and how one is built from its settings. Knows no network.
 
 use super::init::WeightInit;
+use super::parts::Conv;
 use super::state::State;
 use super::work::Work;
 use crate::config::{ModelConfig, WindowConfig};
@@ -58,9 +59,17 @@ pub trait EffectNetwork: std::fmt::Debug {
         false
     }
 
+    /// Its last layer, of one tap and a bias, where the answer is what that says, beside dry at most;
+    /// `None`: another.
+    fn head_mut(&mut self) -> Option<&mut Conv> {
+        None
+    }
+
     /// Adds its number of `by` to each channel of output, where the last layer has a bias for it.
     fn shift_output(&mut self, by: &[f32]) {
-        let _ = by;
+        if let Some(head) = self.head_mut() {
+            head.shift(by);
+        }
     }
 
     /// What training compares with the wet windows: the prediction of every size of a slimmable

@@ -32,7 +32,7 @@ pub struct Branch {
     encoder_bias: Option<Param<Tensor<1>>>,
     /// `[channels, 1, kernel]`, added up at the output; `None`: the encoder's.
     decoder: Option<Param<Tensor<3>>>,
-    /// `[1]`; none with tied filters.
+    /// `[1]`; none in tied filters of older runs.
     output_bias: Option<Param<Tensor<1>>>,
     middle: Middle,
 }
@@ -100,7 +100,7 @@ impl Branch {
             encoder: init.mirrored([channels, 1, kernel], (3.0 / inputs).sqrt()),
             encoder_bias: (!tied).then(|| init.constant([channels], 0.0)),
             decoder: (!tied).then(|| init.mirrored([channels, 1, kernel], decoder_bound)),
-            output_bias: (!tied).then(|| init.constant([1], 0.0)),
+            output_bias: Some(init.constant([1], 0.0)),
             middle,
         }
     }
@@ -208,6 +208,17 @@ impl EncoderDecoder {
             branches,
             lookahead,
         }
+    }
+
+    /// Tied filters as they were without a bias, whose constant in silence nothing took off.
+    pub fn of_old(&self) -> Option<Self> {
+        let mut old = self.clone();
+        let tied = |branch: &Branch| branch.decoder.is_none();
+        let tied = old.branches.iter_mut().filter(|branch| tied(branch));
+        let biases: Vec<_> = tied
+            .filter_map(|branch| branch.output_bias.take())
+            .collect();
+        (!biases.is_empty()).then_some(old)
     }
 
     /// 2K − 1 of the largest kernel.

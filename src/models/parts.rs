@@ -26,7 +26,7 @@ pub(super) fn numbers<const D: usize>(param: &Param<Tensor<D>>) -> Vec<f32> {
 
 /// A dilated convolution over time. With kernel size 1 a dense layer over channels.
 #[derive(Module, Debug)]
-pub(super) struct Conv {
+pub struct Conv {
     /// `[out, in, kernel]`, tap 0 the oldest.
     weight: Param<Tensor<3>>,
     /// `[out]`.
@@ -79,6 +79,41 @@ impl Conv {
         self.bias = self.bias.take().map(|bias| bias.map(add));
     }
 
+    /// Weights and bias, a row for each output, the bias at its end: `[out][in · kernel + 1]`.
+    pub fn rows(&self) -> Vec<Vec<f64>> {
+        let (weights, [out, ..]) = (numbers(&self.weight), self.shape());
+        let bias = self.bias.as_ref().map_or(vec![0.0; out], numbers);
+        let rows = weights.chunks(weights.len() / out).zip(&bias);
+        rows.map(|(row, bias)| row.iter().chain([bias]).map(|&x| f64::from(x)).collect())
+            .collect()
+    }
+
+    /// Adds `by`, rows as [`Conv::rows`] gives them.
+    pub fn adjust(&mut self, by: &[Vec<f64>]) {
+        let (mut weights, mut bias) = (Vec::new(), Vec::new());
+        for row in by {
+            let mut row = row.iter().map(|&x| x as f32);
+            bias.extend(row.next_back());
+            weights.extend(row);
+        }
+        let shape = self.shape();
+        let add = |w: Tensor<3>| {
+            let by = Tensor::from_data(TensorData::new(weights, shape), &w.device());
+            w + by
+        };
+        self.weight = self.weight.clone().map(add);
+        self.shift(&bias);
+    }
+
+    /// With what it hears as its answer: an output for each input. Of one tap.
+    pub fn opened(&self) -> Self {
+        let [_, inputs, _] = self.shape();
+        let one = |at: usize| if at % (inputs + 1) == 0 { 1.0 } else { 0.0 };
+        let device = self.weight.val().device();
+        let ones = (0..inputs * inputs).map(one).collect();
+        Self::of(parameter([inputs, inputs, 1], ones, &device))
+    }
+
     /// Its weights and its bias, for an operator that does its work on the way.
     pub fn tensors(&self) -> (Tensor<3>, Option<Tensor<1>>) {
         (self.weight.val(), self.bias.as_ref().map(Param::val))
@@ -98,7 +133,7 @@ impl Conv {
 
     /// φ of this convolution of x, plus `shortcut`, of one tap, of x where that is aligned with it, as one
     /// layer; `None` without a bias.
-    pub fn beside(
+    pub(super) fn beside(
         &self,
         activation: &Activation,
         shortcut: &Conv,

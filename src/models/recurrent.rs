@@ -86,6 +86,14 @@ impl RecurrentNetwork {
         }
     }
 
+    /// Without dry beside what the head says.
+    pub fn without_skip(self) -> Self {
+        Self {
+            skip: false,
+            ..self
+        }
+    }
+
     /// Architecture and weights as numbers.
     pub fn describe(&self) -> network::Sequential {
         let mut layers = Vec::new();
@@ -236,11 +244,9 @@ impl EffectNetwork for RecurrentNetwork {
         self.gain
     }
 
-    /// A gain's constant is no constant of the output.
-    fn shift_output(&mut self, by: &[f32]) {
-        if !self.gain {
-            self.head.shift(by);
-        }
+    /// A gain's head does not say the answer.
+    fn head_mut(&mut self) -> Option<&mut Conv> {
+        (!self.gain).then_some(&mut self.head)
     }
 }
 

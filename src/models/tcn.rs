@@ -138,8 +138,8 @@ impl EffectNetwork for Tcn {
         })
     }
 
-    fn shift_output(&mut self, by: &[f32]) {
-        self.head.shift(by);
+    fn head_mut(&mut self) -> Option<&mut Conv> {
+        Some(&mut self.head)
     }
 }
 

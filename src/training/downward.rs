@@ -8,10 +8,10 @@
 //!
 //! Knows nothing of the network that is taught, nor of folders.
 
+use super::idle::recorded_idle;
 use super::optimiser::Optimiser;
 use super::replicas::Replicas;
 use super::step::{self, Recipe};
-use super::tare::recorded_idle;
 use super::truncated::TruncatedBatch;
 use super::{batcher, schedule};
 use crate::config::{

@@ -8,7 +8,10 @@ pub mod downward;
 pub mod evaluate;
 pub mod feed;
 mod flat;
+mod head;
+mod hearing;
 pub mod history;
+pub mod idle;
 pub mod level;
 pub mod modulation;
 pub mod optimiser;
@@ -144,8 +147,8 @@ pub struct Session<'a> {
     pub windows: &'a Windows,
     /// Factor on both sides of the loss: [`level::target_gain`] of the recordings.
     pub target_gain: f32,
-    /// What a network is to put out in silence: [`tare::recorded_idle`].
-    pub idle: tare::Idle,
+    /// What a network is to put out in silence: [`idle::recorded_idle`].
+    pub idle: idle::Idle,
     /// What chooses the best epoch.
     pub valid: &'a [Span],
     /// The most of training that a kill may cost beside the epoch under way.

@@ -4,7 +4,7 @@
 //!
 //! Knows neither networks nor folders.
 
-use super::tare::{Idle, recorded_idle};
+use super::idle::{Idle, recorded_idle};
 use crate::data::pair::{DryWetPair, Span};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -15,6 +15,9 @@ const WINDOWS_PER_SILENCE: usize = 2;
 /// Settings that silence is learned at: fewer would leave gaps even on one knob, and training carries the
 /// state of a memory on for each.
 const SETTINGS: RangeInclusive<usize> = 16..=64;
+
+/// Settings that silence is listened to at after an epoch.
+const MOST_LISTENED: usize = 16;
 
 /// What of a knob's range beyond either end counts as its end, where most playing is done.
 const BEYOND: f64 = 0.05;
@@ -73,6 +76,24 @@ pub fn between_settings(spans: &[Span], windows: usize, window_len: usize) -> Ve
     lessons.into_iter().cycle().take(count).collect()
 }
 
+/// Settings that silence is listened to at: those of `spans`, each once, some from the first to the last where
+/// there are more than [`MOST_LISTENED`], and then as many between them as make up so many.
+pub fn settings(spans: &[Span]) -> Vec<Vec<f32>> {
+    let mut all: Vec<&[f32]> = Vec::new();
+    for span in spans {
+        if !all.contains(&span.pair().controls()) {
+            all.push(span.pair().controls());
+        }
+    }
+    let taken = all.len().min(MOST_LISTENED);
+    let recorded = (0..taken).map(|at| all[at * all.len() / taken].to_vec());
+    let between = match taken {
+        0 | 1 => 0,
+        _ => MOST_LISTENED - taken,
+    };
+    recorded.chain(spread(&ranges(spans), between)).collect()
+}
+
 /// The lowest and the highest setting of every knob.
 fn ranges(spans: &[Span]) -> Vec<(f32, f32)> {
     let mut ranges: Vec<(f32, f32)> = Vec::new();
@@ -88,7 +109,7 @@ fn ranges(spans: &[Span]) -> Vec<(f32, f32)> {
 
 /// The constant of the recordings where dry is soft, of each side; `None` where that of one setting is
 /// another's neither.
-fn common_idle(spans: &[Span]) -> Option<Idle> {
+pub fn common_idle(spans: &[Span]) -> Option<Idle> {
     let idle = recorded_idle(spans);
     let mut by_setting: Vec<Vec<Span>> = Vec::new();
     for span in spans {
@@ -178,6 +199,21 @@ mod tests {
             counts.iter().all(|count| (8..=15).contains(count)),
             "{counts:?}"
         );
+    }
+
+    #[test]
+    fn silence_is_heard_at_recorded_settings_and_between_them() {
+        let at = |knob: f32| recorded([knob, 0.5], 0.0);
+        let few = settings(&[0.1, 0.1, 0.7, 1.0].map(at));
+        assert_eq!(few.len(), MOST_LISTENED);
+        assert_eq!(few[..3], [[0.1, 0.5], [0.7, 0.5], [1.0, 0.5]]);
+        let between = few[3..].iter().map(|of| of[0]);
+        assert!(between.clone().all(|knob| (0.1..=1.0).contains(&knob)));
+        assert!(between.filter(|knob| (0.2..0.6).contains(knob)).count() >= 4);
+        let many: Vec<Span> = (0..100).map(|knob| at(knob as f32)).collect();
+        let some = settings(&many);
+        assert_eq!((some.len(), some[0][0], some[15][0]), (16, 0.0, 93.0));
+        assert_eq!(settings(&[at(0.3)]), [[0.3, 0.5]]);
     }
 
     #[test]

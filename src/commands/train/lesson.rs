@@ -13,11 +13,11 @@ use crate::playing::playable::Source;
 use crate::progress::Observer;
 use crate::regress::baseline::Baseline;
 use crate::training::history::EpochRow;
+use crate::training::idle::{Idle, recorded_idle};
 use crate::training::level;
 use crate::training::run_dir::{Progress, RunDir, State};
-use crate::training::tare::Idle;
 use crate::training::{self, Pace, Session, TrainingError, evaluate};
-use crate::training::{modulation, silence, stereo, tail, tare};
+use crate::training::{modulation, silence, stereo, tail};
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -176,7 +176,7 @@ impl Lesson<'_> {
     /// What a network is to put out in silence.
     pub(super) fn idle(&self, config: &Config) -> Result<Idle, DataError> {
         let spans = self.spans(&self.recordings.train, config)?;
-        Ok(tare::recorded_idle(&spans))
+        Ok(recorded_idle(&spans))
     }
 
     /// What the network of `config` learns from or is judged on at once.
@@ -202,7 +202,7 @@ impl Lesson<'_> {
             others: self.others,
             windows,
             target_gain: level::target_gain(&config.training, &spans),
-            idle: tare::recorded_idle(&spans),
+            idle: recorded_idle(&spans),
             valid,
             save_every,
         })

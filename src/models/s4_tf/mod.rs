@@ -151,8 +151,8 @@ impl EffectNetwork for S4TfNetwork {
         })
     }
 
-    fn shift_output(&mut self, by: &[f32]) {
-        self.head.shift(by);
+    fn head_mut(&mut self) -> Option<&mut Conv> {
+        Some(&mut self.head)
     }
 }
 

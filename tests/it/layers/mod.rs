@@ -71,7 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "training",
         &[
             "audio", "calendar", "config", "data", "device", "dsp", "files", "kernels", "limits",
-            "models", "network", "number", "progress", "regress", "report", "simd",
+            "linalg", "models", "network", "number", "progress", "regress", "report", "simd",
         ],
     ),
     // What plays: a run, a model file, a baseline, behind one name.
