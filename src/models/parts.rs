@@ -108,7 +108,13 @@ impl Conv {
     /// With what it hears as its answer: an output for each input. Of one tap.
     pub fn opened(&self) -> Self {
         let [_, inputs, _] = self.shape();
-        let one = |at: usize| if at % (inputs + 1) == 0 { 1.0 } else { 0.0 };
+        let one = |at: usize| {
+            if at.is_multiple_of(inputs + 1) {
+                1.0
+            } else {
+                0.0
+            }
+        };
         let device = self.weight.val().device();
         let ones = (0..inputs * inputs).map(one).collect();
         Self::of(parameter([inputs, inputs, 1], ones, &device))

@@ -29,12 +29,13 @@ const STIRRED: f64 = 1e-6;
 const FIRST_PENALTY: f64 = 1e-6;
 
 /// `model` with the weights of its last layer changed so that what it answers to silence, at rest at each of
-/// `settings`, is as near to `idle` as a change of what it answers to `spans` by [`HEARD`] of what that is off by
-/// allows; and what it answers to silence then. A network without such a layer ([`EffectModel::opened`]) stays as it is.
+/// `settings`, is as near to `idle` as a change of what it answers to `spans` by [`HEARD`] of what that is
+/// off by allows; and what it answers to silence then. A network without such a layer
+/// ([`EffectModel::opened`]) stays as it is.
 ///
-/// With e what the last layer hears in silence and f what it hears of recordings, each with a 1 for the bias, and
-/// r what is left in silence, the change δ minimises E(e·δ + r)² + μ·E(f·δ)². In the directions that make
-/// both forms diagonal it is known for every μ (Golub & Van Loan, "Matrix Computations", section 8.7).
+/// With e what the last layer hears in silence and f what it hears of recordings, each with a 1 for the bias,
+/// and r what is left in silence, the change δ minimises E(e·δ + r)² + μ·E(f·δ)². In the directions that
+/// make both forms diagonal it is known for every μ (Golub & Van Loan, "Matrix Computations", section 8.7).
 pub(super) fn hushed(
     model: EffectModel,
     device: &Device,
